@@ -1,0 +1,77 @@
+"""Every error guerdon raises on purpose.
+
+```
+GuerdonError
+├── ConfigError      a recipe, an option or a name is wrong; raised at start, never in mid-run
+│   └── UnknownName  no such reward, task, recipe ...; carries the nearest match
+├── TaskError        the task itself is broken: a missing database, a gold query that does not run
+├── RewardError      a reward broke its own promise (a bug in the reward)
+│   └── BoundsError  a value outside the stated bounds
+├── PolicyError      a policy or its weights cannot do what was asked
+├── SandboxError     our own machinery failed: a worker died, a process could not be started
+├── JudgeError       a judge's backend failed for good
+├── PluginError      a distribution's plugin is broken or two of them claim one name
+└── RunError         a run folder cannot be written, read or resumed
+```
+
+What a policy wrote is never an error: it is a `Score` with a status.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GuerdonError(Exception):
+    """The root: catch it to catch everything guerdon raises on purpose."""
+
+
+class ConfigError(GuerdonError, ValueError):
+    """A setting is wrong. The message names the field's path, what was found and what is accepted."""
+
+
+class UnknownName(ConfigError, LookupError):  # noqa: N818 - reads as what it is: `except UnknownName`
+    """Nothing is registered under that name."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        message = f"no {kind} named {name!r} among the {len(names)} installed."
+        if near := difflib.get_close_matches(name, names, n=1, cutoff=0.5):
+            message += f" Did you mean {near[0]!r}?"
+        elif names:
+            message += f" There are: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}."
+        super().__init__(message)
+        self.kind, self.name = kind, name
+
+
+class TaskError(GuerdonError):
+    """The task is broken, whoever answers it."""
+
+
+class RewardError(GuerdonError):
+    """A reward raised, or broke its own promise. That is a bug in the reward, never a zero."""
+
+
+class BoundsError(RewardError):
+    """A reward gave a value outside its stated bounds."""
+
+
+class PolicyError(GuerdonError):
+    """A policy, its weights or its engine cannot do what was asked."""
+
+
+class SandboxError(GuerdonError):
+    """Our own machinery failed: a worker died twice, a process could not be started."""
+
+
+class JudgeError(GuerdonError):
+    """A judge's backend failed for good (not: it answered something that does not parse)."""
+
+
+class PluginError(GuerdonError):
+    """A distribution's plugin is broken, or two of them claim one name."""
+
+
+class RunError(GuerdonError):
+    """A run folder cannot be written, read or resumed."""

@@ -1,0 +1,171 @@
+"""The seams: what a task, a policy, an engine, a judge's backend and an environment promise to the rest.
+
+Only types flow through here; implementations live on the floors above. Tensor axes: B rollouts, T tokens, N policy steps
+of a whole batch laid end to end (rollout by rollout, in order).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
+
+if TYPE_CHECKING:
+    import torch
+
+    from guerdon.rewards.base import Reward
+
+Split = Literal["train", "eval"]
+"""`train` is learned from; `eval` shares no example (and, where the domain has them, no database or scene) with it."""
+
+
+class Task(ABC):
+    """A named, seeded, lazily loaded source of examples, and how one becomes a prompt.
+
+    Subclass it as a frozen dataclass: its fields are its whole configuration, and `repr` rebuilds it.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def examples(self, split: Split) -> Sequence[Example]:
+        """The examples of a split, in an order fixed by the task's seed. Loaded on first use, then cached by the task."""
+
+    @abstractmethod
+    def prompt(self, example: Example) -> Prompt:
+        """What the policy is shown."""
+
+    def reference(self, example: Example) -> str | None:
+        """A completion that earns the top, for warm starts and for proving the reward; None where none is known."""
+        return None
+
+    def environment(self, example: Example) -> Environment | None:
+        """A fresh environment for a multi-turn example; None where one completion is all there is."""
+        return None
+
+    def metrics(self) -> Mapping[str, Reward]:
+        """What evaluation reports, by name; scored like rewards, never trained on."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How completions are drawn."""
+
+    temperature: float = 1.0
+    """0 means greedy."""
+    top_p: float = 1.0
+    top_k: int = 0
+    """0 means no limit."""
+    max_tokens: int = 256
+    """Budget of new tokens per completion (or per turn)."""
+    stop: tuple[str, ...] = ()
+    """Generation ends after the first of these strings; the string is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One completion as an engine returns it."""
+
+    token_ids: tuple[int, ...]
+    """The end-of-turn token included, if it was sampled."""
+    logprobs: tuple[float, ...]
+    """Natural-log probability of each token under the distribution it was drawn from (temperature applied; top-p and
+    top-k not), float32, same length. Greedy: at temperature 1."""
+    stop: StopReason
+
+
+class Engine(Protocol):
+    """How a language policy generates."""
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, *, seed: int, on_token: Callable[[int], None] | None = None
+    ) -> list[list[Generation]]:
+        """`n` completions for each of the token prompts, in order. Same arguments and weights, same result.
+
+        `on_token`, if given, is called now and then with the number of completions finished so far (progress bars).
+        """
+
+    def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Take the policy's new weights; an engine that shares the policy's module does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepLogprobs:
+    """Differentiable log-probs of a batch of rollouts' policy steps, laid end to end."""
+
+    logprobs_N: torch.Tensor
+    """float32, natural logs, at the temperature the rollouts were sampled with."""
+    entropy_N: torch.Tensor
+    """float32, entropy in nats of the distribution each step was drawn from; carries no gradient."""
+    lengths: tuple[int, ...]
+    """Steps per rollout; they add up to N."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """What the trainer trains. It never asks which kind."""
+
+    version: int
+    """Counts updates; written into each rollout."""
+
+    def sample(self, task: Task, examples: Sequence[Example], n: int, sampling: Sampling, *, seed: int) -> list[Group]:
+        """`n` rollouts for each example; one group per example, in order. Deterministic in (weights, arguments)."""
+
+    def logprobs(self, rollouts: Sequence[Rollout], *, temperature: float = 1.0, grad: bool = True) -> StepLogprobs:
+        """Log-probs of the rollouts' own steps under the present weights. Neighbours that share a prompt may share its cost."""
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """The trainable parameters, in a stable order."""
+
+    def cost(self, rollouts: Sequence[Rollout]) -> int:
+        """Tokens (or their like) that one `logprobs` call over these rollouts would process: for micro-batching by budget."""
+
+    def reference_rollout(self, task: Task, example: Example, text: str) -> Rollout:
+        """The rollout this policy would have made had it written `text`: the target of a supervised warm start."""
+
+    def snapshot(self) -> Policy:
+        """A frozen copy, for a reference or a moving target."""
+
+    def updated(self) -> None:
+        """Called after each optimiser step: bump the version, hand weights to the engine."""
+
+    def save(self, path: Path) -> None:
+        """Write weights into the folder `path`, so that `load` and the policy's own ecosystem can read them."""
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote, exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What an environment answers to one policy turn: gymnasium's five-tuple, in words."""
+
+    observation: str
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Environment(Protocol):
+    """The other side of a multi-turn rollout."""
+
+    def reset(self, *, seed: int) -> str:
+        """The first observation; empty where the prompt says it all."""
+
+    def step(self, segments: Sequence[Segment]) -> Turn:
+        """Answer the segments so far; the last one is the policy's newest turn."""
+
+
+class JudgeBackend(Protocol):
+    """Answers questions in batches: a model, a server, or a deterministic stand-in."""
+
+    name: str
+
+    def answer(self, questions: Sequence[Sequence[Mapping[str, str]]], *, seed: int) -> list[str | None]:
+        """One text per question (a list of chat messages), in order; None where the backend failed after its retries."""

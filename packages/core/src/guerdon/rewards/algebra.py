@@ -1,0 +1,354 @@
+"""Rewards made of rewards: a tree that prints, compares, pickles, and keeps each part's name in every score.
+
+| node | value |
+|---|---|
+| `weight * a` | the product; `a` keeps its name |
+| `a + b` | the weighted sum; `parts` holds each term before its weight |
+| `a.gated_by(c)`, `a.unless(c)` | `a` where the gate is open, else 0 |
+| `a.then(transform)` | `a`'s values, shaped over their groups |
+| `a.named("x")` | `a` under another name |
+
+Unscored parts: one that *abstains* leaves the sum; one that is *invalid* or *infra* makes the whole unscored, since a sum
+without it would rank this rollout below its siblings for something it did not do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from guerdon.errors import ConfigError
+from guerdon.rewards.base import Context, Reward, Scores, Sees
+from guerdon.types import Group, Score
+
+if TYPE_CHECKING:
+    from guerdon.transforms import Transform
+
+_WIDTH: dict[Sees, int] = {"rollout": 0, "group": 1, "batch": 2}
+
+
+def _widest(rewards: Sequence[Reward]) -> Sees:
+    return max((reward.sees for reward in rewards), key=_WIDTH.__getitem__)
+
+
+def _scaled(weight: float, bounds: tuple[float, float]) -> tuple[float, float]:
+    ends = [weight * end if weight else 0.0 for end in bounds]  # 0 * inf would be NaN
+    return min(ends), max(ends)
+
+
+@dataclass(frozen=True)
+class Weighted(Reward):
+    """`weight * reward`."""
+
+    weight: float
+    reward: Reward
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.weight):
+            raise ConfigError(f"the weight of {self.reward.name} is {self.weight!r}; a finite number is needed")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The child's."""
+        return self.reward.name
+
+    @property
+    def label(self) -> str:
+        """The child's."""
+        return self.reward.label
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """The child's, scaled."""
+        return _scaled(self.weight, self.reward.bounds)
+
+    @property
+    def sees(self) -> Sees:  # type: ignore[override]
+        """The child's."""
+        return self.reward.sees
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The one child."""
+        return (self.reward,)
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
+        """Scale each value; an unscored NaN stays NaN."""
+        return [
+            [Score(self.weight * score.value, score.why, {self.label: score}, score.status) for score in row]
+            for row in context.scores(self.reward, groups)
+        ]
+
+    def __repr__(self) -> str:
+        return f"{self.weight:g} * {self.reward!r}"
+
+
+@dataclass(frozen=True)
+class Sum(Reward):
+    """The weighted sum of named terms."""
+
+    terms: tuple[tuple[float, Reward], ...]
+
+    @classmethod
+    def of(cls, *rewards: Reward) -> Sum:
+        """Add rewards up; sums flatten and weights stay as written."""
+        terms: list[tuple[float, Reward]] = []
+        for reward in rewards:
+            if isinstance(reward, Sum):
+                terms += reward.terms
+            elif isinstance(reward, Weighted):
+                terms.append((reward.weight, reward.reward))
+            else:
+                terms.append((1.0, reward))
+        return cls(tuple(terms))
+
+    def __post_init__(self) -> None:
+        labels = [reward.label for _, reward in self.terms]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ConfigError(f"two terms of one sum are called {label!r}; give one another name with .named(...)")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """ "sum"; name one that stands inside another sum."""
+        return "sum"
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """The sum of the terms' bounds, reaching to 0 since any term may abstain."""
+        scaled = [_scaled(weight, reward.bounds) for weight, reward in self.terms]
+        return sum(min(low, 0.0) for low, _ in scaled), sum(max(high, 0.0) for _, high in scaled)
+
+    @property
+    def sees(self) -> Sees:  # type: ignore[override]
+        """The widest of its terms."""
+        return _widest(self.children)
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The terms, without their weights."""
+        return tuple(reward for _, reward in self.terms)
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
+        """Add the terms up, rollout by rollout."""
+        weights = [weight for weight, _ in self.terms]
+        labels = [reward.label for reward in self.children]
+        columns = [context.scores(reward, groups) for reward in self.children]
+        return [[self._add(weights, labels, scores) for scores in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
+
+    @staticmethod
+    def _add(weights: list[float], labels: list[str], scores: tuple[Score, ...]) -> Score:
+        parts = dict(zip(labels, scores, strict=True))
+        total = 0.0
+        for weight, score in zip(weights, scores, strict=True):
+            total += weight * score.value
+        if total == total:
+            return Score(total, "", parts)
+        return _sum_without_abstainers(weights, parts)
+
+    def __repr__(self) -> str:
+        return "(" + " + ".join(f"{weight:g} * {reward!r}" if weight != 1.0 else repr(reward) for weight, reward in self.terms) + ")"
+
+
+def _sum_without_abstainers(weights: list[float], parts: dict[str, Score]) -> Score:
+    for status in ("infra", "invalid"):
+        for name, part in parts.items():
+            if part.status == status:
+                return Score(math.nan, f"{name}: {part.why}", parts, status)
+    scored = [weight * part.value for weight, part in zip(weights, parts.values(), strict=True) if part.scored]
+    if not scored:
+        return Score(math.nan, "every part abstains", parts, "abstain")
+    return Score(sum(scored), "", parts)
+
+
+@dataclass(frozen=True)
+class Gate(Reward):
+    """`reward` where the gate is open, else 0. A closed gate's child is not even asked, if it looks at one rollout alone."""
+
+    reward: Reward
+    by: Reward
+    above: float = 0.0
+    opens: Literal["above", "not_above"] = "above"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The child's."""
+        return self.reward.name
+
+    @property
+    def label(self) -> str:
+        """The child's."""
+        return self.reward.label
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """The child's, reaching to 0."""
+        low, high = self.reward.bounds
+        return min(low, 0.0), max(high, 0.0)
+
+    @property
+    def sees(self) -> Sees:  # type: ignore[override]
+        """The wider of child and gate."""
+        return _widest(self.children)
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The child, then the gate."""
+        return (self.reward, self.by)
+
+    def is_open(self, gate: Score) -> bool:
+        """Whether a gate's score lets the child through."""
+        return (gate.value > self.above) == (self.opens == "above")
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
+        """Score the gate first, then whom it lets through."""
+        gates = context.scores(self.by, groups)
+        if self.reward.sees != "rollout":
+            inner = context.scores(self.reward, groups)
+            return [[self._gate(g, s) for g, s in zip(*rows, strict=True)] for rows in zip(gates, inner, strict=True)]
+        places = [
+            (i, j) for i, row in enumerate(gates) for j, gate in enumerate(row) if gate.scored and self.is_open(gate)
+        ]
+        narrowed = [replace(groups[i], rollouts=tuple(groups[k].rollouts[j] for k, j in places if k == i)) for i in sorted({i for i, _ in places})]
+        flat = [score for row in (context.scores(self.reward, narrowed) if narrowed else []) for score in row]
+        found = dict(zip(places, flat, strict=True))
+        return [[self._gate(gate, found.get((i, j))) for j, gate in enumerate(row)] for i, row in enumerate(gates)]
+
+    def _gate(self, gate: Score, inner: Score | None) -> Score:
+        parts = {self.by.label: gate}
+        if not gate.scored:
+            return Score(math.nan, f"its gate {self.by.label} is unscored: {gate.why}", parts, gate.status)
+        if inner is None or not self.is_open(gate):
+            return Score(0.0, f"gate {self.by.label} = {gate.value:g} is closed", parts)
+        inner_parts = inner.parts or {self.reward.label: inner}
+        return Score(inner.value, inner.why, {**inner_parts, **parts}, inner.status)
+
+    def __repr__(self) -> str:
+        method = "gated_by" if self.opens == "above" else "unless"
+        return f"{self.reward!r}.{method}({self.by!r}" + (f", above={self.above!r})" if self.above else ")")
+
+
+@dataclass(frozen=True)
+class Named(Reward):
+    """A reward under another name."""
+
+    reward: Reward
+    new_label: str
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The new label."""
+        return self.new_label
+
+    @property
+    def label(self) -> str:
+        """The new label."""
+        return self.new_label
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """The child's."""
+        return self.reward.bounds
+
+    @property
+    def sees(self) -> Sees:  # type: ignore[override]
+        """The child's."""
+        return self.reward.sees
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The one child."""
+        return (self.reward,)
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
+        """The child's scores."""
+        return context.scores(self.reward, groups)
+
+    def __repr__(self) -> str:
+        return f"{self.reward!r}.named({self.new_label!r})"
+
+
+@dataclass(frozen=True)
+class Then(Reward):
+    """A reward's values, shaped by a transform whose state (if it runs) is part of the checkpoint."""
+
+    reward: Reward
+    transform: Transform
+    _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """`state` in force, `next` as the latest batch would leave it, `version`."""
+
+    stateful: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The child's."""
+        return self.reward.name
+
+    @property
+    def label(self) -> str:
+        """The child's."""
+        return self.reward.label
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """What the transform promises of the child's bounds."""
+        return self.transform.bounds(self.reward.bounds)
+
+    @property
+    def sees(self) -> Sees:  # type: ignore[override]
+        """At least what the transform's scope needs."""
+        return "batch" if self.transform.scope in ("batch", "running") else "group" if self.transform.scope == "group" else self.reward.sees
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The one child."""
+        return (self.reward,)
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
+        """Shape all values at once; each keeps its evidence and its raw value as a part."""
+        rows = context.scores(self.reward, groups)
+        flat = [score for row in rows for score in row]
+        state = self._held["state"] if "state" in self._held else self.transform.init()
+        values, self._held["next"] = self.transform.update([score.value for score in flat], state, sizes=[len(row) for row in rows])
+        shaped = iter(
+            Score(value, score.why, {**score.parts, self.label: score}, score.status) for value, score in zip(values, flat, strict=True)
+        )
+        return [[next(shaped) for _ in row] for row in rows]
+
+    @property
+    def version(self) -> int:
+        """How often `update` moved the state."""
+        return int(self._held.get("version", 0))
+
+    def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
+        """Keep the state that the latest scored batch left."""
+        if "next" in self._held:
+            self._held["state"] = self._held.pop("next")
+            self._held["version"] = self.version + 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The transform's state and the version."""
+        return {"state": self._held.get("state"), "version": self.version}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        if state["state"] is not None:
+            self._held["state"] = state["state"]
+        self._held["version"] = state["version"]
+
+    def __repr__(self) -> str:
+        return f"{self.reward!r}.then({self.transform!r})"
+
+
+def walk(reward: Reward) -> list[Reward]:
+    """Every node of the tree, parents before children, each once."""
+    nodes: dict[Reward, None] = {}
+    pending = [reward]
+    while pending:
+        node = pending.pop()
+        if node not in nodes:
+            nodes[node] = None
+            pending += reversed(node.children)
+    return list(nodes)

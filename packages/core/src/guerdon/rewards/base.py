@@ -1,0 +1,300 @@
+"""`Reward`: what a rollout earns. A function, or a small frozen dataclass whose fields are its whole configuration.
+
+A subclass overrides the narrowest of three methods; callers always call the widest, and the defaults map down:
+
+```
+score_batch(groups, context) ──▶ score_group(group) ──▶ score(rollout)
+```
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+
+from guerdon.errors import BoundsError, ConfigError, RewardError
+from guerdon.types import UNSCORED, Example, Group, Rollout, Score
+
+if TYPE_CHECKING:
+    from guerdon.rewards.algebra import Gate, Named, Sum, Then, Weighted
+    from guerdon.transforms import Transform
+
+Sees = Literal["rollout", "group", "batch"]
+RunsIn = Literal["caller", "threads", "processes"]
+Scores = list[list[Score]]
+"""One list per group, one score per rollout."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a batch reward may know of the run: enough for schedules without globals."""
+
+    step: int = 0
+    total_steps: int = 0
+    seed: int = 0
+    _memo: dict[tuple[int, Reward], tuple[Sequence[Group], Scores]] = field(default_factory=dict, repr=False, compare=False)
+
+    def scores(self, reward: Reward, groups: Sequence[Group]) -> Scores:
+        """Score `groups` once per (reward, batch), checked against the reward's promises. Composites call it for their parts.
+
+        Raises:
+            RewardError: the reward raised, or gave another number of scores than there are rollouts.
+            BoundsError: a value outside the stated bounds.
+        """
+        key = (id(groups), reward)
+        if key not in self._memo:
+            self._memo[key] = (groups, self._evaluate(reward, groups))  # the groups are kept so that their id stays theirs
+        return self._memo[key][1]
+
+    def _evaluate(self, reward: Reward, groups: Sequence[Group]) -> Scores:
+        return checked(reward, groups, reward.score_batch(groups, self))
+
+
+class Reward:
+    """The base of all rewards; see the module's head.
+
+    Class arguments: `name` ("domain/thing-v1"; the version changes when the number's meaning does), `bounds` (closed
+    interval every scored value lies in), `runs_in` (where the scoring runner may run it: `caller`, `threads` for what
+    waits, `processes` for what computes or may hang) and `sees` (what a value depends on: found from the method you
+    override, stated only by one that overrides `score_batch` for speed).
+
+    Frozen dataclasses compare equal when their fields do, and pickle: that is what lets the runner move and cache them.
+    """
+
+    name: str = ""
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    runs_in: ClassVar[RunsIn] = "caller"
+    sees: Sees = "rollout"
+    stateful: ClassVar[bool] = False
+    """True for one that learns; it then has `state_dict`, `load_state_dict`, `update` and a `version`."""
+
+    def __init_subclass__(
+        cls,
+        name: str | None = None,
+        bounds: tuple[float, float] | None = None,
+        runs_in: RunsIn | None = None,
+        sees: Sees | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        if name is not None:
+            cls.name = name
+        elif "name" not in vars(cls):
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+        if bounds is not None:
+            if not bounds[0] <= bounds[1]:
+                raise ConfigError(f"{cls.__name__}: bounds {bounds!r} are not (low, high) with low <= high")
+            cls.bounds = bounds
+        if runs_in is not None:
+            cls.runs_in = runs_in
+        if sees is not None:
+            cls.sees = sees
+        elif "score_batch" in vars(cls):
+            cls.sees = "batch"
+        elif "score_group" in vars(cls):
+            cls.sees = "group"
+
+    def score(self, rollout: Rollout) -> Score:
+        """One rollout's score, from that rollout alone."""
+        raise NotImplementedError(f"{type(self).__name__} overrides none of score, score_group, score_batch")
+
+    def score_group(self, group: Group) -> Sequence[Score]:
+        """One score per rollout, from all attempts at one prompt (ranks, diversity, difficulty)."""
+        scores = []
+        for index, rollout in enumerate(group.rollouts):
+            try:
+                scores.append(self.score(rollout))
+            except Exception as error:
+                raise raised(self, error, f"rollout {index} of example {rollout.example.id!r}") from error
+        return scores
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Sequence[Sequence[Score]]:
+        """One list of scores per group, from the whole batch (judges, encoders, vectorised geometry, linked groups)."""
+        scores = []
+        for group in groups:
+            try:
+                scores.append(self.score_group(group))
+            except RewardError:
+                raise
+            except Exception as error:
+                raise raised(self, error, f"the group of example {group.example.id!r}") from error
+        return scores
+
+    def prepare(self, example: Example) -> Any:
+        """What is computed once per example and read by all its rollouts through `prepared`."""
+        return None
+
+    def prepared(self, example: Example) -> Any:
+        """`prepare(example)`, kept for the most recent examples of this process."""
+        key = (self, example)
+        if key not in _PREPARED:
+            _PREPARED[key] = self.prepare(example)
+            if len(_PREPARED) > _PREPARED_LIMIT:
+                _PREPARED.popitem(last=False)
+        return _PREPARED[key]
+
+    # -- state, for those that say `stateful` ---------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """Counts state changes; two versions never meet in one group."""
+        return 0
+
+    def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
+        """Learn from a scored training batch. Evaluation never calls it."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold; JSON-able or tensors."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state_dict` left off."""
+
+    # -- algebra ---------------------------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """The name in `Score.parts` and in logs: "execution" for "sql/execution-v1"."""
+        return re.sub(r"-v\d+$", "", self.name.rpartition("/")[2])
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The rewards this one is made of; empty for a leaf."""
+        return ()
+
+    def __add__(self, other: Reward) -> Sum:
+        from guerdon.rewards.algebra import Sum
+
+        return Sum.of(self, other)
+
+    def __mul__(self, weight: float) -> Weighted:
+        from guerdon.rewards.algebra import Weighted
+
+        return Weighted(float(weight), self)
+
+    __rmul__ = __mul__
+
+    def gated_by(self, by: Reward, *, above: float = 0.0) -> Gate:
+        """This reward where `by` is scored above `above`, else 0."""
+        from guerdon.rewards.algebra import Gate
+
+        return Gate(self, by, above=above)
+
+    def unless(self, by: Reward, *, above: float = 0.0) -> Gate:
+        """This reward where `by` is *not* above `above`, else 0: a second chance for what failed."""
+        from guerdon.rewards.algebra import Gate
+
+        return Gate(self, by, above=above, opens="not_above")
+
+    def then(self, transform: Transform) -> Then:
+        """This reward's values, shaped."""
+        from guerdon.rewards.algebra import Then
+
+        return Then(self, transform)
+
+    def named(self, label: str) -> Named:
+        """The same reward under another name in parts and logs."""
+        from guerdon.rewards.algebra import Named
+
+        return Named(self, label)
+
+
+_PREPARED: OrderedDict[tuple[Reward, Example], Any] = OrderedDict()
+_PREPARED_LIMIT = 4096
+
+
+def raised(reward: Reward, error: Exception, where: str) -> RewardError:
+    """The error for a reward that raised: a bug in the reward, with the sample that shows it."""
+    if isinstance(error, RewardError):
+        return error
+    return RewardError(f"{reward.name} raised {type(error).__name__}: {error} on {where}. That is a bug in the reward, not a zero.")
+
+
+def checked(reward: Reward, groups: Sequence[Group], scores: Sequence[Sequence[Score]]) -> Scores:
+    """The scores as lists, if there is one per rollout and each keeps the reward's promises.
+
+    Raises:
+        RewardError: a wrong number of scores, or a NaN whose status claims a number (or the reverse).
+        BoundsError: a scored value outside `reward.bounds`.
+    """
+    low, high = reward.bounds
+    if len(scores) != len(groups):
+        raise RewardError(f"{reward.name} gave {len(scores)} lists of scores for {len(groups)} groups")
+    for group, row in zip(groups, scores, strict=True):
+        if len(row) != len(group.rollouts):
+            raise RewardError(f"{reward.name} gave {len(row)} scores for the {len(group)} rollouts of example {group.example.id!r}")
+        for index, score in enumerate(row):
+            value = score.value
+            if low <= value <= high and score.status not in UNSCORED and value - value == 0.0:
+                continue
+            if value != value and score.status in UNSCORED:
+                continue
+            where = f"rollout {index} of example {group.example.id!r}"
+            if value != value or score.status in UNSCORED:
+                raise RewardError(f"{reward.name} gave {value!r} with status {score.status!r} to {where}: NaN goes with one of {sorted(UNSCORED)}")
+            raise BoundsError(
+                f"{reward.name} gave {value!r} to {where}, outside its stated bounds {reward.bounds}. That is a bug in the "
+                f"reward; see it alone with `guerdon score`."
+            )
+    return [list(row) for row in scores]
+
+
+@dataclass(frozen=True, eq=True)
+class FunctionReward(Reward, sees="rollout"):
+    """A function of one rollout, lifted by `@reward`. Pickles by import path, as functions do."""
+
+    function: Callable[[Rollout], Score | float]
+    name: str = ""
+    bounds: tuple[float, float] = (float("-inf"), float("inf"))
+
+    def score(self, rollout: Rollout) -> Score:
+        """The function's own score; a bare number becomes one."""
+        result = self.function(rollout)
+        return result if isinstance(result, Score) else Score(float(result))
+
+    def __call__(self, rollout: Rollout) -> Score:
+        return self.score(rollout)
+
+    def __reduce__(self) -> tuple[Callable[[str, str], FunctionReward], tuple[str, str]]:
+        return _import_function_reward, (self.function.__module__, self.function.__qualname__)
+
+
+def _import_function_reward(module: str, qualname: str) -> FunctionReward:
+    found: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    if not isinstance(found, FunctionReward):
+        raise RewardError(f"{module}:{qualname} is not a function lifted by @reward")
+    return found
+
+
+@overload
+def reward(function: Callable[[Rollout], Score | float], /) -> FunctionReward: ...
+@overload
+def reward(
+    *, name: str | None = None, bounds: tuple[float, float] = ...
+) -> Callable[[Callable[[Rollout], Score | float]], FunctionReward]: ...
+def reward(
+    function: Callable[[Rollout], Score | float] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    bounds: tuple[float, float] = (float("-inf"), float("inf")),
+) -> FunctionReward | Callable[[Callable[[Rollout], Score | float]], FunctionReward]:
+    """Lift a function of one rollout into a `Reward`.
+
+    >>> @reward(bounds=(0.0, 1.0))
+    ... def polite(rollout):
+    ...     return float("please" in rollout.answer)
+    >>> polite(Rollout.of(Example(id="1"), "yes, please")).value
+    1.0
+    """
+
+    def lift(function: Callable[[Rollout], Score | float]) -> FunctionReward:
+        return FunctionReward(function, name or function.__name__, bounds)
+
+    return lift if function is None else lift(function)

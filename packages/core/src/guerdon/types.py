@@ -1,0 +1,224 @@
+"""The nouns: what flows from a task to an update. This module imports nothing of ours.
+
+```
+Example ──▶ Prompt ──▶ Rollout (Segments) ──▶ Group ──▶ Score
+```
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+Author = Literal["policy", "environment", "forced"]
+"""Who wrote a segment: the policy (trained on), the environment or a tool, or we (a forced prefix)."""
+
+StopReason = Literal["stop", "length", "environment", "error"]
+"""`stop`: the policy ended it. `length`: cut by a budget. `environment`: the environment ended it. `error`: our fault."""
+
+Status = Literal["ok", "fail", "timeout", "rejected", "truncated", "abstain", "invalid", "infra"]
+SCORED: frozenset[Status] = frozenset({"ok", "fail", "timeout", "rejected", "truncated"})
+"""The value is a number; all but `ok` are the policy's fault."""
+UNSCORED: frozenset[Status] = frozenset({"abstain", "invalid", "infra"})
+"""The value is NaN: the reward does not apply, the task is broken, or we failed. Never silently 0."""
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class Example(BaseModel):
+    """One problem. Domains subclass it with typed fields; it knows nothing of policies.
+
+    Unknown fields are refused, so a misspelt column in a data file is found when it is read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+
+
+ExampleT = TypeVar("ExampleT", bound=Example)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a policy is shown: chat messages, or an observation of another kind (an image, a mesh, a state index)."""
+
+    messages: tuple[Message, ...] = ()
+    observation: Any = None
+    forced: str = ""
+    """Text put at the start of the completion before the policy writes (a segment by `forced`, never trained on)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One contiguous piece of a rollout by one author.
+
+    For language: `text`, `token_ids` (length T) and, where the policy wrote it, `logprobs` (length T, natural logs under
+    the sampling policy at the sampling temperature). Otherwise `observation` and `action`, with `logprobs` of length 1.
+    """
+
+    author: Author
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    observation: Any = None
+    action: Any = None
+
+    @property
+    def steps(self) -> int:
+        """How many decisions the policy took here: its tokens, or one action; 0 for anyone else's segment."""
+        if self.author != "policy":
+            return 0
+        return len(self.token_ids) or len(self.logprobs) or int(self.action is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One attempt at an example: its prompt, who wrote what, and why it stopped."""
+
+    example: Example
+    segments: tuple[Segment, ...] = ()
+    prompt: Prompt = Prompt()
+    prompt_ids: tuple[int, ...] = ()
+    """Token ids of the rendered prompt (language policies); shared by the whole group."""
+    stop: StopReason = "stop"
+    policy_version: int = 0
+    """How many updates the policy had seen when it wrote this."""
+    index: int = 0
+    """Place within its group."""
+
+    @classmethod
+    def of(cls, example: Example, text: str, **fields: Any) -> Rollout:
+        """A finished single-turn rollout whose completion is `text`: for scoring text that came from elsewhere."""
+        return cls(example, (Segment("policy", text=text),), **fields)
+
+    @property
+    def completion(self) -> str:
+        """All that is not the environment's: forced and policy text, in order."""
+        segments = self.segments
+        if len(segments) == 1 and segments[0].author != "environment":
+            return segments[0].text
+        return "".join(segment.text for segment in segments if segment.author != "environment")
+
+    @property
+    def answer(self) -> str:
+        """The text after the environment last spoke; in a single-turn rollout the whole completion."""
+        last = 0
+        for index, segment in enumerate(self.segments):
+            if segment.author == "environment":
+                last = index + 1
+        return "".join(segment.text for segment in self.segments[last:])
+
+    @property
+    def truncated(self) -> bool:
+        """Cut by a length or turn budget rather than ended."""
+        return self.stop == "length"
+
+    @property
+    def terminated(self) -> bool:
+        """Ended by the policy or the environment."""
+        return self.stop in ("stop", "environment")
+
+    @property
+    def steps(self) -> int:
+        """Decisions the policy took: the length of its advantages and log-probs."""
+        return sum(segment.steps for segment in self.segments)
+
+    @property
+    def logprobs(self) -> tuple[float, ...]:
+        """Sampling log-probs of the policy's own steps, in order (length `steps`, or empty where none were kept)."""
+        return tuple(value for segment in self.segments if segment.author == "policy" for value in segment.logprobs)
+
+    def example_as(self, kind: type[ExampleT]) -> ExampleT:
+        """The example, checked to be of the kind a reward was written for.
+
+        Raises:
+            TypeError: it is of another kind; the message names both.
+        """
+        if not isinstance(self.example, kind):
+            raise TypeError(f"this reward scores {kind.__name__}, was given {type(self.example).__name__} {self.example.id!r}")
+        return self.example
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The attempts at one prompt, or at one (prompt, step)."""
+
+    rollouts: tuple[Rollout, ...]
+    key: str = ""
+    """Identity of the group; the example's id unless one example is asked more than once in a batch."""
+
+    @classmethod
+    def of(cls, rollouts: Sequence[Rollout], key: str = "") -> Group:
+        """A group of at least one rollout, keyed by its example's id unless told otherwise."""
+        return cls(tuple(rollouts), key or rollouts[0].example.id)
+
+    @property
+    def example(self) -> Example:
+        """The one problem all attempts are at."""
+        return self.rollouts[0].example
+
+    def __len__(self) -> int:
+        return len(self.rollouts)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a rollout earned, and the evidence.
+
+    >>> Score(1.0)
+    Score(1.0)
+    >>> Score.unscored("the gold query failed", status="invalid").value
+    nan
+    """
+
+    value: float
+    """A finite number where scored, NaN where not."""
+    why: str = ""
+    """The evidence, in words: what ran, what differed, what failed."""
+    parts: Mapping[str, Score] = field(default_factory=dict)
+    """What the value was made from, by name, before weights."""
+    status: Status = "ok"
+    dense: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Optional values by name, one per policy step or per segment."""
+
+    @classmethod
+    def unscored(cls, why: str, *, status: Literal["abstain", "invalid", "infra"] = "infra") -> Score:
+        """No number: the reward abstains, the task is invalid, or our machinery (`infra`) failed."""
+        return cls(math.nan, why, status=status)
+
+    @property
+    def scored(self) -> bool:
+        """Whether the value is a number that may enter sums, means and the update."""
+        return self.status in SCORED
+
+    def with_value(self, value: float) -> Score:
+        """The same evidence under another value."""
+        return replace(self, value=value)
+
+    def flat(self, prefix: str = "") -> dict[str, float]:
+        """Every part's value by its path, for logs: `{"execution": 1.0, "format": 0.5}`; the total is not included."""
+        values: dict[str, float] = {}
+        for name, part in self.parts.items():
+            values[prefix + name] = part.value
+            values.update(part.flat(f"{prefix}{name}/"))
+        return values
+
+    def __repr__(self) -> str:
+        shown = [f"{self.value:.6g}" if self.value % 1 else repr(self.value)]
+        shown += [f"{name}={value!r}" for name, value in (("why", self.why), ("status", self.status)) if value not in ("", "ok")]
+        if self.parts:
+            shown.append("parts={" + ", ".join(f"{name}: {part.value:.4g}" for name, part in self.parts.items()) + "}")
+        return f"Score({', '.join(shown)})"

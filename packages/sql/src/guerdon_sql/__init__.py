@@ -1,0 +1,1 @@
+"""Text-to-SQL rewards, tasks and metrics."""
