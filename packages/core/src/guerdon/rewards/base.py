@@ -93,6 +93,8 @@ class Reward:
             cls.runs_in = runs_in
         if sees is not None:
             cls.sees = sees
+        elif "sees" in vars(cls):
+            pass  # a composite computes it from its children
         elif "score_batch" in vars(cls):
             cls.sees = "batch"
         elif "score_group" in vars(cls):
@@ -258,6 +260,9 @@ class FunctionReward(Reward, sees="rollout"):
 
     def __call__(self, rollout: Rollout) -> Score:
         return self.score(rollout)
+
+    def __repr__(self) -> str:
+        return f"{self.function.__module__}.{self.function.__qualname__}"
 
     def __reduce__(self) -> tuple[Callable[[str, str], FunctionReward], tuple[str, str]]:
         return _import_function_reward, (self.function.__module__, self.function.__qualname__)
