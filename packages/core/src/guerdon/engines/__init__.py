@@ -1,0 +1,1 @@
+"""How a language policy generates: engines behind `guerdon.protocols.Engine`. Nothing heavy is imported here."""

