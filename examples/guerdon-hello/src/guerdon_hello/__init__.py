@@ -1,0 +1,1 @@
+"""Rewards and tasks for guerdon."""

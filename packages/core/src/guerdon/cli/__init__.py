@@ -1,0 +1,92 @@
+"""The command line, `guerdon`. One module per command, imported when that command runs.
+
+Help shows the summaries that commands were registered with, so that `guerdon --help` imports none of them.
+
+Exit codes: 0 done; 1 a check or a claim failed; 2 something asked for is wrong (one clean message; the traceback with
+`guerdon --debug ...`); 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+import click
+
+from guerdon.errors import GuerdonError
+from guerdon.plugin import COMMANDS
+
+INTERRUPTED = 130
+WRONG = 2
+
+
+class Commands(click.Group):
+    """Core's commands and those that plugins add, each loaded on invocation."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Core's in the order of a working day, then the plugins' by name."""
+        return list(self._summaries())
+
+    def _summaries(self) -> dict[str, str]:
+        from guerdon.plugins.catalog import catalog
+
+        summaries = {name: summary for name, (_, summary) in COMMANDS.items()}
+        for entry in catalog().entries("commands"):
+            summaries.setdefault(entry.name, entry.summary)
+        return summaries
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; core's own are found even when the plugin system is in trouble."""
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+            found = getattr(importlib.import_module(module), attribute)
+        else:
+            from guerdon.plugins.catalog import catalog
+
+            names = self.list_commands(ctx)
+            if cmd_name not in names:
+                near = difflib.get_close_matches(cmd_name, names, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."
+                ctx.fail(f"no command {cmd_name!r}. {hint}")
+            found = catalog().load("commands", cmd_name)
+        if not isinstance(found, click.Command):
+            raise GuerdonError(f"the command {cmd_name!r} is a {type(found).__name__}, and a click.Command is needed")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, from their summaries alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._summaries().items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn what it raises on purpose into one message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except GuerdonError as error:
+            if ctx.params.get("debug"):
+                raise
+            lines = [str(error), *getattr(error, "__notes__", ())]
+            click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+            click.echo("\n".join(lines), err=True)
+            ctx.exit(WRONG)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        click.echo(f"guerdon {version('guerdon')}")
+        ctx.exit()
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+def main(debug: bool) -> None:
+    """Tailored rewards for RL post-training: score, train, evaluate, and hold papers to their claims."""

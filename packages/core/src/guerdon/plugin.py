@@ -1,0 +1,25 @@
+"""What core itself offers, through the hooks that strangers get. Listing it imports nothing it names."""
+
+from __future__ import annotations
+
+from guerdon.plugins import hookimpl
+from guerdon.plugins.catalog import Register
+
+COMMANDS = {
+    "list": ("guerdon.cli.listing:command", "List what the installed distributions offer."),
+    "doctor": ("guerdon.cli.doctor:command", "Check this machine and its installation."),
+    "score": ("guerdon.cli.score:command", "Score completions and explain every number part by part."),
+    "train": ("guerdon.cli.train:command", "Train a policy by a recipe."),
+    "eval": ("guerdon.cli.eval:command", "Evaluate a recipe's policy or a run's checkpoint."),
+    "report": ("guerdon.cli.report:command", "Write a run's report page again."),
+    "claims": ("guerdon.cli.claims:command", "List the claims of papers, and put one to the test."),
+    "new": ("guerdon.cli.new:command", "Start a plugin distribution of your own, with a passing test."),
+}
+"""Name to (target, summary). The command line reads this table first: no other plugin can take one of these away."""
+
+
+@hookimpl
+def guerdon_commands(register: Register) -> None:
+    """The subcommands of `guerdon`."""
+    for name, (target, summary) in COMMANDS.items():
+        register(name, target, summary)
