@@ -1,0 +1,127 @@
+"""From names and options to objects: tasks, policies, rewards, estimators."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+from guerdon import advantages
+from guerdon.errors import ConfigError, UnknownName
+from guerdon.plugins.catalog import Kind, catalog
+from guerdon.rewards import Reward
+from guerdon.rewards.algebra import Sum, Weighted
+from guerdon.transforms import chain
+
+if TYPE_CHECKING:
+    from guerdon.protocols import Policy, Task
+    from guerdon.recipes.schema import RewardSpec, Use
+
+ESTIMATORS: dict[str, type[advantages.Estimator]] = {
+    "group_relative": advantages.group_relative,
+    "leave_one_out": advantages.leave_one_out,
+}
+
+
+def build_task(use: Use, where: str = "task") -> Task:
+    """The task of that name."""
+    task: Task = _named("tasks", use, where)
+    return task
+
+
+def build_policy(use: Use, *, seed: int) -> Policy:
+    """The policy of that name; `seed` reaches those that take one and were not given another."""
+    made = catalog().load("policies", use.use)
+    options = dict(use.options)
+    if "seed" in inspect.signature(made).parameters:
+        options.setdefault("seed", seed)
+    policy: Policy = construct(made, options, f"policy ({use.use})")
+    return policy
+
+
+def build_advantage(use: Use) -> advantages.Estimator:
+    """The advantage estimator of that name."""
+    if use.use not in ESTIMATORS:
+        raise UnknownName("advantage estimator", use.use, ESTIMATORS)
+    estimator: advantages.Estimator = construct(ESTIMATORS[use.use], use.options, "advantage.with")
+    return estimator
+
+
+def build_reward(spec: RewardSpec, where: str = "reward") -> Reward:
+    """The tree that a spec describes."""
+    if spec.sum is not None:
+        reward: Reward = Sum.of(*(build_reward(term, f"{where}.sum.{index}") for index, term in enumerate(spec.sum)))
+    else:
+        reward = _reward_named(spec, where)
+    if spec.name is not None:
+        reward = reward.named(spec.name)
+    if spec.gated_by is not None:
+        reward = reward.gated_by(build_reward(spec.gated_by, f"{where}.gated_by"), above=spec.above)
+    if spec.unless is not None:
+        reward = reward.unless(build_reward(spec.unless, f"{where}.unless"), above=spec.above)
+    if spec.then:
+        transforms = [construct(catalog().load("transforms", use.use), use.options, f"{where}.then") for use in spec.then]
+        reward = reward.then(chain(*transforms))
+    return reward if spec.weight == 1.0 else Weighted(spec.weight, reward)
+
+
+def _reward_named(spec: RewardSpec, where: str) -> Reward:
+    assert spec.use is not None  # the schema allows `use` or `sum`
+    made = catalog().load("rewards", spec.use)
+    reward = made if isinstance(made, Reward) else construct(made, spec.options, f"{where}.with")
+    if not isinstance(reward, Reward):
+        raise ConfigError(f"{where}.use: {spec.use!r} is a {type(reward).__name__}, not a reward")
+    return reward
+
+
+def _named(kind: Kind, use: Use, where: str) -> Any:
+    return construct(catalog().load(kind, use.use), use.options, f"{where}.with")
+
+
+def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
+    """Call a class or function with options from a recipe, each checked against its annotation first.
+
+    Raises:
+        ConfigError: an option is unknown, missing or of the wrong type; the message names its path and what is accepted.
+    """
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(made).parameters.items()
+        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY) and not name.startswith("_")
+    }
+    for name in options:
+        if name not in parameters:
+            near = difflib.get_close_matches(name, parameters, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(parameters) or 'none'}"
+            raise ConfigError(f"{where}.{name} is unknown; {hint}")
+    missing = [name for name, parameter in parameters.items() if parameter.default is parameter.empty and name not in options]
+    if missing:
+        raise ConfigError(f"{where} needs {', '.join(missing)}")
+    hints = _hints(made)
+    checked = {name: _coerced(value, hints.get(name, Any), f"{where}.{name}") for name, value in options.items()}
+    return made(**checked)
+
+
+def _hints(made: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(made if dataclasses.is_dataclass(made) or not inspect.isclass(made) else made.__init__)
+    except NameError:  # an annotation that exists for type checkers only: that option goes unchecked
+        return {}
+
+
+def _coerced(value: Any, annotation: Any, where: str) -> Any:
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
+    except PydanticUserError:  # the annotation brings a configuration of its own
+        adapter = TypeAdapter(annotation)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join([where, *(str(part) for part in first["loc"])])
+        raise ConfigError(f"{path} is {first['input']!r}; {first['msg'][:1].lower()}{first['msg'][1:]}") from None

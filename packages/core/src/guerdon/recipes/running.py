@@ -1,0 +1,102 @@
+"""Running a recipe: build what it names, open the run folder, train, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from guerdon.errors import ConfigError, RunError
+from guerdon.recipes.building import build_advantage, build_policy, build_reward, build_task
+from guerdon.recipes.sources import parsed, validated
+
+if TYPE_CHECKING:
+    from guerdon.recipes.schema import Recipe
+    from guerdon.trainer import EvalResult, Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a finished run left."""
+
+    path: Path
+    report: Path
+    evals: tuple[Mapping[str, Any], ...]
+    """The evaluation lines of metrics.jsonl, in order: `stage` and `eval/<metric>`."""
+
+
+def default_folder(recipe: Recipe) -> Path:
+    """`runs/<name>-<date>-<time>`, below the working folder."""
+    return Path("runs") / f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def run_recipe(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> RunResult:
+    """Train by a recipe, from the start or from the latest checkpoint in `out`, and write the report.
+
+    Raises:
+        ConfigError: a name or an option is wrong; nothing has been written.
+        RunError: the run folder cannot be used.
+    """
+    from guerdon.diagnostics.report import render
+    from guerdon.runs import RunFolder
+
+    if resume and out is None:
+        raise ConfigError("to resume, name the run folder")
+    trainer = trainer_of(recipe)
+    path = out or default_folder(recipe)
+    text = recipe_text(recipe)
+    keep = recipe.train.keep_checkpoints
+    if resume:
+        run = RunFolder.open(path, keep=keep)
+        if yaml.safe_load(run.recipe_text) != yaml.safe_load(text):
+            run.close()
+            raise RunError(f"{str(path)!r} was started with another recipe; resume with the recipe.yaml that lies in it")
+    else:
+        run = RunFolder.create(path, text, recipe.seed, keep=keep)
+    with run:
+        trainer.fit(run, resume=resume)
+        evals = tuple(line for line in run.metrics() if line["phase"] == "eval")
+    return RunResult(path, render(path), evals)
+
+
+def trainer_of(recipe: Recipe) -> Trainer:
+    """Everything a recipe names, built and checked."""
+    from guerdon.trainer import Trainer
+
+    task = build_task(recipe.task)
+    reward = build_reward(recipe.reward)
+    advantage = build_advantage(recipe.advantage)
+    evals = {name: build_task(use, f"evals.{name}") for name, use in recipe.evals.items()}
+    policy = build_policy(recipe.policy, seed=recipe.seed)
+    return Trainer(
+        policy=policy, task=task, reward=reward, config=recipe.train, advantage=advantage, evals=evals, seed=recipe.seed
+    )
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe as YAML, every default written out."""
+    return yaml.safe_dump(json.loads(json.dumps(recipe.to_mapping())), sort_keys=False, allow_unicode=True)
+
+
+def recipe_of(run: Path) -> Recipe:
+    """The recipe a run folder was started with."""
+    path = run / "recipe.yaml"
+    if not path.is_file():
+        raise RunError(f"{str(run)!r} holds no run: there is no recipe.yaml in it")
+    return validated(parsed(path.read_text(encoding="utf-8"), str(path)), str(path))
+
+
+def evaluate_recipe(recipe: Recipe, *, checkpoint: Path | None = None, limit: int | None = None) -> dict[str, EvalResult]:
+    """Greedy evaluation of a recipe's policy (or of the weights in a checkpoint) on its tasks' held-out splits."""
+    trainer = trainer_of(recipe)
+    if checkpoint is not None:
+        trainer.policy.load(checkpoint / "policy")
+    return {
+        name or trainer.task.name: trainer.evaluate(task, limit=limit, label=f"evaluate {name or 'held out'}")
+        for name, task in {"": trainer.task, **trainer.evals}.items()
+    }

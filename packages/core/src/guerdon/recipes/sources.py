@@ -1,0 +1,115 @@
+"""Finding a recipe: a YAML or TOML file, or a registered name; then `--set a.b=c` on top; then validation."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from guerdon.errors import ConfigError
+from guerdon.plugins.catalog import catalog
+from guerdon.recipes.schema import Recipe
+
+
+def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """Read, override and validate a recipe.
+
+    Args:
+        source: a file (`.yaml`, `.yml`, `.toml`), a registered recipe's name, or plain data.
+        overrides: `path.to.field=value`, the value in YAML: `train.optimizer.lr=2e-5`.
+
+    Raises:
+        ConfigError: no such file or name, or a field is wrong; the message names source, field, what was found and what
+            is accepted.
+    """
+    data, origin = _read(source)
+    for override in overrides:
+        _set(data, override)
+    return validated(data, origin)
+
+
+def validated(data: Mapping[str, Any], origin: str) -> Recipe:
+    """The recipe in plain data; `origin` is named in errors."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: " + "; ".join(_explain(item) for item in error.errors())) from None
+
+
+def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    if isinstance(source, Mapping):
+        return dict(source), "recipe"
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml", ".toml"):
+        try:
+            return parsed(path.read_text(encoding="utf-8"), str(path), toml=path.suffix == ".toml"), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"recipe file {str(path)!r} cannot be read: {error}") from None
+    found = catalog().load("recipes", str(source))
+    text = found() if callable(found) else found
+    origin = f"recipe {str(source)!r}"
+    return (dict(text) if isinstance(text, Mapping) else parsed(str(text), origin)), origin
+
+
+def parsed(text: str, origin: str, *, toml: bool = False) -> dict[str, Any]:
+    """The mapping that YAML or TOML text holds.
+
+    YAML reads `2e-5` as text; pydantic takes it for the number it is.
+    """
+    try:
+        data = tomllib.loads(text) if toml else yaml.safe_load(text)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{origin} is not valid {'TOML' if toml else 'YAML'}: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{origin} holds {type(data).__name__}; a mapping of fields is needed")
+    return data
+
+
+def _set(data: dict[str, Any], override: str) -> None:
+    path, separator, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not separator or not all(keys):
+        raise ConfigError(f"--set {override!r}: the form is path.to.field=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}") from None
+    node: Any = data
+    for key in keys[:-1]:
+        if isinstance(node.get(key), str) and key in ("task", "policy", "reward", "advantage"):
+            node[key] = {"use": node[key]}
+        node = node.setdefault(key, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"--set {override!r}: {key!r} is {node!r}, which has no fields")
+    node[keys[-1]] = value
+
+
+def _explain(item: Any) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = _fields(item["loc"][:-1])
+        near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(known)}"
+        return f"field {path!r} is unknown; {hint}"
+    if item["type"] == "missing":
+        return f"field {path!r} is missing"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"field {path!r} is {item['input']!r}; {message[:1].lower()}{message[1:]}"
+
+
+def _fields(loc: Sequence[Any]) -> list[str]:
+    model: Any = Recipe
+    for part in loc:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            by_name = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+            annotation = by_name.get(str(part))
+            inner = [kind for kind in get_args(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+            model = inner[0] if inner else annotation
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return [field.alias or name for name, field in model.model_fields.items()]
+    return []

@@ -1,0 +1,85 @@
+"""Checkpoints: the policy, the optimiser, the rewards' state, and where the run stood.
+
+Data order and random draws are functions of (seed, phase, step), so nothing of theirs needs saving.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from guerdon.errors import RunError
+from guerdon.rewards import Reward, walk
+
+if TYPE_CHECKING:
+    from guerdon.protocols import Policy
+    from guerdon.runs import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a run has come."""
+
+    evaluated_before: bool = False
+    sft_steps: int = 0
+    rl_steps: int = 0
+    optimizer: Path | None = field(default=None, compare=False)
+    """State of the optimiser of the phase that goes on, if it had begun."""
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of both phases: the checkpoint's number."""
+        return self.sft_steps + self.rl_steps
+
+    def load_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        """Restore the optimiser if its phase had begun."""
+        if self.optimizer is not None:
+            optimizer.load_state_dict(torch.load(self.optimizer, weights_only=True))
+
+
+def save(run: RunFolder, at: Position, policy: Policy, reward: Reward, optimizer: torch.optim.Optimizer | None) -> None:
+    """Write a checkpoint whole, or leave the previous ones as they are."""
+    with run.checkpoint(at.steps) as folder:
+        policy.save(folder / "policy")
+        if optimizer is not None:
+            torch.save(optimizer.state_dict(), folder / "optimizer.pt")
+        rewards = [node.state_dict() for node in walk(reward) if node.stateful]
+        torch.save(rewards, folder / "rewards.pt")
+        state: dict[str, Any] = {
+            "evaluated_before": at.evaluated_before,
+            "sft_steps": at.sft_steps,
+            "rl_steps": at.rl_steps,
+            "policy_version": policy.version,
+        }
+        (folder / "position.json").write_text(json.dumps(state, indent=1))
+
+
+def restore(run: RunFolder, policy: Policy, reward: Reward) -> Position:
+    """Load the latest checkpoint into `policy` and `reward`, and cut the metrics back to where it was taken.
+
+    A run killed before its first checkpoint starts over.
+
+    Raises:
+        RunError: a checkpoint is there but cannot be read, or belongs to another reward.
+    """
+    folder = run.rewind(keep_rollouts=True)
+    if folder is None:
+        return Position()
+    try:
+        state = json.loads((folder / "position.json").read_text())
+        policy.load(folder / "policy")
+        policy.version = state["policy_version"]
+        kept = torch.load(folder / "rewards.pt", weights_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
+    stateful = [node for node in walk(reward) if node.stateful]
+    if len(kept) != len(stateful):
+        raise RunError(f"checkpoint {folder} holds the state of {len(kept)} rewards, the recipe has {len(stateful)}: not the same reward")
+    for node, values in zip(stateful, kept, strict=True):
+        node.load_state_dict(values)
+    optimizer = folder / "optimizer.pt"
+    return Position(state["evaluated_before"], state["sft_steps"], state["rl_steps"], optimizer if optimizer.exists() else None)

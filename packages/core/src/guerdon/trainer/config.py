@@ -1,0 +1,107 @@
+"""What a training run can be told. Every field is checked at start; names are the field's usual ones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from guerdon.losses.averaging import Average
+from guerdon.protocols import Sampling
+
+Schedule = Literal["constant", "linear", "cosine"]
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Config(BaseModel):
+    """Frozen, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SamplingConfig(Config):
+    """How rollouts are drawn in training."""
+
+    temperature: Annotated[float, Field(gt=0.0)] = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0
+    max_tokens: Positive = 256
+    stop: tuple[str, ...] = ()
+
+    def sampling(self, *, greedy: bool = False) -> Sampling:
+        """The same budget and stops, greedy for evaluation."""
+        if greedy:
+            return Sampling(temperature=0.0, max_tokens=self.max_tokens, stop=self.stop)
+        return Sampling(self.temperature, self.top_p, self.top_k, self.max_tokens, self.stop)
+
+
+class OptimizerConfig(Config):
+    """AdamW and its learning-rate schedule."""
+
+    lr: Annotated[float, Field(gt=0.0)] = 1e-5
+    schedule: Schedule = "constant"
+    """After the warm-up: flat, or falling to `final_lr_share` of `lr` at the last step."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    final_lr_share: Share = 0.0
+    betas: tuple[Share, Share] = (0.9, 0.99)
+    epsilon: Annotated[float, Field(gt=0.0)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    grad_clip: Annotated[float, Field(gt=0.0)] | None = 1.0
+    """Largest global L2 norm of the gradient; null does not clip."""
+
+
+class LossConfig(Config):
+    """The clipped surrogate's choices."""
+
+    average: Average = "token"
+    clip_low: Share = 0.2
+    clip_high: Annotated[float, Field(ge=0.0)] = 0.2
+    dual_clip: Annotated[float, Field(gt=1.0)] | None = None
+    kl_weight: Annotated[float, Field(ge=0.0)] = 0.0
+    """Weight of the k3 divergence to the frozen policy that RL started from; 0 keeps no reference."""
+
+
+class SftConfig(Config):
+    """A supervised warm start on the task's reference completions."""
+
+    examples: Annotated[int, Field(ge=0)] = 0
+    """How many training examples to use; 0 skips the warm start."""
+    epochs: Positive = 1
+    batch_size: Positive = 16
+    optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4)
+
+
+class EvalConfig(Config):
+    """Greedy evaluation on the held-out split."""
+
+    examples: Annotated[int, Field(ge=0)] = 0
+    """How many held-out examples; 0 skips evaluation."""
+    every: Annotated[int, Field(ge=0)] = 0
+    """Also every so many RL steps; 0 evaluates before, after the warm start and after RL only."""
+    batch_size: Positive = 32
+    max_tokens: Positive | None = None
+    """Budget of an evaluated completion; null takes the training budget."""
+
+
+class TrainConfig(Config):
+    """A run: warm start, then `steps` of group-based policy gradient."""
+
+    steps: Annotated[int, Field(ge=0)] = 100
+    prompts_per_step: Positive = 8
+    group_size: Annotated[int, Field(ge=2)] = 8
+    updates_per_batch: Positive = 1
+    """Passes over one sampled batch (GRPO's mu); from the second on the ratio leaves 1 and clipping bites."""
+    sampling: SamplingConfig = SamplingConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    loss: LossConfig = LossConfig()
+    sft: SftConfig = SftConfig()
+    eval: EvalConfig = EvalConfig()
+    tokens_per_microbatch: Positive = 8192
+    """Tokens one forward and backward pass may hold; smaller needs less memory and gives the same gradient."""
+    checkpoint_every: Annotated[int, Field(ge=0)] = 10
+    """Steps between checkpoints (each phase's end is always one). Steps after the last one are replayed from the stored
+    rollouts on resume, so a killed run loses at most the step in hand; 0 keeps only the phases' ends."""
+    keep_checkpoints: Positive = 2
+    on_reward_error: Literal["raise", "unscored"] = "raise"
+    """What a bug in a reward does: stop the run and name the sample, or leave that rollout out, counted and shown."""

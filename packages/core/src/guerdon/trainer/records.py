@@ -1,0 +1,117 @@
+"""Rollouts and scores as JSON: what the report shows, and what a resumed run replays instead of sampling again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from guerdon.rewards import Reward, Scores, Sum, walk
+from guerdon.types import Example, Group, Prompt, Rollout, Score, Segment
+
+Record = dict[str, Any]
+
+
+def score_record(score: Score, weights: Mapping[str, float]) -> Record:
+    """A score and its parts, nested; NaN becomes null. `weights` are those of this score's own parts."""
+    return {
+        "value": None if math.isnan(score.value) else score.value,
+        "why": score.why,
+        "status": score.status,
+        "weights": {name: weights[name] for name in score.parts if name in weights},
+        "parts": {name: score_record(part, weights) for name, part in score.parts.items()},
+    }
+
+
+def score_of(record: Mapping[str, Any]) -> Score:
+    """The score a record was made from (dense values are not kept)."""
+    value = math.nan if record["value"] is None else float(record["value"])
+    parts = {name: score_of(part) for name, part in record["parts"].items()}
+    return Score(value, record["why"], parts, record["status"])
+
+
+def part_weights(reward: Reward) -> dict[str, float]:
+    """Each named term's weight, over all sums of the tree."""
+    return {term.label: weight for node in walk(reward) if isinstance(node, Sum) for weight, term in node.terms}
+
+
+def rollout_records(
+    groups: Sequence[Group],
+    scores: Scores,
+    *,
+    step: int,
+    phase: str,
+    weights: Mapping[str, float],
+    advantages: Sequence[Sequence[float | None]] | None = None,
+    references: Mapping[str, str] | None = None,
+) -> list[Record]:
+    """One record per rollout, in order; the fields are listed in docs/architecture.md."""
+    records = []
+    for number, (group, row) in enumerate(zip(groups, scores, strict=True)):
+        for rollout, score in zip(group.rollouts, row, strict=True):
+            records.append(
+                {
+                    "step": step,
+                    "phase": phase,
+                    "example": rollout.example.id,
+                    "group": number,
+                    "key": group.key,
+                    "index": rollout.index,
+                    "prompt": [{"role": message.role, "content": message.content} for message in rollout.prompt.messages],
+                    "completion": rollout.completion,
+                    "reference": (references or {}).get(rollout.example.id),
+                    "stop": rollout.stop,
+                    "policy_version": rollout.policy_version,
+                    "advantage": advantages[number][rollout.index] if advantages else None,
+                    "score": score_record(score, weights),
+                    "prompt_ids": list(rollout.prompt_ids),
+                    "segments": [_segment_record(segment) for segment in rollout.segments],
+                }
+            )
+    return records
+
+
+def _segment_record(segment: Segment) -> Record:
+    record: Record = {"author": segment.author, "text": segment.text}
+    if segment.token_ids:
+        record["token_ids"] = list(segment.token_ids)
+    if segment.logprobs:
+        record["logprobs"] = list(segment.logprobs)
+    if segment.action is not None:
+        record["action"] = segment.action
+    return record
+
+
+def groups_of(
+    records: Iterable[Mapping[str, Any]], examples: Mapping[str, Example], prompts: Mapping[str, Prompt]
+) -> tuple[list[Group], Scores]:
+    """The groups and scores that `rollout_records` wrote down, exactly: floats survive JSON."""
+    rows: dict[int, list[Mapping[str, Any]]] = {}
+    for record in records:
+        rows.setdefault(record["group"], []).append(record)
+    groups = [
+        Group(tuple(_rollout_of(record, examples, prompts) for record in row), row[0]["key"]) for _, row in sorted(rows.items())
+    ]
+    return groups, [[score_of(record["score"]) for record in row] for _, row in sorted(rows.items())]
+
+
+def _rollout_of(record: Mapping[str, Any], examples: Mapping[str, Example], prompts: Mapping[str, Prompt]) -> Rollout:
+    segments = tuple(
+        Segment(
+            author=segment["author"],
+            text=segment["text"],
+            token_ids=tuple(segment.get("token_ids", ())),
+            logprobs=tuple(segment.get("logprobs", ())),
+            action=segment.get("action"),
+        )
+        for segment in record["segments"]
+    )
+    return Rollout(
+        examples[record["example"]],
+        segments,
+        prompts[record["example"]],
+        tuple(record["prompt_ids"]),
+        record["stop"],
+        record["policy_version"],
+        record["index"],
+    )
