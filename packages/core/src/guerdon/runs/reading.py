@@ -1,0 +1,64 @@
+"""Reading a run folder, also while another process writes it. Nothing here changes a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from guerdon.errors import RunError
+
+PHASE = re.compile(r"[a-z][a-z0-9_-]*")
+"""What a phase may be called: it names files."""
+_ROLLOUTS = re.compile(rf"({PHASE.pattern})-(\d{{6,}})\.jsonl")
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`, in order; a last line that is torn (still being written, or killed) is left out.
+
+    Raises:
+        RunError: a line before the last is not a JSON object.
+    """
+    path = run / "metrics.jsonl"
+    return [record for record, _ in lines_of(path)] if path.exists() else []
+
+
+def lines_of(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each whole record with the offset in bytes just behind it."""
+    end = 0
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            record = _parse(line)
+            if record is None:
+                if stream.read(1):  # something follows: not a torn tail
+                    raise RunError(f"line {number} of {str(path)!r} is not a JSON object: {line[:80]!r}")
+                return
+            end += len(line)
+            yield record, end
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The object on a whole line; None for anything else."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def rollout_files(run: Path) -> list[tuple[str, int, Path]]:
+    """(phase, step, file) of every rollouts file, sorted by phase and step."""
+    found = []
+    for path in (run / "rollouts").glob("*.jsonl"):
+        if match := _ROLLOUTS.fullmatch(path.name):
+            found.append((match[1], int(match[2]), path))
+    return sorted(found)
+
+
+def read_rollouts(path: Path) -> list[dict[str, Any]]:
+    """The records of one rollouts file."""
+    return [record for record, _ in lines_of(path)]
