@@ -8,16 +8,16 @@
 | `a.then(transform)` | `a`'s values, shaped over their groups |
 | `a.named("x")` | `a` under another name |
 
-Unscored parts: one that *abstains* leaves the sum; one that is *invalid* or *infra* makes the whole unscored, since a sum
-without it would rank this rollout below its siblings for something it did not do.
+Unscored parts: one that *abstains* leaves the sum; one that is *invalid* or *infra* makes the whole unscored, since a
+sum without it would rank this rollout below its siblings for something it did not do.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from guerdon.errors import ConfigError
 from guerdon.rewards.base import Context, Reward, Scores, Sees
@@ -36,6 +36,20 @@ def _widest(rewards: Sequence[Reward]) -> Sees:
 def _scaled(weight: float, bounds: tuple[float, float]) -> tuple[float, float]:
     ends = [weight * end if weight else 0.0 for end in bounds]  # 0 * inf would be NaN
     return min(ends), max(ends)
+
+
+def _operand(reward: Reward) -> str:
+    """How a reward prints where a method or a weight follows: a product needs brackets there."""
+    return f"({reward!r})" if isinstance(reward, Weighted) else repr(reward)
+
+
+def _visible(reward: Reward) -> Iterator[Reward]:
+    """The rewards whose labels stand in a score's parts."""
+    if isinstance(reward, Named) or not reward.children:
+        yield reward
+    else:
+        for child in reward.children:
+            yield from _visible(child)
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,7 @@ class Weighted(Reward):
         ]
 
     def __repr__(self) -> str:
-        return f"{self.weight:g} * {self.reward!r}"
+        return f"{self.weight!r} * {_operand(self.reward)}"
 
 
 @dataclass(frozen=True)
@@ -112,14 +126,17 @@ class Sum(Reward):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """ "sum"; name one that stands inside another sum."""
+        """The word "sum"; name one that stands inside another sum."""
         return "sum"
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
         """The sum of the terms' bounds, reaching to 0 since any term may abstain."""
-        scaled = [_scaled(weight, reward.bounds) for weight, reward in self.terms]
-        return sum(min(low, 0.0) for low, _ in scaled), sum(max(high, 0.0) for _, high in scaled)
+        low = high = 0.0
+        for weight, reward in self.terms:  # added in the order of `_add`: `sum` rounds otherwise from Python 3.12 on
+            ends = _scaled(weight, reward.bounds)
+            low, high = low + min(ends[0], 0.0), high + max(ends[1], 0.0)
+        return low, high
 
     @property
     def sees(self) -> Sees:  # type: ignore[override]
@@ -136,7 +153,10 @@ class Sum(Reward):
         weights = [weight for weight, _ in self.terms]
         labels = [reward.label for reward in self.children]
         columns = [context.scores(reward, groups) for reward in self.children]
-        return [[self._add(weights, labels, scores) for scores in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
+        return [
+            [self._add(weights, labels, scores) for scores in zip(*rows, strict=True)]
+            for rows in zip(*columns, strict=True)
+        ]
 
     @staticmethod
     def _add(weights: list[float], labels: list[str], scores: tuple[Score, ...]) -> Score:
@@ -149,7 +169,8 @@ class Sum(Reward):
         return _sum_without_abstainers(weights, parts)
 
     def __repr__(self) -> str:
-        return "(" + " + ".join(f"{weight:g} * {reward!r}" if weight != 1.0 else repr(reward) for weight, reward in self.terms) + ")"
+        shown = [repr(reward) if weight == 1.0 else f"{weight!r} * {_operand(reward)}" for weight, reward in self.terms]
+        return f"({' + '.join(shown)})" if len(shown) > 1 else f"Sum({self.terms!r})"
 
 
 def _sum_without_abstainers(weights: list[float], parts: dict[str, Score]) -> Score:
@@ -157,20 +178,33 @@ def _sum_without_abstainers(weights: list[float], parts: dict[str, Score]) -> Sc
         for name, part in parts.items():
             if part.status == status:
                 return Score(math.nan, f"{name}: {part.why}", parts, status)
-    scored = [weight * part.value for weight, part in zip(weights, parts.values(), strict=True) if part.scored]
-    if not scored:
+    if not any(part.scored for part in parts.values()):
         return Score(math.nan, "every part abstains", parts, "abstain")
-    return Score(sum(scored), "", parts)
+    total = 0.0
+    for weight, part in zip(weights, parts.values(), strict=True):
+        if part.scored:
+            total += weight * part.value
+    return Score(total, "", parts)
 
 
 @dataclass(frozen=True)
 class Gate(Reward):
-    """`reward` where the gate is open, else 0. A closed gate's child is not even asked, if it looks at one rollout alone."""
+    """`reward` where the gate is open, else 0.
+
+    A closed gate's child is not even asked, if it looks at one rollout alone. A gate without a score has no say: the
+    whole is then unscored for the gate's reason.
+    """
 
     reward: Reward
     by: Reward
     above: float = 0.0
     opens: Literal["above", "not_above"] = "above"
+
+    def __post_init__(self) -> None:
+        if any(seen.label == self.by.label and seen != self.by for seen in _visible(self.reward)):
+            raise ConfigError(
+                f"a gate and what it gates are both called {self.by.label!r}; give one another name with .named(...)"
+            )
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -208,13 +242,15 @@ class Gate(Reward):
         if self.reward.sees != "rollout":
             inner = context.scores(self.reward, groups)
             return [[self._gate(g, s) for g, s in zip(*rows, strict=True)] for rows in zip(gates, inner, strict=True)]
-        places = [
-            (i, j) for i, row in enumerate(gates) for j, gate in enumerate(row) if gate.scored and self.is_open(gate)
+        let_in = [[j for j, gate in enumerate(row) if gate.scored and self.is_open(gate)] for row in gates]
+        narrowed = [
+            replace(group, rollouts=tuple(group.rollouts[j] for j in places))
+            for group, places in zip(groups, let_in, strict=True)
+            if places
         ]
-        narrowed = [replace(groups[i], rollouts=tuple(groups[k].rollouts[j] for k, j in places if k == i)) for i in sorted({i for i, _ in places})]
-        flat = [score for row in (context.scores(self.reward, narrowed) if narrowed else []) for score in row]
-        found = dict(zip(places, flat, strict=True))
-        return [[self._gate(gate, found.get((i, j))) for j, gate in enumerate(row)] for i, row in enumerate(gates)]
+        rows = iter(context.scores(self.reward, narrowed) if narrowed else [])
+        found = [dict(zip(places, next(rows), strict=True)) if places else {} for places in let_in]
+        return [[self._gate(gate, found[i].get(j)) for j, gate in enumerate(row)] for i, row in enumerate(gates)]
 
     def _gate(self, gate: Score, inner: Score | None) -> Score:
         parts = {self.by.label: gate}
@@ -227,7 +263,7 @@ class Gate(Reward):
 
     def __repr__(self) -> str:
         method = "gated_by" if self.opens == "above" else "unless"
-        return f"{self.reward!r}.{method}({self.by!r}" + (f", above={self.above!r})" if self.above else ")")
+        return f"{_operand(self.reward)}.{method}({self.by!r}" + (f", above={self.above!r})" if self.above else ")")
 
 
 @dataclass(frozen=True)
@@ -267,7 +303,7 @@ class Named(Reward):
         return context.scores(self.reward, groups)
 
     def __repr__(self) -> str:
-        return f"{self.reward!r}.named({self.new_label!r})"
+        return f"{_operand(self.reward)}.named({self.new_label!r})"
 
 
 @dataclass(frozen=True)
@@ -278,8 +314,6 @@ class Then(Reward):
     transform: Transform
     _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """`state` in force, `next` as the latest batch would leave it, `version`."""
-
-    stateful: ClassVar[bool] = True
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -299,7 +333,13 @@ class Then(Reward):
     @property
     def sees(self) -> Sees:  # type: ignore[override]
         """At least what the transform's scope needs."""
-        return "batch" if self.transform.scope in ("batch", "running") else "group" if self.transform.scope == "group" else self.reward.sees
+        return (
+            "batch"
+            if self.transform.scope in ("batch", "running")
+            else "group"
+            if self.transform.scope == "group"
+            else self.reward.sees
+        )
 
     @property
     def children(self) -> tuple[Reward, ...]:
@@ -311,11 +351,19 @@ class Then(Reward):
         rows = context.scores(self.reward, groups)
         flat = [score for row in rows for score in row]
         state = self._held["state"] if "state" in self._held else self.transform.init()
-        values, self._held["next"] = self.transform.update([score.value for score in flat], state, sizes=[len(row) for row in rows])
+        values, self._held["next"] = self.transform.update(
+            [score.value for score in flat], state, sizes=[len(row) for row in rows]
+        )
         shaped = iter(
-            Score(value, score.why, {**score.parts, self.label: score}, score.status) for value, score in zip(values, flat, strict=True)
+            Score(value, score.why, {**score.parts, self.label: score}, score.status)
+            for value, score in zip(values, flat, strict=True)
         )
         return [[next(shaped) for _ in row] for row in rows]
+
+    @property
+    def stateful(self) -> bool:  # type: ignore[override]
+        """Whether the transform runs over batches."""
+        return self.transform.scope == "running"
 
     @property
     def version(self) -> int:
@@ -323,7 +371,7 @@ class Then(Reward):
         return int(self._held.get("version", 0))
 
     def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
-        """Keep the state that the latest scored batch left."""
+        """Keep the state that the latest scored batch left; call it before anything else is scored."""
         if "next" in self._held:
             self._held["state"] = self._held.pop("next")
             self._held["version"] = self.version + 1
@@ -334,12 +382,13 @@ class Then(Reward):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` gave."""
+        self._held.clear()  # a batch scored before, but not learned from, is none of the restored state's
         if state["state"] is not None:
             self._held["state"] = state["state"]
         self._held["version"] = state["version"]
 
     def __repr__(self) -> str:
-        return f"{self.reward!r}.then({self.transform!r})"
+        return f"{_operand(self.reward)}.then({self.transform!r})"
 
 
 def walk(reward: Reward) -> list[Reward]:

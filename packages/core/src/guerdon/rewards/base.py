@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from guerdon.errors import BoundsError, ConfigError, RewardError
-from guerdon.types import UNSCORED, Example, Group, Rollout, Score
+from guerdon.types import SCORED, UNSCORED, Example, Group, Rollout, Score
 
 if TYPE_CHECKING:
     from guerdon.rewards.algebra import Gate, Named, Sum, Then, Weighted
@@ -36,10 +37,12 @@ class Context:
     step: int = 0
     total_steps: int = 0
     seed: int = 0
-    _memo: dict[tuple[int, Reward], tuple[Sequence[Group], Scores]] = field(default_factory=dict, repr=False, compare=False)
+    _memo: dict[tuple[int, Reward], tuple[Sequence[Group], Scores]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def scores(self, reward: Reward, groups: Sequence[Group]) -> Scores:
-        """Score `groups` once per (reward, batch), checked against the reward's promises. Composites call it for their parts.
+        """Score `groups` once per (reward, batch), checked against the reward's promises. Composites call it for parts.
 
         Raises:
             RewardError: the reward raised, or gave another number of scores than there are rollouts.
@@ -47,11 +50,14 @@ class Context:
         """
         key = (id(groups), reward)
         if key not in self._memo:
-            self._memo[key] = (groups, self._evaluate(reward, groups))  # the groups are kept so that their id stays theirs
+            self._memo[key] = (
+                groups,
+                self._evaluate(reward, groups),
+            )  # kept, so that their id stays theirs
         return self._memo[key][1]
 
     def _evaluate(self, reward: Reward, groups: Sequence[Group]) -> Scores:
-        return checked(reward, groups, reward.score_batch(groups, self))
+        return evaluated(reward, groups, self)
 
 
 class Reward:
@@ -67,9 +73,9 @@ class Reward:
 
     name: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
-    runs_in: ClassVar[RunsIn] = "caller"
+    runs_in: RunsIn = "caller"
     sees: Sees = "rollout"
-    stateful: ClassVar[bool] = False
+    stateful: bool = False
     """True for one that learns; it then has `state_dict`, `load_state_dict`, `update` and a `version`."""
 
     def __init_subclass__(
@@ -133,11 +139,12 @@ class Reward:
     def prepared(self, example: Example) -> Any:
         """`prepare(example)`, kept for the most recent examples of this process."""
         key = (self, example)
-        if key not in _PREPARED:
-            _PREPARED[key] = self.prepare(example)
+        found = _PREPARED.get(key, _PREPARED)
+        if found is _PREPARED:  # no sentinel of its own is needed: nothing prepares the cache itself
+            _PREPARED[key] = found = self.prepare(example)
             if len(_PREPARED) > _PREPARED_LIMIT:
                 _PREPARED.popitem(last=False)
-        return _PREPARED[key]
+        return found
 
     # -- state, for those that say `stateful` ---------------------------------------------------------------------
 
@@ -213,7 +220,22 @@ def raised(reward: Reward, error: Exception, where: str) -> RewardError:
     """The error for a reward that raised: a bug in the reward, with the sample that shows it."""
     if isinstance(error, RewardError):
         return error
-    return RewardError(f"{reward.name} raised {type(error).__name__}: {error} on {where}. That is a bug in the reward, not a zero.")
+    what = f"{type(error).__name__}: {error}"
+    return RewardError(f"{reward.name} raised {what} on {where}. That is a bug in the reward, not a zero.")
+
+
+def evaluated(reward: Reward, groups: Sequence[Group], context: Context) -> Scores:
+    """The reward's own answer, here and now, held to its promises.
+
+    Raises:
+        RewardError: as `Context.scores`.
+    """
+    try:
+        return checked(reward, groups, reward.score_batch(groups, context))
+    except RewardError:
+        raise
+    except Exception as error:
+        raise raised(reward, error, f"a batch of {len(groups)} groups") from error
 
 
 def checked(reward: Reward, groups: Sequence[Group], scores: Sequence[Sequence[Score]]) -> Scores:
@@ -223,26 +245,37 @@ def checked(reward: Reward, groups: Sequence[Group], scores: Sequence[Sequence[S
         RewardError: a wrong number of scores, or a NaN whose status claims a number (or the reverse).
         BoundsError: a scored value outside `reward.bounds`.
     """
-    low, high = reward.bounds
-    if len(scores) != len(groups):
-        raise RewardError(f"{reward.name} gave {len(scores)} lists of scores for {len(groups)} groups")
-    for group, row in zip(groups, scores, strict=True):
+    low, high = max(reward.bounds[0], -sys.float_info.max), min(reward.bounds[1], sys.float_info.max)
+    rows: list[list[Any]] = [list(row) for row in scores]
+    if len(rows) != len(groups):
+        raise RewardError(f"{reward.name} gave {len(rows)} lists of scores for {len(groups)} groups")
+    for group, row in zip(groups, rows, strict=True):
         if len(row) != len(group.rollouts):
-            raise RewardError(f"{reward.name} gave {len(row)} scores for the {len(group)} rollouts of example {group.example.id!r}")
+            which = f"{len(row)} scores for the {len(group)} rollouts of example {group.example.id!r}"
+            raise RewardError(f"{reward.name} gave {which}")
         for index, score in enumerate(row):
-            value = score.value
-            if low <= value <= high and score.status not in UNSCORED and value - value == 0.0:
-                continue
-            if value != value and score.status in UNSCORED:
-                continue
-            where = f"rollout {index} of example {group.example.id!r}"
-            if value != value or score.status in UNSCORED:
-                raise RewardError(f"{reward.name} gave {value!r} with status {score.status!r} to {where}: NaN goes with one of {sorted(UNSCORED)}")
-            raise BoundsError(
-                f"{reward.name} gave {value!r} to {where}, outside its stated bounds {reward.bounds}. That is a bug in the "
-                f"reward; see it alone with `guerdon score`."
-            )
-    return [list(row) for row in scores]
+            if not isinstance(score, Score):
+                where = f"rollout {index} of example {group.example.id!r}"
+                raise RewardError(f"{reward.name} gave {score!r} to {where}; a Score is needed")
+            if not (low <= score.value <= high and score.status in SCORED):
+                _check_closely(reward, score, f"rollout {index} of example {group.example.id!r}")
+    return rows
+
+
+def _check_closely(reward: Reward, score: Score, where: str) -> None:
+    """Pass an unscored NaN, and name what is wrong with anything else."""
+    no_number = score.value != score.value
+    if no_number and score.status in UNSCORED:
+        return
+    if no_number or score.status not in SCORED:
+        raise RewardError(
+            f"{reward.name} gave {score.value!r} with status {score.status!r} to {where}: a NaN goes with one of "
+            f"{sorted(UNSCORED)}, a number with one of {sorted(SCORED)}"
+        )
+    raise BoundsError(
+        f"{reward.name} gave {score.value!r} to {where}, outside its stated bounds {reward.bounds}. That is a bug in "
+        f"the reward; see it alone with `guerdon score`."
+    )
 
 
 @dataclass(frozen=True, eq=True)
@@ -252,6 +285,7 @@ class FunctionReward(Reward, sees="rollout"):
     function: Callable[[Rollout], Score | float]
     name: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
+    runs_in: RunsIn = "caller"
 
     def score(self, rollout: Rollout) -> Score:
         """The function's own score; a bare number becomes one."""
@@ -259,21 +293,24 @@ class FunctionReward(Reward, sees="rollout"):
         return result if isinstance(result, Score) else Score(float(result))
 
     def __call__(self, rollout: Rollout) -> Score:
+        """As `score`, so that the lifted name still is the function."""
         return self.score(rollout)
 
     def __repr__(self) -> str:
         return f"{self.function.__module__}.{self.function.__qualname__}"
 
-    def __reduce__(self) -> tuple[Callable[[str, str], FunctionReward], tuple[str, str]]:
-        return _import_function_reward, (self.function.__module__, self.function.__qualname__)
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        path = self.function.__module__, self.function.__qualname__
+        if self == _at(*path):  # decorated: the name leads to this reward, and pickle would not find the bare function
+            return _at, path
+        return FunctionReward, (self.function, self.name, self.bounds, self.runs_in)
 
 
-def _import_function_reward(module: str, qualname: str) -> FunctionReward:
+def _at(module: str, qualname: str) -> Any:
+    """What stands at an import path; None where nothing does (a function within a function)."""
     found: Any = importlib.import_module(module)
     for part in qualname.split("."):
-        found = getattr(found, part)
-    if not isinstance(found, FunctionReward):
-        raise RewardError(f"{module}:{qualname} is not a function lifted by @reward")
+        found = getattr(found, part, None)
     return found
 
 
@@ -281,7 +318,7 @@ def _import_function_reward(module: str, qualname: str) -> FunctionReward:
 def reward(function: Callable[[Rollout], Score | float], /) -> FunctionReward: ...
 @overload
 def reward(
-    *, name: str | None = None, bounds: tuple[float, float] = ...
+    *, name: str | None = None, bounds: tuple[float, float] = ..., runs_in: RunsIn = ...
 ) -> Callable[[Callable[[Rollout], Score | float]], FunctionReward]: ...
 def reward(
     function: Callable[[Rollout], Score | float] | None = None,
@@ -289,6 +326,7 @@ def reward(
     *,
     name: str | None = None,
     bounds: tuple[float, float] = (float("-inf"), float("inf")),
+    runs_in: RunsIn = "caller",
 ) -> FunctionReward | Callable[[Callable[[Rollout], Score | float]], FunctionReward]:
     """Lift a function of one rollout into a `Reward`.
 
@@ -300,6 +338,6 @@ def reward(
     """
 
     def lift(function: Callable[[Rollout], Score | float]) -> FunctionReward:
-        return FunctionReward(function, name or function.__name__, bounds)
+        return FunctionReward(function, name or function.__name__, bounds, runs_in)
 
     return lift if function is None else lift(function)
