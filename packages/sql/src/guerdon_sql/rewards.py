@@ -1,0 +1,334 @@
+"""Reasoning-SQL's rewards: what a completion earns for its query and for its layout.
+
+| name | value | weight in the paper's total |
+|---|---|---|
+| `sql/execution-v1` | same rows as a gold query | 3 |
+| `sql/judge-v1` (in `guerdon_sql.judged`) | a judge's partial credit, asked only where execution is 0 | 2 |
+| `sql/runs-v1` | one read-only query that runs | 1 |
+| `sql/schema-linking-v1` | overlap of tables and columns with the gold's | 1 |
+| `sql/ngram-v1` | overlap of neighbouring words with the gold's | 1 |
+| `sql/format-v1`, `sql/format-graded-v1` | the tags are all there | 1 |
+| `sql/reasoning-sql-v1` | the total, 0 to 7 | |
+
+Where several gold queries are given, the best agreement counts. Where none of them runs, the task is broken and the
+answer goes unscored: that is not the policy's doing. What is run, and how it is boxed in: `guerdon_sql.execute`.
+
+Source: Reasoning-SQL (arXiv 2503.23157); its flaws are repaired by default, its own readings are named (`readings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from guerdon.errors import ConfigError
+from guerdon.rewards import Reward
+from guerdon.types import Rollout, Score, Status
+from guerdon_sql import executions, formats, similarity
+from guerdon_sql.answers import Fallback
+from guerdon_sql.compare import MODES, Mode, compare, orders_rows
+from guerdon_sql.limits import Limits, Result
+from guerdon_sql.parts import Pair, QueryReward, at_least, clipped, one_of
+from guerdon_sql.questions import SqlQuestion
+from guerdon_sql.readings import READINGS, RELEASED_ROWS, Reading, as_run, is_blank, runs
+from guerdon_sql.similarity import OVERLAPS, Overlap
+
+MAX_RESULT_BYTES = 8 * 2**20
+"""Of one result. An answer this large is `truncated`; a gold query's makes the task invalid."""
+
+
+@dataclass(frozen=True)
+class _Executed(QueryReward):
+    """What the rewards that run queries share."""
+
+    reading: Reading = "repaired"
+    """Which form of the paper's reward; see `guerdon_sql.readings`."""
+    timeout_s: float = 5.0
+    """Wall-clock limit of one query, in seconds."""
+    max_rows: int = 100_000
+    """Longest result that is compared; a longer one earns nothing (`released`: the first 5,000 rows count)."""
+    now: str | None = None
+    """What 'now' means to a query, as `YYYY-MM-DD HH:MM:SS` in UTC; None for the real time."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self, "reading", READINGS)
+        at_least(self, "timeout_s", 0.0, strictly=True)
+        at_least(self, "max_rows", 1)
+        if self.now is not None and not _is_time(self.now):
+            raise ConfigError(
+                f"{self.name}.now is {self.now!r}; accepted is a time like '2024-01-31 12:00:00', or None"
+            )
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of one query. Rewards with equal ones share their executions."""
+        rows = min(self.max_rows, RELEASED_ROWS) if self.reading == "released" else self.max_rows
+        return Limits(deadline_s=self.timeout_s, max_rows=rows, max_bytes=MAX_RESULT_BYTES, now=self.now)
+
+
+@dataclass(frozen=True)
+class Execution(_Executed, name="sql/execution-v1", bounds=(0.0, 1.0)):
+    """1.0 when the query returns the same table as a gold query, else 0.0.
+
+    Statuses: `fail` (another table, or an SQL error), `timeout`, `rejected` (not one read-only query), `truncated`
+    (too large to compare); `invalid` where no gold query runs or there is no database; `infra` where we failed.
+    """
+
+    comparison: Mode = "bird_set"
+    """What "same" means: `bird_set` (BIRD's; duplicates and order ignored), `bag`, `ordered` or `spider`."""
+    tolerance: float = 0.0
+    """How far two numbers may differ and be equal, absolutely or relative to the greater one."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self, "comparison", MODES)
+        at_least(self, "tolerance", 0.0)
+        if self.reading != "repaired" and (self.comparison, self.tolerance) != ("bird_set", 0.0):
+            raise ConfigError(
+                f"{self.name}.comparison is {self.comparison!r} with tolerance {self.tolerance!r}; the reading "
+                f"{self.reading!r} compares by 'bird_set' with tolerance 0.0"
+            )
+
+    def grade(self, pairs: Sequence[Pair]) -> list[Score]:
+        """Run gold queries and answers, then compare."""
+        of_gold = ((as_run(gold, self.reading), question.database) for question, _ in pairs for gold in question.gold)
+        golds = dict(executions.results(of_gold, self.limits))
+        wanted: dict[tuple[str, str], list[int]] = {}
+        for place, (question, query) in enumerate(pairs):
+            wanted.setdefault((as_run(query, self.reading), question.database), []).append(place)
+        scores: dict[int, Score] = {}
+        for asked, result in executions.results(wanted, self.limits):
+            for place in wanted[asked]:
+                scores[place] = self._graded(*pairs[place], result, golds)
+        return [scores[place] for place in range(len(pairs))]
+
+    def _graded(self, question: SqlQuestion, query: str, got: Result, golds: dict[tuple[str, str], Result]) -> Score:
+        known = [(gold, golds[as_run(gold, self.reading), question.database]) for gold in question.gold]
+        usable = [(gold, result) for gold, result in known if self._whole(result)]
+        if not usable:
+            return _broken_gold(question, [result for _, result in known])
+        if got.status in ("invalid", "infra"):
+            return Score.unscored(clipped(got.error), status="infra" if got.status == "infra" else "invalid")
+        if self.reading == "released" and "SELECT" not in query:
+            return Score(0.0, "no SELECT in capitals (released)", status="rejected")
+        if self.reading != "repaired" and is_blank(query):
+            got = Result("ok")
+        if not self._whole(got):
+            return Score(0.0, clipped(_failure(got, self.limits)), status=_scored_status(got))
+        if any(self._same(got, result, gold) for gold, result in usable):
+            return Score(1.0, f"{_rows(got)}, as gold ({self._rule})")
+        return Score(0.0, self._difference(got, [result for _, result in usable]), status="fail")
+
+    def _whole(self, result: Result) -> bool:
+        """Whether all rows that count are there."""
+        return result.ok or (self.reading == "released" and result.status == "truncated")
+
+    def _same(self, got: Result, gold: Result, gold_query: str) -> bool:
+        if self.reading == "released" and not (got.rows and gold.rows):
+            return False
+        ordered = self.comparison == "spider" and orders_rows(gold_query)
+        return compare(got.rows, gold.rows, self.comparison, gold_ordered=ordered, tolerance=self.tolerance)
+
+    @property
+    def _rule(self) -> str:
+        return self.comparison if self.reading == "repaired" else f"{self.comparison}, {self.reading}"
+
+    def _difference(self, got: Result, golds: Sequence[Result]) -> str:
+        counts = sorted({len(gold.rows) for gold in golds})
+        if len(got.rows) in counts:
+            told = "as many as gold, but not the same" if got.rows else "as gold, and an empty table earns nothing"
+        else:
+            told = f"gold has {' or '.join(map(str, counts[:3]))}"
+        return f"{_rows(got)}, {told} ({self._rule})"
+
+
+@dataclass(frozen=True)
+class Runs(_Executed, name="sql/runs-v1", bounds=(0.0, 1.0)):
+    """1.0 when the answer is one read-only query that runs and returns a table (which may be empty), else 0.0.
+
+    It looks at no gold query. The other readings also pay for what merely "runs": a blank text, DDL, DML.
+    """
+
+    def grade(self, pairs: Sequence[Pair]) -> list[Score]:
+        """Run the answers; where an `Execution` of the same limits came first, they have run already."""
+        found = dict(
+            executions.outcomes(
+                ((as_run(query, self.reading), question.database) for question, query in pairs), self.limits
+            )
+        )
+        return [self._graded(as_run(query, self.reading), question.database, found) for question, query in pairs]
+
+    def _graded(self, query: str, database: str, found: dict[tuple[str, str], Result]) -> Score:
+        result = found[query, database]
+        if result.status in ("invalid", "infra"):
+            return Score.unscored(clipped(result.error), status="infra" if result.status == "infra" else "invalid")
+        if runs(query, result, database, self.reading, self.limits):
+            return Score(1.0, "runs" if self.reading == "repaired" else f"runs ({self.reading})")
+        return Score(0.0, clipped(_failure(result, self.limits)), status=_scored_status(result))
+
+
+@dataclass(frozen=True)
+class SchemaLinking(QueryReward, name="sql/schema-linking-v1", bounds=(0.0, 1.0)):
+    """Overlap of the tables and columns that the answer names with those of the gold query.
+
+    0.0 for an answer that is not one query that parses. Abstains where no gold query parses: the question may still be
+    a good one for the parts that execute.
+    """
+
+    overlap: Overlap = "jaccard"
+    """`jaccard` (the paper's), or `recall` (the released code's, where naming every column there is earns the top)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self, "overlap", OVERLAPS)
+
+    def grade(self, pairs: Sequence[Pair]) -> list[Score]:
+        """Compare names; nothing is run."""
+        return [self._graded(question, query) for question, query in pairs]
+
+    def _graded(self, question: SqlQuestion, query: str) -> Score:
+        golds = [gold for gold in question.gold if similarity.schema_items(gold)]
+        if not golds:
+            return Score.unscored("no gold query names a table or column that can be parsed", status="abstain")
+        named = similarity.schema_items(query)
+        if named is None:
+            return Score(0.0, "not one query that parses", status="fail")
+        value, gold = max(
+            ((similarity.schema_linking(gold, query, self.overlap), gold) for gold in golds), key=lambda found: found[0]
+        )
+        wanted = similarity.schema_items(gold) or frozenset()
+        told = [
+            f"{word} {', '.join(sorted(names))}"
+            for word, names in (("lacks", wanted - named), ("adds", named - wanted))
+            if names
+        ]
+        return Score(value, clipped(f"{'; '.join(told) or 'the same names'} ({self.overlap})"))
+
+
+@dataclass(frozen=True)
+class Ngram(QueryReward, name="sql/ngram-v1", bounds=(0.0, 1.0)):
+    """Jaccard overlap of the runs of `n` words in the answer's and the gold query's normal forms."""
+
+    n: int = 2
+    """Words in a run."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, "n", 1)
+        if not isinstance(self.n, int):
+            raise ConfigError(f"{self.name}.n is {self.n!r}; a whole number of at least 1 is accepted")
+
+    def grade(self, pairs: Sequence[Pair]) -> list[Score]:
+        """Compare words; nothing is run."""
+        return [self._graded(question, query) for question, query in pairs]
+
+    def _graded(self, question: SqlQuestion, query: str) -> Score:
+        if not question.gold:
+            return Score.unscored("there is no gold query", status="abstain")
+        return Score(max(similarity.bigram_jaccard(gold, query, self.n) for gold in question.gold))
+
+
+@dataclass(frozen=True)
+class Format(Reward, name="sql/format-v1", bounds=(0.0, 1.0)):
+    """1.0 when the completion opens and closes each tag once, in order, else 0.0."""
+
+    tags: tuple[str, ...] = formats.TAGS
+    """The tags' names, in order."""
+
+    def __post_init__(self) -> None:
+        tags: object = self.tags  # unchecked until now
+        if not (isinstance(tags, tuple) and tags and all(isinstance(tag, str) and tag for tag in tags)):
+            raise ConfigError(f"{self.name}.tags is {self.tags!r}; a tuple of at least one tag's name is accepted")
+
+    def score(self, rollout: Rollout) -> Score:
+        """Look for the tags."""
+        if formats.tags_in_order(rollout.answer, self.tags):
+            return Score(1.0)
+        return Score(0.0, f"the tags {', '.join(self.tags)} are not there once each, in order", status="fail")
+
+
+@dataclass(frozen=True)
+class FormatGraded(Reward, name="sql/format-graded-v1", bounds=(float("-inf"), 0.5)):
+    """The released code's layout score: an eighth per tag, 0.001 off per character after the end; see `formats`."""
+
+    def score(self, rollout: Rollout) -> Score:
+        """Count the tags and what follows them."""
+        return Score(formats.tag_score(rollout.answer), "released")
+
+
+def reasoning_sql(
+    judge: Reward | None = None,
+    *,
+    reading: Reading = "repaired",
+    comparison: Mode = "bird_set",
+    overlap: Overlap | None = None,
+    n: int = 2,
+    tags: tuple[str, ...] = formats.TAGS,
+    fallback: Fallback = "whole",
+    timeout_s: float = 5.0,
+    execution_weight: float = 3.0,
+) -> Reward:
+    """The paper's total, $R = 3E + 2(1 - E)J + Y + L + N + F$: 7 at most.
+
+    Args:
+        judge: the judge's part (`sql/judge-v1`, or any reward in [0, 1]), asked only where execution is 0; or None.
+        reading: `repaired`, `paper` or `released`, for every part that has readings. `released` also means the recall
+            form of schema linking and the graded layout score (so 6.5 at most).
+        comparison: what "same table" means to execution.
+        overlap: of schema linking; None for the reading's own.
+        n: words in a run, for the n-gram part.
+        tags: of the layout.
+        fallback: what is the query where there is no fenced block.
+        timeout_s: wall-clock limit of one query.
+        execution_weight: 3 in the paper; 2 in the released script for the 3B model, which has no judge.
+
+    Raises:
+        ConfigError: an option is none of those accepted.
+
+    >>> reasoning_sql().bounds
+    (0.0, 7.0)
+    """
+    execution = Execution(reading=reading, comparison=comparison, timeout_s=timeout_s, fallback=fallback)
+    released = reading == "released"
+    total = (
+        execution_weight * execution
+        + Runs(reading=reading, timeout_s=timeout_s, fallback=fallback)
+        + SchemaLinking(overlap or ("recall" if released else "jaccard"), fallback=fallback)
+        + Ngram(n, fallback=fallback)
+        + (FormatGraded() if released else Format(tags))
+    )
+    return total if judge is None else total + 2.0 * judge.unless(execution)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _broken_gold(question: SqlQuestion, results: Sequence[Result]) -> Score:
+    """The unscored score of a question none of whose gold queries gave a table."""
+    if not results:
+        return Score.unscored("there is no gold query", status="invalid")
+    ours = [result for result in results if result.status == "infra"]
+    worst = (ours or list(results))[0]
+    why = f"the gold query: {worst.error or worst.status}" if worst.status != "invalid" else worst.error
+    return Score.unscored(clipped(why), status="infra" if ours else "invalid")
+
+
+def _scored_status(result: Result) -> Status:
+    return "fail" if result.ok else result.status
+
+
+def _failure(result: Result, limits: Limits) -> str:
+    if result.status == "timeout":
+        return f"timed out after {limits.deadline_s:g} s"
+    return result.error or result.status
+
+
+def _rows(result: Result) -> str:
+    return "1 row" if len(result.rows) == 1 else f"{len(result.rows)} rows"
