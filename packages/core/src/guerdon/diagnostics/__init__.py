@@ -1,0 +1,1 @@
+"""Looking at a run: the report page, its charts, and the numbers behind them."""

@@ -1,0 +1,363 @@
+"""The report page of a run: one file that asks nothing of the network, and can be sent to a colleague.
+
+It reads top to bottom as the questions come: did it get better, how did the reward move, was training healthy, where did
+the time go, what did the policy actually write, and what exactly was run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from guerdon.diagnostics.charts import interval_strip, line_chart, stacked_chart
+from guerdon.diagnostics.facts import (
+    STAGES,
+    Evaluation,
+    Facts,
+    column,
+    last_by_stage,
+    numeric_names,
+    reward_expression,
+    use,
+)
+from guerdon.diagnostics.intervals import wilson
+from guerdon.diagnostics.markup import number, safe, sign_class, signed
+from guerdon.diagnostics.samples import eval_samples, training_samples
+from guerdon.errors import RunError
+from guerdon.progress import clock
+from guerdon.runs.durable import replace_file
+
+MAX_CHARTS = 40
+"""Charts of one section; a reward with more parts than that is summed up in a line."""
+_HEALTH = ("groups/dead", "groups/count", "unscored", "length/mean", "length/max", "length/truncated_share")
+_UPDATE = ("loss", "grad_norm", "entropy", "clip_share", "kl", "lr", "sampler_gap")
+_TIMES = {"time/sample_s": "sample", "time/score_s": "score", "time/train_s": "train"}
+
+
+def render(run_path: Path | str) -> Path:
+    """Write `report.html` into the run folder; also while the run goes on.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunError: there is no such folder, its metrics are damaged, or the page cannot be written.
+    """
+    run = Path(run_path)
+    if not run.is_dir():
+        raise RunError(f"{str(run)!r} is not a folder: there is no run to report on.")
+    facts = Facts.read(run)
+    sections = (
+        _headline(facts),
+        _section(
+            "Reward",
+            _reward(facts),
+            "What the reward paid per step, averaged over the batch, and each of its parts before weights.",
+        ),
+        _section("Held out, along the way", _eval_curves(facts)),
+        _section(
+            "Health",
+            _health(facts),
+            "Dead groups teach nothing: all attempts earned the same. Lengths are in policy steps (tokens).",
+        ),
+        _section("Updates", _updates(facts)),
+        _section("Warm start", _warm_start(facts), "Supervised steps on reference answers, before RL."),
+        _section("Time", _time(facts)),
+        _section(
+            "What it wrote in training",
+            training_samples(run),
+            "From the groups with the widest spread: the best attempt and the worst, and what each part of the reward made of them.",
+        ),
+        _section(
+            "What it wrote on held-out examples",
+            eval_samples(run),
+            "Greedy answers to the same question at each stage: some that changed, for better and worse, and some that still fail.",
+        ),
+        _section("Further metrics", _others(facts)),
+        _section("What was run", _record(facts)),
+    )
+    page = run / "report.html"
+    replace_file(page, _page(facts, "".join(sections)).encode("utf-8", "replace"))
+    return page
+
+
+def _page(facts: Facts, body: str) -> str:
+    assets = resources.files("guerdon.diagnostics")
+    style = assets.joinpath("report.css").read_text(encoding="utf-8")
+    script = assets.joinpath("report.js").read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        # Belt and braces: even if something slipped through the escaping, the page may load and send nothing.
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
+        f"<title>{safe(_task(facts), 80)} · guerdon</title><style>\n{style}</style></head>"
+        f"<body><main>{body}<footer>Written by guerdon from {safe(facts.path.name)}.</footer></main><script>\n{script}</script></body></html>\n"
+    )
+
+
+def _section(title: str, content: str, about: str = "") -> str:
+    """A titled section; nothing where there is nothing to show."""
+    if not content:
+        return ""
+    note = f'<p class="about">{about}</p>' if about else ""
+    return f"<section><h2>{title}</h2>{note}{content}</section>"
+
+
+def _task(facts: Facts) -> str:
+    node = facts.recipe.get("task")
+    name = node.get("use") if isinstance(node, Mapping) else node
+    return str(name or facts.recipe.get("name") or facts.path.name)
+
+
+# -- the headline ----------------------------------------------------------------------------------------------------
+
+
+def _headline(facts: Facts) -> str:
+    evaluations = last_by_stage(facts.evaluations())
+    metric = next(iter(evaluations[-1].values)) if evaluations else ""
+    blocks = [
+        f"<h1>{safe(_task(facts), 120)}</h1>",
+        f'<p class="lead">{_in_a_sentence(facts, evaluations, metric)}</p>',
+    ]
+    if evaluations:
+        blocks.append(_stages(evaluations, metric))
+        blocks.append(_eval_table(facts, evaluations))
+    reward = facts.recipe.get("reward")
+    duration = facts.duration_s()
+    rows = {
+        "Policy": use(facts.recipe.get("policy")),
+        "Reward": f"<code>{safe(reward_expression(reward), 2000)}</code>" if reward else "",
+        "Seed": facts.versions.get("seed", facts.recipe.get("seed")),
+        "Duration": clock(duration) if duration else "",
+        "Machine": facts.machine(),
+    }
+    items = "".join(
+        f"<dt>{name}</dt><dd>{value if name == 'Reward' else safe(value, 400)}</dd>"
+        for name, value in rows.items()
+        if value not in ("", None)
+    )
+    return "".join(blocks) + (f'<dl class="facts">{items}</dl>' if items else "")
+
+
+def _in_a_sentence(facts: Facts, evaluations: Sequence[Evaluation], metric: str) -> str:
+    steps = len(facts.phase("rl"))
+    work = f"{steps:,} RL step{'s' if steps != 1 else ''}" if steps else "No RL steps yet"
+    named = {evaluation.stage: evaluation for evaluation in evaluations if metric in evaluation.values}
+    first = named.get("sft") or named.get("before")
+    if first is None or "rl" not in named or not steps:
+        return f"{work}."
+    before, after = first.values[metric], named["rl"].values[metric]
+    if not (math.isfinite(before) and math.isfinite(after)):
+        return f"{work}."
+    change = after - before
+    verb = "raised" if change > 0 else "lowered" if change < 0 else "left"
+    by = f" ({signed(change)})" if change else ""
+    return f"{work} {verb} held-out {safe(metric, 60)} from {number(before)} to {number(after)}{by}."
+
+
+def _stages(evaluations: Sequence[Evaluation], metric: str) -> str:
+    """The first metric at each stage, in large numbers, with its interval on a common scale."""
+    ranges = {evaluation.stage: _interval(evaluation, metric) for evaluation in evaluations}
+    known = [end for pair in ranges.values() if pair for end in pair]
+    bounds = (min(known), max(known)) if known else (0.0, 1.0)
+    cells = []
+    previous = math.nan
+    for place, evaluation in enumerate(evaluations):
+        value = evaluation.values.get(metric, math.nan)
+        interval = ranges[evaluation.stage]
+        change = value - previous
+        shown = f'<span class="change {sign_class(change)}">{signed(change)}</span>' if math.isfinite(change) else ""
+        final = " final" if place == len(evaluations) - 1 and place else ""
+        cells.append(
+            f'<div class="stage{final}"><div class="label">{safe(STAGES.get(evaluation.stage, evaluation.stage), 40)}</div>'
+            f'<div class="big">{number(value)}{shown}</div>'
+            + (interval_strip(value, *interval, bounds) if interval else "")
+            + (f'<div class="range">95 %: {number(interval[0])} to {number(interval[1])}</div>' if interval else "")
+            + "</div>"
+        )
+        previous = value
+    asked = evaluations[-1].count
+    note = (
+        f"Held-out <b>{safe(metric, 60)}</b>, greedy, {asked:,} examples. "
+        if asked
+        else f"Held-out <b>{safe(metric, 60)}</b>. "
+    )
+    note += (
+        "Wilson intervals of one stage alone; stages share their examples, so differences are surer than the intervals suggest."
+        if known
+        else ""
+    )
+    return f'<div class="stages">{"".join(cells)}</div><p class="about">{note}</p>'
+
+
+def _eval_table(facts: Facts, evaluations: Sequence[Evaluation]) -> str:
+    """Every metric of every evaluated task by stage; nothing where the headline says it all."""
+    groups = {"": evaluations} | {task: last_by_stage(facts.evaluations(task)) for task in facts.eval_tasks()}
+    stages = [evaluation.stage for evaluation in evaluations]
+    rows = []
+    for task, found in groups.items():
+        for metric in dict.fromkeys(name for evaluation in found for name in evaluation.values):
+            cells = ""
+            for stage in stages:
+                evaluation = next((e for e in found if e.stage == stage), None)
+                interval = _interval(evaluation, metric) if evaluation else None
+                value = evaluation.values.get(metric) if evaluation else None
+                reach = f' <span class="none">±{(interval[1] - interval[0]) / 2:.3f}</span>' if interval else ""
+                cells += f'<td class="n">{number(value)}{reach}</td>'
+            name = f"{task} / {metric}" if task else metric
+            rows.append(f"<tr><td>{safe(name, 80)}</td>{cells}</tr>")
+    if len(rows) < 2:
+        return ""
+    head = "".join(f'<th class="n">{safe(STAGES.get(stage, stage), 40)}</th>' for stage in stages)
+    return f'<div class="scroll"><table><thead><tr><th>Held-out metric</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _interval(evaluation: Evaluation, metric: str) -> tuple[float, float] | None:
+    """The 95 % interval, where the metric is a share of a known count."""
+    value = evaluation.values.get(metric, math.nan)
+    return wilson(value, evaluation.count) if evaluation.count and 0.0 <= value <= 1.0 else None
+
+
+# -- the curves ------------------------------------------------------------------------------------------------------
+
+
+def _steps(lines: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [float(line.get("step") or 0) for line in lines]
+
+
+def _charts(charts: Sequence[str], kind: str = "charts") -> str:
+    drawn = [chart for chart in charts if chart]
+    extra = len(drawn) - MAX_CHARTS
+    note = f'<p class="about">{extra} more are in metrics.jsonl.</p>' if extra > 0 else ""
+    return f'<div class="{kind}">{"".join(drawn[:MAX_CHARTS])}</div>{note}' if drawn else ""
+
+
+def _reward(facts: Facts) -> str:
+    lines = facts.phase("rl")
+    steps = _steps(lines)
+    parts = [
+        name
+        for name in numeric_names(lines)
+        if name.startswith("reward/") and name not in ("reward/total", "reward/std")
+    ]
+    total = column(lines, "reward/total")
+    wide = line_chart("total", steps, {"total": total}, spread=column(lines, "reward/std"))
+    values = {name: column(lines, name) for name in parts}
+    unit = all(0.0 <= value <= 1.0 for series in values.values() for value in series if math.isfinite(value))
+    domain = (0.0, 1.0) if unit else None  # one scale for all parts, where they share one
+    small = [
+        line_chart(name.removeprefix("reward/"), steps, {name: series}, domain=domain)
+        for name, series in values.items()
+    ]
+    return _charts([wide], "charts wide") + _charts(small)
+
+
+def _eval_curves(facts: Facts) -> str:
+    evaluations = [evaluation for evaluation in facts.evaluations() if evaluation.stage == "rl"]
+    if len(evaluations) < 2:
+        return ""
+    steps = [float(evaluation.step) for evaluation in evaluations]
+    names = dict.fromkeys(name for evaluation in evaluations for name in evaluation.values)
+    columns = {name: [evaluation.values.get(name, math.nan) for evaluation in evaluations] for name in names}
+    return _charts(
+        [line_chart(name, steps, {name: values}, smooth=False, axis="RL step") for name, values in columns.items()]
+    )
+
+
+def _health(facts: Facts) -> str:
+    lines = facts.phase("rl")
+    steps = _steps(lines)
+    dead = [
+        a / b if b else math.nan
+        for a, b in zip(column(lines, "groups/dead"), column(lines, "groups/count"), strict=True)
+    ]
+    lengths = {name: column(lines, f"length/{name}") for name in ("mean", "max")}
+    unscored = column(lines, "unscored")
+    return _charts(
+        [
+            line_chart("dead groups, share", steps, {"dead": dead}, domain=(0.0, 1.0)),
+            line_chart("completion length", steps, lengths),
+            line_chart(
+                "cut at the length limit, share",
+                steps,
+                {"cut": column(lines, "length/truncated_share")},
+                domain=(0.0, 1.0),
+            ),
+            line_chart("unscored rollouts", steps, {"unscored": unscored})
+            if any(value > 0 for value in unscored)
+            else "",
+        ]
+    )
+
+
+def _updates(facts: Facts) -> str:
+    lines = facts.phase("rl")
+    steps = _steps(lines)
+    titles = {
+        "grad_norm": "gradient norm",
+        "entropy": "entropy (nats)",
+        "clip_share": "clipped, share",
+        "kl": "KL to the reference",
+        "lr": "learning rate",
+        "sampler_gap": "sampler and trainer apart (nats)",
+    }
+    return _charts(
+        [
+            line_chart(titles.get(name, name), steps, {name: column(lines, name)}, smooth=name != "lr")
+            for name in _UPDATE
+        ]
+    )
+
+
+def _warm_start(facts: Facts) -> str:
+    lines = facts.phase("sft")
+    names = [name for name in numeric_names(lines) if not name.startswith("time/")]
+    return _charts(
+        [
+            line_chart(name.replace("_", " "), _steps(lines), {name: column(lines, name)}, smooth=name != "lr")
+            for name in names
+        ]
+    )
+
+
+def _time(facts: Facts) -> str:
+    lines = facts.phase("rl")
+    known = {short: column(lines, name) for name, short in _TIMES.items()}
+    others = {name: name for name in numeric_names(lines) if name.startswith("time/") and name not in _TIMES}
+    known |= {name.removeprefix("time/").removesuffix("_s"): column(lines, name) for name in others}
+    chart = stacked_chart("per RL step", _steps(lines), known, unit="seconds")
+    if not chart:
+        return ""
+    sums = {name: math.fsum(value for value in values if math.isfinite(value)) for name, values in known.items()}
+    total = sum(sums.values()) or 1.0
+    rows = "".join(
+        f'<tr><td>{safe(name, 40)}</td><td class="n">{number(value / max(1, len(lines)), 2)} s</td><td class="n">{100 * value / total:.0f} %</td></tr>'
+        for name, value in sums.items()
+        if value
+    )
+    tokens = [value for value in column(lines, "tokens/sampled") if math.isfinite(value)]
+    if tokens and sums.get("sample"):
+        rows += f'<tr><td>tokens sampled per second of sampling</td><td class="n">{number(sum(tokens) / sums["sample"], 0)}</td><td></td></tr>'
+    table = f'<table><thead><tr><th>RL</th><th class="n">Mean step</th><th class="n">Share</th></tr></thead><tbody>{rows}</tbody></table>'
+    return _charts([chart], "charts wide") + table
+
+
+def _others(facts: Facts) -> str:
+    """Whatever else a reward or a controller logged: nothing that was measured is hidden."""
+    lines = facts.phase("rl")
+    shown = {*_HEALTH, *_UPDATE, "tokens/sampled"}
+    names = [name for name in numeric_names(lines) if name not in shown and not name.startswith(("reward/", "time/"))]
+    return _charts([line_chart(name, _steps(lines), {name: column(lines, name)}) for name in names])
+
+
+def _record(facts: Facts) -> str:
+    """The recipe and the versions, whole."""
+    distributions = facts.versions.get("distributions")
+    rows = {name: value for name, value in facts.versions.items() if name != "distributions"}
+    rows |= distributions if isinstance(distributions, Mapping) else {}
+    table = "".join(f"<tr><td>{safe(name, 60)}</td><td>{safe(value, 200)}</td></tr>" for name, value in rows.items())
+    recipe = f'<h3>Recipe</h3><pre class="text">{safe(facts.recipe_text, 20_000)}</pre>' if facts.recipe_text else ""
+    return recipe + (f"<h3>Versions</h3><table><tbody>{table}</tbody></table>" if table else "")
