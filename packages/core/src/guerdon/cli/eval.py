@@ -1,0 +1,67 @@
+"""`guerdon eval`: greedy evaluation on held-out examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from guerdon.errors import RunError
+
+
+@click.command("eval")
+@click.argument("source", metavar="RECIPE|RUN")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="A checkpoint folder, or the name of one in RUN.  [default: RUN's latest; a recipe's own weights]",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Override a field: policy.with.model=gpt2. Repeatable.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Evaluate on the first so many examples only.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(source: str, checkpoint: Path | None, overrides: tuple[str, ...], limit: int | None, as_json: bool) -> None:
+    """Evaluate the policy of RECIPE, or a checkpoint of the run folder RUN, greedily on the held-out examples."""
+    from guerdon.recipes import load_recipe
+    from guerdon.recipes.running import evaluate_recipe
+
+    run = Path(source)
+    is_run = (run / "recipe.yaml").is_file()
+    recipe = load_recipe(run / "recipe.yaml" if is_run else source, overrides)
+    weights = find_checkpoint(run if is_run else None, checkpoint)
+    results = evaluate_recipe(recipe, checkpoint=weights, limit=limit)
+    if as_json:
+        shown = {task: {"count": result.count, "metrics": dict(result.metrics)} for task, result in results.items()}
+        click.echo(json.dumps({"checkpoint": str(weights) if weights else None, "tasks": shown}, indent=2))
+        return
+    click.echo(f"weights {weights or 'as the recipe starts with'}")
+    for task, result in results.items():
+        click.echo(f"{task} · {result.count} examples")
+        for name, value in result.metrics.items():
+            click.echo(f"  {name:<24} {value:.4f}")
+
+
+def find_checkpoint(run: Path | None, asked: Path | None) -> Path | None:
+    """The checkpoint folder meant: `asked` as a path, else by its name in the run, else the run's latest.
+
+    Raises:
+        RunError: there is no such checkpoint; the message lists those there are.
+    """
+    if asked is not None and asked.is_dir():
+        return asked
+    if run is None and asked is None:
+        return None
+    there = sorted((run / "checkpoints").glob("step-*")) if run else []
+    wanted = [folder for folder in there if asked is None or folder.name == str(asked)]
+    if not wanted:
+        names = ", ".join(folder.name for folder in there) or "none"
+        raise RunError(
+            f"no checkpoint {str(asked) if asked else 'yet'!r} in {str(run) if run else 'sight'!r}; there are: {names}"
+        )
+    return max(wanted, key=lambda folder: int(folder.name.rpartition("-")[2]))

@@ -1,0 +1,150 @@
+"""`guerdon score`: what completions earn, and why, part by part."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guerdon.cli.sources import examples_of, reward_spec, rows_of_file, rows_of_run, task_use
+from guerdon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from guerdon.recipes import RewardSpec, Use
+    from guerdon.rewards import Reward
+    from guerdon.types import Group
+
+JsonRow = dict[str, Any]
+
+
+@click.command("score")
+@click.argument("source", metavar="[RECIPE|RUN]", required=False)
+@click.option("--task", metavar="NAME[k=v,...]", help="Where the examples come from.  [default: the recipe's]")
+@click.option(
+    "--reward", "rewards", metavar="[W*]NAME[k=v,...]", multiple=True, help="What to score with; several are summed."
+)
+@click.option("--rollouts", "file", type=click.Path(path_type=Path), help='JSONL: {"example": ID, "completion": TEXT}.')
+@click.option("--example", metavar="ID", help="Only this example.")
+@click.option("--text", help='Score this completion of --example; "-" reads it from standard input.')
+@click.option("--phase", default="rl", show_default=True, help="With RUN: which rollouts.")
+@click.option("--step", type=int, help="With RUN: which step.  [default: the latest]")
+@click.option("--rollout", "index", type=click.IntRange(min=0), help="Only the rollout of this number, counted from 0.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per rollout.")
+def command(
+    source: str | None,
+    task: str | None,
+    rewards: tuple[str, ...],
+    file: Path | None,
+    example: str | None,
+    text: str | None,
+    phase: str,
+    step: int | None,
+    index: int | None,
+    as_json: bool,
+) -> None:
+    """Score completions and explain every number part by part: value, weight, contribution, status and why.
+
+    They come from a file (--rollouts), from the command line (--example with --text), or from the run folder RUN. Task
+    and reward come from RECIPE or RUN, or are named.
+    """
+    use, spec = _asked(source, task, rewards)
+    if text is not None:
+        if example is None:
+            raise ConfigError("--text is the completion of an example: name it with --example ID")
+        rows: list[JsonRow] = [{"example": example, "completion": sys.stdin.read() if text == "-" else text}]
+    elif file is not None:
+        rows = rows_of_file(file)
+    elif source is not None and (Path(source) / "recipe.yaml").is_file():
+        rows = rows_of_run(Path(source), phase, step)
+    else:
+        raise ConfigError("nothing to score: give --rollouts FILE, --example ID with --text TEXT, or a run folder")
+    numbered = [{**row, "number": number} for number, row in enumerate(rows) if example in (None, row["example"])]
+    numbered = _with_groups_of(numbered, index)
+    if not numbered:
+        raise ConfigError(f"none of the {len(rows)} rollouts is that of example {example!r} with number {index}")
+    _score(use, spec, numbered, index, as_json)
+
+
+def _asked(source: str | None, task: str | None, rewards: Sequence[str]) -> tuple[Use, RewardSpec]:
+    """Task and reward: as named, else those of the recipe or run."""
+    from guerdon.recipes import load_recipe
+
+    if source is None:
+        if task is None or not rewards:
+            raise ConfigError("name both --task and --reward, or give a recipe or a run folder that has them")
+        return task_use(task), reward_spec(rewards)
+    run = Path(source) / "recipe.yaml"
+    recipe = load_recipe(run if run.is_file() else source)
+    return task_use(task) if task else recipe.task, reward_spec(rewards) if rewards else recipe.reward
+
+
+def _with_groups_of(rows: list[JsonRow], index: int | None) -> list[JsonRow]:
+    """The rows that share a group with rollout `index`: a group reward's number depends on them all."""
+    wanted = {_group_key(row) for row in rows if index in (None, row["number"])}
+    return [row for row in rows if _group_key(row) in wanted]
+
+
+def _group_key(row: JsonRow) -> tuple[str, Any]:
+    return row["example"], row.get("group")
+
+
+def _score(use: Use, spec: RewardSpec, rows: list[JsonRow], index: int | None, as_json: bool) -> None:
+    """Score the rows in their groups and print those asked for."""
+    from guerdon.recipes.building import build_reward, build_task
+    from guerdon.scoring import Runner
+
+    task, reward = build_task(use), build_reward(spec)
+    examples = examples_of(task, {row["example"] for row in rows})
+    gathered: dict[tuple[str, Any], list[JsonRow]] = {}
+    for row in rows:
+        gathered.setdefault(_group_key(row), []).append(row)
+    groups = [_group(task, examples, members) for members in gathered.values()]
+    with Runner() as runner:
+        scores = runner.score(reward, groups)
+    shown = [
+        (row, score)
+        for members, row_scores in zip(gathered.values(), scores, strict=True)
+        for row, score in zip(members, row_scores, strict=True)
+        if index in (None, row["number"])
+    ]
+    shown.sort(key=lambda pair: pair[0]["number"])
+    _print(reward, shown, as_json)
+
+
+def _group(task: Any, examples: dict[str, Any], rows: list[JsonRow]) -> Group:
+    """The attempts at one example, whole where the row came from a run, else single-turn."""
+    from guerdon.types import Group, Rollout, Segment
+
+    example = examples[rows[0]["example"]]
+    prompt = task.prompt(example)
+    rollouts = []
+    for index, row in enumerate(rows):
+        segments = tuple(
+            Segment(part["author"], part["text"], tuple(part.get("token_ids", ())), tuple(part.get("logprobs", ())))
+            for part in row.get("segments", ({"author": "policy", "text": row["completion"]},))
+        )
+        rollouts.append(Rollout(example, segments, prompt, stop=row.get("stop", "stop"), index=index))
+    return Group.of(rollouts)
+
+
+def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Any]], as_json: bool) -> None:
+    from guerdon.trainer.records import part_weights, score_record
+
+    weights = part_weights(reward)
+    if as_json:
+        for row, score in shown:
+            record = {"example": row["example"], "rollout": row["number"], "score": score_record(score, weights)}
+            click.echo(json.dumps(record, ensure_ascii=False))
+        return
+    from guerdon.cli.explaining import explain
+
+    for row, score in shown:
+        explain(row, score, weights)
+    values = [score.value for _, score in shown if score.scored]
+    if len(shown) > 1:
+        mean = f"{sum(values) / len(values):.6g}" if values else "none"
+        click.echo(f"{len(shown)} rollouts, {len(values)} scored, mean {mean}")

@@ -1,0 +1,318 @@
+"""The command line: what it prints, what it says when asked for the wrong thing, and its exit codes."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from guerdon.cli import main
+from guerdon.cli.eval import find_checkpoint
+from guerdon.cli.sources import named
+from guerdon.errors import ConfigError, RunError
+from guerdon.plugins.catalog import catalog, register_local
+from guerdon.protocols import Split, Task
+from guerdon.rewards import Reward, reward
+from guerdon.types import Example, Group, Prompt, Rollout, Score
+
+
+class Sum(Example):
+    """a + b."""
+
+    a: int
+    b: int
+
+
+@dataclass(frozen=True)
+class Sums(Task):
+    """Sums of two digits."""
+
+    name: ClassVar[str] = "test/sums-v1"
+
+    count: int = 4
+
+    def examples(self, split: Split) -> Sequence[Sum]:
+        rng = random.Random(split)
+        return [Sum(id=f"{split}-{i}", a=rng.randint(0, 9), b=i) for i in range(self.count)]
+
+    def prompt(self, example: Example) -> Prompt:
+        return Prompt()
+
+
+@reward(name="test/adds-v1", bounds=(0.0, 1.0))
+def adds(rollout: Rollout) -> Score:
+    example = rollout.example_as(Sum)
+    return Score(float(rollout.answer == str(example.a + example.b)), why="compared as text")
+
+
+@dataclass(frozen=True)
+class Short(Reward, name="test/short-v1", bounds=(0.0, 1.0)):
+    limit: int = 10
+
+    def score(self, rollout: Rollout) -> Score:
+        return Score(max(0.0, 1 - len(rollout.answer) / self.limit))
+
+
+@dataclass(frozen=True)
+class Shortest(Reward, name="test/shortest-v1", bounds=(0.0, 1.0)):
+    def score_group(self, group: Group) -> list[Score]:
+        lengths = [len(rollout.answer) for rollout in group.rollouts]
+        return [Score(float(length == min(lengths))) for length in lengths]
+
+
+@pytest.fixture(autouse=True)
+def _offered():
+    register_local("tasks", "test/sums-v1", Sums)
+    register_local("rewards", "test/adds-v1", adds)
+    register_local("rewards", "test/short-v1", Short)
+    register_local("rewards", "test/shortest-v1", Shortest)
+    yield
+    catalog.cache_clear()
+
+
+def run(*arguments: str, code: int = 0, text: str | None = None) -> str:
+    result = CliRunner().invoke(main, list(arguments), input=text)
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result.output
+
+
+def test_help_lists_every_command_with_its_summary():
+    said = run("--help")
+    for command in ("list", "doctor", "score", "train", "eval", "report", "claims", "new"):
+        assert f"\n  {command} " in said
+
+
+@pytest.mark.parametrize("command", ["list", "doctor", "score", "train", "eval", "report", "claims", "new"])
+def test_every_command_explains_itself(command):
+    assert "Usage:" in run(command, "--help")
+
+
+def test_version_is_the_distributions():
+    assert run("--version").startswith("guerdon 0.")
+
+
+def test_a_misspelt_command_gets_the_nearest():
+    assert "Did you mean 'train'?" in run("trian", code=2)
+
+
+def test_a_plugin_adds_a_command_and_help_shows_its_summary():
+    @click.command()
+    def polish():
+        click.echo("polished")
+
+    register_local("commands", "polish", polish, summary="Make it shine.")
+    assert "Make it shine." in run("--help")
+    assert run("polish") == "polished\n"
+
+
+def test_list_shows_a_kind_with_its_distribution():
+    said = run("list", "rewards")
+    assert "test/adds-v1" in said
+    assert "tasks" not in said
+
+
+def test_list_as_json_holds_every_kind_and_the_problems():
+    listed = json.loads(run("list", "--json"))
+    assert {"rewards", "tasks", "recipes", "commands", "problems"} <= set(listed)
+    assert "test/sums-v1" in [entry["name"] for entry in listed["tasks"]]
+
+
+def test_an_error_is_one_message_without_a_traceback():
+    said = run("score", "--task", "test/sums", "--reward", "test/ads", "--example", "eval-0", "--text", "1", code=2)
+    assert said.startswith("error: no reward named 'test/ads'")
+    assert "Did you mean 'test/adds-v1'?" in said
+    assert "Traceback" not in said
+
+
+def test_debug_raises_the_error_itself():
+    result = CliRunner().invoke(main, ["--debug", "report", "nowhere"])
+    assert isinstance(result.exception, RunError)
+
+
+def test_an_interrupt_exits_with_130():
+    @click.command()
+    def waits():
+        raise KeyboardInterrupt
+
+    register_local("commands", "waits", waits)
+    run("waits", code=130)
+
+
+def scored(*arguments: str) -> list[dict]:
+    return [json.loads(line) for line in run("score", "--task", "test/sums", *arguments, "--json").splitlines()]
+
+
+def right(id_: str) -> str:
+    (example,) = [example for example in Sums().examples(id_.partition("-")[0]) if example.id == id_]
+    return str(example.a + example.b)
+
+
+def test_a_completion_on_the_command_line_is_scored():
+    (record,) = scored("--reward", "test/adds", "--example", "eval-1", "--text", right("eval-1"))
+    assert record["score"]["value"] == 1.0
+    assert record["score"]["why"] == "compared as text"
+
+
+def test_a_completion_may_come_by_standard_input():
+    arguments = (
+        "score",
+        "--task",
+        "test/sums",
+        "--reward",
+        "test/adds",
+        "--example",
+        "eval-1",
+        "--text",
+        "-",
+        "--json",
+    )
+    assert json.loads(run(*arguments, text=right("eval-1")))["score"]["value"] == 1.0
+
+
+def test_several_rewards_are_summed_with_their_weights():
+    """0.5 * 1 for the right sum, and 2 * (1 - length / 4) for being short."""
+    text = right("eval-1")
+    (record,) = scored(
+        "--reward", "0.5*test/adds", "--reward", "2*test/short[limit=4]", "--example", "eval-1", "--text", text
+    )
+    assert record["score"]["value"] == 0.5 + 2 * (1 - len(text) / 4)
+    assert record["score"]["weights"] == {"adds": 0.5, "short": 2.0}
+
+
+def test_a_file_of_rollouts_is_scored_and_one_can_be_picked(tmp_path):
+    rows = [("train-0", right("train-0")), ("train-0", "wrong"), ("eval-2", right("eval-2"))]
+    path = write(tmp_path, *(json.dumps({"example": example, "completion": text}) for example, text in rows))
+    assert [record["score"]["value"] for record in scored("--reward", "test/adds", "--rollouts", path)] == [
+        1.0,
+        0.0,
+        1.0,
+    ]
+    (record,) = scored("--reward", "test/adds", "--rollouts", path, "--rollout", "1")
+    assert (record["rollout"], record["score"]["value"]) == (1, 0.0)
+
+
+def test_a_picked_rollout_is_still_scored_among_its_group(tmp_path):
+    """ "abc" alone would be the shortest; beside "a" it is not."""
+    path = write(tmp_path, *(json.dumps({"example": "train-0", "completion": text}) for text in ("abc", "a")))
+    (record,) = scored("--reward", "test/shortest", "--rollouts", path, "--rollout", "0")
+    assert record["score"]["value"] == 0.0
+
+
+def test_the_table_shows_every_parts_value_weight_and_contribution():
+    """0.25 * 1 = 0.25 and 3 * 0.5 = 1.5, for a text of half the limit; together 1.75."""
+    text = right("eval-1")
+    limit = 2 * len(text)
+    rewards = ("--reward", "0.25*test/adds", "--reward", f"3*test/short[limit={limit}]")
+    said = run("score", "--task", "test/sums", *rewards, "--example", "eval-1", "--text", text)
+    table = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.split()}
+    assert table["adds"][:4] == ["1", "0.25", "0.25", "ok"]
+    assert table["short"][:4] == ["0.5", "3", "1.5", "ok"]
+    assert table["total"][0] == "1.75"
+
+
+def test_a_completion_cannot_drive_the_terminal():
+    said = run(
+        "score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval-1", "--text", "\x1b[2J[red]x"
+    )
+    assert "\x1b" not in said
+    assert "[red]x" in said
+
+
+def write(folder: Path, *lines: str) -> str:
+    path = folder / "rollouts.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "line 2 is not JSON"),
+        ("[]", "line 2 holds list"),
+        ('{"example": "x"}', "'completion' is None"),
+        ('{"example": 3, "completion": ""}', "'example' is 3"),
+    ],
+)
+def test_a_bad_line_of_a_rollouts_file_is_named(line, said, tmp_path):
+    path = write(tmp_path, '{"example": "train-0", "completion": ""}', line)
+    assert said in run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, code=2)
+
+
+def test_an_unknown_example_gets_the_nearest():
+    said = run("score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval_0", "--text", "", code=2)
+    assert "no example of test/sums-v1 named 'eval_0'" in said
+    assert "'eval-0'" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "name both --task and --reward"),
+        (("--task", "test/sums", "--reward", "test/adds"), "nothing to score"),
+        (("--task", "test/sums", "--reward", "test/adds", "--text", "x"), "--example"),
+        (
+            ("--task", "test/sums[cuont=3]", "--reward", "test/adds", "--example", "eval-0", "--text", ""),
+            "did you mean 'count'?",
+        ),
+        (("--task", "test/sums", "--reward", "test/adds", "--rollouts", "nowhere.jsonl"), "cannot be read"),
+    ],
+)
+def test_score_says_what_it_needs(arguments, said):
+    assert said in run("score", *arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sql/execution", (1.0, "sql/execution", {})),
+        ("sql/execution-v1[mode=bag]", (1.0, "sql/execution-v1", {"mode": "bag"})),
+        ("-2.5e-1 * a/b[x=1, y=[2, 3], z=a b]", (-0.25, "a/b", {"x": 1, "y": [2, 3], "z": "a b"})),
+        ("a[]", (1.0, "a", {})),
+    ],
+)
+def test_a_name_with_weight_and_options_is_taken_apart(text, expected):
+    assert named(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a[", "a]b", "x*", "a b", "--*a", "a[x]", "a[x=[1]"])
+def test_what_is_no_name_is_refused_with_the_form(text):
+    with pytest.raises(ConfigError, match="not of the form NAME"):
+        named(text)
+
+
+def test_the_latest_checkpoint_is_found_by_number(tmp_path):
+    """As numbers: 1000000 > 999999."""
+    for step in ("000012", "999999", "1000000"):
+        (tmp_path / "checkpoints" / f"step-{step}").mkdir(parents=True)
+    assert find_checkpoint(tmp_path, None).name == "step-1000000"
+    assert find_checkpoint(tmp_path, Path("step-000012")).name == "step-000012"
+    with pytest.raises(RunError, match="there are: step-000012"):
+        find_checkpoint(tmp_path, Path("step-000013"))
+
+
+def test_report_of_what_is_no_run_says_so(tmp_path):
+    assert "holds no run" in run("report", str(tmp_path), code=2)
+
+
+def test_an_unknown_recipe_gets_a_clear_error():
+    assert "no recipe named 'sqll'" in run("train", "sqll", code=2)
+
+
+def test_doctor_reports_the_machine_as_json():
+    result = CliRunner().invoke(main, ["doctor", "--json"])
+    subjects = [finding["subject"] for finding in json.loads(result.output)]
+    assert {"guerdon", "python", "sqlite", "cores", "memory", "torch", "cache folder", "plugins"} <= set(subjects)
+
+
+def test_doctor_exits_with_1_when_the_cache_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GUERDON_CACHE", str(tmp_path / "file" / "cache"))
+    result = CliRunner().invoke(main, ["doctor", "--json"])
+    assert result.exit_code == 1
+    (finding,) = [finding for finding in json.loads(result.output) if finding["subject"] == "cache folder"]
+    assert finding["status"] == "problem"

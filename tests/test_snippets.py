@@ -1,0 +1,51 @@
+"""Every Python snippet of the READMEs and docs runs and prints what its comments say; relative links have targets."""
+
+import contextlib
+import io
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("packages/*/*.md"),
+        *ROOT.glob("examples/*/*.md"),
+        *ROOT.glob("benchmarks/*.md"),
+    ]
+)
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PRINTED = re.compile(r"^print\(.*\)  # (.+)$", re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)\s#]+)")
+
+
+def label(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=label)
+def test_the_snippets_of_a_page_run_and_print_what_they_say(page, tmp_path, monkeypatch):
+    """Blocks of one page share their names, top to bottom; `print(...)  # 1.0` promises the line it prints."""
+    if page.parent.name == "guerdon-hello" and find_spec("guerdon_hello") is None:
+        pytest.skip("guerdon-hello is not installed: pip install ./examples/guerdon-hello")
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "snippet"}
+    printed = io.StringIO()
+    for block in BLOCK.finditer(text):
+        first = text.count("\n", 0, block.start(1))
+        with contextlib.redirect_stdout(printed):
+            exec(compile("\n" * first + block[1], str(page), "exec"), names)
+    promised = [promise for block in BLOCK.finditer(text) for promise in PRINTED.findall(block[1])]
+    if promised:
+        assert printed.getvalue().splitlines() == promised
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_the_relative_links_of_a_page_lead_somewhere(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{label(page)} links to {target}"
