@@ -22,13 +22,16 @@ class PromptAttention:
         self.lengths = list(lengths)
         self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
+    ) -> torch.Tensor:
         """See `engines.attention.Attention`; R is 1."""
         self.kept[layer] = (key, value)
         grouped = query.shape[1] != key.shape[1]
         pieces = zip(*(tensor.split(self.lengths, dim=2) for tensor in (query, key, value)), strict=True)
         outputs = [
-            functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=grouped) for q, k, v in pieces
+            functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=grouped)
+            for q, k, v in pieces
         ]
         return torch.cat(outputs, dim=2).transpose(1, 2)
 
@@ -56,7 +59,9 @@ class SharedPrefix:
         if min(prompts.lengths) < self.longest:
             lengths = torch.tensor(prompts.lengths, device=self.device)
             hidden = torch.arange(self.longest, device=self.device)[None] >= lengths[:, None]
-            self.mask_G1P = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, -torch.inf)[:, None]
+            self.mask_G1P = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(
+                hidden, -torch.inf
+            )[:, None]
         self.lengths = prompts.lengths
         self.groups = list(groups)
         self.tokens = 0
@@ -98,7 +103,9 @@ class SharedPrefix:
     def advance(self) -> None:
         """Make room for one more token per row; call once before each step."""
         if self.tokens == self.suffix.shape[4]:
-            grown = self.suffix.new_empty(*self.suffix.shape[:4], min(2 * self.tokens, self.capacity), self.suffix.shape[5])
+            grown = self.suffix.new_empty(
+                *self.suffix.shape[:4], min(2 * self.tokens, self.capacity), self.suffix.shape[5]
+            )
             grown[..., : self.tokens, :] = self.suffix
             self.suffix = grown
         self.tokens += 1
@@ -133,7 +140,9 @@ class SharedPrefix:
         renamed = {group: place for place, group in enumerate(alive)}
         self.groups = [renamed[group] for group in self.groups]
 
-    def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
+    ) -> torch.Tensor:
         """See `engines.attention.Attention`; R is B and T is 1."""
         rows, heads, _, width = query.shape
         kv_heads = key.shape[1]
@@ -147,11 +156,19 @@ class SharedPrefix:
         prefix_key, prefix_value = self.prefix[layer]
         groups, longest = prefix_key.shape[0], prefix_key.shape[2]
         slotted = query_BKMD if self.whole else query_BKMD.index_select(0, self.row_GS)
-        slotted = slotted.view(groups, self.slots, kv_heads, per_kv, width).transpose(1, 2).reshape(groups, kv_heads, -1, width)
+        slotted = (
+            slotted.view(groups, self.slots, kv_heads, per_kv, width)
+            .transpose(1, 2)
+            .reshape(groups, kv_heads, -1, width)
+        )
         shared = slotted @ prefix_key.transpose(2, 3)
         if self.mask_G1P is not None:
             shared = shared + self.mask_G1P[:, :, None]
-        shared = shared.view(groups, kv_heads, self.slots, per_kv, longest).transpose(1, 2).reshape(-1, kv_heads, per_kv, longest)
+        shared = (
+            shared.view(groups, kv_heads, self.slots, per_kv, longest)
+            .transpose(1, 2)
+            .reshape(-1, kv_heads, per_kv, longest)
+        )
         if not self.whole:
             shared = shared.index_select(0, self.slot_B)
         scores = torch.cat((shared, query_BKMD @ own_key.transpose(2, 3)), dim=-1)
@@ -161,9 +178,17 @@ class SharedPrefix:
         shared = weights[..., :longest]
         if not self.whole:
             shared = shared.index_select(0, self.row_GS)
-        shared = shared.reshape(groups, self.slots, kv_heads, per_kv, longest).transpose(1, 2).reshape(groups, kv_heads, -1, longest)
+        shared = (
+            shared.reshape(groups, self.slots, kv_heads, per_kv, longest)
+            .transpose(1, 2)
+            .reshape(groups, kv_heads, -1, longest)
+        )
         shared = shared @ prefix_value
-        shared = shared.view(groups, kv_heads, self.slots, per_kv, width).transpose(1, 2).reshape(-1, kv_heads, per_kv, width)
+        shared = (
+            shared.view(groups, kv_heads, self.slots, per_kv, width)
+            .transpose(1, 2)
+            .reshape(-1, kv_heads, per_kv, width)
+        )
         if not self.whole:
             shared = shared.index_select(0, self.slot_B)
         return (output + shared).view(rows, 1, heads, width)

@@ -108,7 +108,11 @@ def _dequantise(source: Path, target: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     config = type(loaded.config).from_dict(
-        {key: value for key, value in loaded.config.to_dict().items() if key not in ("quantization_config", "_name_or_path")}
+        {
+            key: value
+            for key, value in loaded.config.to_dict().items()
+            if key not in ("quantization_config", "_name_or_path")
+        }
     )
     with torch.device("meta"):
         fresh = type(loaded)(config)

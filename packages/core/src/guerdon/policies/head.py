@@ -104,7 +104,8 @@ def chosen_logprobs(
         gradient). Matrix products run in the given dtype, everything after them in float32.
     """
     return cast(
-        tuple[torch.Tensor, torch.Tensor], _ChosenLogprobs.apply(hidden_NW, weight_VW, bias_V, targets_N, float(temperature))
+        tuple[torch.Tensor, torch.Tensor],
+        _ChosenLogprobs.apply(hidden_NW, weight_VW, bias_V, targets_N, float(temperature)),
     )
 
 

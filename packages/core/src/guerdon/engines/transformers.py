@@ -1,0 +1,222 @@
+"""Generation in process, on the policy's own module: nothing is copied, `load_weights` has nothing to do.
+
+Each prompt is read once per group, whatever the number of completions; rows that finish leave the batch; every random
+number belongs to (seed, prompt, completion), so that a completion does not depend on which batch it was drawn in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from guerdon.engines.adapters import merged
+from guerdon.engines.attention import plain
+from guerdon.engines.decoders import Decoder, PlainDecoder, SharedDecoder
+from guerdon.engines.sampling import draw, uniforms
+from guerdon.engines.stopping import StopStrings, end_ids
+from guerdon.errors import PolicyError
+from guerdon.protocols import Generation, Sampling
+from guerdon.types import StopReason
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Row:
+    """One completion in the making."""
+
+    prompt: int
+    index: int
+    noise: np.ndarray
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+class TransformersEngine:
+    """Implements `guerdon.protocols.Engine` over a causal model of transformers (or a peft wrapper of one)."""
+
+    def __init__(
+        self, model: Any, tokenizer: Any = None, *, max_rows: int = 64, max_tokens_held: int = 1 << 16
+    ) -> None:
+        """
+        Args:
+            model: the module itself; its present weights are used at every call.
+            tokenizer: needed for stop strings only.
+            max_rows: the most completions decoded side by side.
+            max_tokens_held: the most prompt and completion tokens whose keys and values are held at once; a single
+                completion may exceed it.
+        """
+        self.model, self.tokenizer = model, tokenizer
+        self.max_rows, self.max_tokens_held = max_rows, max_tokens_held
+        self.end_ids = end_ids(plain(model), tokenizer)
+        self._decoder: Decoder | None = None
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens of prompt and completion together that the model was built for; None where it does not say."""
+        length = getattr(plain(self.model).config, "max_position_embeddings", None)
+        return int(length) if length else None
+
+    def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Nothing: the engine runs the policy's own module."""
+
+    @torch.no_grad()
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        sampling: Sampling,
+        *,
+        seed: int,
+        on_token: Callable[[int], None] | None = None,
+    ) -> list[list[Generation]]:
+        """See `guerdon.protocols.Engine.generate`.
+
+        Raises:
+            PolicyError: a prompt is empty, or leaves no room for `sampling.max_tokens` in the model's context.
+        """
+        self._check(prompts, sampling)
+        if sampling.max_tokens <= 0 or n <= 0:
+            return [[Generation((), (), "length") for _ in range(n)] for _ in prompts]
+        stops = StopStrings(self.tokenizer, sampling.stop)
+        results: list[list[Generation | None]] = [[None] * n for _ in prompts]
+        finished = 0
+        with self._generating():
+            for batch in self._batches(prompts, n, sampling.max_tokens):
+                rows = [_Row(p, c, uniforms(seed, p, c, sampling.max_tokens)) for p, c in batch]
+                for row, stop in self._decode(prompts, rows, sampling, stops):
+                    results[row.prompt][row.index] = Generation(tuple(row.tokens), tuple(row.logprobs), stop)
+                    finished += 1
+                    if on_token is not None:
+                        on_token(finished)
+        return [[generation for generation in group if generation is not None] for group in results]
+
+    def _check(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+        limit = self.context_length
+        for index, prompt in enumerate(prompts):
+            if not prompt:
+                raise PolicyError(f"prompt {index} has no tokens; a completion needs at least one to follow")
+            if limit and len(prompt) + sampling.max_tokens > limit:
+                raise PolicyError(
+                    f"prompt {index} has {len(prompt)} tokens and sampling.max_tokens={sampling.max_tokens}, together more than "
+                    f"the model's context of {limit}. Shorten the prompt, or lower sampling.max_tokens."
+                )
+
+    def _batches(self, prompts: Sequence[Sequence[int]], n: int, max_tokens: int) -> Iterator[list[tuple[int, int]]]:
+        """(prompt, completion) pairs, as many at a time as the limits allow, in order."""
+        batch: list[tuple[int, int]] = []
+        held = 0
+        for prompt, tokens in enumerate(prompts):
+            for completion in range(n):
+                fresh = not batch or batch[-1][0] != prompt
+                cost = max_tokens + (len(tokens) if fresh else 0)
+                if batch and (len(batch) == self.max_rows or held + cost > self.max_tokens_held):
+                    yield batch
+                    batch, held, cost = [], 0, max_tokens + len(tokens)
+                batch.append((prompt, completion))
+                held += cost
+        if batch:
+            yield batch
+
+    def _decode(
+        self, prompts: Sequence[Sequence[int]], rows: list[_Row], sampling: Sampling, stops: StopStrings
+    ) -> Iterator[tuple[_Row, StopReason]]:
+        """Run one batch to its end; each row is given out when it finishes."""
+        decoder = self.decoder()
+        present = sorted({row.prompt for row in rows})
+        place = {prompt: index for index, prompt in enumerate(present)}
+        logits = decoder.start([prompts[p] for p in present], [place[row.prompt] for row in rows], sampling.max_tokens)
+        for step in range(sampling.max_tokens):
+            noise = torch.from_numpy(np.array([row.noise[step] for row in rows])).to(logits.device)
+            ids_B, logprobs_B = draw(logits, noise, sampling)
+            ended = []
+            for index, (row, token, logprob) in enumerate(zip(rows, ids_B.tolist(), logprobs_B.tolist(), strict=True)):
+                row.tokens.append(token)
+                row.logprobs.append(logprob)
+                stop: StopReason | None = None
+                if token in self.end_ids or stops.hit(row.tokens):
+                    stop = "stop"
+                elif step + 1 == sampling.max_tokens:
+                    stop = "length"
+                if stop is not None:
+                    ended.append(index)
+                    yield row, stop
+            if len(ended) == len(rows):
+                return
+            if ended:
+                order = decoder.drop(ended)
+                rows = [rows[former] for former in order]
+                ids_B = ids_B[torch.tensor(order, device=ids_B.device)]
+            logits = decoder.step(ids_B)
+
+    def decoder(self) -> Decoder:
+        """The fastest decoder that this model passes the check with; chosen at first use."""
+        if self._decoder is None:
+            self._decoder = choose(self.model)
+        return self._decoder
+
+    @contextmanager
+    def _generating(self) -> Iterator[None]:
+        """Adapters merged, dropout off; as before afterwards."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            with merged(self.model):
+                yield
+        finally:
+            self.model.train(training)
+
+
+def choose(model: Any) -> Decoder:
+    """A decoder whose logits match the model's own forward pass on a small case; the plain one where none does."""
+    for build in (SharedDecoder,):
+        try:
+            decoder = build(model)
+            gap = disagreement(model, decoder)
+        except Exception as error:  # noqa: BLE001 - foreign model code may fail in any way; the plain path is the answer
+            log.warning(
+                "%s cannot decode with a shared prompt (%s); using plain batches", type(plain(model)).__name__, error
+            )
+            continue
+        if gap <= tolerance(model):
+            return decoder
+        log.warning(
+            "%s differs by %.2g nats with a shared prompt; using plain batches", type(plain(model)).__name__, gap
+        )
+    return PlainDecoder(model)
+
+
+def tolerance(model: Any) -> float:
+    """Mean difference of log-probs, in nats, that rounding explains: float32 exactly, half precisions roughly."""
+    return 1e-3 if plain(model).get_output_embeddings().weight.dtype == torch.float32 else 0.5
+
+
+@torch.no_grad()
+def disagreement(model: Any, decoder: Decoder) -> float:
+    """Mean absolute difference of log-probs between a decoder and full forward passes: two prompts, three rows, a drop."""
+    vocabulary = plain(model).get_output_embeddings().weight.shape[0]
+    device = plain(model).get_output_embeddings().weight.device
+    tokens = [(17 * place + 5) % vocabulary for place in range(24)]
+    prompts, groups = [tokens[:7], tokens[7:10]], [0, 0, 1]
+    rows = [[*prompts[group], *tokens[10 + 3 * row : 13 + 3 * row]] for row, group in enumerate(groups)]
+    logits = decoder.start(prompts, groups, 3)
+    order = [0, 1, 2]
+    gaps = []
+    for step in range(3):
+        for place, row in enumerate(order):
+            seen = rows[row][: len(prompts[groups[row]]) + step]
+            expected = model(input_ids=torch.tensor([seen], device=device)).logits[0, -1].float().log_softmax(-1)
+            gaps.append(float((logits[place].float().log_softmax(-1) - expected).abs().mean()))
+        if step == 2:
+            break
+        if step == 1:
+            order = [order[former] for former in decoder.drop([0])]
+        newest = [rows[row][len(prompts[groups[row]]) + step] for row in order]
+        logits = decoder.step(torch.tensor(newest, device=device))
+    return max(gaps)

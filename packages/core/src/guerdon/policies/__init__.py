@@ -1,0 +1,1 @@
+"""What is trained: language models, tables, scripts; all behind `guerdon.protocols.Policy`. Nothing heavy is imported here."""

@@ -1,0 +1,88 @@
+"""Between text and tokens: prompts through a model's chat template, turns of an environment, references.
+
+Everything a rollout holds in tokens is made here, once; nothing later re-tokenises text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from guerdon.errors import PolicyError
+from guerdon.types import Message, Prompt
+
+_SENTINEL = "\x1aguerdon\x1a"
+"""Marks a place in a rendered conversation; no chat template and no text contains it."""
+
+
+class Chat:
+    """One tokenizer and its chat template; without a template, messages are joined by blank lines."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    @property
+    def end_id(self) -> int:
+        """The token that ends the policy's turn.
+
+        Raises:
+            PolicyError: the tokenizer has no end token.
+        """
+        end = self.tokenizer.eos_token_id
+        if end is None:
+            raise PolicyError("the tokenizer has no eos_token; set it to the token that ends a turn")
+        return int(end)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Token ids of text, nothing added; special tokens written out in it are recognised."""
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
+
+    def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
+        """Token ids of the rendered messages, ready for the assistant to speak.
+
+        Raises:
+            PolicyError: the prompt has no messages, or the template refuses them.
+        """
+        if not prompt.messages:
+            raise PolicyError("a language policy needs a prompt with messages; this task's prompts have none")
+        ids = self.encode(self._render(prompt.messages, speak=True))
+        if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
+            ids = (int(self.tokenizer.bos_token_id), *ids)
+        return ids
+
+    def reply_ids(self, text: str, *, ended: bool) -> tuple[int, ...]:
+        """Tokens that carry an environment's text between two turns of the policy.
+
+        Args:
+            text: what the environment says; it speaks as the user.
+            ended: whether the policy's turn closed with its end token, or still has to be closed.
+        """
+        rendered = self._render(
+            (Message("user", "."), Message("assistant", _SENTINEL), Message("user", text)), speak=True
+        )
+        glue = rendered.rpartition(_SENTINEL)[2]
+        end = self.tokenizer.eos_token or ""
+        if ended and end and glue.startswith(end):
+            glue = glue[len(end) :]
+        return self.encode(glue)
+
+    def _render(self, messages: Sequence[Message], *, speak: bool) -> str:
+        if not self.tokenizer.chat_template:
+            return "\n\n".join(message.content for message in messages) + ("\n\n" if speak else "")
+        chat = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=speak))
+        except Exception as error:  # a template is a foreign program; jinja's errors have no common root we depend on
+            roles = [message.role for message in messages]
+            raise PolicyError(f"the model's chat template refused messages with roles {roles!r}: {error}") from error
+
+
+def with_observation(prompt: Prompt, observation: str) -> Prompt:
+    """The prompt followed by an environment's first words, in the last user message where there is one."""
+    if not observation:
+        return prompt
+    *before, last = prompt.messages or (Message("user", ""),)
+    if last.role == "user":
+        last = Message("user", f"{last.content}\n\n{observation}".strip())
+        return Prompt((*before, last), prompt.observation, prompt.forced)
+    return Prompt((*prompt.messages, Message("user", observation)), prompt.observation, prompt.forced)

@@ -1,0 +1,131 @@
+"""Log-probs of chosen tokens under a causal model: packed where the model allows it, one full row each where not.
+
+Axes: T tokens of a row, N scored tokens, W hidden width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from guerdon.engines.attention import hidden_states, plain
+from guerdon.policies.head import chosen_logprobs
+from guerdon.policies.packing import Completion, PackedGroup, PackedRow
+
+log = logging.getLogger(__name__)
+
+
+class Likelihood:
+    """Scores completions with one model; decides once, at first use, whether packing is exact for it."""
+
+    def __init__(self, model: Any, *, row_tokens: int = 4096) -> None:
+        """
+        Args:
+            model: a causal model of transformers, or a peft wrapper of one.
+            row_tokens: the most tokens that several groups together may make one row long; a single group may exceed it.
+        """
+        self.model, self.row_tokens = model, row_tokens
+        self.head = plain(model).get_output_embeddings()
+        self._packs: bool | None = None
+
+    @property
+    def packs(self) -> bool:
+        """Whether packed rows give this model's own numbers."""
+        if self._packs is None:
+            self._packs = self._check()
+        return self._packs
+
+    def score(self, groups: Sequence[PackedGroup], temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probs (N, float32, differentiable where gradients are on) and entropies (N) of all scored tokens, in order."""
+        rows = (
+            self._rows(groups)
+            if self.packs
+            else [[PackedGroup(g.prompt_ids, (c,))] for g in groups for c in g.completions]
+        )
+        one = self._packed if self.packs else self._full
+        parts = [one(row, temperature) for row in rows if any(c.scored for group in row for c in group.completions)]
+        if not parts:
+            empty = torch.zeros(0, device=self.head.weight.device)
+            return empty, empty
+        logprobs, entropies = zip(*parts, strict=True)
+        return torch.cat(logprobs), torch.cat(entropies)
+
+    def cost(self, groups: Sequence[PackedGroup]) -> int:
+        """Tokens that `score` would read."""
+        if self._packs is False:
+            return sum(len(group.prompt_ids) + completion.fed for group in groups for completion in group.completions)
+        return sum(group.cost for group in groups)
+
+    def _rows(self, groups: Sequence[PackedGroup]) -> list[list[PackedGroup]]:
+        rows: list[list[PackedGroup]] = []
+        held = 0
+        for group in groups:
+            if not rows or held + group.cost > self.row_tokens:
+                rows.append([])
+                held = 0
+            rows[-1].append(group)
+            held += group.cost
+        return rows
+
+    def _packed(self, groups: Sequence[PackedGroup], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+        row = PackedRow(groups, self.head.weight.device)
+        hidden_TW = self.forward(row)
+        bias = getattr(self.head, "bias", None)
+        return chosen_logprobs(
+            hidden_TW.index_select(0, row.sources_N),
+            self.head.weight,
+            row.targets_N,
+            bias_V=bias,
+            temperature=temperature,
+        )
+
+    def forward(self, row: PackedRow) -> torch.Tensor:
+        """Last hidden states (T, W) of a packed row."""
+        return hidden_states(self.model, row.ids_1T, row.positions_1T, row)[0]
+
+    def _full(self, groups: Sequence[PackedGroup], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """One completion behind its own prompt, through the model as it is; the reference for the packed form."""
+        (group,) = groups
+        (completion,) = group.completions
+        ids = torch.tensor(
+            [[*group.prompt_ids, *completion.token_ids[: completion.fed]]], device=self.head.weight.device
+        )
+        logits_TV = self.model(input_ids=ids, use_cache=False).logits[0]
+        places = torch.tensor(completion.scored, device=ids.device)
+        targets = torch.tensor([completion.token_ids[place] for place in completion.scored], device=ids.device)
+        table_NV = (logits_TV[len(group.prompt_ids) - 1 + places].float() / temperature).log_softmax(-1)
+        with torch.no_grad():
+            weighted = torch.special.entr(table_NV.exp()).sum(-1)
+        return table_NV.gather(1, targets[:, None])[:, 0], weighted
+
+    @torch.no_grad()
+    def _check(self) -> bool:
+        """Two small groups both ways, dropout off. What a model's own code raises counts as a mismatch."""
+        vocabulary = self.head.weight.shape[0]
+        ids = tuple((31 * place + 7) % vocabulary for place in range(24))
+        groups = [
+            PackedGroup(
+                ids[:5], (Completion(ids[5:9], (0, 1, 3)), Completion(ids[9:14], (2, 3, 4)), Completion((), ()))
+            ),
+            PackedGroup(ids[14:17], (Completion(ids[17:24], (0, 1, 2, 5, 6)),)),
+        ]
+        training = self.model.training
+        self.model.eval()
+        name = type(plain(self.model)).__name__
+        try:
+            packed, _ = self._packed(groups, 1.0)
+            rows = [PackedGroup(g.prompt_ids, (c,)) for g in groups for c in g.completions if c.scored]
+            full = torch.cat([self._full([row], 1.0)[0] for row in rows])
+        except Exception as error:  # noqa: BLE001 - foreign model code may fail in any way; full rows are the answer
+            log.warning("%s cannot be trained on packed groups (%s); using one row per completion", name, error)
+            return False
+        finally:
+            self.model.train(training)
+        gap = float((packed - full).abs().mean())
+        if gap > (1e-3 if self.head.weight.dtype == torch.float32 else 0.5):
+            log.warning("%s differs by %.2g nats on packed groups; using one row per completion", name, gap)
+            return False
+        return True

@@ -1,0 +1,80 @@
+"""Float32 masters under half-precision compute.
+
+Weights held in bfloat16 have eight bits of mantissa: an update of 1e-5 on a weight of 0.02 is rounded away. So the
+optimiser sees float32 masters, the model computes with bfloat16 copies; gradients are handed up as they appear and freed,
+weights handed down after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+
+
+class Masters:
+    """The trainable parameters of a module, in float32, under their own names.
+
+    A parameter that computes in float32 is its own master.
+    """
+
+    def __init__(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
+        """Turns the module's parameters to `dtype` in place, frozen and trainable ones; buffers stay as they are.
+
+        Parameters whose name marks them as adapters (`lora_`) keep float32.
+        """
+        self.pairs: dict[str, tuple[torch.nn.Parameter, torch.nn.Parameter]] = {}
+        """Name -> (master, compute parameter)."""
+        for name, parameter in model.named_parameters():
+            wanted = torch.float32 if "lora_" in name else dtype
+            if not parameter.requires_grad:
+                parameter.data = parameter.data.to(wanted)
+                continue
+            if wanted == torch.float32:
+                parameter.data = parameter.data.float()
+                self.pairs[name] = (parameter, parameter)
+                continue
+            master = torch.nn.Parameter(parameter.data.float().clone())
+            parameter.data = parameter.data.to(wanted)
+            parameter.register_post_accumulate_grad_hook(_hand_up(master))
+            self.pairs[name] = (master, parameter)
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """The masters, in the module's order."""
+        return (master for master, _ in self.pairs.values())
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Name -> float32 values, detached and not copied."""
+        return {name: master.detach() for name, (master, _) in self.pairs.items()}
+
+    @torch.no_grad()
+    def hand_down(self) -> None:
+        """Round the masters into the compute weights."""
+        for master, parameter in self.pairs.values():
+            if parameter is not master:
+                parameter.copy_(master)
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take values by name, then hand them down. Every name must be there.
+
+        Raises:
+            KeyError: a parameter is missing from `state`.
+        """
+        for name, (master, _) in self.pairs.items():
+            master.copy_(state[name])
+        self.hand_down()
+
+
+def _hand_up(master: torch.nn.Parameter):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a closure over one tensor
+    def hook(parameter: torch.Tensor) -> None:
+        grad = parameter.grad
+        if grad is None:
+            return
+        if master.grad is None:
+            master.grad = grad.float()
+        else:
+            master.grad.add_(grad)
+        parameter.grad = None
+
+    return hook

@@ -1,0 +1,168 @@
+r"""A group as one packed row: the prompt once, its completions after it, each blind to the others.
+
+```
+positions   0 1 2 3 | 4 5 6 | 4 5 | 4 5 6 7
+tokens      prompt  | y_1   | y_2 | y_3          y_i attends to the prompt and, causally, to itself
+```
+
+Positions restart after the prompt, so every token's hidden state is what it would be in a row of its own, and the
+gradient is that of the unpacked batch (to rounding: about 4e-6 relative in float32) at 1/G of the prompt's cost. Several
+groups lie end to end in one row; attention runs group by group.
+
+Axes: R rows (1), H query heads, K key/value heads, T tokens of the packed row, D head width, N scored tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from guerdon.errors import PolicyError
+from guerdon.types import Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The tokens after a prompt, and which of them the policy chose."""
+
+    token_ids: tuple[int, ...]
+    scored: tuple[int, ...]
+    """Indices into `token_ids`, ascending."""
+
+    @classmethod
+    def of(cls, rollout: Rollout) -> Completion:
+        """A rollout's segments end to end; the policy's tokens are scored, all others only attended to.
+
+        Raises:
+            PolicyError: the rollout has no prompt tokens, or a segment of the policy has text and no tokens.
+        """
+        if not rollout.prompt_ids:
+            raise PolicyError(
+                f"the rollout of {rollout.example.id!r} has no prompt_ids; a language policy did not make it"
+            )
+        ids: list[int] = []
+        scored: list[int] = []
+        for segment in rollout.segments:
+            if segment.author == "policy":
+                if segment.text and not segment.token_ids:
+                    raise PolicyError(
+                        f"the rollout of {rollout.example.id!r} has text without token_ids; "
+                        "turn text into a rollout with `policy.reference_rollout`"
+                    )
+                scored.extend(range(len(ids), len(ids) + len(segment.token_ids)))
+            ids.extend(segment.token_ids)
+        return cls(tuple(ids), tuple(scored))
+
+    @property
+    def fed(self) -> int:
+        """How many of the tokens the model has to read: all up to the last scored one, which is only predicted."""
+        return self.scored[-1] if self.scored else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackedGroup:
+    """One prompt and its completions."""
+
+    prompt_ids: tuple[int, ...]
+    completions: tuple[Completion, ...]
+
+    @property
+    def cost(self) -> int:
+        """Tokens that the model reads."""
+        return len(self.prompt_ids) + sum(completion.fed for completion in self.completions)
+
+
+def group_neighbours(rollouts: Sequence[Rollout]) -> list[PackedGroup]:
+    """Rollouts in order, neighbours that share their prompt's tokens together."""
+    groups: list[tuple[tuple[int, ...], list[Completion]]] = []
+    for rollout in rollouts:
+        completion = Completion.of(rollout)
+        if groups and groups[-1][0] == rollout.prompt_ids:
+            groups[-1][1].append(completion)
+        else:
+            groups.append((rollout.prompt_ids, [completion]))
+    return [PackedGroup(prompt, tuple(completions)) for prompt, completions in groups]
+
+
+class PackedRow:
+    """Groups laid end to end in one row: what the model reads, what is scored, and the attention pattern between."""
+
+    def __init__(self, groups: Sequence[PackedGroup], device: torch.device | str = "cpu") -> None:
+        ids: list[int] = []
+        positions: list[int] = []
+        sources: list[int] = []
+        targets: list[int] = []
+        self.spans: list[tuple[int, int]] = []
+        """Prompt tokens and completion tokens of each group."""
+        self.masks: list[torch.Tensor | None] = []
+        """For each group, who of prompt and completions a completion token sees (None: everything before it)."""
+        for group in groups:
+            start, prompt = len(ids), len(group.prompt_ids)
+            ids.extend(group.prompt_ids)
+            positions.extend(range(prompt))
+            for completion in group.completions:
+                first = len(ids)
+                ids.extend(completion.token_ids[: completion.fed])
+                positions.extend(range(prompt, prompt + completion.fed))
+                # The token at place i is predicted where i - 1 is read; the first one at the prompt's end.
+                sources.extend(first + place - 1 if place else start + prompt - 1 for place in completion.scored)
+                targets.extend(completion.token_ids[place] for place in completion.scored)
+            self.spans.append((prompt, len(ids) - start - prompt))
+            self.masks.append(_mask([completion.fed for completion in group.completions], prompt, device))
+        self.ids_1T = torch.tensor([ids], device=device)
+        self.positions_1T = torch.tensor([positions], device=device)
+        self.sources_N = torch.tensor(sources, dtype=torch.long, device=device)
+        self.targets_N = torch.tensor(targets, dtype=torch.long, device=device)
+        self._lengths = [length for span in self.spans for length in span]
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
+    ) -> torch.Tensor:
+        """See `engines.attention.Attention`; R is 1. Prompts attend causally; completions to prompt and own tokens."""
+        grouped = query.shape[1] != key.shape[1]
+        outputs: list[torch.Tensor] = []
+        start = 0
+        for (prompt, rest), mask in zip(self.spans, self.masks, strict=True):
+            middle, end = start + prompt, start + prompt + rest
+            outputs.append(
+                functional.scaled_dot_product_attention(
+                    query[:, :, start:middle],
+                    key[:, :, start:middle],
+                    value[:, :, start:middle],
+                    is_causal=True,
+                    scale=scaling,
+                    enable_gqa=grouped,
+                )
+            )
+            if rest:
+                outputs.append(
+                    functional.scaled_dot_product_attention(
+                        query[:, :, middle:end],
+                        key[:, :, start:end],
+                        value[:, :, start:end],
+                        attn_mask=mask,
+                        scale=scaling,
+                        enable_gqa=grouped,
+                    )
+                )
+            start = end
+        return torch.cat(outputs, dim=2).transpose(1, 2)
+
+
+def _mask(lengths: Sequence[int], prompt: int, device: torch.device | str) -> torch.Tensor | None:
+    """(completion tokens, prompt + completion tokens), true where attention is allowed."""
+    total = sum(lengths)
+    if not total:
+        return None
+    mask = torch.zeros(total, prompt + total, dtype=torch.bool, device=device)
+    mask[:, :prompt] = True
+    start = 0
+    for length in lengths:
+        mask[start : start + length, prompt + start : prompt + start + length] = torch.ones(
+            length, length, dtype=torch.bool, device=device
+        ).tril()
+        start += length
+    return mask
