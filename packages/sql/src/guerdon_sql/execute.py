@@ -5,8 +5,8 @@ runs; a query that returns control to SQLite's machine now and then ends by its 
 `max_value_bytes`; the result is a `Result`, never an exception.
 
 Does **not** hold in process, and is why rewards go through `guerdon_sql.workers`: one long machine step is not
-interrupted (`instr` of one megabyte in another takes seconds), and memory is bounded per value, not in all. Nor does any
-of this protect from a bug in SQLite's own C code.
+interrupted (`printf('%.*c', 2000000000, 'a')` takes three seconds to refuse), and memory is bounded per value, not in
+all. Nor does any of this protect from a bug in SQLite's own C code.
 
 The measures, each against a way in that worked on a published evaluator:
 
@@ -39,7 +39,7 @@ from guerdon_sql import clock
 from guerdon_sql.limits import Limits, Result, Row, Status
 from guerdon_sql.statements import first_word, is_deterministic, mentions_clock
 
-__all__ = ["Limits", "Result", "Row", "Status", "database_kind", "is_deterministic", "run"]
+__all__ = ["Limits", "Result", "Row", "Status", "database_kind", "is_deterministic", "refusal", "run"]
 
 DENIED_FUNCTIONS = frozenset(
     {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "zeroblob", "randomblob", "random"}
@@ -81,7 +81,7 @@ def run(query: str, database: str | Path, limits: Limits = Limits()) -> Result: 
         spent = time.perf_counter() - started, time.thread_time() - cpu_started
         return Result(status, columns, rows or [], error, *spent, "process")
 
-    if reason := _refusal(query, limits):
+    if reason := refusal(query, limits):
         return outcome("rejected", reason)
     kind, trouble = database_kind(database)
     if kind is None:
@@ -118,7 +118,7 @@ def _kind(path: str, mtime_ns: int, size: int) -> tuple[Literal["sqlite", "duckd
     return None, f"{path!r} {what}"
 
 
-def _refusal(query: str, limits: Limits) -> str:
+def refusal(query: str, limits: Limits) -> str:
     """Why the text is not even tried; empty if it is."""
     if len(query) > limits.max_query_bytes:
         return f"the query has {len(query):,} characters, more than {limits.max_query_bytes:,}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 _TOKEN = re.compile(
     r"""
@@ -33,10 +34,8 @@ _CLOCK = frozenset(
     }
 )
 _CLOCK_FUNCTIONS = frozenset({"date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff", "now"})
-_SAMPLING = frozenset({"tablesample"})
-_MENTIONS = re.compile(
-    "|".join(sorted(_CHANCE | _CLOCK | _CLOCK_FUNCTIONS | _SAMPLING | {"using\\s+sample"})), re.IGNORECASE
-)
+_CHANCE_WORD = re.compile("|".join([*sorted(_CHANCE), "tablesample", "sample"]), re.IGNORECASE)
+_CLOCK_WORD = re.compile("|".join(sorted(_CLOCK | _CLOCK_FUNCTIONS)), re.IGNORECASE)
 
 
 def tokens(query: str) -> Iterator[tuple[str, str]]:
@@ -66,28 +65,43 @@ def is_deterministic(query: str, *, clock_frozen: bool = False) -> bool:
     >>> is_deterministic("SELECT 'now', random FROM t"), is_deterministic("SELECT date('now')")
     (True, False)
     """
-    if not _MENTIONS.search(query):
-        return True
+    return not draws_at_random(query) and (clock_frozen or not reads_clock(query))
+
+
+def draws_at_random(query: str) -> bool:
+    """Whether the text calls a random function, or samples a table (DuckDB)."""
+    if not _CHANCE_WORD.search(query):
+        return False
+    sequence = [*tokens(query), ("", "")]
+    for (kind, text), (_, after) in pairwise(sequence):
+        name = _name(text)
+        if name in _CHANCE and after == "(" and kind in ("word", "quoted"):
+            return True
+        if kind == "word" and (name == "tablesample" or (name == "using" and after.lower() == "sample")):
+            return True
+    return False
+
+
+def reads_clock(query: str) -> bool:
+    """Whether the text asks for the present date or time."""
+    if not _CLOCK_WORD.search(query):
+        return False
     sequence = [*tokens(query), ("", ""), ("", "")]
     for place, (kind, text) in enumerate(sequence):
-        if kind not in ("word", "quoted"):
-            continue
-        name = text.strip('"`[]').lower()
-        called = sequence[place + 1][1] == "("
-        if (name in _CHANCE and called) or (kind == "word" and name in _SAMPLING):
-            return False
-        if kind == "word" and name == "using" and sequence[place + 1][1].lower() == "sample":
-            return False
-        if clock_frozen:
-            continue
+        name = _name(text)
         if kind == "word" and name in _CLOCK:
-            return False
-        if name in _CLOCK_FUNCTIONS and called and _reads_clock(sequence[place + 2 :], implicit=name):
-            return False
-    return True
+            return True
+        called = kind in ("word", "quoted") and sequence[place + 1][1] == "("
+        if called and name in _CLOCK_FUNCTIONS and _argument_is_now(sequence[place + 2 :], name):
+            return True
+    return False
 
 
-def _reads_clock(after: list[tuple[str, str]], implicit: str) -> bool:
+def _name(text: str) -> str:
+    return text.strip('"`[]').lower()
+
+
+def _argument_is_now(after: list[tuple[str, str]], function: str) -> bool:
     """Whether a date function's arguments, the tokens after its "(", name no time, or name 'now'."""
     depth, arguments, text = 1, 0, []
     for kind, token in after:
@@ -102,8 +116,8 @@ def _reads_clock(after: list[tuple[str, str]], implicit: str) -> bool:
         text.append((kind, token))
     arguments += bool(text)
     named_now = any(kind == "string" and token[1:-1].strip().lower() == "now" for kind, token in text)
-    needed = 2 if implicit == "strftime" else 1
-    return named_now or arguments < needed or implicit == "now"
+    needed = 2 if function == "strftime" else 1
+    return named_now or arguments < needed or function == "now"
 
 
 def mentions_clock(query: str) -> bool:

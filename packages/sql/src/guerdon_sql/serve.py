@@ -1,0 +1,99 @@
+"""The worker process: reads queries from stdin, runs each boxed in, writes results to stdout. Standard library only.
+
+Both directions carry frames: four bytes of length, then that many of `marshal`, which on reading back makes plain
+values and nothing else, so that a parent need not trust what a broken worker sends (unlike `pickle`, which may run
+code).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import math
+import os
+import resource
+import sqlite3
+import struct
+import sys
+import time
+from typing import Any, BinaryIO
+
+from guerdon_sql.execute import run
+from guerdon_sql.limits import Limits, Result
+
+HEADER = struct.Struct("<I")
+OUT_OF_MEMORY = "the query ran out of memory"
+
+
+def frame(value: Any) -> bytes:
+    """The bytes of one message."""
+    body = marshal.dumps(value, 2)
+    return HEADER.pack(len(body)) + body
+
+
+def main() -> None:
+    """Serve until stdin ends. The first message is (memory in bytes, entries of the module search path)."""
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    memory_bytes, search_path = _read(source)
+    sys.path.extend(entry for entry in search_path if entry not in sys.path)
+    _confine(memory_bytes)
+    _write(sink, frame("ready"))
+    while (message := _read(source)) is not None:
+        query, database, *limits = message
+        result = _run(query, database, Limits(*limits))
+        try:
+            _write(sink, frame(_plain(result)))
+        except MemoryError:
+            result = Result("fail", error=OUT_OF_MEMORY)
+            _write(sink, frame(_plain(result)))
+        if result.error == OUT_OF_MEMORY:
+            return  # a heap this full is not worth keeping; the parent starts another
+
+
+def _run(query: str, database: str, limits: Limits) -> Result:
+    # Holds even if the parent is gone: the kernel ends a query that burns on, whatever it is doing.
+    used = time.process_time()
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used + limits.deadline_s + 1), resource.RLIM_INFINITY))
+    try:
+        return run(query, database, limits)
+    except MemoryError:
+        return Result("fail", error=OUT_OF_MEMORY)
+
+
+def _confine(memory_bytes: int) -> None:
+    """Limits of the whole process. SQLite's own heap limit gives a clean error; the address space limit is behind
+    it.
+    """
+    space = 2 * memory_bytes + 512 * 2**20  # the rows as Python objects, and the interpreter
+    for kind, value in (
+        (resource.RLIMIT_AS, space),
+        (resource.RLIMIT_FSIZE, 0),  # pipes are exempt: nothing can be written to any file
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"PRAGMA hard_heap_limit={memory_bytes}")
+
+
+def _plain(result: Result) -> tuple[Any, ...]:
+    return (result.status, result.columns, result.rows, result.error, result.elapsed_s, result.cpu_s, "worker")
+
+
+def _read(source: BinaryIO) -> Any:
+    """The next message, or None at the end of the stream."""
+    header = source.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    body = source.read(HEADER.unpack(header)[0])
+    return marshal.loads(body)
+
+
+def _write(sink: BinaryIO, data: bytes) -> None:
+    try:
+        sink.write(data)
+        sink.flush()
+    except BrokenPipeError:
+        os._exit(0)  # nobody listens any more
