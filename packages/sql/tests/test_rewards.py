@@ -142,7 +142,7 @@ def test_the_total_is_what_its_parts_make_by_hand(ask):
 def test_the_total_prints_pickles_and_compares():
     total = reasoning_sql(timeout_s=2.0)
     assert pickle.loads(pickle.dumps(total)) == total != reasoning_sql()
-    assert repr(total).startswith("(3.0 * Execution(fallback='whole', reading='repaired', timeout_s=2.0")
+    assert repr(total).startswith("(3.0 * Execution(fallback='whole', timeout_s=2.0")
     assert total.bounds == (0.0, 7.0)
     assert reasoning_sql(judge=Says(1.0)).bounds == (0.0, 9.0)  # the sum does not know that E and J exclude each other
     assert total.sees == "rollout"

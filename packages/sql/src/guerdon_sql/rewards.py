@@ -20,56 +20,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from guerdon.errors import ConfigError
 from guerdon.rewards import Reward
-from guerdon.types import Rollout, Score, Status
+from guerdon.types import Rollout, Score
 from guerdon_sql import executions, formats, similarity
 from guerdon_sql.answers import Fallback
 from guerdon_sql.compare import MODES, Mode, compare, orders_rows
-from guerdon_sql.limits import Limits, Result
+from guerdon_sql.executed import AgainstGold, Executed, counted
+from guerdon_sql.limits import Result
 from guerdon_sql.parts import Pair, QueryReward, at_least, clipped, one_of
 from guerdon_sql.questions import SqlQuestion
-from guerdon_sql.readings import READINGS, RELEASED_ROWS, Reading, as_run, is_blank, runs
+from guerdon_sql.readings import READINGS, Reading, as_run, runs
 from guerdon_sql.similarity import OVERLAPS, Overlap
 
-MAX_RESULT_BYTES = 8 * 2**20
-"""Of one result. An answer this large is `truncated`; a gold query's makes the task invalid."""
-
 
 @dataclass(frozen=True)
-class _Executed(QueryReward):
-    """What the rewards that run queries share."""
-
-    reading: Reading = "repaired"
-    """Which form of the paper's reward; see `guerdon_sql.readings`."""
-    timeout_s: float = 5.0
-    """Wall-clock limit of one query, in seconds."""
-    max_rows: int = 100_000
-    """Longest result that is compared; a longer one earns nothing (`released`: the first 5,000 rows count)."""
-    now: str | None = None
-    """What 'now' means to a query, as `YYYY-MM-DD HH:MM:SS` in UTC; None for the real time."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of(self, "reading", READINGS)
-        at_least(self, "timeout_s", 0.0, strictly=True)
-        at_least(self, "max_rows", 1)
-        if self.now is not None and not _is_time(self.now):
-            raise ConfigError(
-                f"{self.name}.now is {self.now!r}; accepted is a time like '2024-01-31 12:00:00', or None"
-            )
-
-    @property
-    def limits(self) -> Limits:
-        """The bounds of one query. Rewards with equal ones share their executions."""
-        rows = min(self.max_rows, RELEASED_ROWS) if self.reading == "released" else self.max_rows
-        return Limits(deadline_s=self.timeout_s, max_rows=rows, max_bytes=MAX_RESULT_BYTES, now=self.now)
-
-
-@dataclass(frozen=True)
-class Execution(_Executed, name="sql/execution-v1", bounds=(0.0, 1.0)):
+class Execution(AgainstGold, name="sql/execution-v1", bounds=(0.0, 1.0)):
     """1.0 when the query returns the same table as a gold query, else 0.0.
 
     Statuses: `fail` (another table, or an SQL error), `timeout`, `rejected` (not one read-only query), `truncated`
@@ -80,9 +47,12 @@ class Execution(_Executed, name="sql/execution-v1", bounds=(0.0, 1.0)):
     """What "same" means: `bird_set` (BIRD's; duplicates and order ignored), `bag`, `ordered` or `spider`."""
     tolerance: float = 0.0
     """How far two numbers may differ and be equal, absolutely or relative to the greater one."""
+    reading: Reading = "repaired"
+    """Which form of the paper's reward; see `guerdon_sql.readings`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        one_of(self, "reading", READINGS)
         one_of(self, "comparison", MODES)
         at_least(self, "tolerance", 0.0)
         if self.reading != "repaired" and (self.comparison, self.tolerance) != ("bird_set", 0.0):
@@ -91,39 +61,24 @@ class Execution(_Executed, name="sql/execution-v1", bounds=(0.0, 1.0)):
                 f"{self.reading!r} compares by 'bird_set' with tolerance 0.0"
             )
 
-    def grade(self, pairs: Sequence[Pair]) -> list[Score]:
-        """Run gold queries and answers, then compare."""
-        of_gold = ((as_run(gold, self.reading), question.database) for question, _ in pairs for gold in question.gold)
-        golds = dict(executions.results(of_gold, self.limits))
-        wanted: dict[tuple[str, str], list[int]] = {}
-        for place, (question, query) in enumerate(pairs):
-            wanted.setdefault((as_run(query, self.reading), question.database), []).append(place)
-        scores: dict[int, Score] = {}
-        for asked, result in executions.results(wanted, self.limits):
-            for place in wanted[asked]:
-                scores[place] = self._graded(*pairs[place], result, golds)
-        return [scores[place] for place in range(len(pairs))]
+    @property
+    def read_as(self) -> Reading:
+        """The option."""
+        return self.reading
 
-    def _graded(self, question: SqlQuestion, query: str, got: Result, golds: dict[tuple[str, str], Result]) -> Score:
-        known = [(gold, golds[as_run(gold, self.reading), question.database]) for gold in question.gold]
-        usable = [(gold, result) for gold, result in known if self._whole(result)]
-        if not usable:
-            return _broken_gold(question, [result for _, result in known])
-        if got.status in ("invalid", "infra"):
-            return Score.unscored(clipped(got.error), status="infra" if got.status == "infra" else "invalid")
+    def agreement(self, question: SqlQuestion, query: str, got: Result, golds: Sequence[tuple[str, Result]]) -> Score:
+        """Whether any gold table is the same."""
+        rule = self.comparison if self.reading == "repaired" else f"{self.comparison}, {self.reading}"
         if self.reading == "released" and "SELECT" not in query:
-            return Score(0.0, "no SELECT in capitals (released)", status="rejected")
-        if self.reading != "repaired" and is_blank(query):
-            got = Result("ok")
-        if not self._whole(got):
-            return Score(0.0, clipped(_failure(got, self.limits)), status=_scored_status(got))
-        if any(self._same(got, result, gold) for gold, result in usable):
-            return Score(1.0, f"{_rows(got)}, as gold ({self._rule})")
-        return Score(0.0, self._difference(got, [result for _, result in usable]), status="fail")
-
-    def _whole(self, result: Result) -> bool:
-        """Whether all rows that count are there."""
-        return result.ok or (self.reading == "released" and result.status == "truncated")
+            return Score(0.0, f"no SELECT in capitals ({rule})", status="rejected")
+        if any(self._same(got, result, gold) for gold, result in golds):
+            return Score(1.0, f"{counted(got)}, as gold ({rule})")
+        counts = sorted({len(result.rows) for _, result in golds})
+        if len(got.rows) not in counts:
+            told = f"gold has {' or '.join(map(str, counts[:3]))}"
+        else:
+            told = "as many as gold, but not the same" if got.rows else "and an empty table earns nothing"
+        return Score(0.0, f"{counted(got)}, {told} ({rule})", status="fail")
 
     def _same(self, got: Result, gold: Result, gold_query: str) -> bool:
         if self.reading == "released" and not (got.rows and gold.rows):
@@ -131,42 +86,36 @@ class Execution(_Executed, name="sql/execution-v1", bounds=(0.0, 1.0)):
         ordered = self.comparison == "spider" and orders_rows(gold_query)
         return compare(got.rows, gold.rows, self.comparison, gold_ordered=ordered, tolerance=self.tolerance)
 
-    @property
-    def _rule(self) -> str:
-        return self.comparison if self.reading == "repaired" else f"{self.comparison}, {self.reading}"
-
-    def _difference(self, got: Result, golds: Sequence[Result]) -> str:
-        counts = sorted({len(gold.rows) for gold in golds})
-        if len(got.rows) in counts:
-            told = "as many as gold, but not the same" if got.rows else "as gold, and an empty table earns nothing"
-        else:
-            told = f"gold has {' or '.join(map(str, counts[:3]))}"
-        return f"{_rows(got)}, {told} ({self._rule})"
-
 
 @dataclass(frozen=True)
-class Runs(_Executed, name="sql/runs-v1", bounds=(0.0, 1.0)):
+class Runs(Executed, name="sql/runs-v1", bounds=(0.0, 1.0)):
     """1.0 when the answer is one read-only query that runs and returns a table (which may be empty), else 0.0.
 
     It looks at no gold query. The other readings also pay for what merely "runs": a blank text, DDL, DML.
     """
 
+    reading: Reading = "repaired"
+    """Which form of the paper's reward; see `guerdon_sql.readings`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(self, "reading", READINGS)
+
+    @property
+    def read_as(self) -> Reading:
+        """The option."""
+        return self.reading
+
     def grade(self, pairs: Sequence[Pair]) -> list[Score]:
         """Run the answers; where an `Execution` of the same limits came first, they have run already."""
-        found = dict(
-            executions.outcomes(
-                ((as_run(query, self.reading), question.database) for question, query in pairs), self.limits
-            )
-        )
-        return [self._graded(as_run(query, self.reading), question.database, found) for question, query in pairs]
+        asked = [(as_run(query, self.reading), question.database) for question, query in pairs]
+        found = dict(executions.outcomes(asked, self.limits))
+        return [self._graded(*pair, found[pair]) for pair in asked]
 
-    def _graded(self, query: str, database: str, found: dict[tuple[str, str], Result]) -> Score:
-        result = found[query, database]
-        if result.status in ("invalid", "infra"):
-            return Score.unscored(clipped(result.error), status="infra" if result.status == "infra" else "invalid")
+    def _graded(self, query: str, database: str, result: Result) -> Score:
         if runs(query, result, database, self.reading, self.limits):
             return Score(1.0, "runs" if self.reading == "repaired" else f"runs ({self.reading})")
-        return Score(0.0, clipped(_failure(result, self.limits)), status=_scored_status(result))
+        return self.failure(result)
 
 
 @dataclass(frozen=True)
@@ -300,35 +249,3 @@ def reasoning_sql(
         + (FormatGraded() if released else Format(tags))
     )
     return total if judge is None else total + 2.0 * judge.unless(execution)
-
-
-def _is_time(text: str) -> bool:
-    try:
-        datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _broken_gold(question: SqlQuestion, results: Sequence[Result]) -> Score:
-    """The unscored score of a question none of whose gold queries gave a table."""
-    if not results:
-        return Score.unscored("there is no gold query", status="invalid")
-    ours = [result for result in results if result.status == "infra"]
-    worst = (ours or list(results))[0]
-    why = f"the gold query: {worst.error or worst.status}" if worst.status != "invalid" else worst.error
-    return Score.unscored(clipped(why), status="infra" if ours else "invalid")
-
-
-def _scored_status(result: Result) -> Status:
-    return "fail" if result.ok else result.status
-
-
-def _failure(result: Result, limits: Limits) -> str:
-    if result.status == "timeout":
-        return f"timed out after {limits.deadline_s:g} s"
-    return result.error or result.status
-
-
-def _rows(result: Result) -> str:
-    return "1 row" if len(result.rows) == 1 else f"{len(result.rows)} rows"
