@@ -11,11 +11,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
 from guerdon.cli import main
 from guerdon.cli.eval import find_checkpoint
 from guerdon.cli.sources import named
 from guerdon.errors import ConfigError, RunError
-from guerdon.plugins.catalog import catalog, register_local
+from guerdon.plugins.catalog import KINDS, catalog, register_local
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward, reward
 from guerdon.types import Example, Group, Prompt, Rollout, Score
@@ -316,3 +317,53 @@ def test_doctor_exits_with_1_when_the_cache_cannot_be_written(tmp_path, monkeypa
     assert result.exit_code == 1
     (finding,) = [finding for finding in json.loads(result.output) if finding["subject"] == "cache folder"]
     assert finding["status"] == "problem"
+
+
+@dataclass(frozen=True)
+class Coin(Claim):
+    """A claim whose outcome its field decides."""
+
+    name: ClassVar[str] = "test/coin"
+    paper: ClassVar[str] = "On Coins, 1713"
+    statement: ClassVar[str] = "Heads come up."
+
+    heads: float = 1.0
+
+    def run(self, seeds: Sequence[int], progress: Progress = no_progress) -> ClaimResult:
+        for done, seed in enumerate(seeds, start=1):
+            progress(done, len(seeds), f"seed {seed}")
+        return self.result(self.heads > 0.5, [Measurement("heads", tuple(self.heads for _ in seeds))], seeds)
+
+
+def test_claims_are_listed_with_their_papers():
+    register_local("claims", "test/coin", Coin)
+    assert "On Coins, 1713" in [row["paper"] for row in json.loads(run("claims", "--json"))]
+    assert "test/coin" in run("claims")
+
+
+def test_a_claim_that_cannot_be_loaded_is_listed_with_its_reason():
+    register_local("claims", "test/broken", "no_such_module:Claim")
+    (row,) = [row for row in json.loads(run("claims", "--json")) if row["name"] == "test/broken"]
+    assert "no_such_module" in row["statement"]
+
+
+def test_a_claim_is_run_over_as_many_seeds_as_asked_for():
+    register_local("claims", "test/coin", Coin)
+    (result,) = json.loads(run("claims", "run", "test/coin", "--seeds", "3", "--json"))
+    assert (result["held"], result["seeds"]) == (True, [0, 1, 2])
+
+
+def test_a_claim_that_does_not_hold_exits_with_1_and_says_so():
+    register_local("claims", "test/coin", Coin)
+    assert "did not hold" in run("claims", "run", "test/coin[heads=0.25]", "--seeds", "1", code=1)
+
+
+def test_claims_run_without_a_name_asks_for_one():
+    assert "name a claim, or give --all" in run("claims", "run", code=2)
+
+
+def test_every_name_that_core_offers_loads():
+    for kind in KINDS:
+        for entry in catalog().entries(kind):
+            if entry.distribution == "guerdon":
+                assert callable(catalog().load(kind, entry.name)), entry

@@ -23,3 +23,23 @@ def guerdon_commands(register: Register) -> None:
     """The subcommands of `guerdon`."""
     for name, (target, summary) in COMMANDS.items():
         register(name, target, summary)
+
+
+@hookimpl
+def guerdon_policies(register: Register) -> None:
+    """What can be trained."""
+    language = "guerdon.policies.language:LanguagePolicy.from_pretrained"
+    register("language", language, summary="a causal language model, full weights or LoRA")
+    register("tabular", "guerdon.policies.tabular:TabularPolicy", summary="softmax over actions, one row per state")
+    register("scripted", "guerdon.policies.scripted:ScriptedPolicy", summary="fixed completions, for tests")
+
+
+@hookimpl
+def guerdon_transforms(register: Register) -> None:
+    """How values are shaped."""
+    transforms = "guerdon.transforms"
+    register("center", f"{transforms}:center", summary="subtract the mean of the group, the batch or the run")
+    register("clip", f"{transforms}:clip", summary="hold each value within bounds")
+    register("gate", f"{transforms}:gate", summary="let values above a threshold through")
+    register("scale", f"{transforms}:scale", summary="multiply by a factor and add a shift")
+    register("standardize", f"{transforms}:standardize", summary="centre, and divide by the standard deviation")

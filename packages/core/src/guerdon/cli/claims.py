@@ -3,24 +3,123 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
 
 import click
 
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, GuerdonError, PluginError
 from guerdon.plugins.catalog import catalog
 
 if TYPE_CHECKING:
     from guerdon.claims import Claim, ClaimResult
+    from guerdon.progress import Progress
 
 
 @click.group("claims", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the claims; `guerdon claims run NAME` puts one to the test."""
-    if ctx.invoked_subcommand is None:
-        from guerdon.cli import listing
+    """List the claims with their papers; `guerdon claims run NAME` puts one to the test."""
+    if ctx.invoked_subcommand is not None:
+        return
+    rows = []
+    for entry in catalog().entries("claims"):
+        try:
+            found = catalog().load("claims", entry.name)
+            paper, statement = found.paper, found.statement
+        except PluginError as error:  # one that needs what is not installed is still listed
+            paper, statement = "", str(error)
+        rows.append({"name": entry.name, "paper": paper, "statement": statement, "distribution": entry.distribution})
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        _print(rows)
 
-        ctx.invoke(listing.command, kind="claims", as_json=as_json)
+
+def _print(rows: list[dict[str, str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("claim", no_wrap=True, style="cyan")
+    table.add_column("statement", ratio=3)
+    table.add_column("paper", ratio=2)
+    for row in rows:
+        table.add_row(row["name"], escape(row["statement"]), escape(row["paper"]))
+    Console(highlight=False).print(table if rows else "No claims installed.")
+
+
+@command.command("run")
+@click.argument("names", metavar="NAME[k=v,...]", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Run every installed claim.")
+@click.option("--seeds", type=click.IntRange(min=1), default=4, show_default=True, help="How many seeds: 0, 1, ...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.pass_context
+def run(ctx: click.Context, names: tuple[str, ...], every: bool, seeds: int, as_json: bool) -> None:
+    """Run the shrunk experiments; print what was claimed and what was measured. Exits with 1 if one did not hold."""
+    if every:
+        names = tuple(entry.name for entry in catalog().entries("claims"))
+    elif not names:
+        raise ConfigError("name a claim, or give --all; `guerdon claims` lists them")
+    claims = [_claim(name) for name in names]  # all of them, before the first runs for minutes
+    from guerdon.claims import dumps
+
+    results = []
+    for claim in claims:
+        with _Told(claim.name) as told:
+            results.append(claim.run(range(seeds), told))
+        if not as_json:
+            _show(claim, results[-1])
+    if as_json:
+        click.echo(dumps(results))
+    if not all(result.held for result in results):
+        ctx.exit(1)
+
+
+def _claim(text: str) -> Claim:
+    """The claim that `NAME[k=v,...]` means, of the size its fields say."""
+    from guerdon.claims import Claim
+    from guerdon.cli.sources import named
+    from guerdon.recipes.building import construct
+
+    _, name, options = named(text)
+    made = construct(catalog().load("claims", name), options, name)
+    if not isinstance(made, Claim):
+        raise GuerdonError(f"the claim {name!r} is a {type(made).__name__}, and a guerdon.claims.Claim is needed")
+    return made
+
+
+def _show(claim: Claim, result: ClaimResult) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(claim.statement)}[/]\n[dim]{escape(claim.paper)}[/]", soft_wrap=True)
+    console.print(result)
+
+
+class _Told:
+    """A claim's `progress(done, total, what)` as a progress bar, begun when the claim first says how much there is."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._done = name, 0
+        self._stack = ExitStack()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        from guerdon.progress import progress
+
+        if self._bar is None:
+            self._bar = self._stack.enter_context(progress(self._name, total))
+        self._bar.describe(f"{self._name} · {what}" if what else self._name)
+        self._bar.advance(done - self._done)
+        self._done = done
