@@ -160,7 +160,7 @@ class ClaimResult:
 
 
 class Claim(ABC):
-    """The base of all claims: a frozen dataclass whose fields size the experiment, with these three class attributes."""
+    """The base of all claims: a frozen dataclass whose fields size the experiment, with three class attributes."""
 
     name: ClassVar[str]
     """As registered: "sql/reasoning-sql"."""

@@ -25,8 +25,8 @@ class TabularPolicy:
     """A softmax over `actions` for each of `states`; implements `guerdon.protocols.Policy`.
 
     The state of a turn is what the environment last said; before it speaks, the prompt's `observation` as a string
-    where it has one, else the example's id. The action's text is the completion. Top-p and top-k make no sense here and are
-    refused. It has a finite action distribution: `action_probabilities`.
+    where it has one, else the example's id. The action's text is the completion. Top-p and top-k make no sense here and
+    are refused. It has a finite action distribution: `action_probabilities`.
     """
 
     def __init__(self, states: Iterable[str], actions: Sequence[str]) -> None:

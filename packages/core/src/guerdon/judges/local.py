@@ -1,0 +1,49 @@
+"""A judge that is a causal language model on this machine; needs the `train` extra."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from guerdon.protocols import Sampling
+from guerdon.types import Message, Prompt
+
+if TYPE_CHECKING:
+    from guerdon.policies.language import LanguagePolicy
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """Answers greedily with a model by name: the embedded one, a local folder, or a hub id. Loaded at first use."""
+
+    model: str
+    max_tokens: int = 32
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return f"{self.model}?max_tokens={self.max_tokens}"
+
+    def answer(self, questions: Sequence[Sequence[Mapping[str, str]]], *, seed: int) -> list[str | None]:
+        """See `guerdon.protocols.JudgeBackend`.
+
+        Raises:
+            PolicyError: there is no such model.
+        """
+        policy = _loaded(self.model)
+        prompts = [
+            policy.chat.prompt_ids(Prompt(tuple(Message(m["role"], m["content"]) for m in question)))  # type: ignore[arg-type]
+            for question in questions
+        ]
+        sampling = Sampling(temperature=0.0, max_tokens=self.max_tokens)
+        drawn = policy.engine.generate(prompts, 1, sampling, seed=seed)
+        return [policy.tokenizer.decode(one.token_ids, skip_special_tokens=True) for (one,) in drawn]
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(model: str) -> LanguagePolicy:
+    from guerdon.policies.language import LanguagePolicy
+
+    return LanguagePolicy.from_pretrained(model)
