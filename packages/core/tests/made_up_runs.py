@@ -1,4 +1,4 @@
-"""Run folders with believable learning curves, made up from a seed: for the report's tests, and for looking at the page."""
+"""Run folders with believable learning curves, made up from a seed, for the report's tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ advantage: {use: group_relative, with: {std: true, ddof: 1}}
 seed: 7
 """
 WEIGHTS = {"execution": 3.0, "runs": 1.0, "schema": 1.0, "ngram": 1.0, "format": 1.0}
-SCHEMA = "CREATE TABLE singer (singer_id INTEGER, name TEXT, country TEXT, age INTEGER);\nCREATE TABLE concert (concert_id INTEGER, singer_id INTEGER, year INTEGER);"
+SCHEMA = """\
+CREATE TABLE singer (singer_id INTEGER, name TEXT, country TEXT, age INTEGER);
+CREATE TABLE concert (concert_id INTEGER, singer_id INTEGER, year INTEGER);"""
 GOLD = "SELECT name FROM singer WHERE country = 'France' ORDER BY age"
 
 

@@ -97,7 +97,7 @@ class _Lines:
             text += f"/{self._total} ({100 * self._done // self._total} %)"
         text += f", {clock(gone)} gone"
         fresh = self._done - self._start_done
-        if self._total and 0 < fresh and self._done < self._total:
+        if self._total and fresh > 0 and self._done < self._total:
             text += f", {clock(gone / fresh * (self._total - self._done))} to go"
         print(text, file=self._stream, flush=True)
 

@@ -1,7 +1,7 @@
 """Charts as inline SVG: lines and stacked areas over steps.
 
-The drawing stretches with the page (a 100 x 100 box, strokes unscaled); labels are HTML laid over it, so that text keeps
-its size on a phone. The points a pointer may ask about travel in a `data-chart` attribute.
+The drawing stretches with the page (a 100 x 100 box, strokes unscaled); labels are HTML laid over it, so that text
+keeps its size on a phone. The points a pointer may ask about travel in a `data-chart` attribute.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import html
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from guerdon.diagnostics.markup import number, safe
 
 MAX_POINTS = 240
 """Points drawn per chart, about one per two pixels; extremes are kept."""
+FEW = 12
+"""Up to so many points are marked one by one."""
 
 
 def line_chart(
@@ -42,18 +45,14 @@ def line_chart(
     if not finite:
         return ""
     window = max(1, len(steps) // 16) if smooth else 1
-    low, high = domain or (min(finite), max(finite))
+    chosen = thin(series, MAX_POINTS)
+    band = _band(next(iter(series.values())), spread, chosen) if spread is not None else []
+    reach = [*finite, *(end for _, *pair in band for end in pair)]
+    low, high = domain or (min(reach), max(reach))
     ticks = nice_ticks(low, high)
     bottom, top = (domain or (min(low, ticks[0]), max(high, ticks[-1])))  # fmt: skip
     frame = _Frame(steps[0], steps[-1], bottom, top)
-    chosen = thin(series, MAX_POINTS)
-    marks: list[str] = []
-    if spread is not None:
-        values = next(iter(series.values()))
-        inner = [i for i in chosen if math.isfinite(values[i]) and math.isfinite(spread[i])]
-        marks.append(
-            frame.band(steps, [values[i] - spread[i] for i in inner], [values[i] + spread[i] for i in inner], inner)
-        )
+    marks = [frame.band(steps, band)]
     ends = []
     for place, values in enumerate(series.values()):
         mean = moving_mean(values, window)
@@ -63,21 +62,18 @@ def line_chart(
         known = [value for value in mean if math.isfinite(value)]
         ends.append((known[0], known[-1]) if known else (math.nan, math.nan))
     if len(series) == 1:
-        first, last = ends[0]
-        summary = (
-            f'<span class="ends">{number(first)} → <b>{number(last)}</b></span>'
-            if len(finite) > 1
-            else f'<span class="ends"><b>{number(last)}</b></span>'
-        )
+        first, last = (number(end) for end in ends[0])
+        summary = f'<span class="ends">{f"{first} → " if len(finite) > 1 else ""}<b>{last}</b></span>'
     else:
         summary = _legend(series)
     spoken = "; ".join(f"{name} from {number(a)} to {number(b)}" for name, (a, b) in zip(series, ends, strict=True))
-    note = f"bold: mean of {window} steps" if window > 1 else ""
-    return _figure(title, summary, spoken, frame, marks, ticks, axis, _data(steps, series, chosen), note)
+    notes = [f"bold: mean of {window} steps"] if window > 1 else []
+    notes += ["band: one standard deviation"] if band else []
+    return _figure(title, summary, spoken, frame, marks, ticks, axis, _data(steps, series, chosen), ", ".join(notes))
 
 
 def stacked_chart(title: str, steps: Sequence[float], series: Mapping[str, Sequence[float]], *, unit: str = "") -> str:
-    """The series piled up, one column per step (neighbours averaged where there are many); "" where nothing is finite."""
+    """The series piled up, one column per step, many of them averaged into one; "" where nothing is finite."""
     clean = {
         name: [value if math.isfinite(value) else 0.0 for value in values]
         for name, values in series.items()
@@ -87,9 +83,7 @@ def stacked_chart(title: str, steps: Sequence[float], series: Mapping[str, Seque
         return ""
     count = min(len(steps), MAX_POINTS // 2)
     edges = [len(steps) * i // count for i in range(count + 1)]
-    columns = {
-        name: [_mean(values[a:b]) for a, b in zip(edges, edges[1:], strict=False)] for name, values in clean.items()
-    }
+    columns = {name: [_mean(values[a:b]) for a, b in pairwise(edges)] for name, values in clean.items()}
     top = max(sum(column) for column in zip(*columns.values(), strict=True)) or 1.0
     ticks = nice_ticks(0.0, top)
     frame = _Frame(0, count, 0.0, max(top, ticks[-1]))
@@ -223,20 +217,27 @@ class _Frame:
             else:
                 pen = "M"
         path = "".join(pieces)
+        few = f'<path class="dots {kind}" d="{path.replace("L", "h0M")}h0"/>' if path and len(chosen) <= FEW else ""
         lone = " lone" if path.count("M") and "L" not in path else ""
-        return f'<path class="line {kind}{lone}" d="{path}{"h0" if lone else ""}"/>'
+        return f'<path class="line {kind}{lone}" d="{path}{"h0" if lone else ""}"/>{few}'
 
-    def band(self, steps: Sequence[float], low: Sequence[float], high: Sequence[float], at: Sequence[int]) -> str:
-        """The area between two lines."""
-        there = [f"{self.x(steps[i])} {self.y(value)}" for i, value in zip(at, high, strict=True)]
-        back = [f"{self.x(steps[i])} {self.y(value)}" for i, value in zip(at, low, strict=True)]
-        return f'<path class="band" d="M{"L".join(there + back[::-1])}Z"/>' if there else ""
+    def band(self, steps: Sequence[float], band: Sequence[tuple[int, float, float]]) -> str:
+        """The area between the lower and the upper ends at the given indices."""
+        there = [f"{self.x(steps[i])} {self.y(high)}" for i, _, high in band]
+        back = [f"{self.x(steps[i])} {self.y(low)}" for i, low, _ in reversed(band)]
+        return f'<path class="band" d="M{"L".join(there + back)}Z"/>' if band else ""
 
     def steps(self, low: Sequence[float], high: Sequence[float], kind: str) -> str:
         """The area between two staircases, one stair per column."""
         there = "".join(f"L{self.x(i)} {self.y(v)}H{self.x(i + 1)}" for i, v in enumerate(high))
         back = "".join(f"L{self.x(i + 1)} {self.y(low[i])}H{self.x(i)}" for i in range(len(low) - 1, -1, -1))
         return f'<path class="{kind}" d="M{there[1:]}{back}Z"/>'
+
+
+def _band(values: Sequence[float], spread: Sequence[float], chosen: Sequence[int]) -> list[tuple[int, float, float]]:
+    """(index, lower end, upper end), where both are known."""
+    known = [i for i in chosen if math.isfinite(values[i]) and math.isfinite(spread[i])]
+    return [(i, values[i] - spread[i], values[i] + spread[i]) for i in known]
 
 
 def _figure(
@@ -263,7 +264,8 @@ def _figure(
     return (
         f'<figure class="chart"><figcaption><span class="name">{safe(title, 80)}</span>{summary}</figcaption>'
         f'<div class="plot" data-chart="{html.escape(data)}">'
-        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img"><title>{safe(title, 80)}: {safe(spoken, 300)}</title>'
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img">'
+        f"<title>{safe(title, 80)}: {safe(spoken, 300)}</title>"
         f"{grid}{''.join(marks)}</svg>{labels}</div>"
         f'<div class="axis"><span>{safe(note)}</span><span>{safe(axis)}</span></div></figure>'
     )

@@ -13,7 +13,7 @@ def wilson(share: float, count: int, z: float = Z_95) -> tuple[float, float]:
 
     $$\frac{p + z^2/2n \pm z\sqrt{p(1-p)/n + z^2/4n^2}}{1 + z^2/n}$$
 
-    For the mean of graded values in [0, 1] it is at least as wide as it should be, since their variance is at most p(1-p).
+    For the mean of graded values in [0, 1] it errs on the wide side, since their variance is at most p(1-p).
 
     Args:
         share: the share p, in [0, 1].

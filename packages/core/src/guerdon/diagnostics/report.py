@@ -1,7 +1,7 @@
 """The report page of a run: one file that asks nothing of the network, and can be sent to a colleague.
 
-It reads top to bottom as the questions come: did it get better, how did the reward move, was training healthy, where did
-the time go, what did the policy actually write, and what exactly was run.
+It reads top to bottom as the questions come: did it get better, how did the reward move, was training healthy, where
+did the time go, what did the policy actually write, and what exactly was run.
 """
 
 from __future__ import annotations
@@ -36,6 +36,26 @@ _HEALTH = ("groups/dead", "groups/count", "unscored", "length/mean", "length/max
 _UPDATE = ("loss", "grad_norm", "entropy", "clip_share", "kl", "lr", "sampler_gap")
 _TIMES = {"time/sample_s": "sample", "time/score_s": "score", "time/train_s": "train"}
 
+_TITLES = {
+    "grad_norm": "gradient norm",
+    "entropy": "entropy (nats)",
+    "clip_share": "clipped, share",
+    "kl": "KL to the reference",
+    "lr": "learning rate",
+    "sampler_gap": "sampler and trainer apart (nats)",
+}
+_ABOUT_TRAINING = (
+    "The best attempt and the worst of the groups with the widest spread, and what each part made of them."
+)
+_ABOUT_EVALS = (
+    "Greedy answers to one question at each stage: some that changed, for better and worse, and some that still fail."
+)
+_ABOUT_INTERVALS = (
+    "Wilson intervals of one stage alone; stages share their examples, so differences are surer than they suggest."
+)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""Even if something slipped through the escaping, the page may load and send nothing."""
+
 
 def render(run_path: Path | str) -> Path:
     """Write `report.html` into the run folder; also while the run goes on.
@@ -53,29 +73,17 @@ def render(run_path: Path | str) -> Path:
     sections = (
         _headline(facts),
         _section(
-            "Reward",
-            _reward(facts),
-            "What the reward paid per step, averaged over the batch, and each of its parts before weights.",
+            "Reward", _reward(facts), "What the reward paid per step, a mean over the batch; its parts before weights."
         ),
         _section("Held out, along the way", _eval_curves(facts)),
         _section(
-            "Health",
-            _health(facts),
-            "Dead groups teach nothing: all attempts earned the same. Lengths are in policy steps (tokens).",
+            "Health", _health(facts), "Dead groups teach nothing: all attempts earned the same. Lengths are in tokens."
         ),
         _section("Updates", _updates(facts)),
         _section("Warm start", _warm_start(facts), "Supervised steps on reference answers, before RL."),
         _section("Time", _time(facts)),
-        _section(
-            "What it wrote in training",
-            training_samples(run),
-            "From the groups with the widest spread: the best attempt and the worst, and what each part of the reward made of them.",
-        ),
-        _section(
-            "What it wrote on held-out examples",
-            eval_samples(run),
-            "Greedy answers to the same question at each stage: some that changed, for better and worse, and some that still fail.",
-        ),
+        _section("What it wrote in training", training_samples(run), _ABOUT_TRAINING),
+        _section("What it wrote on held-out examples", eval_samples(run), _ABOUT_EVALS),
         _section("Further metrics", _others(facts)),
         _section("What was run", _record(facts)),
     )
@@ -91,10 +99,10 @@ def _page(facts: Facts, body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        # Belt and braces: even if something slipped through the escaping, the page may load and send nothing.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">"
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>{safe(_task(facts), 80)} · guerdon</title><style>\n{style}</style></head>"
-        f"<body><main>{body}<footer>Written by guerdon from {safe(facts.path.name)}.</footer></main><script>\n{script}</script></body></html>\n"
+        f"<body><main>{body}<footer>Written by guerdon from {safe(facts.path.name)}.</footer></main>"
+        f"<script>\n{script}</script></body></html>\n"
     )
 
 
@@ -171,25 +179,17 @@ def _stages(evaluations: Sequence[Evaluation], metric: str) -> str:
         change = value - previous
         shown = f'<span class="change {sign_class(change)}">{signed(change)}</span>' if math.isfinite(change) else ""
         final = " final" if place == len(evaluations) - 1 and place else ""
+        label = safe(STAGES.get(evaluation.stage, evaluation.stage), 40)
         cells.append(
-            f'<div class="stage{final}"><div class="label">{safe(STAGES.get(evaluation.stage, evaluation.stage), 40)}</div>'
+            f'<div class="stage{final}"><div class="label">{label}</div>'
             f'<div class="big">{number(value)}{shown}</div>'
             + (interval_strip(value, *interval, bounds) if interval else "")
             + (f'<div class="range">95 %: {number(interval[0])} to {number(interval[1])}</div>' if interval else "")
             + "</div>"
         )
         previous = value
-    asked = evaluations[-1].count
-    note = (
-        f"Held-out <b>{safe(metric, 60)}</b>, greedy, {asked:,} examples. "
-        if asked
-        else f"Held-out <b>{safe(metric, 60)}</b>. "
-    )
-    note += (
-        "Wilson intervals of one stage alone; stages share their examples, so differences are surer than the intervals suggest."
-        if known
-        else ""
-    )
+    asked = f", greedy, {evaluations[-1].count:,} examples" if evaluations[-1].count else ""
+    note = f"Held-out <b>{safe(metric, 60)}</b>{asked}. {_ABOUT_INTERVALS if known else ''}"
     return f'<div class="stages">{"".join(cells)}</div><p class="about">{note}</p>'
 
 
@@ -212,7 +212,8 @@ def _eval_table(facts: Facts, evaluations: Sequence[Evaluation]) -> str:
     if len(rows) < 2:
         return ""
     head = "".join(f'<th class="n">{safe(STAGES.get(stage, stage), 40)}</th>' for stage in stages)
-    return f'<div class="scroll"><table><thead><tr><th>Held-out metric</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    head = f"<thead><tr><th>Held-out metric</th>{head}</tr></thead>"
+    return f'<div class="scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _interval(evaluation: Evaluation, metric: str) -> tuple[float, float] | None:
@@ -256,10 +257,13 @@ def _reward(facts: Facts) -> str:
 
 
 def _eval_curves(facts: Facts) -> str:
-    evaluations = [evaluation for evaluation in facts.evaluations() if evaluation.stage == "rl"]
-    if len(evaluations) < 2:
+    """Evaluations against RL steps, from where RL started; nothing where the headline shows them all."""
+    found = facts.evaluations()
+    start = [evaluation for evaluation in found if evaluation.stage in ("before", "sft")][-1:]
+    evaluations = start + [evaluation for evaluation in found if evaluation.stage == "rl"]
+    if len(evaluations) < len(start) + 2:
         return ""
-    steps = [float(evaluation.step) for evaluation in evaluations]
+    steps = [0.0 if evaluation in start else float(evaluation.step) for evaluation in evaluations]
     names = dict.fromkeys(name for evaluation in evaluations for name in evaluation.values)
     columns = {name: [evaluation.values.get(name, math.nan) for evaluation in evaluations] for name in names}
     return _charts(
@@ -270,56 +274,39 @@ def _eval_curves(facts: Facts) -> str:
 def _health(facts: Facts) -> str:
     lines = facts.phase("rl")
     steps = _steps(lines)
-    dead = [
-        a / b if b else math.nan
-        for a, b in zip(column(lines, "groups/dead"), column(lines, "groups/count"), strict=True)
-    ]
+    pairs = zip(column(lines, "groups/dead"), column(lines, "groups/count"), strict=True)
+    dead = [a / b if b else math.nan for a, b in pairs]
     lengths = {name: column(lines, f"length/{name}") for name in ("mean", "max")}
-    unscored = column(lines, "unscored")
+    unscored, truncated = column(lines, "unscored"), column(lines, "length/truncated_share")
     return _charts(
         [
             line_chart("dead groups, share", steps, {"dead": dead}, domain=(0.0, 1.0)),
             line_chart("completion length", steps, lengths),
-            line_chart(
-                "cut at the length limit, share",
-                steps,
-                {"cut": column(lines, "length/truncated_share")},
-                domain=(0.0, 1.0),
-            ),
-            line_chart("unscored rollouts", steps, {"unscored": unscored})
-            if any(value > 0 for value in unscored)
-            else "",
+            line_chart("truncated, share", steps, {"truncated": truncated}, domain=_from_zero(truncated, 0.1)),
+            line_chart("unscored rollouts", steps, {"unscored": unscored}) if any(v > 0 for v in unscored) else "",
         ]
     )
+
+
+def _from_zero(values: Sequence[float], at_least: float) -> tuple[float, float]:
+    """A y axis from 0, so that a share that is nearly nothing looks like it."""
+    return 0.0, max([at_least, *(value for value in values if math.isfinite(value))])
 
 
 def _updates(facts: Facts) -> str:
-    lines = facts.phase("rl")
-    steps = _steps(lines)
-    titles = {
-        "grad_norm": "gradient norm",
-        "entropy": "entropy (nats)",
-        "clip_share": "clipped, share",
-        "kl": "KL to the reference",
-        "lr": "learning rate",
-        "sampler_gap": "sampler and trainer apart (nats)",
-    }
-    return _charts(
-        [
-            line_chart(titles.get(name, name), steps, {name: column(lines, name)}, smooth=name != "lr")
-            for name in _UPDATE
-        ]
-    )
+    return _named_charts(facts.phase("rl"), _UPDATE)
 
 
 def _warm_start(facts: Facts) -> str:
     lines = facts.phase("sft")
-    names = [name for name in numeric_names(lines) if not name.startswith("time/")]
+    return _named_charts(lines, [name for name in numeric_names(lines) if not name.startswith("time/")])
+
+
+def _named_charts(lines: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+    """One chart per metric; a schedule is drawn as it is."""
+    steps = _steps(lines)
     return _charts(
-        [
-            line_chart(name.replace("_", " "), _steps(lines), {name: column(lines, name)}, smooth=name != "lr")
-            for name in names
-        ]
+        [line_chart(_TITLES.get(name, name), steps, {name: column(lines, name)}, smooth=name != "lr") for name in names]
     )
 
 
@@ -334,14 +321,17 @@ def _time(facts: Facts) -> str:
     sums = {name: math.fsum(value for value in values if math.isfinite(value)) for name, values in known.items()}
     total = sum(sums.values()) or 1.0
     rows = "".join(
-        f'<tr><td>{safe(name, 40)}</td><td class="n">{number(value / max(1, len(lines)), 2)} s</td><td class="n">{100 * value / total:.0f} %</td></tr>'
-        for name, value in sums.items()
-        if value
+        f'<tr><td>{safe(name, 40)}</td><td class="n">{number(spent / len(lines), 2)} s</td>'
+        f'<td class="n">{100 * spent / total:.0f} %</td></tr>'
+        for name, spent in sums.items()
+        if spent
     )
     tokens = [value for value in column(lines, "tokens/sampled") if math.isfinite(value)]
     if tokens and sums.get("sample"):
-        rows += f'<tr><td>tokens sampled per second of sampling</td><td class="n">{number(sum(tokens) / sums["sample"], 0)}</td><td></td></tr>'
-    table = f'<table><thead><tr><th>RL</th><th class="n">Mean step</th><th class="n">Share</th></tr></thead><tbody>{rows}</tbody></table>'
+        speed = number(sum(tokens) / sums["sample"], 0)
+        rows += f'<tr><td>tokens sampled per second of sampling</td><td class="n">{speed}</td><td></td></tr>'
+    head = '<thead><tr><th>RL</th><th class="n">Mean step</th><th class="n">Share</th></tr></thead>'
+    table = f"<table>{head}<tbody>{rows}</tbody></table>"
     return _charts([chart], "charts wide") + table
 
 

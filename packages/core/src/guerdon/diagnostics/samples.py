@@ -58,8 +58,8 @@ def eval_samples(run: Path) -> str:
     shown = [*better, *worse, *failing][:EVAL_EXAMPLES]
     blocks = []
     for name in shown:
-        sides = [_side(STAGES[stage], stages[stage][name]) for stage in stages if name in stages[stage]]
-        blocks.append(_sample(seen[name][-1], sides, ""))
+        sides = {STAGES[stage]: stages[stage][name] for stage in stages if name in stages[stage]}
+        blocks.append(_sample(sides, ""))
     return "".join(blocks)
 
 
@@ -69,39 +69,43 @@ def _group(records: Sequence[Record]) -> str:
     unscored = len(records) - len(ordered)
     note = f"{len(records)} attempts" + (f", {unscored} unscored" if unscored else "")
     if not ordered:
-        return _sample(records[0], [_side("Unscored", records[0])], note)
+        return _sample({"Unscored": records[0]}, note)
     best, worst = ordered[-1], ordered[0]
     if _value(best) == _value(worst):
         label = "All alike (a dead group)" if len(ordered) > 1 else "Only attempt"
-        return _sample(best, [_side(label, best)], note)
-    return _sample(best, [_side("Best", best), _side("Worst", worst)], note)
+        return _sample({label: best}, note)
+    return _sample({"Best": best, "Worst": worst}, note)
 
 
-def _sample(record: Record, sides: Sequence[str], note: str) -> str:
+def _sample(sides: Mapping[str, Record], note: str) -> str:
+    """Attempts at one prompt, side by side; contributions are drawn on one scale."""
+    record = list(sides.values())[-1]
+    largest = max(_largest(_mapping(side.get("score"))) for side in sides.values())
     messages = record.get("prompt")
     prompt = "".join(
-        f'<div class="role">{safe(message.get("role", ""), 20)}</div><pre>{safe(message.get("content", ""), MAX_TEXT)}</pre>'
+        f'<div class="role">{safe(message.get("role", ""), 20)}</div>'
+        f"<pre>{safe(message.get('content', ''), MAX_TEXT)}</pre>"
         for message in (messages if isinstance(messages, list) else [])
         if isinstance(message, Mapping)
     )
     reference = record.get("reference")
+    folded = {"Prompt": prompt, "Reference": f"<pre>{safe(reference, MAX_TEXT)}</pre>" if reference else ""}
     return (
-        f'<article class="sample"><header><span>Example <b>{safe(record.get("example", "?"), 120)}</b></span><span>{note}</span></header>'
-        + (f"<details><summary>Prompt</summary>{prompt}</details>" if prompt else "")
-        + (
-            f"<details><summary>Reference</summary><pre>{safe(reference, MAX_TEXT)}</pre></details>"
-            if reference
-            else ""
+        f'<article class="sample"><header><span>Example <b>{safe(record.get("example", "?"), 120)}</b></span>'
+        f"<span>{note}</span></header>"
+        + "".join(
+            f"<details><summary>{name}</summary>{content}</details>" for name, content in folded.items() if content
         )
-        + f'<div class="sides">{"".join(sides)}</div></article>'
+        + f'<div class="sides">{"".join(_side(label, side, largest) for label, side in sides.items())}</div></article>'
     )
 
 
-def _side(label: str, record: Record) -> str:
+def _side(label: str, record: Record, largest: float) -> str:
     """One attempt: what it said and what each part of the reward made of it."""
     score = _mapping(record.get("score"))
     advantage = _finite(record.get("advantage"))
-    about = [f'<h4>{safe(label)}</h4><span class="score">{number(_finite(score.get("value")))}</span>{_chip(score)}']
+    value = number(_finite(score.get("value")))
+    about = [f'<h4>{safe(label)}</h4><span class="score">{value}</span>{_chip(score)}']
     if advantage is not None:
         about.append(f'<span>advantage <b class="{sign_class(advantage)}">{signed(advantage, 2)}</b></span>')
     if record.get("stop") == "length":
@@ -110,58 +114,46 @@ def _side(label: str, record: Record) -> str:
     text = safe(completion, MAX_TEXT) if completion else '<span class="none">(empty)</span>'
     return (
         f'<div class="side"><header>{"".join(about)}</header><pre class="text" tabindex="0">{text}</pre>'
-        f"{_explanation(score)}</div>"
+        f"{_explanation(score, largest)}</div>"
     )
 
 
-def _explanation(score: Record) -> str:
-    """The score as a table: part, weight, value, contribution."""
+def _explanation(score: Record, largest: float) -> str:
+    """The score as a table: part, weight, value, contribution; without weights, part and value."""
     parts = _mapping(score.get("parts"))
-    if not parts:
-        why = score.get("why")
-        return f'<div class="why">{safe(why, MAX_WHY)}</div>' if why else ""
-    weights = _mapping(score.get("weights"))
-    largest = max(
-        (
-            abs(w * v)
-            for name in parts
-            if (w := _finite(weights.get(name))) is not None
-            and (v := _finite(_mapping(parts[name]).get("value"))) is not None
-        ),
-        default=0.0,
-    )
-    rows = _rows(score, largest, 0)
-    cut = (
-        f'<tr><td class="none" colspan="4">{len(rows) - MAX_PARTS} more parts</td></tr>'
-        if len(rows) > MAX_PARTS
-        else ""
-    )
-    weighed = bool(weights)
-    head = (
-        '<th>Part</th><th class="n">Weight</th><th class="n">Value</th><th class="n">Adds</th>'
-        if weighed
-        else '<th>Part</th><th class="n">Value</th>'
-    )
-    body = "".join(rows[:MAX_PARTS])
     why = score.get("why")
-    note = (
-        f'<div class="why">{safe(why, MAX_WHY)}</div>'
-        if why and not any(_mapping(part).get("why") == why for part in parts.values())
-        else ""
+    said = any(_mapping(part).get("why") == why for part in parts.values())
+    note = f'<div class="why">{safe(why, MAX_WHY)}</div>' if why and not said else ""
+    if not parts:
+        return note
+    heads = ("Weight", "Value", "Adds") if largest else ("Value",)
+    head = "<th>Part</th>" + "".join(f'<th class="n">{name}</th>' for name in heads)
+    rows = _rows(score, largest, 0)
+    more = len(rows) - MAX_PARTS
+    cut = f'<tr><td class="none" colspan="4">{more} more parts</td></tr>' if more > 0 else ""
+    body = "".join(rows[:MAX_PARTS]) + cut
+    return f'<table class="parts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}'
+
+
+def _largest(score: Record) -> float:
+    """The largest size of a part's contribution; 0 where nothing is weighted."""
+    weights = _mapping(score.get("weights"))
+    parts = _mapping(score.get("parts")).items()
+    pairs = [(_finite(weights.get(name)), _finite(_mapping(part).get("value"))) for name, part in parts]
+    return max(
+        (abs(weight * value) for weight, value in pairs if weight is not None and value is not None), default=0.0
     )
-    return f'<table class="parts"><thead><tr>{head}</tr></thead><tbody>{body}{cut}</tbody></table>{note}'
 
 
 def _rows(score: Record, largest: float, depth: int) -> list[str]:
     parts, weights = _mapping(score.get("parts")), _mapping(score.get("weights"))
-    weighed = bool(weights) or depth > 0
     rows = []
     for name, raw in parts.items():
         part = _mapping(raw)
         value, weight = _finite(part.get("value")), _finite(weights.get(name))
         why = f'<div class="why">{safe(part["why"], MAX_WHY)}</div>' if part.get("why") else ""
         cells = f"<td>{safe(name, 60)}{_chip(part)}{why}</td>"
-        if weighed and (bool(weights) or largest):
+        if largest:
             adds = weight * value if weight is not None and value is not None else None
             cells += (
                 f'<td class="n">{f"{weight:g}" if weight is not None else ""}</td><td class="n">{number(value)}</td>'
