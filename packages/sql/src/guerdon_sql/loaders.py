@@ -1,0 +1,244 @@
+"""Questions from files: the folder layouts of BIRD and Spider, and JSON lines.
+
+Pure reading: a file becomes `SqlQuestion`s whose databases exist, and everything wrong with it is a `TaskError` that
+names the file, the row, the field and what is accepted. Whether the golds run is `check_golds`' business.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from guerdon.errors import TaskError
+from guerdon_sql.questions import SqlQuestion
+
+Source = Literal["auto", "bird", "spider"]
+SchemaText = Callable[[str, Path], str]
+"""(db_id, path of the database) -> text for the prompt."""
+
+
+class Row(NamedTuple):
+    """One row of a file, with what an error has to say about it."""
+
+    fields: Mapping[str, Any]
+    place: str
+    """`'/data/dev.json', row 3`, counted from 1."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a layout calls things; an empty name: the layout has no such field."""
+
+    gold: str
+    id: str = ""
+    evidence: str = ""
+    level: str = ""
+
+
+BIRD = Fields(gold="SQL", id="question_id", evidence="evidence", level="difficulty")
+SPIDER = Fields(gold="query")
+JSONL = Fields(gold="gold_sql", id="id", evidence="evidence", level="category")
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The objects of a JSON array or of JSON lines, whichever the file holds.
+
+    Raises:
+        TaskError: no such file, not JSON, or not objects.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        near = sorted(each.name for each in path.parent.glob("*.json*")) if path.parent.is_dir() else []
+        there = f"that folder has {', '.join(near)}" if near else f"no .json or .jsonl file is in {str(path.parent)!r}"
+        raise TaskError(f"no questions at {str(path)!r}; {there}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"cannot read {str(path)!r}: {error}") from error
+    if text.lstrip().startswith("["):
+        pieces = [("row", number, value) for number, value in enumerate(_parsed(text, f"{str(path)!r}"), 1)]
+    else:
+        lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+        pieces = [("line", number, _parsed(line, f"{str(path)!r}, line {number}")) for number, line in lines]
+    for word, number, value in pieces:
+        place = f"{str(path)!r}, {word} {number}"
+        if not isinstance(value, dict):
+            raise TaskError(f"{place} is {type(value).__name__}; an object with named fields is needed")
+        yield Row(value, place)
+
+
+def _parsed(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TaskError(f"{place} is not JSON: {error}") from error
+
+
+def questions_of(
+    rows: Iterator[Row],
+    fields: Fields,
+    database: Callable[[str, str], Path],
+    schema_text: SchemaText,
+    *,
+    stem: str,
+    evidence: str | None = None,
+    limit: int | None = None,
+) -> list[SqlQuestion]:
+    """Typed questions from rows.
+
+    Args:
+        rows: as `read_rows` yields them. Fields beyond the known ones are left alone.
+        fields: what the layout calls things.
+        database: (db_id, place) -> path of an existing file, or a TaskError.
+        schema_text: called once per database.
+        stem: ids of rows without an id are `<stem>-<number from 0>`.
+        evidence: take the hint from this field instead; "" for no hints.
+        limit: stop after so many.
+
+    Raises:
+        TaskError: a field is missing or of the wrong type, an id comes twice, a database is not there.
+    """
+    hint = fields.evidence if evidence is None else evidence
+    texts: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    found: list[SqlQuestion] = []
+    for number, row in enumerate(rows):
+        if limit is not None and number >= limit:
+            break
+        db_id = _text(row, "db_id")
+        path = database(db_id, row.place)
+        if db_id not in texts:
+            texts[db_id] = schema_text(db_id, path)
+        known = str(row.fields[fields.id]) if row.fields.get(fields.id) is not None else f"{stem}-{number}"
+        if known in ids:
+            raise TaskError(f"{row.place}: the id {known!r} is taken by {ids[known]}; ids must differ")
+        ids[known] = row.place
+        found.append(
+            SqlQuestion(
+                id=known,
+                question=_text(row, "question"),
+                db_id=db_id,
+                database=str(path),
+                gold=_golds(row, fields.gold),
+                evidence=_hint(row, hint),
+                schema_text=texts[db_id],
+                level=_text(row, fields.level, optional=True) if fields.level else "",
+            )
+        )
+    return found
+
+
+def _text(row: Row, field: str, *, optional: bool = False) -> str:
+    value = row.fields.get(field)
+    if value is None and optional:
+        return ""
+    if not isinstance(value, str) or not (value.strip() or optional):
+        there = (
+            f"is {value!r}"
+            if field in row.fields
+            else f"is missing; the row has {', '.join(row.fields) or 'no fields'}"
+        )
+        raise TaskError(f"{row.place}: field {field!r} {there}; a text is needed")
+    return value
+
+
+def _hint(row: Row, field: str) -> str:
+    """The hint, and the instant that the gold takes as now, where the row states one."""
+    words = _text(row, field, optional=True) if field else ""
+    now = _text(row, "reference_now", optional=True)
+    return f"{words} The present time is {now}.".strip() if now else words
+
+
+def _golds(row: Row, field: str) -> tuple[str, ...]:
+    value = row.fields.get(field)
+    if isinstance(value, str):
+        value = [value]
+    if not (isinstance(value, list) and value and all(isinstance(gold, str) and gold.strip() for gold in value)):
+        there = (
+            f"is {value!r}"
+            if field in row.fields
+            else f"is missing; the row has {', '.join(row.fields) or 'no fields'}"
+        )
+        raise TaskError(f"{row.place}: field {field!r} {there}; a query or a list of queries is needed")
+    return tuple(value)
+
+
+def database_in(folders: Sequence[Path], *, nested: bool) -> Callable[[str, str], Path]:
+    """How to find a database: `<folder>/<db_id>/<db_id>.sqlite` where nested, else `<folder>/<db_id>.sqlite`."""
+
+    def find(db_id: str, place: str) -> Path:
+        if not re.fullmatch(r"[\w .&()-]+", db_id) or db_id.strip(". ") != db_id:
+            raise TaskError(f"{place}: db_id {db_id!r} is not the plain name of a database")
+        tried = [(folder / db_id if nested else folder) / f"{db_id}.sqlite" for folder in folders]
+        for path in tried:
+            if path.is_file():
+                return path
+        raise TaskError(f"{place}: no database {db_id!r}; looked for {' and '.join(repr(str(path)) for path in tried)}")
+
+    return find
+
+
+def bird_descriptions(database: Path) -> dict[tuple[str, str], str]:
+    """Column meanings from the `database_description/<table>.csv` files beside a BIRD database; {} where there are none.
+
+    The files come in UTF-8 with a mark, in UTF-8, and in Latin-1 (whatever does not decode as UTF-8); their columns
+    are `original_column_name, column_name, column_description, data_format, value_description`.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for path in sorted((database.parent / "database_description").glob("*.csv")):
+        data = path.read_bytes()
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("latin-1")
+        for row in csv.DictReader(text.splitlines()):
+            name = (row.get("original_column_name") or "").strip()
+            words = (row.get("column_description") or row.get("column_name") or "").split()
+            if name and words:
+                found[path.stem.lower(), name.lower()] = " ".join(words)
+    return found
+
+
+class Checked(NamedTuple):
+    """What `check_golds` kept, and what it did not."""
+
+    questions: list[SqlQuestion]
+    dropped: tuple[str, ...]
+    """One line per gold that does not run: the question's id, its database, and the reason."""
+
+
+def check_golds(questions: Sequence[SqlQuestion], *, on_bad: Literal["raise", "drop"], source: str) -> Checked:
+    """Run every gold once, boxed in as a policy's queries are.
+
+    A gold that does not run leaves its question; a question without golds leaves the task.
+
+    Raises:
+        TaskError: `on_bad="raise"` and one does not run; the message names the file, the question and the database.
+    """
+    from guerdon_sql.execute import run
+
+    kept: list[SqlQuestion] = []
+    dropped: list[str] = []
+    for question in questions:
+        good = []
+        for gold in question.gold:
+            result = run(gold, question.database)
+            if result.status in ("ok", "truncated"):
+                good.append(gold)
+            else:
+                reason = f"{question.id} on {question.database}: {result.status}: {result.error}; {gold!r}"
+                if on_bad == "raise":
+                    raise TaskError(
+                        f"{source}: the gold query of {reason}. Repair or remove the row, or set "
+                        'on_bad="drop" to leave such rows out, or check="none" not to run golds at the start'
+                    )
+                dropped.append(reason)
+        if good:
+            kept.append(
+                question if len(good) == len(question.gold) else question.model_copy(update={"gold": tuple(good)})
+            )
+    return Checked(kept, tuple(dropped))
