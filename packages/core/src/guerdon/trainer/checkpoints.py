@@ -54,6 +54,7 @@ def save(run: RunFolder, at: Position, policy: Policy, reward: Reward, optimizer
             "sft_steps": at.sft_steps,
             "rl_steps": at.rl_steps,
             "policy_version": policy.version,
+            "metrics_lines": run.metrics_lines,
         }
         (folder / "position.json").write_text(json.dumps(state, indent=1))
 
@@ -66,8 +67,9 @@ def restore(run: RunFolder, policy: Policy, reward: Reward) -> Position:
     Raises:
         RunError: a checkpoint is there but cannot be read, or belongs to another reward.
     """
-    folder = run.rewind(keep_rollouts=True)
+    folder = run.latest_checkpoint()
     if folder is None:
+        run.rewind(0)
         return Position()
     try:
         state = json.loads((folder / "position.json").read_text())
@@ -81,5 +83,6 @@ def restore(run: RunFolder, policy: Policy, reward: Reward) -> Position:
         raise RunError(f"checkpoint {folder} holds the state of {len(kept)} rewards, the recipe has {len(stateful)}: not the same reward")
     for node, values in zip(stateful, kept, strict=True):
         node.load_state_dict(values)
+    run.rewind(state["metrics_lines"])
     optimizer = folder / "optimizer.pt"
     return Position(state["evaluated_before"], state["sft_steps"], state["rl_steps"], optimizer if optimizer.exists() else None)

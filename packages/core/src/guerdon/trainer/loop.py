@@ -338,7 +338,7 @@ class Trainer:
 
     def _replay(self, step: int) -> tuple[list[Group], Scores] | None:
         """What this step sampled and scored before the run was killed, if it got that far under the same weights."""
-        records = self._run.rollouts("rl", step)
+        records = self._run.read_rollouts("rl", step)
         if not records or records[0]["policy_version"] != self.policy.version:
             return None
         prompts = {name: self.task.prompt(self._examples[name]) for name in {record["example"] for record in records}}
