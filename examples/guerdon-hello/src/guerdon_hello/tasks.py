@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
-from guerdon import Example, Message, Prompt
+from guerdon import Example, Message, Prompt, Reward
 from guerdon.protocols import Split, Task
 
 NAMES = ("Ada", "Alan", "Barbara", "Claude", "Edsger", "Emmy", "Grace", "John", "Katherine", "Leslie", "Mary", "Tony")
@@ -40,3 +40,9 @@ class Strangers(Task):
         """A greeting that earns the top."""
         assert isinstance(example, Stranger)
         return f"Hello, {example.name}!"
+
+    def metrics(self) -> dict[str, Reward]:
+        """What evaluation reports; never trained on."""
+        from guerdon_hello.rewards import Greets  # it reads our examples, so it imports us
+
+        return {"greets": Greets()}
