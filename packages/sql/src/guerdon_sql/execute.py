@@ -54,7 +54,9 @@ _ACTIONS = {
         name,
     )
 }
-STEPS_PER_CHECK = 10_000
+STEPS_PER_CHECK = 1_000
+"""Steps of SQLite's machine between two looks at the clock: about 30 µs of plain steps, but a step may fill a
+megabyte."""
 
 
 def run(query: str, database: str | Path, limits: Limits = Limits()) -> Result:  # noqa: B008 - frozen
@@ -182,7 +184,7 @@ def _attempt(query: str, path: str, limits: Limits, lenient: bool) -> Outcome:
         if cursor.description is None:
             return "rejected", "not a query: it has no result columns", (), []
         columns = tuple(entry[0] for entry in cursor.description)
-        return _fetch(cursor, columns, limits)
+        return _fetch(cursor, columns, limits, deadline)
     except MemoryError:
         return "fail", "the query ran out of memory", (), []
     except (sqlite3.Error, sqlite3.Warning) as error:
@@ -235,23 +237,29 @@ def _authorizer(denied: list[str]) -> Callable[[int, str | None, str | None, str
     return authorize
 
 
-def _fetch(cursor: sqlite3.Cursor, columns: tuple[str, ...], limits: Limits) -> Outcome:
-    """All rows, or as many as the caps allow. Chunks are small where rows may be wide, since the cap looks at whole
-    ones.
-    """
-    chunk = max(1, min(1024, 4096 // len(columns)))
+def _fetch(cursor: sqlite3.Cursor, columns: tuple[str, ...], limits: Limits, deadline: float) -> Outcome:
+    """All rows, or as many as the caps and the deadline allow."""
     rows: list[Row] = []
-    size = 0
+    size, chunk = 0, 1
     while True:
-        batch = cursor.fetchmany(min(chunk, limits.max_rows + 1 - len(rows)))
+        asked = min(chunk, limits.max_rows + 1 - len(rows))
+        batch = cursor.fetchmany(asked)
         rows += batch
         size += len(marshal.dumps(batch, 2))
         if len(rows) > limits.max_rows:
             return "truncated", f"more than {limits.max_rows:,} rows", columns, rows[: limits.max_rows]
         if size > limits.max_bytes:
             return "truncated", f"more than {limits.max_bytes:,} bytes of rows", columns, rows
-        if len(batch) < chunk:
+        if len(batch) < asked:
             return "ok", "", columns, rows
+        # Huge cells take long in few machine steps, so that SQLite rarely looks at the clock: look here too, and often.
+        if time.monotonic() >= deadline:
+            return "timeout", f"stopped at the deadline of {limits.deadline_s:g} s", (), []
+        chunk = max(1, min(16 * chunk, 1024, CHUNK_BYTES * len(rows) // size))
+
+
+CHUNK_BYTES = 2**18
+"""Rows are fetched in strides of about this size: the caps are looked at between strides."""
 
 
 _INVALID_CODES = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})

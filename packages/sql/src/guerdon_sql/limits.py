@@ -22,7 +22,7 @@ class Limits:
     """The bounds of one query."""
 
     deadline_s: float = 5.0
-    """Wall-clock seconds. Checked every 10,000 steps of SQLite's machine; in a worker also from outside, by a kill."""
+    """Wall-clock seconds. Checked every 1,000 steps of SQLite's machine; in a worker also from outside, by a kill."""
     max_rows: int = 100_000
     max_bytes: int = 32 * 2**20
     """Of the whole result, serialised."""

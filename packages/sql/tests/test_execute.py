@@ -1,0 +1,396 @@
+"""The executor on honest queries: what it returns, and in which words it declines."""
+
+import hashlib
+import marshal
+import os
+import pickle
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from guerdon_sql.execute import Limits, Result, is_deterministic, run
+from guerdon_sql.gold import gold_result, gold_results
+from guerdon_sql.workers import Executor, default_executor
+
+DEPT = [(1, "Sales", "Oslo"), (2, "R&D", "Bergen"), (3, "HR", "Oslo")]
+EMP = [
+    (1, "Ann", 1, 50, "Oslo"),
+    (2, "Bob", 2, 70, "Bergen"),
+    (3, "Cid", 2, 70, "Oslo"),
+    (4, "Dee", 1, 40, None),
+    (5, "Eve", None, 90, "Bergen"),
+]
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory):
+    """The two tables of the Reasoning-SQL sheet, in a file whose name needs percent-encoding."""
+    path = tmp_path_factory.mktemp("a?b#c d%41") / "company;x=1&mode=rw.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE dept(id, name, city)")
+        connection.execute("CREATE TABLE emp(id, name, dept_id, salary, city)")
+        connection.executemany("INSERT INTO dept VALUES (?, ?, ?)", DEPT)
+        connection.executemany("INSERT INTO emp VALUES (?, ?, ?, ?, ?)", EMP)
+    connection.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def executor():
+    with Executor(workers=2) as executor:
+        yield executor
+
+
+@pytest.fixture(params=["process", "worker"])
+def execute(request, executor):
+    return run if request.param == "process" else executor.run
+
+
+def test_rows_keep_their_types(execute, company):
+    result = execute("SELECT 1, 2.5, 'x', x'00ff', NULL, 9223372036854775807", company)
+    assert result.status == "ok"
+    assert result.ok
+    assert result.rows == [(1, 2.5, "x", b"\x00\xff", None, 2**63 - 1)]
+    assert [type(cell) for cell in result.rows[0]] == [int, float, str, bytes, type(None), int]
+    assert 0 < result.elapsed_s < 5
+
+
+def test_a_path_with_odd_characters_is_the_path_meant(execute, company):
+    result = execute("SELECT name AS who, salary FROM emp WHERE salary > 60 ORDER BY id", company)
+    assert (result.columns, result.rows) == (("who", "salary"), [("Bob", 70), ("Cid", 70), ("Eve", 90)])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) FROM emp;",
+        "SELECT count(*) FROM emp; -- done",
+        "/* first */ -- a comment\n SELECT count(*) FROM emp",
+        "WITH e AS (SELECT * FROM emp) SELECT count(*) FROM e",
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5) SELECT max(x) FROM n",
+        "SELECT count(value) FROM json_each('[1, 2, 3, 4, 5]')",
+        "SELECT count(*) FROM json_tree('[1, 2, 3, 4]')",
+        "SELECT row_number() OVER (ORDER BY salary) FROM emp ORDER BY 1 DESC LIMIT 1",
+        "SELECT length(group_concat(substr(name, 1, 1), '')) FROM emp",
+        "SELECT 5 FROM dept WHERE city LIKE 'ber%' AND name GLOB 'R*'",
+    ],
+)
+def test_honest_forms_run(execute, company, query):
+    assert execute(query, company).rows == [(5,)]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "reason"),
+    [
+        ("", "rejected", "not a query"),
+        ("  \n\t", "rejected", "not a query"),
+        ("-- nothing", "rejected", "not a query"),
+        ("/* open", "rejected", "not a query"),
+        (";", "rejected", "not a query"),
+        ("hello", "rejected", "HELLO"),
+        ("VALUES (1)", "rejected", "VALUES"),
+        ("EXPLAIN SELECT 1", "rejected", "EXPLAIN"),
+        ("EXPLAIN QUERY PLAN SELECT 1", "rejected", "EXPLAIN"),
+        ("SELECT 1; SELECT 2", "rejected", "more than one statement"),
+        ("SELECT 1; DROP TABLE emp", "rejected", "more than one statement"),
+        ("SELECT 'a\0b'", "rejected", "NUL"),
+        ("SELECT '\ud800'", "rejected", "surrogate"),
+        ("SELECT " + "1" * 100_001, "rejected", "more than 100,000"),
+        ("SELECT '" + "é" * 60_000 + "'", "rejected", "bytes"),
+        ("SELECT", "fail", "incomplete"),
+        ("SELECT 'open", "fail", "unrecognized token"),
+        ("SELECT nobody FROM emp", "fail", "no such column: nobody"),
+        ("SELECT * FROM nowhere", "fail", "no such table: nowhere"),
+        ("SELECT name FORM emp WHERE salary > 45", "fail", "syntax error"),
+        ("SELECT ?", "fail", "binding"),
+        ("SELECT random()", "rejected", "random"),
+        ("SELECT * FROM emp ORDER BY RANDOM() LIMIT 1", "rejected", "random"),
+        ("SELECT abs(-9223372036854775808)", "fail", "overflow"),
+    ],
+)
+def test_each_refusal_has_its_word_and_reason(execute, company, query, status, reason):
+    result = execute(query, company)
+    assert result.status == status
+    assert reason.lower() in result.error.lower()
+    assert result.rows == []
+    assert not result.ok
+
+
+def test_a_missing_or_broken_database_is_the_tasks_fault(execute, tmp_path):
+    (tmp_path / "empty.sqlite").touch()
+    (tmp_path / "pointer.sqlite").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (tmp_path / "cut.sqlite").write_bytes(b"SQLite format 3\0" + b"\x07" * 4096)
+    for name in ("missing.sqlite", "empty.sqlite", "pointer.sqlite", "cut.sqlite", "", ".", "a\0b"):
+        result = execute("SELECT * FROM sqlite_master", tmp_path / name if name else "")
+        assert result.status == "invalid", name
+        assert result.error
+    assert not (tmp_path / "missing.sqlite").exists()
+
+
+def test_too_many_rows_or_bytes_is_truncated_never_equal(execute, company):
+    numbers = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {}) SELECT x FROM n"
+    few = Limits(max_rows=10)
+    assert execute(numbers.format(10), company, few).status == "ok"
+    over = execute(numbers.format(11), company, few)
+    assert (over.status, len(over.rows)) == ("truncated", 10)
+    wide = execute("SELECT printf('%.*c', 60000, 'x') FROM emp", company, Limits(max_bytes=200_000))
+    assert wide.status == "truncated"
+    assert "bytes" in wide.error
+
+
+def test_text_that_is_not_utf8_is_kept_apart(execute, company):
+    result = execute("SELECT CAST(x'ff41' AS TEXT), CAST(x'fe41' AS TEXT)", company)
+    assert result.rows == [("\udcffA", "\udcfeA")]
+
+
+def test_a_frozen_clock_reaches_every_form(execute, company):
+    query = (
+        "SELECT date('now'), date(), datetime('NOW', '+1 day'), CURRENT_DATE, current_timestamp, CURRENT_TIME, "
+        "strftime('%Y', 'now'), strftime('%d'), julianday('now') - julianday('2024-02-28'), "
+        "date('2020-01-31', '+1 month'), time(NULL)"
+    )
+    result = execute(query, company, Limits(now="2024-02-28 12:00:00"))
+    expected = ("2024-02-28", "2024-02-28", "2024-02-29 12:00:00", "2024-02-28", "2024-02-28 12:00:00", "12:00:00")
+    assert result.rows == [(*expected, "2024", "28", 0.5, "2020-03-02", None)]
+
+
+def test_an_unreadable_clock_is_a_plain_failure(execute, company):
+    assert execute("SELECT date('now')", company, Limits(now="soon")).status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT 1", True),
+        ("SELECT 'random()', \"now\" FROM t -- random()", True),
+        ("SELECT random FROM t", True),
+        ("SELECT RANDOM ()", False),
+        ("SELECT hex(randomblob(4))", False),
+        ("SELECT date('now')", False),
+        ("SELECT date(' NOW ', '-1 day')", False),
+        ("SELECT date()", False),
+        ("SELECT strftime('%Y')", False),
+        ("SELECT strftime('%Y', born) FROM t", True),
+        ("SELECT date(born) FROM t", True),
+        ("SELECT CURRENT_TIMESTAMP", False),
+        ('SELECT "current_date" FROM t', True),
+        ("SELECT now()", False),
+    ],
+)
+def test_chance_and_clock_are_seen_in_the_text(query, expected):
+    assert is_deterministic(query) is expected
+    assert is_deterministic(query, clock_frozen=True) is (expected or "random" not in query.lower())
+
+
+def test_an_endless_query_ends_at_its_deadline(execute, company):
+    start = time.perf_counter()
+    query = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    assert execute(query, company, Limits(deadline_s=0.2)).status == "timeout"
+    assert time.perf_counter() - start < 1.5
+
+
+def test_one_long_machine_step_is_ended_by_ending_the_worker(executor, company):
+    """printf fills two billion characters before it is told that they are too many: three seconds without a check."""
+    long_step = "SELECT printf('%.*c', 2000000000, 'a')"
+    items = [(f"SELECT {number}" if number != 5 else long_step, company) for number in range(40)]
+    start = time.perf_counter()
+    results = executor.run_many(items, Limits(deadline_s=0.3))
+    assert time.perf_counter() - start < 2.5
+    assert [result.status for result in results] == ["ok"] * 5 + ["timeout"] + ["ok"] * 34
+    assert [result.rows[0][0] for result in results if result.ok] == [number for number in range(40) if number != 5]
+    assert results[5].cpu_s > 0.1
+
+
+def test_running_out_of_memory_is_the_querys_failure(company):
+    query = (
+        "WITH RECURSIVE n(x, s) AS (SELECT 1, printf('%.*c', 100000, 'a') UNION ALL SELECT x + 1, s || x FROM n) "
+        "SELECT count(*) FROM (SELECT DISTINCT s FROM n)"
+    )
+    with Executor(workers=1, limits=Limits(memory_bytes=32 * 2**20)) as executor:
+        first, second = executor.run_many([(query, company), ("SELECT 1", company)])
+    assert (first.status, first.error) == ("fail", "the query ran out of memory")
+    assert second.ok
+
+
+def test_results_come_in_order_and_equal_pairs_run_once(executor, company):
+    queries = [f"SELECT {number % 7}" for number in range(100)]
+    results = executor.run_many([(query, company) for query in queries])
+    assert [result.rows for result in results] == [[(number % 7,)] for number in range(100)]
+    assert len({id(result) for result in results}) == 7
+    assert executor.run_many([]) == []
+
+
+def test_large_queries_and_results_cross_the_pipes(executor, company):
+    text = "x" * 90_000
+    results = executor.run_many([(f"SELECT '{text}', {number} FROM emp, dept" * 1, company) for number in range(40)])
+    assert all(result.rows == [(text, number)] * 15 for number, result in enumerate(results))
+
+
+def test_a_killed_worker_costs_nothing(company):
+    with Executor(workers=1) as executor:
+        assert executor.run("SELECT 1", company).ok
+        executor._pool[0].process.send_signal(signal.SIGKILL)
+        time.sleep(0.05)
+        results = executor.run_many([("SELECT 2", company), ("SELECT 3", company)])
+        assert [result.rows for result in results] == [[(2,)], [(3,)]]
+
+
+def test_a_query_that_kills_two_workers_is_to_blame_and_the_others_are_not(company, monkeypatch):
+    """The fault is planted in the worker's boot text: a segmentation fault whenever the query holds a mark."""
+    from guerdon_sql import workers
+
+    planted = (
+        "import sys, os, signal; sys.path.append(sys.argv[1]); import guerdon_sql.serve as s; kept = s.run\n"
+        "def run(query, *rest):\n"
+        "    if 'crash' in query: os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "    return kept(query, *rest)\n"
+        "s.run = run; s.main()"
+    )
+    monkeypatch.setattr(workers, "_BOOT", planted)
+    with Executor(workers=2) as executor:
+        queries = ["SELECT 'crash'" if number in (3, 9) else f"SELECT {number}" for number in range(20)]
+        results = executor.run_many([(query, company) for query in queries])
+    assert [result.status for result in results] == ["fail" if number in (3, 9) else "ok" for number in range(20)]
+    assert "crashed the worker twice (signal SIGSEGV)" in results[3].error
+
+
+def test_workers_that_cannot_start_are_our_fault(company, monkeypatch):
+    from guerdon_sql import workers
+
+    monkeypatch.setattr(workers, "_BOOT", "raise SystemExit(7)")
+    with Executor(workers=1) as executor:
+        result = executor.run("SELECT 1", company)
+    assert result.status == "infra"
+    assert "exit status 7" in result.error
+
+
+def test_nothing_is_left_behind(company):
+    def handles():
+        return len(os.listdir("/proc/self/fd"))
+
+    with Executor(workers=1) as executor:
+        executor.run("SELECT 1", company)
+        before, pids = handles(), []
+        for _ in range(3):
+            pids.append(executor._pool[0].process.pid)
+            late = executor.run("SELECT printf('%.*c', 2000000000, 'a')", company, Limits(deadline_s=0.01))
+            assert late.status == "timeout"
+            executor.run_many([(f"SELECT {number}", company) for number in range(50)])
+        assert handles() == before
+        pids.append(executor._pool[0].process.pid)
+    assert len(set(pids)) == 4
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_a_fork_takes_no_workers_with_it(company):
+    executor = default_executor()
+    assert executor.run("SELECT 1", company).ok
+    child = os.fork()
+    if child == 0:
+        ok = executor._pool == [] and default_executor().run("SELECT 2", company).rows == [(2,)]
+        executor.close()
+        os._exit(0 if ok else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert executor.run("SELECT 3", company).rows == [(3,)]
+
+
+def test_an_executor_pickles_as_its_settings(company):
+    copy = pickle.loads(pickle.dumps(Executor(workers=1, limits=Limits(deadline_s=2.0))))
+    assert (copy.workers, copy.limits) == (1, Limits(deadline_s=2.0))
+    result = run("SELECT 1", company)
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_threads_may_share_an_executor(executor, company):
+    answers = {}
+
+    def ask(number):
+        answers[number] = executor.run(f"SELECT {number}", company).rows
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: [(number,)] for number in range(8)}
+
+
+def test_workers_end_with_the_interpreter(company):
+    """Even when it is killed: their stdin closes."""
+    program = (
+        "import sys, os, signal\nfrom guerdon_sql.workers import default_executor\n"
+        "executor = default_executor(); executor.run('SELECT 1', sys.argv[1])\n"
+        "print(executor._pool[0].process.pid, flush=True)\n"
+        "if sys.argv[2] == 'kill': os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for way in ("exit", "kill"):
+        command = [sys.executable, "-c", program, str(company), way]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        pid = int(done.stdout)
+        for _ in range(100):
+            if not Path(f"/proc/{pid}").exists():
+                break
+            time.sleep(0.02)
+        assert not Path(f"/proc/{pid}").exists(), way
+        assert "Error" not in done.stderr
+
+
+def test_a_gold_result_is_kept_until_the_file_changes(tmp_path, executor):
+    path = tmp_path / "d.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+    first = gold_result("SELECT a FROM t", path, executor=executor)
+    assert first.rows == [(1,)]
+    assert gold_result("SELECT a FROM t", path, executor=executor) is first
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE t SET a = 2")
+    os.utime(path, ns=(1, 1))
+    assert gold_result("SELECT a FROM t", path, executor=executor).rows == [(2,)]
+
+
+def test_a_gold_query_that_cannot_judge_is_the_tasks_fault(company, executor, monkeypatch):
+    bad = ["SELECT nobody FROM emp", "DELETE FROM emp", "SELECT random()", "SELECT a.* FROM emp a, emp b, emp c"]
+    results = gold_results([(query, company) for query in bad], Limits(max_rows=100), executor)
+    assert [result.status for result in results] == ["invalid"] * 4
+    assert "no such column" in results[0].error
+
+    class Fickle:
+        count = 0
+
+        def run_many(self, items, limits):
+            Fickle.count += 1
+            return [Result("ok", ("a",), [(Fickle.count,)]) for _ in items]
+
+    assert "two different results" in gold_result("SELECT fickle", company, executor=Fickle()).error
+
+
+def test_no_query_leaves_a_trace_on_the_file(executor, company):
+    def state():
+        found = company.stat()
+        return hashlib.sha256(company.read_bytes()).hexdigest(), found.st_mtime_ns, sorted(os.listdir(company.parent))
+
+    before = state()
+    for query in ("SELECT * FROM emp", "DELETE FROM emp", "SELECT 1; DELETE FROM emp"):
+        run(query, company)
+        executor.run(query, company)
+    assert state() == before
+
+
+def test_the_workers_imports_stay_light():
+    """A worker starts without site-packages: nothing it imports may come from there."""
+    root = str(Path(sys.modules["guerdon_sql"].__file__).parent.parent)
+    program = "import sys; sys.path.append(sys.argv[1]); import guerdon_sql.serve; print(len(sys.modules))"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", program, root], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 150
+
+
+def test_limits_cross_the_pipe_as_plain_values():
+    from dataclasses import astuple
+
+    assert Limits(*marshal.loads(marshal.dumps(astuple(Limits(now="2024-01-01"))))) == Limits(now="2024-01-01")
