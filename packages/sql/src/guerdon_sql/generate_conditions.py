@@ -61,7 +61,7 @@ class Speaker:
     def __init__(self, schema: Schema, connection: sqlite3.Connection, rng: random.Random) -> None:
         self.schema, self.rng = schema, rng
         self._connection = connection
-        self._results: dict[str, Rows] = {}
+        self._values: dict[tuple[str, str], list[Cell]] = {}
         self._phrases: dict[tuple[str, str], str] = {}
         self.hints: list[str] = []
 
@@ -70,11 +70,10 @@ class Speaker:
         self._phrases.clear()
         self.hints.clear()
 
-    def rows(self, sql: str) -> Rows:
-        """The result of a query of our own making; kept, since checks repeat."""
-        if sql not in self._results:
-            self._results[sql] = self._connection.execute(sql).fetchall()
-        return self._results[sql]
+    def rows(self, sql: str, most: int = -1) -> Rows:
+        """The result of a query of our own making; its first `most` rows where not negative."""
+        cursor = self._connection.execute(sql)
+        return cursor.fetchall() if most < 0 else cursor.fetchmany(most)
 
     def pick(self, choices: Sequence[T]) -> T:
         """One of the choices.
@@ -103,10 +102,11 @@ class Speaker:
 
     def values(self, table: Entity, column: Column) -> list[Cell]:
         """The column's values, sorted, without NULL, repeats kept."""
-        name = column.name
-        return [
-            row[0] for row in self.rows(f"SELECT {name} FROM {table.name} WHERE {name} IS NOT NULL ORDER BY {name}")
-        ]
+        name, key = column.name, (table.name, column.name)
+        if key not in self._values:
+            ordered = f"SELECT {name} FROM {table.name} WHERE {name} IS NOT NULL ORDER BY {name}"
+            self._values[key] = [row[0] for row in self.rows(ordered)]
+        return self._values[key]
 
     def complete(self, table: Entity, column: Column) -> bool:
         """Whether the column holds no NULL in this database."""

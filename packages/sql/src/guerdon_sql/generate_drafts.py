@@ -40,7 +40,7 @@ def ask(speaker: Speaker, kind: Kind) -> tuple[Draft, str] | None:
         draft = kind(speaker)
     except NoQuestion:
         return None
-    rows = speaker.rows(draft.gold)
+    rows = speaker.rows(draft.gold, ROWS_MAX + 1)
     if not rows or len(rows) > ROWS_MAX or not any(cell for row in rows for cell in row):
         return None
     answer = set(rows)

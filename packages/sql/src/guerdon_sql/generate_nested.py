@@ -75,8 +75,8 @@ def compared_to_named(speaker: Speaker) -> Draft:
     assert table.label is not None
     column = speaker.pick(number_columns(table))
     key, says = key_phrase(speaker, table), speaker.phrase(table, column)
-    known = f"SELECT {table.label.name}, {column.name} FROM {table.name} WHERE {column.name} IS NOT NULL ORDER BY 2, 1"
-    name = speaker.pick([row[0] for row in speaker.rows(known)][2:-2])
+    once = f"SELECT {table.label.name} FROM {table.name} GROUP BY 1 HAVING COUNT(*) = 1 AND COUNT({column.name}) = 1"
+    name = speaker.pick([row[0] for row in speaker.rows(f"{once} ORDER BY MAX({column.name}), 1")][2:-2])
     operator, word = speaker.pick(((">", "higher"), ("<", "lower")))
     forms = [
         f'List the {key} of all {table.many} with a {word} {says} than the {table.one} "{name}".',

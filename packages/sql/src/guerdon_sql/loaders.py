@@ -113,7 +113,8 @@ def questions_of(
         path = database(db_id, row.place)
         if db_id not in texts:
             texts[db_id] = schema_text(db_id, path)
-        known = str(row.fields[fields.id]) if row.fields.get(fields.id) is not None else f"{stem}-{number}"
+        stated = row.fields.get(fields.id)
+        known = f"{stem}-{number}" if stated is None else str(stated)
         if known in ids:
             raise TaskError(f"{row.place}: the id {known!r} is taken by {ids[known]}; ids must differ")
         ids[known] = row.place
@@ -137,13 +138,14 @@ def _text(row: Row, field: str, *, optional: bool = False) -> str:
     if value is None and optional:
         return ""
     if not isinstance(value, str) or not (value.strip() or optional):
-        there = (
-            f"is {value!r}"
-            if field in row.fields
-            else f"is missing; the row has {', '.join(row.fields) or 'no fields'}"
-        )
-        raise TaskError(f"{row.place}: field {field!r} {there}; a text is needed")
+        raise TaskError(f"{row.place}: field {field!r} {_found(row, field)}; a text is needed")
     return value
+
+
+def _found(row: Row, field: str) -> str:
+    if field in row.fields:
+        return f"is {row.fields[field]!r}"
+    return f"is missing; the row has {', '.join(row.fields) or 'no fields'}"
 
 
 def _hint(row: Row, field: str) -> str:
@@ -158,12 +160,8 @@ def _golds(row: Row, field: str) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
     if not (isinstance(value, list) and value and all(isinstance(gold, str) and gold.strip() for gold in value)):
-        there = (
-            f"is {value!r}"
-            if field in row.fields
-            else f"is missing; the row has {', '.join(row.fields) or 'no fields'}"
-        )
-        raise TaskError(f"{row.place}: field {field!r} {there}; a query or a list of queries is needed")
+        found = _found(row, field)
+        raise TaskError(f"{row.place}: field {field!r} {found}; a query or a list of queries is needed")
     return tuple(value)
 
 
