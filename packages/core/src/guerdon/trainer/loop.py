@@ -302,7 +302,7 @@ class Trainer:
             scores = [
                 [Score(rows[0].value, "", dict(zip(result.scores, rows, strict=True)), rows[0].status)]
                 for rows in zip(*([row[0] for row in column] for column in result.scores.values()), strict=True)
-            ]
+            ] or [[Score.unscored("the task has no metrics", status="abstain")] for _ in result.groups]
             references = {group.example.id: task.reference(group.example) or "" for group in result.groups}
             records = rollout_records(result.groups, scores, step=step, phase="eval", weights={}, references=references)
             self._run.write_rollouts(f"eval-{stage}" + (f"-{name}" if name else ""), step, records)
