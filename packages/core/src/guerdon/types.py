@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -18,7 +19,7 @@ Author = Literal["policy", "environment", "forced"]
 """Who wrote a segment: the policy (trained on), the environment or a tool, or we (a forced prefix)."""
 
 StopReason = Literal["stop", "length", "environment", "error"]
-"""`stop`: the policy ended it. `length`: cut by a budget. `environment`: the environment ended it. `error`: our fault."""
+"""Who ended it: the policy (`stop`), a budget (`length`), the environment, or a fault of ours (`error`)."""
 
 Status = Literal["ok", "fail", "timeout", "rejected", "truncated", "abstain", "invalid", "infra"]
 SCORED: frozenset[Status] = frozenset({"ok", "fail", "timeout", "rejected", "truncated"})
@@ -65,8 +66,9 @@ class Prompt:
 class Segment:
     """One contiguous piece of a rollout by one author.
 
-    For language: `text`, `token_ids` (length T) and, where the policy wrote it, `logprobs` (length T, natural logs under
-    the sampling policy at the sampling temperature). Otherwise `observation` and `action`, with `logprobs` of length 1.
+    For language: `text`, `token_ids` (length T) and, where the policy wrote it, `logprobs` (length T, natural logs
+    under the sampling policy at the sampling temperature). Otherwise `observation` and `action`, with `logprobs` of
+    length 1.
     """
 
     author: Author
@@ -148,7 +150,9 @@ class Rollout:
             TypeError: it is of another kind; the message names both.
         """
         if not isinstance(self.example, kind):
-            raise TypeError(f"this reward scores {kind.__name__}, was given {type(self.example).__name__} {self.example.id!r}")
+            raise TypeError(
+                f"this reward scores {kind.__name__}, was given {type(self.example).__name__} {self.example.id!r}"
+            )
         return self.example
 
 
@@ -174,7 +178,10 @@ class Group:
         return len(self.rollouts)
 
 
-@dataclass(frozen=True, slots=True)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Score:
     """What a rollout earned, and the evidence.
 
@@ -186,13 +193,29 @@ class Score:
 
     value: float
     """A finite number where scored, NaN where not."""
-    why: str = ""
+    why: str
     """The evidence, in words: what ran, what differed, what failed."""
-    parts: Mapping[str, Score] = field(default_factory=dict)
+    parts: Mapping[str, Score]
     """What the value was made from, by name, before weights."""
-    status: Status = "ok"
-    dense: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    status: Status
+    dense: Mapping[str, tuple[float, ...]]
     """Optional values by name, one per policy step or per segment."""
+
+    def __init__(
+        self,
+        value: float,
+        why: str = "",
+        parts: Mapping[str, Score] = _NOTHING,
+        status: Status = "ok",
+        dense: Mapping[str, tuple[float, ...]] = _NOTHING,
+    ) -> None:
+        # Written out because a batch makes one of these per rollout and part: the frozen dataclass's own __init__ takes
+        # twice as long, and two fresh dicts each keep the garbage collector busy.
+        _set_value(self, value)
+        _set_why(self, why)
+        _set_parts(self, parts)
+        _set_status(self, status)
+        _set_dense(self, dense)
 
     @classmethod
     def unscored(cls, why: str, *, status: Literal["abstain", "invalid", "infra"] = "infra") -> Score:
@@ -218,7 +241,20 @@ class Score:
 
     def __repr__(self) -> str:
         shown = [f"{self.value:.6g}" if self.value % 1 else repr(self.value)]
-        shown += [f"{name}={value!r}" for name, value in (("why", self.why), ("status", self.status)) if value not in ("", "ok")]
+        shown += [
+            f"{name}={value!r}"
+            for name, value in (("why", self.why), ("status", self.status))
+            if value not in ("", "ok")
+        ]
         if self.parts:
             shown.append("parts={" + ", ".join(f"{name}: {part.value:.4g}" for name, part in self.parts.items()) + "}")
         return f"Score({', '.join(shown)})"
+
+    def __reduce__(self) -> tuple[type[Score], tuple[Any, ...]]:
+        given = (self.value, self.why, dict(self.parts), self.status, dict(self.dense))
+        return Score, given if self.dense else given[:4]
+
+
+_set_value, _set_why, _set_parts, _set_status, _set_dense = (
+    getattr(Score, name).__set__ for name in ("value", "why", "parts", "status", "dense")
+)
