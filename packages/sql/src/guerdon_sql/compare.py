@@ -175,7 +175,7 @@ def valid_efficiency(
         return 0.0
     if not gold_s or len(gold_s) != len(got_s):
         raise ValueError(
-            f"need as many runs of the prediction as of the gold query, and one at least; got {len(got_s)} and {len(gold_s)}"
+            f"need as many runs of either query, and one at least; got {len(got_s)} and {len(gold_s)} of the gold"
         )
     if min(*gold_s, *got_s) <= 0:
         raise ValueError("a running time must be above 0")
