@@ -93,9 +93,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Strict mypy over every package, and over the example from outside."""
     install_everything(session, "mypy", "types-PyYAML")
-    for package in PACKAGES:
-        session.run("mypy", "--strict", f"packages/{package}/src")
-    session.run("mypy", "--strict", "examples/guerdon-hello/src")
+    session.run("mypy", "--strict", *(f"packages/{package}/src" for package in PACKAGES), "examples/guerdon-hello/src")
 
 
 @nox.session
