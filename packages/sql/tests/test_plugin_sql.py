@@ -1,0 +1,77 @@
+import subprocess
+import sys
+
+import pytest
+
+from guerdon.errors import UnknownName
+from guerdon.plugins.catalog import catalog
+from guerdon.rewards import Reward
+from guerdon_sql import rewards
+
+OURS = "guerdon-sql"
+
+
+def ours(kind):
+    return [entry for entry in catalog().entries(kind) if entry.distribution == OURS]
+
+
+def test_this_package_has_no_plugin_problem():
+    assert [problem for problem in catalog().problems if OURS in problem.distribution] == []
+
+
+def test_each_reward_is_what_its_name_says():
+    assert {entry.name for entry in ours("rewards")} == {
+        "sql/execution-v1",
+        "sql/runs-v1",
+        "sql/schema-linking-v1",
+        "sql/ngram-v1",
+        "sql/format-v1",
+        "sql/format-graded-v1",
+        "sql/reasoning-sql-v1",
+        "sql/judge-v1",
+        "sql/soft-f1-v1",
+        "sql/valid-efficiency-v1",
+    }
+    for entry in ours("rewards"):
+        found = catalog().load("rewards", entry.name)
+        if isinstance(found, type) and issubclass(found, Reward):
+            assert found.name == entry.name
+        else:
+            assert found is rewards.reasoning_sql
+
+
+@pytest.mark.parametrize("kind", ["tasks", "recipes", "claims"])
+def test_every_other_name_can_be_loaded(kind):
+    assert ours(kind)
+    for entry in ours(kind):
+        assert catalog().load(kind, entry.name) is not None
+        assert entry.summary
+
+
+def test_a_misspelt_reward_is_answered_with_the_nearest_name():
+    with pytest.raises(UnknownName, match="Did you mean 'sql/ngram-v1'"):
+        catalog().find("rewards", "sql/ngrams-v1")
+
+
+def test_a_name_without_a_version_means_the_newest():
+    assert catalog().find("rewards", "sql/execution").name == "sql/execution-v1"
+
+
+def printed(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_listing_imports_nothing_heavy():
+    code = """
+import sys
+from guerdon.plugins.catalog import catalog
+for kind in ("rewards", "tasks", "recipes", "claims"):
+    catalog().entries(kind)
+print([name for name in ("torch", "numpy", "sqlglot", "guerdon_sql.rewards") if name in sys.modules])
+"""
+    assert printed(code) == "[]"
+
+
+def test_scoring_needs_neither_torch_nor_numpy():
+    code = "import sys, guerdon_sql.rewards; print([name for name in ('torch', 'numpy') if name in sys.modules])"
+    assert printed(code) == "[]"
