@@ -230,7 +230,7 @@ TRAIN = (
                date("release_date", "release date|launch date", 2005, 2023, "released"),
                number("score", "score|critic rating", 20, 100, 1)),
         entity("player gamer", "player|players",
-               label("nick nickname", "nickname|user name", "Fast Dark Lucky Mad Cool Shy Sly", "Fox Ninja Wizard Panda Ghost Shark Raven Knight"),
+               label("nick handle", "nickname|user name", "Fast Dark Lucky Mad Cool Shy Sly", "Fox Ninja Wizard Panda Ghost Shark Raven Knight"),
                number("level", "level", 1, 99), category("country", "country|home country", COUNTRIES, "from {}"),
                person=True),
         entity("play round", "round|rounds",

@@ -54,19 +54,19 @@ def equal_to_extreme(speaker: Speaker) -> Draft:
     function, word = speaker.pick((("MAX", "highest"), ("MIN", "lowest")))
     if column.kind == "year":
         word = "latest" if function == "MAX" else "earliest"
-    says, key = speaker.phrase(table, column), key_phrase(speaker, table)
+    says = speaker.phrase(table, column)
     shown, extra = shown_columns(speaker, table, speaker.pick((0, 1)), [column])
     forms = [
         f"List the {extra} of all {table.many} whose {says} equals the {word} {says} of any {table.one}.",
         f"Show the {extra} of every {table.one} that has the {word} {says}.",
     ]
 
-    def query(function: str, row: str = ", ".join(shown)) -> str:
+    def query(function: str) -> str:
         inner = f"(SELECT {function}({column.name}) FROM {table.name})"
-        return f"SELECT {row} FROM {table.name} WHERE {column.name} = {inner}"
+        return f"SELECT {', '.join(shown)} FROM {table.name} WHERE {column.name} = {inner}"
 
     rivals = (query("MIN" if function == "MAX" else "MAX"), f"SELECT {', '.join(shown)} FROM {table.name}")
-    return Draft(speaker.pick(forms).replace(f"{key} {key}", key), query(function), rivals, (table.name,))
+    return Draft(speaker.pick(forms), query(function), rivals, (table.name,))
 
 
 def compared_to_named(speaker: Speaker) -> Draft:

@@ -7,6 +7,7 @@ names the file, the row, the field and what is accepted. Whether the golds run i
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -181,7 +182,7 @@ def database_in(folders: Sequence[Path], *, nested: bool) -> Callable[[str, str]
 
 
 def bird_descriptions(database: Path) -> dict[tuple[str, str], str]:
-    """Column meanings from the `database_description/<table>.csv` files beside a BIRD database; {} where there are none.
+    """Column meanings from the `database_description/<table>.csv` files beside a BIRD database; {} without them.
 
     The files come in UTF-8 with a mark, in UTF-8, and in Latin-1 (whatever does not decode as UTF-8); their columns
     are `original_column_name, column_name, column_description, data_format, value_description`.
@@ -193,7 +194,7 @@ def bird_descriptions(database: Path) -> dict[tuple[str, str], str]:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = data.decode("latin-1")
-        for row in csv.DictReader(text.splitlines()):
+        for row in csv.DictReader(io.StringIO(text, newline="")):
             name = (row.get("original_column_name") or "").strip()
             words = (row.get("column_description") or row.get("column_name") or "").split()
             if name and words:

@@ -1,0 +1,149 @@
+import json
+import sqlite3
+
+import pytest
+
+from guerdon.errors import TaskError
+from guerdon_sql.loaders import Row, bird_descriptions, check_golds, database_in, read_rows
+from guerdon_sql.questions import SqlQuestion
+from guerdon_sql.schema_text import database_summary, quoted
+
+
+def make_database(path, script):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as connection:
+        connection.executescript(script)
+    connection.close()
+    return path
+
+
+@pytest.mark.parametrize("text", ['[{"a": 1}, {"a": 2}]', '{"a": 1}\n\n{"a": 2}\n', '\ufeff[{"a": 1}, {"a": 2}]'])
+def test_a_json_array_and_json_lines_read_the_same(tmp_path, text):
+    path = tmp_path / "rows.json"
+    path.write_text(text, encoding="utf-8")
+    assert [row.fields for row in read_rows(path)] == [{"a": 1}, {"a": 2}]
+
+
+def test_a_line_separator_inside_a_text_does_not_end_the_line(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": "one\u2028two"}\n', encoding="utf-8")
+    assert [row.fields["a"] for row in read_rows(path)] == ["one\u2028two"]
+
+
+def test_a_missing_file_names_those_that_are_there(tmp_path):
+    (tmp_path / "dev.json").write_text("[]")
+    with pytest.raises(TaskError, match=r"no questions at '.*train\.json'; that folder has dev\.json"):
+        list(read_rows(tmp_path / "train.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{]", "line 1 is not JSON"), ("[1]", "row 1 is int; an object"), ("{}\n3", "line 2 is int; an object")],
+)
+def test_what_is_no_row_is_named_by_its_place(tmp_path, text, message):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(text)
+    with pytest.raises(TaskError, match=message):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize("db_id", ["../secret", "/etc/passwd", "", "..", "a/b", "a\nb"])
+def test_a_db_id_that_is_a_path_is_refused(tmp_path, db_id):
+    with pytest.raises(TaskError, match="not the plain name of a database"):
+        database_in([tmp_path], nested=False)(db_id, "row 1")
+
+
+def test_a_missing_database_lists_where_it_was_looked_for(tmp_path):
+    find = database_in([tmp_path / "one", tmp_path / "two"], nested=True)
+    with pytest.raises(
+        TaskError, match=r"row 7: no database 'shop'; looked for .*one/shop/shop\.sqlite' and .*two/shop"
+    ):
+        find("shop", "row 7")
+
+
+def test_descriptions_are_read_in_all_the_encodings_they_come_in(tmp_path):
+    folder = tmp_path / "database_description"
+    folder.mkdir()
+    header = "original_column_name,column_name,column_description,data_format,value_description\n"
+    (folder / "Emp.csv").write_bytes(("\ufeff" + header + 'City ,city,"the city,\nof birth",text,\n').encode("utf-8"))
+    (folder / "dept.csv").write_bytes(
+        (header + "name,,caf\u00e9,text,\nbudget,yearly budget,,real,\n").encode("latin-1")
+    )
+    assert bird_descriptions(tmp_path / "x.sqlite") == {
+        ("emp", "city"): "the city, of birth",
+        ("dept", "name"): "caf\u00e9",
+        ("dept", "budget"): "yearly budget",
+    }
+
+
+def question(path, *gold):
+    return SqlQuestion(id="q1", question="?", db_id="d", database=str(path), gold=gold)
+
+
+def test_a_gold_that_does_not_run_is_named_with_file_question_and_database(tmp_path):
+    path = make_database(tmp_path / "d.sqlite", "CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+    with pytest.raises(TaskError, match=r"dev\.json: the gold query of q1 on .*d\.sqlite: .*no such table: missing"):
+        check_golds([question(path, "SELECT a FROM missing")], on_bad="raise", source="dev.json")
+
+
+def test_a_bad_gold_leaves_its_question_and_a_question_without_golds_leaves(tmp_path):
+    path = make_database(tmp_path / "d.sqlite", "CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+    good, bad = "SELECT a FROM t", "SELECT b FROM t"
+    questions, dropped = check_golds([question(path, bad, good), question(path, bad)], on_bad="drop", source="dev.json")
+    assert [each.gold for each in questions] == [(good,)]
+    assert len(dropped) == 2
+    assert "no such column: b" in dropped[0]
+
+
+SHOP = """
+CREATE TABLE dept (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE emp (id INTEGER PRIMARY KEY, dept_id INTEGER REFERENCES dept, "full name" TEXT, "order" INT);
+CREATE TABLE works (emp INTEGER REFERENCES emp(id), dept INTEGER REFERENCES dept(id), PRIMARY KEY (emp, dept));
+"""
+
+
+def test_the_compact_summary_is_a_line_per_table(tmp_path):
+    path = make_database(tmp_path / "d.sqlite", SHOP)
+    assert database_summary(path).splitlines() == [
+        "dept(id, name)",
+        'emp(id, dept_id -> dept.id, "full name", "order")',
+        "works(emp -> emp.id, dept -> dept.id)",
+    ]
+
+
+def test_the_create_summary_builds_the_same_columns_and_keys(tmp_path):
+    """SQLite itself reads the summary back: an empty database made from it has the same summary."""
+    path = make_database(tmp_path / "d.sqlite", SHOP)
+    text = database_summary(path, "create")
+    again = make_database(tmp_path / "again.sqlite", text)
+    assert database_summary(again, "create") == text
+    assert '  "full name" TEXT,' in text
+    assert "  PRIMARY KEY (emp, dept)" in text
+
+
+def test_descriptions_stand_as_comments(tmp_path):
+    path = make_database(tmp_path / "d.sqlite", SHOP)
+    notes = {("dept", "name"): "as on the door"}
+    assert "  name TEXT -- as on the door" in database_summary(path, "create", descriptions=notes)
+    assert database_summary(path, descriptions=notes, tables=["DEPT"]) == "dept(id, name)\n-- name: as on the door"
+
+
+def test_what_is_no_database_is_said_so(tmp_path):
+    (tmp_path / "text.sqlite").write_text("not a database, but long enough to be looked at as one by its header" * 9)
+    with pytest.raises(TaskError, match="cannot read the schema of"):
+        database_summary(tmp_path / "text.sqlite")
+    with pytest.raises(TaskError, match="no database at"):
+        database_summary(tmp_path / "nowhere.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("emp", "emp"), ("a b", '"a b"'), ("Order", '"Order"'), ('q"', '"q"""'), ("1st", '"1st"')]
+)
+def test_names_are_quoted_where_sql_needs_it(name, text):
+    assert quoted(name) == text
+
+
+def test_rows_keep_every_field_and_their_place(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"db_id": "x", "extra": [1]}))
+    assert list(read_rows(path)) == [Row({"db_id": "x", "extra": [1]}, f"{str(path)!r}, line 1")]
