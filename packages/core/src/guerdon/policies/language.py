@@ -113,7 +113,7 @@ class LanguagePolicy:
     @classmethod
     def from_pretrained(
         cls,
-        name: str = EMBEDDED,
+        model: str = EMBEDDED,
         *,
         dtype: Dtype = "auto",
         lora: LoraSpec | None = None,
@@ -123,7 +123,7 @@ class LanguagePolicy:
         """Load a model by name: the embedded one, a local folder (a saved policy too), or a hub id.
 
         Args:
-            name: `smollm2-135m-instruct` (or `embedded`), a path, or a hub id.
+            model: `smollm2-135m-instruct` (or `embedded`), a path, or a hub id.
             dtype: compute type; `auto` is bfloat16 where the hardware is fast at it (`preferred_dtype`).
             lora: train adapters of this shape. A folder that holds saved adapters brings its own.
             device: `cpu`, `cuda`, `cuda:1`, ...; `auto` is CUDA where there is one.
@@ -138,7 +138,7 @@ class LanguagePolicy:
 
         place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         compute = _dtype(dtype, place)
-        folder = Path(name)
+        folder = Path(model)
         saved = json.loads((folder / _STATE).read_text(encoding="utf-8")) if (folder / _STATE).is_file() else {}
         if saved.get("lora"):
             policy = cls.from_pretrained(
@@ -146,19 +146,19 @@ class LanguagePolicy:
             )
             policy.load(folder)
             return policy
-        source = resolve(name)
+        source = resolve(model)
         bars = hf_logging.is_progress_bar_enabled()
         hf_logging.disable_progress_bar()
         try:
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).to(place)
+            weights = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).to(place)
         except (OSError, ValueError) as error:
-            hint = INSTALL_HINT if is_embedded(name) else "Give a local folder with a model in it, or a hub id."
-            raise PolicyError(f"no causal language model could be loaded from {name!r}. {hint} ({error})") from error
+            hint = INSTALL_HINT if is_embedded(model) else "Give a local folder with a model in it, or a hub id."
+            raise PolicyError(f"no causal language model could be loaded from {model!r}. {hint} ({error})") from error
         finally:
             if bars:
                 hf_logging.enable_progress_bar()
-        policy = cls(model, tokenizer, dtype=compute, lora=lora, name=name, seed=seed)
+        policy = cls(weights, tokenizer, dtype=compute, lora=lora, name=model, seed=seed)
         policy.version = int(saved.get("version", 0))
         return policy
 
