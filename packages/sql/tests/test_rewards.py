@@ -196,7 +196,7 @@ def test_any_of_several_golds_makes_an_answer_right(ask):
 
 def test_a_gold_that_does_not_run_is_not_the_answers_fault(ask):
     score = ask(Execution(), "SELECT 1", gold="SELECT * FROM missing")
-    assert (score.status, score.why) == ("invalid", "the gold query: no such table: missing")
+    assert (score.status, score.why) == ("invalid", "the gold query did not run (fail): no such table: missing")
     assert math.isnan(score.value)
     assert ask(reasoning_sql(), laid_out("SELECT 1"), gold="SELECT * FROM missing").status == "invalid"
     assert ask(Execution(), "SELECT 1", gold=()).status == "invalid"

@@ -14,6 +14,7 @@ from datetime import datetime
 from guerdon.errors import ConfigError
 from guerdon.types import Score, Status
 from guerdon_sql import executions
+from guerdon_sql.gold import gold_results
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.parts import Pair, QueryReward, at_least, clipped
 from guerdon_sql.questions import SqlQuestion
@@ -75,8 +76,7 @@ class AgainstGold(Executed):
     def grade(self, pairs: Sequence[Pair]) -> list[Score]:
         """Run gold queries and answers, each once, then compare."""
         read = self.read_as
-        of_gold = ((as_run(gold, read), question.database) for question, _ in pairs for gold in question.gold)
-        golds = dict(executions.results(of_gold, self.limits))
+        golds = self._gold([(as_run(gold, read), one.database) for one, _ in pairs for gold in one.gold])
         asked: dict[tuple[str, str], list[int]] = {}
         for place, (question, query) in enumerate(pairs):
             asked.setdefault((as_run(query, read), question.database), []).append(place)
@@ -85,6 +85,12 @@ class AgainstGold(Executed):
             for place in asked[pair]:
                 scores[place] = self._graded(*pairs[place], result, golds)
         return [scores[place] for place in range(len(pairs))]
+
+    def _gold(self, asked: list[tuple[str, str]]) -> dict[tuple[str, str], Result]:
+        if self.read_as == "released":  # its first rows count, however many there are
+            return dict(executions.results(asked, self.limits))
+        distinct = list(dict.fromkeys(asked))
+        return dict(zip(distinct, gold_results(distinct, self.limits), strict=True))
 
     def _graded(self, question: SqlQuestion, query: str, got: Result, golds: dict[tuple[str, str], Result]) -> Score:
         known = [(gold, golds[as_run(gold, self.read_as), question.database]) for gold in question.gold]
@@ -113,8 +119,7 @@ def _broken_gold(results: Sequence[Result]) -> Score:
         return Score.unscored("there is no gold query", status="invalid")
     ours = [result for result in results if result.status == "infra"]
     first = (ours or list(results))[0]
-    why = first.error if first.status == "invalid" else f"the gold query: {first.error or first.status}"
-    return Score.unscored(clipped(why), status="infra" if ours else "invalid")
+    return Score.unscored(clipped(first.error or first.status), status="infra" if ours else "invalid")
 
 
 def _is_time(text: str) -> bool:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from guerdon_sql import gold
 from guerdon_sql.caches import ByteCache
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.statements import is_deterministic
@@ -41,9 +42,10 @@ def outcomes(asked: Iterable[Asked], limits: Limits) -> Iterator[tuple[Asked, Re
 
 
 def forget() -> None:
-    """Drop all that is kept."""
+    """Drop all that is kept, of gold queries too: for measuring what a first run costs."""
     _RESULTS.clear()
     _OUTCOMES.clear()
+    gold._CACHE.clear()
 
 
 def _visit(asked: Iterable[Asked], limits: Limits, cache: ByteCache[_Key, Result]) -> Iterator[tuple[Asked, Result]]:
