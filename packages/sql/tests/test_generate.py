@@ -12,11 +12,12 @@ import pytest
 
 from guerdon.errors import TaskError
 from guerdon_sql import generate
-from guerdon_sql.generate_conditions import Speaker, literal
+from guerdon_sql.generate_conditions import Condition, Speaker, joined, literal
 from guerdon_sql.generate_domains import EVAL, TRAIN
 from guerdon_sql.generate_drafts import ask
 from guerdon_sql.generate_questions import LEVELS
 from guerdon_sql.generate_schemas import draw_schema, fill
+from guerdon_sql.generate_words import Column
 
 SMALL = {"seed": 3, "sizes": {"train": 40, "eval": 40}, "weights": dict.fromkeys(LEVELS, 1.0), "tables_max": 4}
 
@@ -165,3 +166,23 @@ def test_questions_that_cannot_be_had_are_an_error_rather_than_a_loop(tmp_path):
 )
 def test_a_value_is_written_as_sql(value, text):
     assert literal(value) == text
+
+
+def condition(sql: str, says: str) -> Condition:
+    return Condition(Column(("c",), "number", ("c",)), sql, says, ())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "word", "said"),
+    [
+        ("whose age is 3", "hired in 2020", "and", "hired in 2020 whose age is 3"),
+        ("whose age is 3", "who smoke", "and", "whose age is 3 and who smoke"),
+        ("from Oslo", "hired in 2020", "and", "from Oslo and hired in 2020"),
+        ("whose age is 3", "from Oslo", "or", "from Oslo or whose age is 3"),
+    ],
+)
+def test_two_conditions_are_said_participle_first_and_joined_as_people_would(first, second, word, said):
+    one, two, words = joined(condition("1", first), condition("2", second), word)
+    assert words == said
+    assert said.startswith(one.says)
+    assert said.endswith(two.says)

@@ -7,6 +7,7 @@ each column, and the hints that would explain phrases which are not the column's
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ class Speaker:
         name = f"{table.name}.{column.name}" if qualified else column.name
         if column.nullable and self.rng.random() < 0.12 and not self.complete(table, column):
             word = self.pick(("missing", "not known", "not recorded"))
-            says = f"whose {self.phrase(table, column)} is {word}"
+            says = f"whose {_is(self.phrase(table, column))} {word}"
             return Condition(column, f"{name} IS NULL", says, (f"{name} IS NOT NULL", f"{name} = ''", f"{name} = 0"))
         return _BY_KIND[column.kind](self, table, column, name)
 
@@ -130,6 +131,27 @@ class Speaker:
         """A value that occurs, from the middle three fifths of the column."""
         values = self.values(table, column)
         return self.pick(values[len(values) // 5 : len(values) - len(values) // 5])
+
+
+_TAIL = re.compile(r" (?:of|in|per|out|sold|driven|away|missed)\b.*")
+
+
+def _is(phrase: str) -> str:
+    """The phrase with its verb: "age is", "number of goals is", "copies sold are"."""
+    head = _TAIL.sub("", phrase)
+    return f"{phrase} are" if head.endswith("s") and not head.endswith(("us", "ss", "is")) else f"{phrase} is"
+
+
+def joined(first: Condition, second: Condition, word: str) -> tuple[Condition, Condition, str]:
+    """Both conditions in the order they are best said, and how: "hired after 2020 whose age is above 30".
+
+    A participle before a clause reads as "and" without the word.
+    """
+    bare = [not each.says.startswith(("whose ", "who ", "that ")) for each in (first, second)]
+    if bare[1] and not bare[0]:
+        first, second = second, first
+    glue = " " if word == "and" and any(bare) and not all(bare) else f" {word} "
+    return first, second, first.says + glue + second.says
 
 
 def _relative(table: Entity) -> str:
@@ -144,7 +166,7 @@ def _on_number(speaker: Speaker, table: Entity, column: Column, name: str) -> Co
         if low == high:
             raise NoQuestion
         sql = f"{name} BETWEEN {literal(low)} AND {literal(high)}"
-        says = f"whose {speaker.phrase(table, column)} is between {literal(low)} and {literal(high)}"
+        says = f"whose {_is(speaker.phrase(table, column))} between {literal(low)} and {literal(high)}"
         return Condition(column, sql, says, (f"{name} >= {literal(low)}", f"{name} <= {literal(high)}"))
     operator = speaker.pick((">", ">", "<", "<", ">=", "<="))
     rivals = tuple(f"{name} {other} {literal(value)}" for other in (_TWIN[operator], _OPPOSITE[operator]))
@@ -154,7 +176,7 @@ def _on_number(speaker: Speaker, table: Entity, column: Column, name: str) -> Co
         verb = column.verb
         speaker.explain(verb, table, column)
         return Condition(column, sql, f"{_relative(table)} {verb} {words} {literal(value)}", rivals, singular=False)
-    says = f"whose {speaker.phrase(table, column)} is {speaker.pick(COMPARISONS[operator])} {literal(value)}"
+    says = f"whose {_is(speaker.phrase(table, column))} {speaker.pick(COMPARISONS[operator])} {literal(value)}"
     return Condition(column, sql, says, rivals)
 
 

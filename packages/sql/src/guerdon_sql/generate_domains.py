@@ -213,7 +213,7 @@ TRAIN = (
                number("weight", "weight|body weight", 20, 900, 5, "weigh", "heaviest|lightest", nullable=True),
                number("age", "age", 1, 20, 1, ends="oldest|youngest")),
         entity("harvest", "harvest|harvests",
-               Ref("farm", "from"), category("crop", "crop|plant", "wheat,corn,barley,beans,oats"),
+               Ref("farm", "from"), category("crop", "crop|kind of crop", "wheat,corn,barley,beans,oats"),
                number("tons", "tons|amount in tons", 1, 300, 1, adds_up=True),
                year("year", "year", 2005, 2023, "made")),
     )),

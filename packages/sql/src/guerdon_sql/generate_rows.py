@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guerdon_sql.generate_conditions import Speaker
+from guerdon_sql.generate_conditions import Speaker, joined
 from guerdon_sql.generate_drafts import (
     NUMBER_WORDS,
     Draft,
@@ -46,7 +46,8 @@ def rows_where_two(speaker: Speaker) -> Draft:
     second = speaker.condition(table, avoid=[first.column])
     columns, says = shown_columns(speaker, table, speaker.pick((0, 0, 1)), [first.column, second.column])
     word = speaker.pick(("and", "and", "or"))
-    many = f"{table.many} {first.says} {word} {second.says}"
+    first, second, says_both = joined(first, second, word)
+    many = f"{table.many} {says_both}"
     forms = [
         f"List the {says} of all {many}.",
         f"Find the {many} and give their {says}.",
@@ -85,8 +86,8 @@ def how_many(speaker: Speaker) -> Draft:
     """A count of rows under one or two conditions."""
     table = any_table(speaker)
     condition = speaker.condition(table)
-    where, says = where_clause(condition), noun_phrase(table.many, condition)
     second = maybe(speaker, table, 0.3, [condition.column])
+    where, says = where_clause(condition), noun_phrase(table.many, condition)
 
     def query(where: str) -> str:
         return f"SELECT COUNT(*) FROM {table.name}{where}"
@@ -94,7 +95,8 @@ def how_many(speaker: Speaker) -> Draft:
     rivals = with_rivals(condition, query)
     if second:
         rivals += [query(where), query(where_clause(second))]
-        where, says = f"{where} AND {second.sql}", f"{says} and {second.says}"
+        first, second, says_both = joined(condition, second, "and")
+        where, says = f" WHERE {first.sql} AND {second.sql}", f"{table.many} {says_both}"
     forms = [f"How many {says} are there?", f"Count the {says}.", f"What is the number of {says}?"]
     return Draft(speaker.pick(forms), query(where), tuple(rivals), (table.name,))
 
