@@ -10,6 +10,7 @@ score_batch(groups, context) ──▶ score_group(group) ──▶ score(rollou
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 from collections import OrderedDict
@@ -49,7 +50,11 @@ class Context:
             BoundsError: a value outside the stated bounds.
         """
         key = (id(groups), reward)
-        if key not in self._memo:
+        try:
+            known = key in self._memo
+        except TypeError as error:
+            raise ConfigError(f"{reward.name} cannot be hashed ({error}): give it tuples where it has lists") from error
+        if not known:
             self._memo[key] = (
                 groups,
                 self._evaluate(reward, groups),
@@ -89,7 +94,7 @@ class Reward:
         super().__init_subclass__(**kwargs)
         if name is not None:
             cls.name = name
-        elif "name" not in vars(cls):
+        elif "name" not in vars(cls) and not isinstance(inspect.getattr_static(cls, "name"), property):
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
         if bounds is not None:
             if not bounds[0] <= bounds[1]:
@@ -299,6 +304,8 @@ class FunctionReward(Reward, sees="rollout"):
             for rollout in group.rollouts:
                 result = function(rollout)
                 scores.append(result if isinstance(result, Score) else Score(float(result)))
+        except RewardError:
+            raise
         except Exception as error:
             raise raised(self, error, f"rollout {len(scores)} of example {group.example.id!r}") from error
         return scores
