@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,18 @@ def shuffled_levels(size: int, weights: Mapping[str, float], rng: random.Random)
 
 
 def questions(
-    schema: Schema, path: Path, levels: Sequence[str], rng: random.Random, tries: int = 60
+    schema: Schema,
+    path: Path,
+    levels: Sequence[str],
+    rng: random.Random,
+    *,
+    tries: int = 60,
+    tick: Callable[[], None] = lambda: None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """One checked question for each of `levels`, no two with the same gold; and the levels for which there was none.
 
-    `tries` is how many draws one question gets; on made-up rows most succeed within three.
+    `tries` is how many draws one question gets; on made-up rows most succeed within three. `tick` is called
+    after each.
     """
     found: list[dict[str, Any]] = []
     missed: list[str] = []
@@ -123,4 +130,5 @@ def questions(
                 break
             else:
                 missed.append(level)
+            tick()
     return found, missed

@@ -218,26 +218,29 @@ def check_golds(questions: Sequence[SqlQuestion], *, on_bad: Literal["raise", "d
     Raises:
         TaskError: `on_bad="raise"` and one does not run; the message names the file, the question and the database.
     """
+    from guerdon.progress import progress
     from guerdon_sql.execute import run
 
     kept: list[SqlQuestion] = []
     dropped: list[str] = []
-    for question in questions:
-        good = []
-        for gold in question.gold:
-            result = run(gold, question.database)
-            if result.status in ("ok", "truncated"):
-                good.append(gold)
-            else:
-                reason = f"{question.id} on {question.database}: {result.status}: {result.error}; {gold!r}"
-                if on_bad == "raise":
-                    raise TaskError(
-                        f"{source}: the gold query of {reason}. Repair or remove the row, or set "
-                        'on_bad="drop" to leave such rows out, or check="none" not to run golds at the start'
-                    )
-                dropped.append(reason)
-        if good:
-            kept.append(
-                question if len(good) == len(question.gold) else question.model_copy(update={"gold": tuple(good)})
-            )
+    with progress("running the gold queries", len(questions)) as bar:
+        for question in questions:
+            good = []
+            for gold in question.gold:
+                result = run(gold, question.database)
+                if result.status in ("ok", "truncated"):
+                    good.append(gold)
+                else:
+                    reason = f"{question.id} on {question.database}: {result.status}: {result.error}; {gold!r}"
+                    if on_bad == "raise":
+                        raise TaskError(
+                            f"{source}: the gold query of {reason}. Repair or remove the row, or set "
+                            'on_bad="drop" to leave such rows out, or check="none" not to run golds at the start'
+                        )
+                    dropped.append(reason)
+            if good:
+                kept.append(
+                    question if len(good) == len(question.gold) else question.model_copy(update={"gold": tuple(good)})
+                )
+            bar.advance()
     return Checked(kept, tuple(dropped))
