@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -21,6 +22,10 @@ from guerdon.types import Score
 def obey(text, directory=""):
     if text == "hang":
         time.sleep(60)
+    if text.startswith("say pid "):
+        with open(text.removeprefix("say pid "), "w") as file:
+            file.write(str(os.getpid()))
+        text = "regex"
     if text == "regex":  # holds the interpreter's lock until it is killed
         re.match(r"(a+)+$", "a" * 60 + "b")
     if text == "die":
@@ -221,3 +226,40 @@ def test_closing_leaves_no_process_and_neither_does_an_interrupt(t, monkeypatch)
     last = int(own.score(t.Obedient(), groups(["a"]))[0][0].why)
     own.close()
     assert not alive(last)
+
+
+ORPHANS = """
+import sys
+import obedient_rewards as t
+from guerdon import Example, Group, Rollout
+from guerdon.scoring import Runner
+
+group = Group.of([Rollout.of(Example(id="1"), "say pid " + sys.argv[1])])
+Runner(workers=1, deadline_s=1.0).score(t.Obedient(), [group])
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_whose_parent_was_killed_ends_itself_even_while_it_holds_the_interpreters_lock(t, tmp_path):
+    """One second of deadline and five of margin after the kill."""
+    pid_file = tmp_path / "pid"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    parent = subprocess.Popen([sys.executable, "-c", ORPHANS, str(pid_file)], env=environment)
+    while not pid_file.exists() or not pid_file.read_text():
+        assert parent.poll() is None, "the parent ended before its worker began"
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    pid, until = int(pid_file.read_text()), time.monotonic() + 15.0
+    while running(pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not running(pid)
+
+
+def running(pid: int) -> bool:
+    """Alive and no zombie that nobody has reaped yet (in a container, init may not)."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return sys.platform != "linux" and alive(pid)
