@@ -3,8 +3,10 @@ import sys
 
 import pytest
 
-from guerdon.errors import UnknownName
+from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import catalog
+from guerdon.recipes.building import build_reward
+from guerdon.recipes.schema import RewardSpec
 from guerdon.rewards import Reward
 from guerdon_sql import rewards
 
@@ -55,6 +57,22 @@ def test_a_misspelt_reward_is_answered_with_the_nearest_name():
 
 def test_a_name_without_a_version_means_the_newest():
     assert catalog().find("rewards", "sql/execution").name == "sql/execution-v1"
+
+
+def test_a_recipe_can_name_the_total_and_set_its_options():
+    spec = RewardSpec.model_validate({"use": "sql/reasoning-sql", "with": {"reading": "released", "timeout_s": 2}})
+    assert build_reward(spec) == rewards.reasoning_sql(reading="released", timeout_s=2.0)
+
+
+def test_a_wrong_option_in_a_recipe_is_named_with_its_path():
+    spec = RewardSpec.model_validate({"use": "sql/execution", "with": {"comparison": "sets"}})
+    with pytest.raises(
+        ConfigError, match=r"reward\.with\.comparison.*'sets'.*'bird_set', 'bag', 'ordered' or 'spider'"
+    ):
+        build_reward(spec)
+    spec = RewardSpec.model_validate({"use": "sql/execution", "with": {"comparisn": "bag"}})
+    with pytest.raises(ConfigError, match=r"reward\.with\.comparisn.*did you mean 'comparison'"):
+        build_reward(spec)
 
 
 def printed(code):

@@ -139,7 +139,7 @@ def _parse(text: str) -> Parsed:
         if len(trees) != 1 or not isinstance(trees[0], exp.Query):
             return raw
         names, aliases = _names(trees[0])
-        printed = trees[0].sql(dialect, comments=False, unsupported_level=ErrorLevel.IGNORE)
+        printed = dialect.generate(trees[0], copy=False, comments=False, unsupported_level=ErrorLevel.IGNORE)
     except Exception:  # noqa: BLE001 - a boundary: another project's parser on hostile text may raise anything
         return raw
     return Parsed(names, _words(printed, aliases))
