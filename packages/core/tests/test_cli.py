@@ -367,3 +367,14 @@ def test_every_name_that_core_offers_loads():
         for entry in catalog().entries(kind):
             if entry.distribution == "guerdon":
                 assert callable(catalog().load(kind, entry.name)), entry
+
+
+def test_an_interrupted_run_says_how_to_resume_it(tmp_path, monkeypatch):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("guerdon.recipes.running.run_recipe", interrupted)
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("{task: test/sums, policy: scripted, reward: test/adds}")
+    said = run("train", str(recipe), "--out", str(tmp_path / "run"), code=130)
+    assert f"guerdon train {tmp_path / 'run'} --resume" in said
