@@ -55,6 +55,11 @@ def gold_result(
     return gold_results([(gold, database)], limits, executor)[0]
 
 
+def forget() -> None:
+    """Drop all that is kept."""
+    _CACHE.clear()
+
+
 def _verdict(first: Result, second: Result) -> Result:
     for result in (first, second):
         if result.status == "infra":
