@@ -89,8 +89,9 @@ class Catalog:
         self._problems: list[Problem] = []
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(hooks)
-        for plugin in sorted(plugins, key=lambda plugin: (_distribution(plugin), plugin.name)):
-            self._take(manager, plugin, _distribution(plugin))
+        owned = [(_distribution(plugin), plugin) for plugin in plugins]  # once each: a name costs reading the metadata
+        for distribution, plugin in sorted(owned, key=lambda pair: (pair[0], pair[1].name)):
+            self._take(manager, plugin, distribution)
 
     def _take(self, manager: pluggy.PluginManager, plugin: EntryPoint, distribution: str) -> None:
         """Import one distribution's plugin module and let its hooks register."""
