@@ -66,9 +66,7 @@ def test_a_recipe_can_name_the_total_and_set_its_options():
 
 def test_a_wrong_option_in_a_recipe_is_named_with_its_path():
     spec = RewardSpec.model_validate({"use": "sql/execution", "with": {"comparison": "sets"}})
-    with pytest.raises(
-        ConfigError, match=r"reward\.with\.comparison.*'sets'.*'bird_set', 'bag', 'ordered' or 'spider'"
-    ):
+    with pytest.raises(ConfigError, match=r"reward\.with\.comparison is 'sets'.*'bag', 'ordered' or 'spider'"):
         build_reward(spec)
     spec = RewardSpec.model_validate({"use": "sql/execution", "with": {"comparisn": "bag"}})
     with pytest.raises(ConfigError, match=r"reward\.with\.comparisn.*did you mean 'comparison'"):
