@@ -5,12 +5,12 @@
 
 The peer, written here after the fact sheet of BIRD's evaluator: for each completion a thread with a time limit opens a
 read-write connection, runs the prediction, then the gold query, on it, and compares two sets. One process, no cache.
-Ours is the reward itself, `sql/execution-v1`, scores with evidence and all. Its caches are emptied before each run (gold
-results too, each of which is proven by a second run); its worker processes, one per core, are started beforehand, as in
-training. A plain query takes about 0.1 ms on an open connection, a slow one about 4 ms.
+Ours is the reward itself, `sql/execution-v1`, evidence and all. Its caches are emptied before each run (those of gold
+results too, each of which is proven by a second run); its worker processes, one per core, are started beforehand, as
+in training. A plain query takes about 0.1 ms on an open connection, a slow one about 4 ms.
 
-Wall time is what counts, but only means something with the cores to ourselves; processor time (ours with the workers') is
-printed beside it for busy machines, where handing over between three processes costs more than the queries.
+Wall time is what counts, but only means something with the cores to ourselves; processor time (ours with the workers')
+is printed beside it for busy machines, where handing over between three processes costs more than the queries.
 
 Before anything is timed: verdicts are equal on every completion that is neither slow nor a cheat, and every cheat earns
 1 from the peer and 0 from us.
