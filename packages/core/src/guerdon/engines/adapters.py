@@ -16,7 +16,7 @@ def has_adapters(model: Any) -> bool:
 
 @contextmanager
 def merged(model: Any) -> Iterator[None]:
-    """Within it the adapted layers hold `weight + delta` and run as plain ones; after it the very same tensors are back.
+    """Within it the adapted layers hold `weight + delta` and run as plain ones; then the very same tensors are back.
 
     Unlike peft's own merge, nothing is subtracted afterwards, so low-precision base weights do not drift.
     """

@@ -21,8 +21,8 @@ NAME = "guerdon"
 """Under which our function is registered with transformers. It is unknown to its mask interface: no mask is built."""
 
 
-class Unsupported(PolicyError):
-    """The model's attention does something that a custom pattern cannot reproduce; callers fall back to plain batches."""
+class Unsupported(PolicyError):  # noqa: N818 - `except Unsupported` reads as what it is
+    """The model's attention does what no custom pattern can reproduce; callers fall back to plain batches."""
 
 
 class Attention(Protocol):

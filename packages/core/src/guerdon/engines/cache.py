@@ -3,8 +3,8 @@
 The prompt is read once per group and step instead of once per completion: the queries of a group's completions meet its
 keys in one matrix product. Finished rows leave by having the last row copied into their place.
 
-Axes: L layers, G groups, B rows (completions), S slots (the most rows of any group), K key/value heads, M query heads per
-key/value head, P prompt tokens, C completion tokens, D head width.
+Axes: L layers, G groups, B rows (completions), S slots (the most rows of any group), K key/value heads, M query heads
+per key/value head, P prompt tokens, C completion tokens, D head width.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PromptAttention:
         """See `engines.attention.Attention`; R is 1."""
         self.kept[layer] = (key, value)
         grouped = query.shape[1] != key.shape[1]
-        pieces = zip(*(tensor.split(self.lengths, dim=2) for tensor in (query, key, value)), strict=True)
+        pieces = zip(*(torch.split(tensor, self.lengths, dim=2) for tensor in (query, key, value)), strict=True)
         outputs = [
             functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=grouped)
             for q, k, v in pieces
@@ -75,7 +75,7 @@ class SharedPrefix:
             return tensor_1KTD
         _, heads, _, width = tensor_1KTD.shape
         padded = tensor_1KTD.new_zeros(len(lengths), heads, self.longest, width)
-        for row, piece in enumerate(tensor_1KTD[0].split(list(lengths), dim=1)):
+        for row, piece in enumerate(torch.split(tensor_1KTD[0], list(lengths), dim=1)):
             padded[row, :, : piece.shape[1]] = piece
         return padded
 

@@ -1,7 +1,7 @@
 """How a batch of completions moves one token on: the model behind an engine, without any choice of tokens.
 
-`SharedDecoder` reads each prompt once per group, with the model's own modules; `PlainDecoder` is what every causal model
-of transformers can do, for those whose attention is of another kind.
+`SharedDecoder` reads each prompt once per group, with the model's own modules; `PlainDecoder` is what every causal
+model of transformers can do, for those whose attention is of another kind.
 
 Axes: G groups (prompts), B rows (completions), V vocabulary.
 """
@@ -56,7 +56,7 @@ class SharedDecoder:
         hidden = self.forward(ids, positions, attention)[0]
         last_G = torch.tensor(lengths, device=self.device).cumsum(0) - 1
         self.cache = SharedPrefix(attention, groups, capacity)
-        logits_GV = self.head(hidden[last_G])
+        logits_GV: torch.Tensor = self.head(hidden[last_G])
         return logits_GV[torch.tensor(list(groups), device=self.device)]
 
     def step(self, tokens_B: torch.Tensor) -> torch.Tensor:

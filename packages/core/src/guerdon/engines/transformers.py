@@ -104,8 +104,8 @@ class TransformersEngine:
                 raise PolicyError(f"prompt {index} has no tokens; a completion needs at least one to follow")
             if limit and len(prompt) + sampling.max_tokens > limit:
                 raise PolicyError(
-                    f"prompt {index} has {len(prompt)} tokens and sampling.max_tokens={sampling.max_tokens}, together more than "
-                    f"the model's context of {limit}. Shorten the prompt, or lower sampling.max_tokens."
+                    f"prompt {index} has {len(prompt)} tokens and sampling.max_tokens={sampling.max_tokens}, "
+                    f"together more than the model's context of {limit}. Shorten the prompt, or lower sampling.max_tokens."
                 )
 
     def _batches(self, prompts: Sequence[Sequence[int]], n: int, max_tokens: int) -> Iterator[list[tuple[int, int]]]:
@@ -199,7 +199,7 @@ def tolerance(model: Any) -> float:
 
 @torch.no_grad()
 def disagreement(model: Any, decoder: Decoder) -> float:
-    """Mean absolute difference of log-probs between a decoder and full forward passes: two prompts, three rows, a drop."""
+    """Mean absolute difference of a decoder's log-probs from full forward passes: two prompts, three rows, a drop."""
     vocabulary = plain(model).get_output_embeddings().weight.shape[0]
     device = plain(model).get_output_embeddings().weight.device
     tokens = [(17 * place + 5) % vocabulary for place in range(24)]

@@ -1,1 +1,1 @@
-"""What is trained: language models, tables, scripts; all behind `guerdon.protocols.Policy`. Nothing heavy is imported here."""
+"""What is trained: language models, tables, scripts; all behind `guerdon.protocols.Policy`. Imports nothing heavy."""

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import torch
 
-CHUNK_ELEMENTS = 1 << 23
-"""Logits held at once: 32 MB in float32."""
+CHUNK_ELEMENTS = 1 << 22
+"""Logits held at once: 16 MB in float32."""
 
 
 class _ChosenLogprobs(torch.autograd.Function):
@@ -30,55 +30,51 @@ class _ChosenLogprobs(torch.autograd.Function):
         count, vocabulary = hidden_NW.shape[0], weight_VW.shape[0]
         logprobs_N = hidden_NW.new_empty(count, dtype=torch.float32)
         entropy_N = torch.empty_like(logprobs_N)
-        partition_N = torch.empty_like(logprobs_N)
+        # Two tables, used again by every chunk: fresh memory of this size costs more than the arithmetic in it.
+        most = max((rows.stop - rows.start for rows in _chunks(count, vocabulary)), default=0)
+        logits_CV, share_CV = hidden_NW.new_empty(2, most, vocabulary, dtype=torch.float32)
         for rows in _chunks(count, vocabulary):
-            logits_CV = _logits(hidden_NW[rows], weight_VW, bias_V, temperature)
-            top_C1 = logits_CV.amax(dim=-1, keepdim=True)
-            logits_CV -= top_C1
-            chosen_C = logits_CV.gather(1, targets_N[rows, None])[:, 0]
-            weight_CV = logits_CV.exp()
-            total_C = weight_CV.sum(-1)
-            log_total_C = total_C.log()
-            logprobs_N[rows] = chosen_C - log_total_C
-            # Entropy = log Z - E[logit]; entries of -inf (masked vocabulary) have weight 0 and must not make NaN.
-            expected_C = torch.linalg.vecdot(weight_CV, logits_CV.clamp_(min=torch.finfo(torch.float32).min)) / total_C
-            entropy_N[rows] = log_total_C - expected_C
-            partition_N[rows] = log_total_C + top_C1[:, 0]
-        ctx.save_for_backward(hidden_NW, weight_VW, bias_V, targets_N, partition_N)
+            held = rows.stop - rows.start
+            logits = logits_CV[:held].copy_(_logits(hidden_NW[rows], weight_VW, bias_V, temperature))
+            share = torch.softmax(logits, -1, out=share_CV[:held])
+            # log Z from the largest entry, whose share is at least 1 / V: no underflow, no second pass of exponentials.
+            top_C1, place_C1 = logits.max(dim=-1, keepdim=True)
+            partition_C = (top_C1 - share.gather(1, place_C1).log())[:, 0]
+            logprobs_N[rows] = logits.gather(1, targets_N[rows, None])[:, 0] - partition_C
+            expected_C = torch.bmm(share[:, None], logits[:, :, None])[:, 0, 0]
+            if bool(expected_C.isnan().any()):  # an entry of -inf (a masked token) times its share of 0
+                expected_C = torch.bmm(share[:, None], logits.clamp_(min=-1e30)[:, :, None])[:, 0, 0]
+            entropy_N[rows] = partition_C - expected_C
+        ctx.save_for_backward(hidden_NW, weight_VW, bias_V, targets_N, logprobs_N)
         ctx.temperature = temperature
         ctx.mark_non_differentiable(entropy_N)
         return logprobs_N, entropy_N
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        grad_N = grads[0]
-        hidden_NW, weight_VW, bias_V, targets_N, partition_N = ctx.saved_tensors
+        hidden_NW, weight_VW, bias_V, targets_N, logprobs_N = ctx.saved_tensors
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         count, vocabulary = hidden_NW.shape[0], weight_VW.shape[0]
+        # d logp / d logit = onehot - p, and the logits were divided by the temperature.
+        scale_N = grads[0].float() / ctx.temperature
+        # The chosen entry is 1 - p with p near 1: taken in float32, where the table below may be of half precision.
+        chosen_N = -scale_N * torch.expm1(logprobs_N)
         grad_hidden = torch.empty_like(hidden_NW) if needs_hidden else None
-        # Summed in float32 over the chunks; one chunk in the common case needs no second buffer.
-        grad_weight: torch.Tensor | None = None
-        grad_bias: torch.Tensor | None = None
-        for rows in _chunks(count, vocabulary):
-            # d logp / d logit = onehot - p, and the logits were divided by the temperature.
-            scale_C1 = grad_N[rows, None].float() / ctx.temperature
-            slope_CV = _logits(hidden_NW[rows], weight_VW, bias_V, ctx.temperature)
-            slope_CV.sub_(partition_N[rows, None]).exp_().mul_(-scale_C1)
-            slope_CV.scatter_add_(1, targets_N[rows, None], scale_C1)
-            narrow_CV = slope_CV.to(weight_VW.dtype)
+        grad_weight = torch.zeros_like(weight_VW) if needs_weight else None
+        grad_bias = torch.zeros_like(bias_V) if needs_bias else None
+        # One slope table in the compute type for as many rows as the budget allows: one product each with the weights
+        # and the hidden states, since summing several weight gradients costs more than the products.
+        for rows in _chunks(count, vocabulary * hidden_NW.element_size() // 4):
+            slope_CV = _logits(hidden_NW[rows], weight_VW, bias_V, ctx.temperature).softmax(-1)
+            slope_CV.mul_(-scale_N[rows, None].to(slope_CV.dtype))
+            slope_CV.scatter_(1, targets_N[rows, None], chosen_N[rows, None].to(slope_CV.dtype))
+            slope_CV = slope_CV.to(weight_VW.dtype)
             if grad_hidden is not None:
-                torch.mm(narrow_CV, weight_VW, out=grad_hidden[rows])
-            if needs_weight:
-                grad_weight = _accumulate(grad_weight, narrow_CV, hidden_NW[rows])
-            if needs_bias:
-                part = slope_CV.sum(0)
-                grad_bias = part if grad_bias is None else grad_bias + part
-        if grad_weight is not None:
-            grad_weight = grad_weight.to(weight_VW.dtype)
-        elif needs_weight:
-            grad_weight = torch.zeros_like(weight_VW)
-        if needs_bias:
-            grad_bias = torch.zeros_like(bias_V) if grad_bias is None else grad_bias.to(bias_V.dtype)
+                torch.mm(slope_CV, weight_VW, out=grad_hidden[rows])
+            if grad_weight is not None:
+                grad_weight.addmm_(slope_CV.t(), hidden_NW[rows])
+            if grad_bias is not None:
+                grad_bias += slope_CV.sum(0, dtype=torch.float32)
         return grad_hidden, grad_weight, grad_bias, None, None
 
 
@@ -119,13 +115,6 @@ def _chunks(count: int, vocabulary: int) -> list[slice]:
 def _logits(
     hidden_CW: torch.Tensor, weight_VW: torch.Tensor, bias_V: torch.Tensor | None, temperature: float
 ) -> torch.Tensor:
-    logits_CV = torch.nn.functional.linear(hidden_CW, weight_VW, bias_V).float()
-    return logits_CV if temperature == 1 else logits_CV.div_(temperature)
-
-
-def _accumulate(total: torch.Tensor | None, slope_CV: torch.Tensor, hidden_CW: torch.Tensor) -> torch.Tensor:
-    if total is None:
-        return slope_CV.t() @ hidden_CW
-    if total.dtype == torch.float32 and slope_CV.dtype == torch.float32:
-        return total.addmm_(slope_CV.t(), hidden_CW)
-    return total.float().add_(slope_CV.t() @ hidden_CW)
+    """In the compute type; in float32 where a temperature would round them once more."""
+    logits_CV = torch.nn.functional.linear(hidden_CW, weight_VW, bias_V)
+    return logits_CV if temperature == 1 else logits_CV.float().div_(temperature)

@@ -165,7 +165,8 @@ class LanguagePolicy:
     @property
     def device(self) -> torch.device:
         """Where the model computes."""
-        return next(self.model.parameters()).device
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
     # Sampling
 
@@ -274,7 +275,8 @@ class LanguagePolicy:
 
     def reference_rollout(self, task: Task, example: Example, text: str) -> Rollout:
         """See `guerdon.protocols.Policy.reference_rollout`. The text ends with the end-of-turn token; a forced prefix
-        is taken from the task's prompt, and off the text where the text repeats it."""
+        is taken from the task's prompt, and off the text where the text repeats it.
+        """
         prompt = task.prompt(example)
         segments = []
         if prompt.forced:

@@ -25,7 +25,7 @@ class Likelihood:
         """
         Args:
             model: a causal model of transformers, or a peft wrapper of one.
-            row_tokens: the most tokens that several groups together may make one row long; a single group may exceed it.
+            row_tokens: the most tokens of one row that holds several groups; a single group may exceed it.
         """
         self.model, self.row_tokens = model, row_tokens
         self.head = plain(model).get_output_embeddings()
@@ -39,7 +39,7 @@ class Likelihood:
         return self._packs
 
     def score(self, groups: Sequence[PackedGroup], temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probs (N, float32, differentiable where gradients are on) and entropies (N) of all scored tokens, in order."""
+        """Log-probs (N, float32, differentiable where gradients are on) and entropies (N) of the scored tokens, in order."""
         rows = (
             self._rows(groups)
             if self.packs

@@ -1,13 +1,13 @@
 """Float32 masters under half-precision compute.
 
 Weights held in bfloat16 have eight bits of mantissa: an update of 1e-5 on a weight of 0.02 is rounded away. So the
-optimiser sees float32 masters, the model computes with bfloat16 copies; gradients are handed up as they appear and freed,
-weights handed down after each step.
+optimiser sees float32 masters, the model computes with bfloat16 copies; gradients are handed up and freed as they
+appear, weights handed down after each step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
@@ -66,15 +66,24 @@ class Masters:
         self.hand_down()
 
 
-def _hand_up(master: torch.nn.Parameter):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a closure over one tensor
+def _hand_up(master: torch.nn.Parameter) -> Callable[[torch.Tensor], None]:
+    """A hook that adds a parameter's fresh gradient to its master's and frees it.
+
+    The master's buffer is kept between steps: `zero_grad` may let go of it, and fresh memory of that size costs more
+    than the sum.
+    """
+    buffer: torch.Tensor | None = None
+
     def hook(parameter: torch.Tensor) -> None:
-        grad = parameter.grad
+        nonlocal buffer
+        grad, parameter.grad = parameter.grad, None
         if grad is None:
             return
-        if master.grad is None:
-            master.grad = grad.float()
-        else:
+        if master.grad is not None:
             master.grad.add_(grad)
-        parameter.grad = None
+            return
+        if buffer is None:
+            buffer = torch.empty_like(master, requires_grad=False)
+        master.grad = buffer.copy_(grad)
 
     return hook

@@ -6,8 +6,8 @@ tokens      prompt  | y_1   | y_2 | y_3          y_i attends to the prompt and, 
 ```
 
 Positions restart after the prompt, so every token's hidden state is what it would be in a row of its own, and the
-gradient is that of the unpacked batch (to rounding: about 4e-6 relative in float32) at 1/G of the prompt's cost. Several
-groups lie end to end in one row; attention runs group by group.
+gradient is that of the unpacked batch (to rounding: about 4e-6 relative in float32) at 1/G of the prompt's cost.
+Several groups lie end to end in one row; attention runs group by group.
 
 Axes: R rows (1), H query heads, K key/value heads, T tokens of the packed row, D head width, N scored tokens.
 """
