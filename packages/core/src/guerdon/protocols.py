@@ -1,7 +1,7 @@
 """The seams: what a task, a policy, an engine, a judge's backend and an environment promise to the rest.
 
-Only types flow through here; implementations live on the floors above. Tensor axes: B rollouts, T tokens, N policy steps
-of a whole batch laid end to end (rollout by rollout, in order).
+Only types flow through here; implementations live on the floors above. Tensor axes: B rollouts, T tokens, N policy
+steps of a whole batch laid end to end (rollout by rollout, in order).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Task(ABC):
 
     @abstractmethod
     def examples(self, split: Split) -> Sequence[Example]:
-        """The examples of a split, in an order fixed by the task's seed. Loaded on first use, then cached by the task."""
+        """The examples of a split, in an order fixed by the task's seed. Loaded on first use, then kept."""
 
     @abstractmethod
     def prompt(self, example: Example) -> Prompt:
@@ -83,7 +83,13 @@ class Engine(Protocol):
     """How a language policy generates."""
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, *, seed: int, on_token: Callable[[int], None] | None = None
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        sampling: Sampling,
+        *,
+        seed: int,
+        on_token: Callable[[int], None] | None = None,
     ) -> list[list[Generation]]:
         """`n` completions for each of the token prompts, in order. Same arguments and weights, same result.
 
@@ -117,13 +123,16 @@ class Policy(Protocol):
         """`n` rollouts for each example; one group per example, in order. Deterministic in (weights, arguments)."""
 
     def logprobs(self, rollouts: Sequence[Rollout], *, temperature: float = 1.0, grad: bool = True) -> StepLogprobs:
-        """Log-probs of the rollouts' own steps under the present weights. Neighbours that share a prompt may share its cost."""
+        """Log-probs of the rollouts' own steps under the present weights.
+
+        Neighbours that share a prompt may share its cost.
+        """
 
     def parameters(self) -> Iterable[torch.nn.Parameter]:
         """The trainable parameters, in a stable order."""
 
     def cost(self, rollouts: Sequence[Rollout]) -> int:
-        """Tokens (or their like) that one `logprobs` call over these rollouts would process: for micro-batching by budget."""
+        """Tokens (or their like) that one `logprobs` call over these rollouts processes: to cut batches by budget."""
 
     def reference_rollout(self, task: Task, example: Example, text: str) -> Rollout:
         """The rollout this policy would have made had it written `text`: the target of a supervised warm start."""
@@ -168,4 +177,4 @@ class JudgeBackend(Protocol):
     name: str
 
     def answer(self, questions: Sequence[Sequence[Mapping[str, str]]], *, seed: int) -> list[str | None]:
-        """One text per question (a list of chat messages), in order; None where the backend failed after its retries."""
+        """One text per question (a list of chat messages), in order; None where the backend failed for good."""

@@ -105,7 +105,7 @@ class TransformersEngine:
             if limit and len(prompt) + sampling.max_tokens > limit:
                 raise PolicyError(
                     f"prompt {index} has {len(prompt)} tokens and sampling.max_tokens={sampling.max_tokens}, "
-                    f"together more than the model's context of {limit}. Shorten the prompt, or lower sampling.max_tokens."
+                    f"together more than the model's context of {limit}. Shorten the prompt, or lower max_tokens."
                 )
 
     def _batches(self, prompts: Sequence[Sequence[int]], n: int, max_tokens: int) -> Iterator[list[tuple[int, int]]]:

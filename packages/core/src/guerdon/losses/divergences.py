@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def k1(logprobs_N: Tensor, reference_N: Tensor) -> Tensor:
-    """log p - log q: unbiased, may be negative."""
+    """The estimate log p - log q: unbiased, may be negative."""
     return logprobs_N - reference_N
 
 

@@ -49,7 +49,12 @@ class ClippedSurrogate:
             raise ConfigError(f"loss.dual_clip is {self.dual_clip!r}; accepted: above 1, or none")
 
     def __call__(
-        self, logprobs_N: Tensor, old_N: Tensor, advantages_N: Tensor, weights_N: Tensor, reference_N: Tensor | None = None
+        self,
+        logprobs_N: Tensor,
+        old_N: Tensor,
+        advantages_N: Tensor,
+        weights_N: Tensor,
+        reference_N: Tensor | None = None,
     ) -> SurrogateTerms:
         """The weighted sum over N steps.
 
@@ -73,7 +78,9 @@ class ClippedSurrogate:
             kl_N = k3(logprobs_N, reference_N)
             loss = loss + self.kl_weight * (weights_N * kl_N).sum()
             kl = float((weights_N * kl_N.detach()).sum())
-        outside_N = ((ratio_N < 1.0 - self.clip_low) & (advantages_N < 0)) | ((ratio_N > 1.0 + self.clip_high) & (advantages_N > 0))
+        outside_N = ((ratio_N < 1.0 - self.clip_low) & (advantages_N < 0)) | (
+            (ratio_N > 1.0 + self.clip_high) & (advantages_N > 0)
+        )
         return SurrogateTerms(
             loss=loss,
             clip_share=float((weights_N * outside_N).sum()),

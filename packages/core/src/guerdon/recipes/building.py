@@ -65,7 +65,9 @@ def build_reward(spec: RewardSpec, where: str = "reward") -> Reward:
     if spec.unless is not None:
         reward = reward.unless(build_reward(spec.unless, f"{where}.unless"), above=spec.above)
     if spec.then:
-        transforms = [construct(catalog().load("transforms", use.use), use.options, f"{where}.then") for use in spec.then]
+        transforms = [
+            construct(catalog().load("transforms", use.use), use.options, f"{where}.then") for use in spec.then
+        ]
         reward = reward.then(chain(*transforms))
     return reward if spec.weight == 1.0 else Weighted(spec.weight, reward)
 
@@ -87,19 +89,22 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     """Call a class or function with options from a recipe, each checked against its annotation first.
 
     Raises:
-        ConfigError: an option is unknown, missing or of the wrong type; the message names its path and what is accepted.
+        ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.
     """
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(made).parameters.items()
-        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY) and not name.startswith("_")
+        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        and not name.startswith("_")
     }
     for name in options:
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(parameters) or 'none'}"
             raise ConfigError(f"{where}.{name} is unknown; {hint}")
-    missing = [name for name, parameter in parameters.items() if parameter.default is parameter.empty and name not in options]
+    missing = [
+        name for name, parameter in parameters.items() if parameter.default is parameter.empty and name not in options
+    ]
     if missing:
         raise ConfigError(f"{where} needs {', '.join(missing)}")
     hints = _hints(made)
@@ -109,14 +114,18 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
 
 def _hints(made: Any) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(made if dataclasses.is_dataclass(made) or not inspect.isclass(made) else made.__init__)
+        return typing.get_type_hints(
+            made if dataclasses.is_dataclass(made) or not inspect.isclass(made) else made.__init__
+        )
     except NameError:  # an annotation that exists for type checkers only: that option goes unchecked
         return {}
 
 
 def _coerced(value: Any, annotation: Any, where: str) -> Any:
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid"))
+        adapter: TypeAdapter[Any] = TypeAdapter(
+            annotation, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+        )
     except PydanticUserError:  # the annotation brings a configuration of its own
         adapter = TypeAdapter(annotation)
     try:

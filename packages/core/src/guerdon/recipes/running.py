@@ -55,7 +55,9 @@ def run_recipe(recipe: Recipe, out: Path | None = None, *, resume: bool = False)
         run = RunFolder.open(path, keep=keep)
         if yaml.safe_load(run.recipe_text) != yaml.safe_load(text):
             run.close()
-            raise RunError(f"{str(path)!r} was started with another recipe; resume with the recipe.yaml that lies in it")
+            raise RunError(
+                f"{str(path)!r} was started with another recipe; resume with the recipe.yaml that lies in it"
+            )
     else:
         run = RunFolder.create(path, text, recipe.seed, keep=keep)
     with run:
@@ -91,7 +93,9 @@ def recipe_of(run: Path) -> Recipe:
     return validated(parsed(path.read_text(encoding="utf-8"), str(path)), str(path))
 
 
-def evaluate_recipe(recipe: Recipe, *, checkpoint: Path | None = None, limit: int | None = None) -> dict[str, EvalResult]:
+def evaluate_recipe(
+    recipe: Recipe, *, checkpoint: Path | None = None, limit: int | None = None
+) -> dict[str, EvalResult]:
     """Greedy evaluation of a recipe's policy (or of the weights in a checkpoint) on its tasks' held-out splits."""
     trainer = trainer_of(recipe)
     if checkpoint is not None:

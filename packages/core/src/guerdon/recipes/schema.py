@@ -25,7 +25,7 @@ class Use(Config):
 
 
 class RewardSpec(Config):
-    """A node of a reward tree: a registered reward (`use`, `with`), or a `sum` of nodes; then its weight, name and gate."""
+    """A node of a reward tree: a registered reward (`use`, `with`) or a `sum` of nodes; its weight, name and gate."""
 
     use: str | None = None
     options: dict[str, Any] = Field(default_factory=dict, alias="with")

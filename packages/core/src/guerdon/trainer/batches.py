@@ -21,8 +21,8 @@ def step_seed(seed: int, phase: str, step: int) -> int:
 def batch_at(step: int, size: int, count: int, seed: int, phase: str) -> list[int]:
     """The indices of batch `step` when `count` examples are dealt out in shuffled epochs, `size` at a time.
 
-    A pure function of its arguments: nothing about the data order needs to be saved. Every example comes once per epoch;
-    a batch may span two epochs.
+    A pure function of its arguments: nothing about the data order needs to be saved. Every example comes once per
+    epoch; a batch may span two epochs.
 
     >>> sorted(batch_at(0, 2, 4, 0, "rl") + batch_at(1, 2, 4, 0, "rl"))
     [0, 1, 2, 3]

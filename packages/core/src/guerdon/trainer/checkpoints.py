@@ -80,9 +80,14 @@ def restore(run: RunFolder, policy: Policy, reward: Reward) -> Position:
         raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
     stateful = [node for node in walk(reward) if node.stateful]
     if len(kept) != len(stateful):
-        raise RunError(f"checkpoint {folder} holds the state of {len(kept)} rewards, the recipe has {len(stateful)}: not the same reward")
+        raise RunError(
+            f"checkpoint {folder} holds the state of {len(kept)} rewards, the recipe has {len(stateful)}: "
+            "not the same reward"
+        )
     for node, values in zip(stateful, kept, strict=True):
         node.load_state_dict(values)
     run.rewind(state["metrics_lines"])
     optimizer = folder / "optimizer.pt"
-    return Position(state["evaluated_before"], state["sft_steps"], state["rl_steps"], optimizer if optimizer.exists() else None)
+    return Position(
+        state["evaluated_before"], state["sft_steps"], state["rl_steps"], optimizer if optimizer.exists() else None
+    )

@@ -1,7 +1,7 @@
 """The loop: sample, score, shape, credit, update. Read it from top to bottom; it calls pure functions.
 
 ```
-before ─▶ warm start (SFT on references) ─▶ RL steps ─▶ after        evaluation at each arrow, checkpoints between
+before ─▶ warm start (SFT on references) ─▶ RL steps ─▶ after      evaluation at each arrow, checkpoints between
 ```
 """
 
@@ -79,7 +79,9 @@ class Trainer:
         if not self._train and (config.steps or config.sft.examples):
             raise ConfigError(f"task {self.task.name!r} has no training examples")
         self._examples = {example.id: example for example in self._train}
-        self._loss = ClippedSurrogate(config.loss.clip_low, config.loss.clip_high, config.loss.kl_weight, config.loss.dual_clip)
+        self._loss = ClippedSurrogate(
+            config.loss.clip_low, config.loss.clip_high, config.loss.kl_weight, config.loss.dual_clip
+        )
         self._weights = part_weights(self.reward)
         self._owned = self.runner is None
         self._runner = self.runner or Runner(on_error=config.on_reward_error)
@@ -107,7 +109,10 @@ class Trainer:
         sft, total = self.config.sft, self.sft_steps
         if at.sft_steps >= total:
             return at
-        chosen = [self._train[i] for i in batch_at(0, min(sft.examples, len(self._train)), len(self._train), self.seed, "sft-choice")]
+        chosen = [
+            self._train[i]
+            for i in batch_at(0, min(sft.examples, len(self._train)), len(self._train), self.seed, "sft-choice")
+        ]
         optimizer = adamw(self.policy.parameters(), sft.optimizer)
         at.load_optimizer(optimizer)
         with progress("warm start", total, done=at.sft_steps) as bar:
@@ -133,13 +138,20 @@ class Trainer:
         for example in batch:
             reference = self.task.reference(example)
             if reference is None:
-                raise ConfigError(f"sft.examples is {self.config.sft.examples}, but task {self.task.name!r} has no reference for {example.id!r}")
+                raise ConfigError(
+                    f"sft.examples is {self.config.sft.examples}, but task {self.task.name!r} has no reference for "
+                    f"{example.id!r}"
+                )
             rollouts.append(self.policy.reference_rollout(self.task, example, reference))
         weight = step_weights([rollout.steps for rollout in rollouts], [True] * len(rollouts), "token")
         loss = 0.0
-        for part in microbatches(list(zip(rollouts, weight, strict=True)), self._cost, self.config.tokens_per_microbatch):
+        for part in microbatches(
+            list(zip(rollouts, weight, strict=True)), self._cost, self.config.tokens_per_microbatch
+        ):
             steps = self.policy.logprobs([rollout for rollout, _ in part])
-            piece = negative_log_likelihood(steps.logprobs_N, _per_step([w for _, w in part], steps.lengths, steps.logprobs_N))
+            piece = negative_log_likelihood(
+                steps.logprobs_N, _per_step([w for _, w in part], steps.lengths, steps.logprobs_N)
+            )
             piece.backward()  # type: ignore[no-untyped-call]
             loss += float(piece.detach())
         return {"loss": loss, "lr": lr, "grad_norm": self._step(optimizer, lr, self.config.sft.optimizer.grad_clip)}
@@ -159,7 +171,10 @@ class Trainer:
                 metrics = self._reinforce_step(step, optimizer)
                 self._run.log(step, "rl", metrics)
                 bar.advance(1)
-                bar.describe(f"reinforce · reward {metrics['reward/total']:.3f} · dead {metrics['groups/dead']:.0f}/{metrics['groups/count']:.0f}")
+                bar.describe(
+                    f"reinforce · reward {metrics['reward/total']:.3f} · "
+                    f"dead {metrics['groups/dead']:.0f}/{metrics['groups/count']:.0f}"
+                )
                 at = Position(evaluated_before=True, sft_steps=self.sft_steps, rl_steps=step + 1)
                 last = step + 1 == config.steps
                 if last or (config.eval.every and (step + 1) % config.eval.every == 0):
@@ -201,11 +216,16 @@ class Trainer:
         config = self.config
         groups = self.policy.sample(self.task, examples, config.group_size, config.sampling.sampling(), seed=seed)
         if any(len(group) != config.group_size for group in groups) or len(groups) != len(examples):
-            raise PolicyError(f"the policy gave {[len(group) for group in groups]} rollouts for {len(examples)} groups of {config.group_size}")
+            raise PolicyError(
+                f"the policy gave {[len(group) for group in groups]} rollouts for {len(examples)} groups of "
+                f"{config.group_size}"
+            )
         return groups
 
-    def _update(self, groups: Sequence[Group], advantages: Advantages, optimizer: torch.optim.Optimizer, lr: float) -> Metrics:
-        """`updates_per_batch` optimiser steps on one batch; the loss's gradient is that of the whole batch, however it is cut."""
+    def _update(
+        self, groups: Sequence[Group], advantages: Advantages, optimizer: torch.optim.Optimizer, lr: float
+    ) -> Metrics:
+        """`updates_per_batch` optimiser steps on one batch; however it is cut, the gradient is that of the whole."""
         config = self.config
         rollouts = [rollout for group in groups for rollout in group.rollouts]
         credit = [values for rows in advantages.values for values in rows]
@@ -213,8 +233,10 @@ class Trainer:
         weight = step_weights(
             [rollout.steps for rollout in rollouts], scored, config.loss.average, constant=config.sampling.max_tokens
         )
-        # A rollout without advantage has no gradient but the divergence's: it need not be computed, though it was counted.
-        matters = [bool(w) and (bool(config.loss.kl_weight) or any(values)) for w, values in zip(weight, credit, strict=True)]
+        # A rollout without advantage has no gradient but the divergence's: counted, it need not be computed.
+        matters = [
+            bool(w) and (bool(config.loss.kl_weight) or any(values)) for w, values in zip(weight, credit, strict=True)
+        ]
         live = [(rollouts[i], weight[i], credit[i]) for i in range(len(rollouts)) if matters[i]]
         metrics: Metrics = {"lr": lr, "loss": 0.0, "grad_norm": 0.0, "clip_share": 0.0, "entropy": 0.0}
         if not live:
@@ -233,7 +255,11 @@ class Trainer:
                 terms = self._loss(
                     steps.logprobs_N,
                     old[number],
-                    torch.tensor([value for _, _, values in part for value in values], dtype=torch.float32, device=weights_N.device),
+                    torch.tensor(
+                        [value for _, _, values in part for value in values],
+                        dtype=torch.float32,
+                        device=weights_N.device,
+                    ),
                     weights_N,
                     self._reference.logprobs(chosen, temperature=config.sampling.temperature, grad=False).logprobs_N
                     if self._reference
@@ -247,7 +273,12 @@ class Trainer:
                 if update == 0:
                     sums["sampler_gap"] += float((weights_N * _gap(chosen, steps.logprobs_N)).sum()) / share
             norm = self._step(optimizer, lr, config.optimizer.grad_clip)
-            metrics |= {"loss": sums["loss"], "grad_norm": norm, "clip_share": sums["clip_share"], "entropy": sums["entropy"]}
+            metrics |= {
+                "loss": sums["loss"],
+                "grad_norm": norm,
+                "clip_share": sums["clip_share"],
+                "entropy": sums["entropy"],
+            }
             if update == 0:
                 metrics["sampler_gap"] = sums["sampler_gap"]
             if self._reference:
@@ -259,7 +290,9 @@ class Trainer:
             options["lr"] = lr
         norm = clip_gradients(self.policy.parameters(), limit)
         if not math.isfinite(norm):
-            raise PolicyError(f"the gradient's norm is {norm}; the last checkpoint is intact, a smaller learning rate may help")
+            raise PolicyError(
+                f"the gradient's norm is {norm}; the last checkpoint is intact, a smaller learning rate may help"
+            )
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         self.policy.updated()
@@ -296,7 +329,9 @@ class Trainer:
         for name, task in {"": self.task, **self.evals}.items():
             prefix = f"eval/{name}/" if name else "eval/"
             with clocked() as clock:
-                result = self.evaluate(task, limit=self.config.eval.examples, label=f"evaluate ({name or 'held out'}, {stage})")
+                result = self.evaluate(
+                    task, limit=self.config.eval.examples, label=f"evaluate ({name or 'held out'}, {stage})"
+                )
             logged |= {prefix + metric: value for metric, value in result.metrics.items()}
             logged |= {prefix + "count": result.count, prefix + "time_s": clock.seconds}
             scores = [
@@ -314,7 +349,7 @@ class Trainer:
         return bool(self.config.checkpoint_every) and step % self.config.checkpoint_every == 0
 
     def _frozen_start(self) -> Policy:
-        """The policy RL started from, frozen; kept in the run folder so that a resumed run measures the same divergence."""
+        """The policy RL started from, frozen; kept in the run folder, so that a resumed run has the same one."""
         folder = self._run.path / "reference"
         frozen = self.policy.snapshot()
         if folder.exists():
@@ -328,12 +363,17 @@ class Trainer:
 
     def _keep(self, step: int, phase: str, groups: Sequence[Group], scores: Scores, advantages: Advantages) -> None:
         first = [[values[0] if values else 0.0 for values in rows] for rows in advantages.values]
-        shown = [[value if flag else None for value, flag in zip(*pair, strict=True)] for pair in zip(first, advantages.scored, strict=True)]
+        shown = [
+            [value if flag else None for value, flag in zip(*pair, strict=True)]
+            for pair in zip(first, advantages.scored, strict=True)
+        ]
         references = {group.example.id: self.task.reference(group.example) or "" for group in groups}
         self._run.write_rollouts(
             phase,
             step,
-            rollout_records(groups, scores, step=step, phase=phase, weights=self._weights, advantages=shown, references=references),
+            rollout_records(
+                groups, scores, step=step, phase=phase, weights=self._weights, advantages=shown, references=references
+            ),
         )
 
     def _replay(self, step: int) -> tuple[list[Group], Scores] | None:

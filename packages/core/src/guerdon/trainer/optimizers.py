@@ -35,7 +35,12 @@ def adamw(parameters: Iterable[torch.nn.Parameter], config: OptimizerConfig) -> 
     import torch
 
     return torch.optim.AdamW(
-        list(parameters), lr=config.lr, betas=config.betas, eps=config.epsilon, weight_decay=config.weight_decay, fused=True
+        list(parameters),
+        lr=config.lr,
+        betas=config.betas,
+        eps=config.epsilon,
+        weight_decay=config.weight_decay,
+        fused=True,
     )
 
 

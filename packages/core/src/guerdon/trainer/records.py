@@ -57,7 +57,9 @@ def rollout_records(
                     "group": number,
                     "key": group.key,
                     "index": rollout.index,
-                    "prompt": [{"role": message.role, "content": message.content} for message in rollout.prompt.messages],
+                    "prompt": [
+                        {"role": message.role, "content": message.content} for message in rollout.prompt.messages
+                    ],
                     "completion": rollout.completion,
                     "reference": (references or {}).get(rollout.example.id),
                     "stop": rollout.stop,
@@ -90,7 +92,8 @@ def groups_of(
     for record in records:
         rows.setdefault(record["group"], []).append(record)
     groups = [
-        Group(tuple(_rollout_of(record, examples, prompts) for record in row), row[0]["key"]) for _, row in sorted(rows.items())
+        Group(tuple(_rollout_of(record, examples, prompts) for record in row), row[0]["key"])
+        for _, row in sorted(rows.items())
     ]
     return groups, [[score_of(record["score"]) for record in row] for _, row in sorted(rows.items())]
 
