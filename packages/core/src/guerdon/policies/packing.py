@@ -98,7 +98,7 @@ class PackedRow:
         self.spans: list[tuple[int, int]] = []
         """Prompt tokens and completion tokens of each group."""
         self.masks: list[torch.Tensor | None] = []
-        """For each group, who of prompt and completions a completion token sees (None: everything before it)."""
+        """For each group, whom of prompt and completions a completion token sees; None where it is all before it."""
         for group in groups:
             start, prompt = len(ids), len(group.prompt_ids)
             ids.extend(group.prompt_ids)
@@ -116,46 +116,37 @@ class PackedRow:
         self.positions_1T = torch.tensor([positions], device=device)
         self.sources_N = torch.tensor(sources, dtype=torch.long, device=device)
         self.targets_N = torch.tensor(targets, dtype=torch.long, device=device)
-        self._lengths = [length for span in self.spans for length in span]
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
     ) -> torch.Tensor:
-        """See `engines.attention.Attention`; R is 1. Prompts attend causally; completions to prompt and own tokens."""
-        grouped = query.shape[1] != key.shape[1]
+        """See `engines.attention.Attention`; R is 1. Prompts attend causally; completions to prompt and own tokens.
+
+        Split, not sliced: the gradient of a slice is a tensor of the whole row, once per group and layer.
+        """
+        options = {"scale": scaling, "enable_gqa": query.shape[1] != key.shape[1]}
+        lengths = [prompt + rest for prompt, rest in self.spans]
         outputs: list[torch.Tensor] = []
-        start = 0
-        for (prompt, rest), mask in zip(self.spans, self.masks, strict=True):
-            middle, end = start + prompt, start + prompt + rest
+        for (prompt, _), mask, q, k, v in zip(
+            self.spans, self.masks, query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True
+        ):
+            if mask is None:
+                outputs.append(functional.scaled_dot_product_attention(q, k, v, is_causal=True, **options))
+                continue
+            asked, answering = q[:, :, :prompt], q[:, :, prompt:]
             outputs.append(
                 functional.scaled_dot_product_attention(
-                    query[:, :, start:middle],
-                    key[:, :, start:middle],
-                    value[:, :, start:middle],
-                    is_causal=True,
-                    scale=scaling,
-                    enable_gqa=grouped,
+                    asked, k[:, :, :prompt], v[:, :, :prompt], is_causal=True, **options
                 )
             )
-            if rest:
-                outputs.append(
-                    functional.scaled_dot_product_attention(
-                        query[:, :, middle:end],
-                        key[:, :, start:end],
-                        value[:, :, start:end],
-                        attn_mask=mask,
-                        scale=scaling,
-                        enable_gqa=grouped,
-                    )
-                )
-            start = end
+            outputs.append(functional.scaled_dot_product_attention(answering, k, v, attn_mask=mask, **options))
         return torch.cat(outputs, dim=2).transpose(1, 2)
 
 
 def _mask(lengths: Sequence[int], prompt: int, device: torch.device | str) -> torch.Tensor | None:
-    """(completion tokens, prompt + completion tokens), true where attention is allowed."""
+    """(completion tokens, prompt + completion tokens), true where attention is allowed; None for one plain causal span."""
     total = sum(lengths)
-    if not total:
+    if max(lengths, default=0) == total:  # at most one completion: it is its prompt's plain continuation
         return None
     mask = torch.zeros(total, prompt + total, dtype=torch.bool, device=device)
     mask[:, :prompt] = True

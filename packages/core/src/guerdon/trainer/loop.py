@@ -190,14 +190,17 @@ class Trainer:
         context = Context(step, config.steps, seed)
         examples = [self._train[i] for i in batch_at(step, config.prompts_per_step, len(self._train), self.seed, "rl")]
 
+        stateful = [node for node in walk(self.reward) if node.stateful]
         with clocked() as sampling:
             replayed = self._replay(step)
             groups = replayed[0] if replayed else self._sample(examples, seed)
         with clocked() as scoring:
-            scores = replayed[1] if replayed else self._runner.score(self.reward, groups, context)
-            for node in walk(self.reward):
-                if node.stateful:
-                    node.update(groups, scores, context)
+            if replayed and not stateful:  # rewards that learn must see the batch again to learn the same
+                scores = replayed[1]
+            else:
+                scores = self._runner.score(self.reward, groups, context)
+            for node in stateful:
+                node.update(groups, scores, context)
         advantages = self.advantage.estimate(groups, scores)
         if not replayed:
             self._keep(step, "rl", groups, scores, advantages)
