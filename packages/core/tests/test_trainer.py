@@ -76,7 +76,11 @@ def train(path, *, reward: Reward = is_right, resume=False, policy=None, advanta
     settings = config(**fields)
     policy = policy or TabularPolicy.for_task(Letters(), ANSWERS)
     trainer = Trainer(policy, Letters(), reward, settings, advantage or group_relative(), seed=seed)
-    run = RunFolder.open(path, tensorboard=False) if resume else RunFolder.create(path, "name: t", seed, tensorboard=False)
+    run = (
+        RunFolder.open(path, tensorboard=False)
+        if resume
+        else RunFolder.create(path, "name: t", seed, tensorboard=False)
+    )
     with run:
         trainer.fit(run, resume=resume)
         return run.metrics(), policy
@@ -177,7 +181,12 @@ def test_a_long_run_may_leave_buggy_samples_out_and_counts_them(tmp_path):
 @pytest.mark.parametrize("at", [1, 4, 6])
 def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, monkeypatch, killed_in, at):
     """Checkpoints every 3 steps; an error in the `at`-th call stands for the kill."""
-    fields = {"steps": 7, "checkpoint_every": 3, "reward": (is_right + is_early).then(center(decay=0.9)), "updates_per_batch": 2}
+    fields = {
+        "steps": 7,
+        "checkpoint_every": 3,
+        "reward": (is_right + is_early).then(center(decay=0.9)),
+        "updates_per_batch": 2,
+    }
     undisturbed, straight = train(tmp_path / "a", **fields)
 
     class Killed(BaseException):
@@ -200,9 +209,10 @@ def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, monkeypatch, killed_
         "checkpoint": (RunFolder, "log"),
     }[killed_in]
     fields["reward"] = (is_right + is_early).then(center(decay=0.9))
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(owner, name, dies(getattr(owner, name)))
-        train(tmp_path / "b", **fields)
+        with pytest.raises(Killed):
+            train(tmp_path / "b", **fields)
 
     fields["reward"] = (is_right + is_early).then(center(decay=0.9))
     resumed, policy = train(tmp_path / "b", resume=True, **fields)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +26,7 @@ from guerdon.policies.chat import Chat, with_observation
 from guerdon.policies.embedded import EMBEDDED, INSTALL_HINT, is_embedded, resolve
 from guerdon.policies.likelihood import Likelihood
 from guerdon.policies.masters import Masters
+from guerdon.policies.memory import keep_freed_memory
 from guerdon.policies.packing import group_neighbours
 from guerdon.protocols import Engine, Environment, Generation, Sampling, StepLogprobs, Task
 from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
@@ -100,6 +102,7 @@ class LanguagePolicy:
             name: where the base weights came from, written beside saved adapters.
             seed: of the adapters' initial values.
         """
+        keep_freed_memory()
         self.version = 0
         self.name, self.lora = name, lora
         self.tokenizer, self.chat = tokenizer, Chat(tokenizer)
@@ -134,7 +137,6 @@ class LanguagePolicy:
             ConfigError: an unknown dtype.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging as hf_logging
 
         place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         compute = _dtype(dtype, place)
@@ -147,17 +149,13 @@ class LanguagePolicy:
             policy.load(folder)
             return policy
         source = resolve(model)
-        bars = hf_logging.is_progress_bar_enabled()
-        hf_logging.disable_progress_bar()
         try:
-            tokenizer = AutoTokenizer.from_pretrained(source)
-            weights = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).to(place)
+            with _no_bars():
+                tokenizer = AutoTokenizer.from_pretrained(source)
+                weights = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).to(place)
         except (OSError, ValueError) as error:
             hint = INSTALL_HINT if is_embedded(model) else "Give a local folder with a model in it, or a hub id."
             raise PolicyError(f"no causal language model could be loaded from {model!r}. {hint} ({error})") from error
-        finally:
-            if bars:
-                hf_logging.enable_progress_bar()
         policy = cls(weights, tokenizer, dtype=compute, lora=lora, name=model, seed=seed)
         policy.version = int(saved.get("version", 0))
         return policy
@@ -315,7 +313,8 @@ class LanguagePolicy:
             path.mkdir(parents=True, exist_ok=True)
             if self.lora is None:
                 # Clones, since neighbouring weights may be views of one buffer.
-                self.model.save_pretrained(path, state_dict={name: value.clone() for name, value in state.items()})
+                with _no_bars():
+                    self.model.save_pretrained(path, state_dict={name: value.clone() for name, value in state.items()})
                 _say_float32(path / "config.json")
             else:
                 self.model.save_pretrained(path, save_embedding_layers=False)
@@ -417,6 +416,20 @@ def _with_adapters(model: Any, spec: LoraSpec, seed: int) -> Any:
             return get_peft_model(model, config)
         except ValueError as error:
             raise ConfigError(f"lora: {error}") from error
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Within it transformers draws no progress bars of its own."""
+    from transformers.utils import logging as hf_logging
+
+    shown = hf_logging.is_progress_bar_enabled()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            hf_logging.enable_progress_bar()
 
 
 def _say_float32(config: Path) -> None:

@@ -39,7 +39,7 @@ class Likelihood:
         return self._packs
 
     def score(self, groups: Sequence[PackedGroup], temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probs (N, float32, differentiable where gradients are on) and entropies (N) of scored tokens, in order."""
+        """Log-probs (N, float32, differentiable where gradients are on) and entropies (N) of the scored tokens."""
         rows = (
             self._rows(groups)
             if self.packs

@@ -144,7 +144,7 @@ class PackedRow:
 
 
 def _mask(lengths: Sequence[int], prompt: int, device: torch.device | str) -> torch.Tensor | None:
-    """(completion tokens, prompt + completion tokens), true where attention is allowed; None for one plain causal span."""
+    """(completion tokens, prompt + completion tokens), true where attention is allowed; None for a causal span."""
     total = sum(lengths)
     if max(lengths, default=0) == total:  # at most one completion: it is its prompt's plain continuation
         return None

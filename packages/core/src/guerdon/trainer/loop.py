@@ -195,10 +195,9 @@ class Trainer:
             replayed = self._replay(step)
             groups = replayed[0] if replayed else self._sample(examples, seed)
         with clocked() as scoring:
-            if replayed and not stateful:  # rewards that learn must see the batch again to learn the same
-                scores = replayed[1]
-            else:
-                scores = self._runner.score(self.reward, groups, context)
+            # Rewards that learn must see a replayed batch again, to learn the same from it.
+            kept = replayed[1] if replayed and not stateful else None
+            scores = kept or self._runner.score(self.reward, groups, context)
             for node in stateful:
                 node.update(groups, scores, context)
         advantages = self.advantage.estimate(groups, scores)
