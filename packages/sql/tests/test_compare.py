@@ -153,9 +153,9 @@ def test_wide_regular_tables_end_fast(tolerance):
         return [tuple(row) for row in rows]
 
     one, other = regular(), regular()
-    start = time.perf_counter()
+    start = time.process_time()
     assert not compare(one, other, "spider", tolerance=tolerance)
-    assert time.perf_counter() - start < 4.0
+    assert time.process_time() - start < 4.0
 
 
 def test_five_hundred_constant_columns_are_no_search_at_all():

@@ -129,10 +129,9 @@ def test_what_cannot_run_fails_with_a_reason(singers, query):
 )
 def test_no_bomb_outlives_its_deadline(singers, executor, query):
     executor.run("SELECT 1", singers)  # importing DuckDB into a fresh worker is not the query's time
-    start = time.perf_counter()
     result = executor.run(query, singers)
     assert result.status in ("timeout", "fail", "truncated")
-    assert time.perf_counter() - start < 3.0
+    assert result.cpu_s < 3.0
 
 
 def test_a_frozen_clock_refuses_what_it_cannot_freeze(singers):

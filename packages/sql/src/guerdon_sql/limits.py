@@ -22,7 +22,8 @@ class Limits:
     """The bounds of one query."""
 
     deadline_s: float = 5.0
-    """Wall-clock seconds. Checked every 1,000 steps of SQLite's machine; in a worker also from outside, by a kill."""
+    """Processor seconds, so that a busy machine makes no right answer late. Checked every 1,000 steps of SQLite's
+    machine; in a worker also from outside, by a kill. DuckDB's are seconds of the wall clock."""
     max_rows: int = 100_000
     max_bytes: int = 32 * 2**20
     """Of the whole result, serialised."""

@@ -230,7 +230,7 @@ def reasoning_sql(
         n: words in a run, for the n-gram part.
         tags: of the layout.
         fallback: what is the query where there is no fenced block.
-        timeout_s: wall-clock limit of one query.
+        timeout_s: processor seconds of one query.
         execution_weight: 3 in the paper; 2 in the released script for the 3B model, which has no judge.
 
     Raises:

@@ -1,9 +1,10 @@
 """Queries in processes of their own: what holds when SQLite itself does not return, or eats the memory.
 
-An `Executor` keeps a few worker processes and hands them queries. Each query has a wall-clock deadline, watched from
-here: a worker that misses it (in one long machine step, where SQLite cannot be interrupted) is killed and replaced,
-and only the query it was at is lost. Inside, the kernel's limits on processor time, address space and file size stand
-behind SQLite's own. A worker holds no secret, no reference answer, and no state from one query to the next.
+An `Executor` keeps a few worker processes and hands them queries. Each query has a deadline in processor seconds,
+watched from here (and, `WALL_FACTOR` times as long, by the wall clock): a worker that misses it (in one long machine
+step, where SQLite cannot be interrupted) is killed and replaced, and only the query it was at is lost. Inside, the
+kernel's limits on processor time, address space and file size stand behind SQLite's own. A worker holds no secret, no
+reference answer, and no state from one query to the next.
 
 Workers are fresh interpreters (30 ms each), not forks: safe beside threads, torch and CUDA. They end with their
 executor, with the interpreter, or when their stdin closes, whichever comes first.
@@ -37,6 +38,8 @@ from guerdon_sql.serve import HEADER, frame
 
 GRACE_S = 0.5
 """How far beyond its deadline a query may be before its worker is killed: SQLite's own interrupt comes first."""
+WALL_FACTOR = 10.0
+"""A query that does not even get the processor is given up after so many deadlines by the wall clock."""
 START_S = 30.0
 """How long a worker may take to start."""
 WINDOW = 32
@@ -138,7 +141,7 @@ class Executor:
                         self._bury(worker, selector, batch, late=False)
                 if not events:
                     now = time.monotonic()
-                    for worker in [worker for worker in self._pool if worker.due(batch.limits) <= now]:
+                    for worker in [worker for worker in self._pool if worker.overdue(batch.limits, now)]:
                         failed_starts += not worker.ready
                         self._bury(worker, selector, batch, late=True)
             for worker in self._pool:
@@ -248,6 +251,10 @@ class _Worker:
         self.ready = False
         self.since = time.monotonic()
         """When the query at the head of the flight could have begun: its clock's zero."""
+        self.since_cpu_s = 0.0
+        """The process's own clock at that moment."""
+        self.patience = 0.0
+        """Not to be asked again whether it is overdue before this moment."""
         self.accounted_s = 0.0
         """Processor seconds of the results it delivered."""
         self.cpu_s = 0.0
@@ -262,7 +269,7 @@ class _Worker:
                 return
             place = batch.waiting.popleft()
             if not self.flight and self.ready:
-                self.since = time.monotonic()
+                self.begin()
             self.flight.append(place)
             self.outbox += batch.message(place)
         if self.outbox:
@@ -295,7 +302,7 @@ class _Worker:
                 break
             value = marshal.loads(memoryview(self.inbox)[HEADER.size : end])
             del self.inbox[:end]
-            self.since = time.monotonic()
+            self.begin()
             if not self.ready:
                 self.ready = True
             else:
@@ -304,11 +311,26 @@ class _Worker:
                 batch.results[self.flight.popleft()] = result
         return True
 
+    def begin(self) -> None:
+        """The query at the head of the flight begins, as far as can be seen from here."""
+        self.since, self.since_cpu_s = time.monotonic(), _processor_s(self.process.pid) or 0.0
+
     def due(self, limits: Limits) -> float:
-        """The moment after which the worker must not be waited for."""
+        """The moment at which to ask whether the worker is overdue."""
         if not self.ready:
             return self.since + START_S
-        return self.since + limits.deadline_s + GRACE_S if self.flight else float("inf")
+        return max(self.since + limits.deadline_s + GRACE_S, self.patience) if self.flight else float("inf")
+
+    def overdue(self, limits: Limits, now: float) -> bool:
+        """Whether its query has had its processor time; on a busy machine that takes longer by the wall clock."""
+        if now < self.due(limits):
+            return False
+        clock = _processor_s(self.process.pid)
+        if not self.ready or clock is None or now >= self.since + WALL_FACTOR * limits.deadline_s + GRACE_S:
+            return True
+        missing = limits.deadline_s + GRACE_S / 2 - (clock - self.since_cpu_s)
+        self.patience = now + max(missing, 0.05)
+        return missing <= 0.0
 
     def kill(self) -> int:
         """End the process and everything of it here; its exit code, negative for a signal."""
@@ -393,3 +415,11 @@ def default_executor() -> Executor:
 def run_many(items: Sequence[tuple[str, str | Path]], limits: Limits = Limits()) -> list[Result]:  # noqa: B008 - frozen
     """`Executor.run_many` on the process's own executor."""
     return default_executor().run_many(items, limits)
+
+
+def _processor_s(pid: int) -> float | None:
+    """Processor seconds another process has used, by Linux's per-process clock; None where there is no such clock."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return None
