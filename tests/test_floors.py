@@ -22,7 +22,7 @@ FLOORS = (
     {"parsing", "rewards", "transforms", "advantages", "losses"},
     {"sandbox", "retrieval", "judges", "engines", "policies", "environments"},
     {"scoring"},
-    {"trainer", "runs", "audit", "diagnostics", "claims"},
+    {"trainer", "runs", "audit", "diagnostics", "claims", "conformance"},
     {"plugins", "plugin"},
     {"recipes"},
     {"serve", "adapters", "cli"},

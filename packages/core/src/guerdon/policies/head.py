@@ -101,7 +101,7 @@ def chosen_logprobs(
     """
     return cast(
         tuple[torch.Tensor, torch.Tensor],
-        _ChosenLogprobs.apply(hidden_NW, weight_VW, bias_V, targets_N, float(temperature)),
+        _ChosenLogprobs.apply(hidden_NW, weight_VW, bias_V, targets_N, float(temperature)),  # type: ignore[no-untyped-call]
     )
 
 

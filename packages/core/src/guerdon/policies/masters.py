@@ -36,7 +36,7 @@ class Masters:
                 continue
             master = torch.nn.Parameter(parameter.data.float().clone())
             parameter.data = parameter.data.to(wanted)
-            parameter.register_post_accumulate_grad_hook(_hand_up(master))
+            parameter.register_post_accumulate_grad_hook(_hand_up(master))  # type: ignore[no-untyped-call]
             self.pairs[name] = (master, parameter)
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:

@@ -14,6 +14,7 @@ Axes: R rows (1), H query heads, K key/value heads, T tokens of the packed row, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,22 +125,18 @@ class PackedRow:
 
         Split, not sliced: the gradient of a slice is a tensor of the whole row, once per group and layer.
         """
-        options = {"scale": scaling, "enable_gqa": query.shape[1] != key.shape[1]}
+        attention = functools.partial(
+            functional.scaled_dot_product_attention, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
+        )
         lengths = [prompt + rest for prompt, rest in self.spans]
+        queries, keys, values = (torch.split(whole, lengths, dim=2) for whole in (query, key, value))
         outputs: list[torch.Tensor] = []
-        for (prompt, _), mask, q, k, v in zip(
-            self.spans, self.masks, query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True
-        ):
+        for (prompt, _), mask, q, k, v in zip(self.spans, self.masks, queries, keys, values, strict=True):
             if mask is None:
-                outputs.append(functional.scaled_dot_product_attention(q, k, v, is_causal=True, **options))
-                continue
-            asked, answering = q[:, :, :prompt], q[:, :, prompt:]
-            outputs.append(
-                functional.scaled_dot_product_attention(
-                    asked, k[:, :, :prompt], v[:, :, :prompt], is_causal=True, **options
-                )
-            )
-            outputs.append(functional.scaled_dot_product_attention(answering, k, v, attn_mask=mask, **options))
+                outputs.append(attention(q, k, v, is_causal=True))
+            else:
+                outputs.append(attention(q[:, :, :prompt], k[:, :, :prompt], v[:, :, :prompt], is_causal=True))
+                outputs.append(attention(q[:, :, prompt:], k, v, attn_mask=mask))
         return torch.cat(outputs, dim=2).transpose(1, 2)
 
 
