@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 from typing import Any
 
 import click
@@ -90,3 +91,6 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 )
 def main(debug: bool) -> None:
     """Tailored rewards for RL post-training: score, train, evaluate, and hold papers to their claims."""
+    # Torch's threads spin while they wait. Beside another job on the same cores they then take each other's turns, and
+    # a step takes many times as long. OpenMP reads this when torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -7,12 +7,12 @@ before ─▶ warm start (SFT on references) ─▶ RL steps ─▶ after      e
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,10 @@ class Trainer:
     """Further tasks to evaluate on; their metrics are logged as `eval/<name>/<metric>`."""
     seed: int = 0
     runner: Runner | None = None
+    """Scores; one of the trainer's own where none is given."""
+
+    def __post_init__(self) -> None:
+        self._runner = self.runner or Runner(on_error=self.config.on_reward_error)
 
     def fit(self, run: RunFolder, *, resume: bool = False) -> None:
         """Train, writing everything into `run`; or take it up at the latest checkpoint there.
@@ -83,8 +87,6 @@ class Trainer:
             config.loss.clip_low, config.loss.clip_high, config.loss.kl_weight, config.loss.dual_clip
         )
         self._weights = part_weights(self.reward)
-        self._owned = self.runner is None
-        self._runner = self.runner or Runner(on_error=config.on_reward_error)
         self._reference: Policy | None = None
         try:
             at = restore(self._run, self.policy, self.reward) if resume else Position()
@@ -94,8 +96,8 @@ class Trainer:
             at = self._warm_start(at)
             self._reinforce(at)
         finally:
-            if self._owned:
-                self._runner.close()
+            if self.runner is None:
+                self._runner.close()  # ends its processes; used again, it starts new ones
 
     # -- the warm start ----------------------------------------------------------------------------------------------
 
@@ -318,8 +320,7 @@ class Trainer:
                 batch = examples[start : start + config.eval.batch_size]
                 groups += self.policy.sample(task, batch, 1, sampling, seed=0)
                 bar.advance(len(batch))
-        runner = getattr(self, "_runner", None) or self.runner or Runner()
-        scores = {name: runner.score(metric, groups, Context()) for name, metric in task.metrics().items()}
+        scores = {name: self._runner.score(metric, groups, Context()) for name, metric in task.metrics().items()}
         means = {name: mean_scored([row[0] for row in rows]) for name, rows in scores.items()}
         return EvalResult(means, len(examples), groups, scores)
 
@@ -442,7 +443,7 @@ class Clock:
     seconds: float = 0.0
 
 
-@contextmanager
+@contextlib.contextmanager
 def clocked() -> Iterator[Clock]:
     """Time a block."""
     clock, start = Clock(), time.perf_counter()
