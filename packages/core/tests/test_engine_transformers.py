@@ -15,6 +15,7 @@ tiny_models = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(tiny_models)
 
 from guerdon.engines.decoders import PlainDecoder, SharedDecoder
+from guerdon.engines.llama_decode import LlamaDecoder
 from guerdon.engines.sampling import draw
 from guerdon.engines.transformers import TransformersEngine, disagreement
 from guerdon.errors import PolicyError
@@ -130,18 +131,46 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(engine):
         engine.generate([[5], []], 1, Sampling(max_tokens=2), seed=0)
 
 
-@pytest.mark.parametrize("build", [SharedDecoder, PlainDecoder])
+@pytest.mark.parametrize("build", [LlamaDecoder, SharedDecoder, PlainDecoder])
 def test_each_decoder_agrees_with_full_passes(model, build):
     assert disagreement(model, build(model)) < 1e-5
 
 
-def test_both_decoders_draw_the_same_completions(model, engine):
-    plain = TransformersEngine(model)
-    plain.end_ids, plain._decoder = frozenset(range(0, 300, 9)), PlainDecoder(model)
-    engine.end_ids = plain.end_ids
-    shared = engine.generate(PROMPTS, 3, Sampling(max_tokens=16), seed=2)
-    other = plain.generate(PROMPTS, 3, Sampling(max_tokens=16), seed=2)
-    assert [[g.token_ids for g in group] for group in shared] == [[g.token_ids for g in group] for group in other]
+@pytest.mark.parametrize("build", [SharedDecoder, PlainDecoder])
+def test_all_decoders_draw_the_same_completions(model, engine, build):
+    other = TransformersEngine(model)
+    other.end_ids, other._decoder = frozenset(range(0, 300, 9)), build(model)
+    engine.end_ids = other.end_ids
+    assert isinstance(engine.decoder(), LlamaDecoder)
+    lean = engine.generate(PROMPTS, 3, Sampling(max_tokens=16), seed=2)
+    full = other.generate(PROMPTS, 3, Sampling(max_tokens=16), seed=2)
+    assert [[g.token_ids for g in group] for group in lean] == [[g.token_ids for g in group] for group in full]
+
+
+def test_the_lean_step_is_that_of_the_model_in_half_precision_too():
+    """bfloat16 keeps 8 bits: logits of size 4 are off by 0.02 or so, and another function would be off by nats."""
+    half = tiny_models.tiny_llama().to(torch.bfloat16)
+    assert disagreement(half, LlamaDecoder(half)) < 0.1
+
+
+def test_joined_weights_stay_the_models_own():
+    """After a step in place, and after a weight is replaced, the lean step follows."""
+    model = tiny_models.tiny_llama()
+    decoder = LlamaDecoder(model)
+    disagreement(model, decoder)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.3)
+    assert disagreement(model, decoder) < 1e-4
+    model.model.layers[0].self_attn.k_proj.weight.data = torch.ones(16, 32)
+    assert disagreement(model, decoder) < 1e-4
+
+
+@pytest.mark.parametrize("changes", [{"attention_bias": True}, {"mlp_bias": True}, {"hidden_act": "gelu"}])
+def test_a_llama_of_another_shape_is_left_to_its_own_modules(changes):
+    model = tiny_models.tiny_llama(**changes)
+    assert not LlamaDecoder.fits(model)
+    assert type(TransformersEngine(model).decoder()) is SharedDecoder
 
 
 def test_a_model_with_windowed_attention_falls_back_to_plain_batches(caplog):

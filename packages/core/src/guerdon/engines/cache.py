@@ -146,49 +146,41 @@ class SharedPrefix:
         """See `engines.attention.Attention`; R is B and T is 1."""
         rows, heads, _, width = query.shape
         kv_heads = key.shape[1]
-        per_kv = heads // kv_heads
-        own = self.suffix[self.layers[layer]]
-        own[0, :rows, :, self.tokens - 1] = key[:, :, 0]
-        own[1, :rows, :, self.tokens - 1] = value[:, :, 0]
-        own_key, own_value = own[0, :rows, :, : self.tokens], own[1, :rows, :, : self.tokens]
-        query_BKMD = query.view(rows, kv_heads, per_kv, width) * scaling
+        query_BKMD = (query * scaling).view(rows, kv_heads, heads // kv_heads, width)
+        return self.attend_rows(layer, query_BKMD, key[:, :, 0], value[:, :, 0]).reshape(rows, 1, heads, width)
+
+    def attend_rows(
+        self, layer: int, query_BKMD: torch.Tensor, key_BKD: torch.Tensor, value_BKD: torch.Tensor
+    ) -> torch.Tensor:
+        """Take each row's newest key and value; the attention output (B, K, M, D) of queries already scaled."""
+        rows, _, per_kv, _ = query_BKMD.shape
+        own_key, own_value = self.suffix[self.layers[layer]][:, :rows, :, : self.tokens]
+        own_key[:, :, -1] = key_BKD
+        own_value[:, :, -1] = value_BKD
 
         prefix_key, prefix_value = self.prefix[layer]
-        groups, longest = prefix_key.shape[0], prefix_key.shape[2]
-        slotted = query_BKMD if self.whole else query_BKMD.index_select(0, self.row_GS)
-        slotted = (
-            slotted.view(groups, self.slots, kv_heads, per_kv, width)
-            .transpose(1, 2)
-            .reshape(groups, kv_heads, -1, width)
-        )
-        shared = slotted @ prefix_key.transpose(2, 3)
+        longest = prefix_key.shape[2]
+        shared = self._by_group(query_BKMD) @ prefix_key.transpose(2, 3)
         if self.mask_G1P is not None:
-            shared = shared + self.mask_G1P[:, :, None]
-        shared = (
-            shared.view(groups, kv_heads, self.slots, per_kv, longest)
-            .transpose(1, 2)
-            .reshape(-1, kv_heads, per_kv, longest)
-        )
-        if not self.whole:
-            shared = shared.index_select(0, self.slot_B)
-        scores = torch.cat((shared, query_BKMD @ own_key.transpose(2, 3)), dim=-1)
-        weights = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype)
+            shared += self.mask_G1P[:, :, None]
+        scores = torch.cat((self._by_row(shared, per_kv), query_BKMD @ own_key.transpose(2, 3)), dim=-1)
+        # Summed in float32 inside the kernel, whatever the type.
+        weights = scores.softmax(dim=-1)
+        shared = self._by_group(weights[..., :longest]) @ prefix_value
+        output: torch.Tensor = self._by_row(shared, per_kv) + weights[..., longest:] @ own_value
+        return output
 
-        output = weights[..., longest:] @ own_value
-        shared = weights[..., :longest]
+    def _by_group(self, tensor_BKMX: torch.Tensor) -> torch.Tensor:
+        """(G, K, S * M, X): each group's rows side by side, for one product with what they share."""
+        _, kv_heads, per_kv, width = tensor_BKMX.shape
         if not self.whole:
-            shared = shared.index_select(0, self.row_GS)
-        shared = (
-            shared.reshape(groups, self.slots, kv_heads, per_kv, longest)
-            .transpose(1, 2)
-            .reshape(groups, kv_heads, -1, longest)
-        )
-        shared = shared @ prefix_value
-        shared = (
-            shared.view(groups, kv_heads, self.slots, per_kv, width)
-            .transpose(1, 2)
-            .reshape(-1, kv_heads, per_kv, width)
-        )
-        if not self.whole:
-            shared = shared.index_select(0, self.slot_B)
-        return (output + shared).view(rows, 1, heads, width)
+            tensor_BKMX = tensor_BKMX.index_select(0, self.row_GS)
+        slotted = tensor_BKMX.reshape(-1, self.slots, kv_heads, per_kv, width).transpose(1, 2)
+        return slotted.reshape(-1, kv_heads, self.slots * per_kv, width)
+
+    def _by_row(self, tensor_GKSX: torch.Tensor, per_kv: int) -> torch.Tensor:
+        """(B, K, M, X): the inverse of `_by_group`."""
+        groups, kv_heads, _, width = tensor_GKSX.shape
+        rows = tensor_GKSX.view(groups, kv_heads, self.slots, per_kv, width).transpose(1, 2)
+        rows = rows.reshape(-1, kv_heads, per_kv, width)
+        return rows if self.whole else rows.index_select(0, self.slot_B)

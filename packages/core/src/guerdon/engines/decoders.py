@@ -56,7 +56,7 @@ class SharedDecoder:
         hidden = self.forward(ids, positions, attention)[0]
         last_G = torch.tensor(lengths, device=self.device).cumsum(0) - 1
         self.cache = SharedPrefix(attention, groups, capacity)
-        logits_GV: torch.Tensor = self.head(hidden[last_G])
+        logits_GV = self.logits(hidden[last_G])
         return logits_GV[torch.tensor(list(groups), device=self.device)]
 
     def step(self, tokens_B: torch.Tensor) -> torch.Tensor:
@@ -64,8 +64,7 @@ class SharedDecoder:
         cache = self._cache()
         positions = cache.positions()
         cache.advance()
-        logits: torch.Tensor = self.head(self.forward(tokens_B[:, None], positions, cache)[:, 0])
-        return logits
+        return self.logits(self.forward(tokens_B[:, None], positions, cache)[:, 0])
 
     def drop(self, rows: Sequence[int]) -> list[int]:
         """See `Decoder.drop`."""
@@ -76,6 +75,11 @@ class SharedDecoder:
     ) -> torch.Tensor:
         """Last hidden states (R, T, width)."""
         return hidden_states(self.model, ids, positions, attention)
+
+    def logits(self, hidden_BW: torch.Tensor) -> torch.Tensor:
+        """The head's output (B, V)."""
+        logits_BV: torch.Tensor = self.head(hidden_BW)
+        return logits_BV
 
     def _cache(self) -> SharedPrefix:
         assert self.cache is not None, "start comes first"

@@ -18,6 +18,7 @@ import torch
 from guerdon.engines.adapters import merged
 from guerdon.engines.attention import plain
 from guerdon.engines.decoders import Decoder, PlainDecoder, SharedDecoder
+from guerdon.engines.llama_decode import LlamaDecoder
 from guerdon.engines.sampling import draw, uniforms
 from guerdon.engines.stopping import StopStrings, end_ids
 from guerdon.errors import PolicyError
@@ -175,7 +176,8 @@ class TransformersEngine:
 
 def choose(model: Any) -> Decoder:
     """A decoder whose logits match the model's own forward pass on a small case; the plain one where none does."""
-    for build in (SharedDecoder,):
+    builds = (LlamaDecoder, SharedDecoder) if LlamaDecoder.fits(model) else (SharedDecoder,)
+    for build in builds:
         try:
             decoder = build(model)
             gap = disagreement(model, decoder)
