@@ -161,6 +161,11 @@ class LanguagePolicy:
         return policy
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What the model computes in; trainable weights are kept in float32 either way."""
+        return self.likelihood.head.weight.dtype  # type: ignore[no-any-return]
+
+    @property
     def device(self) -> torch.device:
         """Where the model computes."""
         device: torch.device = next(self.model.parameters()).device

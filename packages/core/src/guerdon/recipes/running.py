@@ -43,7 +43,7 @@ def run_recipe(recipe: Recipe, out: Path | None = None, *, resume: bool = False)
         RunError: the run folder cannot be used.
     """
     from guerdon.diagnostics.report import render
-    from guerdon.runs import RunFolder
+    from guerdon.runs import RunFolder, versions
 
     if resume and out is None:
         raise ConfigError("to resume, name the run folder")
@@ -59,7 +59,9 @@ def run_recipe(recipe: Recipe, out: Path | None = None, *, resume: bool = False)
                 f"{str(path)!r} was started with another recipe; resume with the recipe.yaml that lies in it"
             )
     else:
-        run = RunFolder.create(path, text, recipe.seed, keep=keep)
+        known = [name for name in ("device", "dtype") if hasattr(trainer.policy, name)]
+        facts = {name: str(getattr(trainer.policy, name)).removeprefix("torch.") for name in known}
+        run = RunFolder.create(path, text, recipe.seed, versions(**facts), keep=keep)
     with run:
         trainer.fit(run, resume=resume)
         evals = tuple(line for line in run.metrics() if line["phase"] == "eval")
