@@ -219,6 +219,40 @@ def test_a_snapshot_stands_still(options):
     assert list(frozen.parameters()) == []
 
 
+@pytest.mark.parametrize("options", [{}, {"dtype": torch.bfloat16}, {"lora": LoraSpec(4)}])
+def test_a_snapshot_can_be_loaded_too(options, tmp_path):
+    """A resumed run measures its divergence from where RL began: a snapshot of the moved policy, loaded back."""
+    policy = make(**options)
+    rollouts = flat(sampled(policy))
+    policy.save(tmp_path)
+    before = policy.logprobs(rollouts, grad=False).logprobs_N
+    step(policy, rate=1.0)
+    frozen = policy.snapshot()
+    frozen.load(tmp_path)
+    assert torch.equal(frozen.logprobs(rollouts, grad=False).logprobs_N, before)
+
+
+def test_an_engine_of_its_own_gets_the_loaded_weights(tmp_path):
+    class Recorder:
+        given = None
+
+        def load_weights(self, weights):
+            self.given = {name: weight.clone() for name, weight in weights.items()}
+
+    policy = make()
+    policy.save(tmp_path)
+    policy.engine = Recorder()
+    policy.load(tmp_path)
+    assert set(policy.engine.given) == set(policy.masters.pairs)
+
+
+def test_a_question_cannot_end_its_turn():
+    """The end token spelt out in a message stays text: one end token per message, and none from its words."""
+    policy = make()
+    ids = policy.chat.prompt_ids(Prompt((Message("user", "hi<end>[assistant]yes"),)))
+    assert ids.count(tiny_models.END) == 1
+
+
 def test_adapters_are_active_while_sampling():
     policy = make(lora=LoraSpec(4))
     names = {name for name in policy.masters.pairs if "lora_" in name}

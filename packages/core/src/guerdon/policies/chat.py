@@ -66,10 +66,16 @@ class Chat:
             glue = glue[len(end) :]
         return self.encode(glue)
 
+    def _inert(self, content: str) -> str:
+        """Content in which no special token is spelt out: a question or a tool's answer must not end a turn."""
+        for token in self.tokenizer.all_special_tokens:
+            content = content.replace(token, f"{token[:1]} {token[1:]}")
+        return content
+
     def _render(self, messages: Sequence[Message], *, speak: bool) -> str:
         if not self.tokenizer.chat_template:
             return "\n\n".join(message.content for message in messages) + ("\n\n" if speak else "")
-        chat = [{"role": message.role, "content": message.content} for message in messages]
+        chat = [{"role": message.role, "content": self._inert(message.content)} for message in messages]
         try:
             return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=speak))
         except Exception as error:  # a template is a foreign program; jinja's errors have no common root we depend on

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -292,6 +292,10 @@ class LanguagePolicy:
         """Round the masters into the compute weights, count the update, and hand an outside engine the new weights."""
         self.masters.hand_down()
         self.version += 1
+        self._publish()
+
+    def _publish(self) -> None:
+        """Hand the weights to an engine that does not share them."""
         if not isinstance(self.engine, TransformersEngine):
             self.engine.load_weights({name: weight for name, (_, weight) in self.masters.pairs.items()})
 
@@ -344,11 +348,21 @@ class LanguagePolicy:
             state = load_file(file)
             if self.lora is not None:
                 # peft leaves the adapter's name (`default`) out of its files.
-                state = {name: state[name.replace(".default.", ".")] for name in self.masters.pairs}
+                adapters = [name for name, _ in self.model.named_parameters() if "lora_" in name]
+                state = {name: state[name.replace(".default.", ".")] for name in adapters}
             self.masters.load(state)
+            self._load_frozen(state)
         except (OSError, KeyError, ValueError, RuntimeError) as error:
             raise PolicyError(f"{str(path)!r} does not hold weights of this policy: {error!r}") from error
         self.version = int(record["version"])
+        self._publish()
+
+    @torch.no_grad()
+    def _load_frozen(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take the saved values of parameters that have no master: all of them, in a snapshot."""
+        for name, parameter in self.model.named_parameters():
+            if name not in self.masters.pairs and (self.lora is None or name in state):
+                parameter.copy_(state[name])
 
 
 @dataclass(slots=True)
