@@ -125,9 +125,9 @@ def test_scores_come_from_other_processes_in_order_and_workers_are_reused(t, run
     assert values(found) == [[float(len(text)) for text in row] for row in texts]
     pids = {int(score.why) for row in found for score in row}
     assert os.getpid() not in pids
-    assert len(pids) <= 2
     again = runner.score(t.Obedient(), groups(*texts))
-    assert {int(score.why) for row in again for score in row} <= pids
+    pids |= {int(score.why) for row in again for score in row}
+    assert len(pids) <= 2  # a busy machine may leave all of the first call to one of the two
 
 
 def test_attempts_at_one_prompt_go_to_one_worker(t, runner):
