@@ -1,6 +1,6 @@
 import pytest
 
-from guerdon_sql.formats import tag_score, tags_in_order
+from guerdon_sql.formats import fence_alone, tag_score, tags_in_order
 
 GOOD = "<reasoning>\neasy\n</reasoning>\n<answer>\n```sql\nSELECT 1\n```\n</answer>"
 
@@ -31,6 +31,29 @@ def test_anything_else_does_not(text):
 
 def test_other_tags_may_be_asked_for():
     assert tags_in_order("<think>x</think><sql>y</sql>", ("think", "sql"))
+
+
+@pytest.mark.parametrize("text", ["```sql\nSELECT 1\n```", "\n```sql\nSELECT 1,\n2\n```\n"])
+def test_a_fenced_block_alone_keeps_the_plain_layout(text):
+    assert fence_alone(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "SELECT 1",
+        "```sql\n```",
+        "```sql\n\n```",
+        "```\nSELECT 1\n```",
+        "```sql\nSELECT 1",
+        "Sure!\n```sql\nSELECT 1\n```",
+        "```sql\nSELECT 1\n```\n```sql\nSELECT 2\n```",
+        GOOD,
+    ],
+)
+def test_nothing_else_keeps_the_plain_layout(text):
+    assert not fence_alone(text)
 
 
 def test_the_graded_score_is_a_half_when_a_line_break_ends_the_text():

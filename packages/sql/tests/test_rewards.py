@@ -320,6 +320,13 @@ def test_layout_is_read_from_the_whole_completion(ask):
     assert ask(FormatGraded(), laid_out("SELECT 1") + "\n").value == pytest.approx(0.5)
 
 
+def test_the_plain_layout_has_its_own_format_part(ask):
+    """A right query in a fence alone: 3 + 1 + 1 + 1 + 1; without the fence the layout's 1 is lost."""
+    assert ask(reasoning_sql(layout="plain"), f"```sql\n{GOLD}\n```").value == 7.0
+    assert ask(reasoning_sql(layout="plain"), GOLD).value == 6.0
+    assert ask(Format(layout="plain"), laid_out(GOLD)).value == 0.0
+
+
 def test_an_answer_without_a_fence_is_the_whole_text_unless_told_otherwise(ask):
     assert ask(Execution(), GOLD).value == 1.0
     assert ask(Execution(fallback="none"), GOLD).value == 0.0
@@ -346,6 +353,8 @@ def test_an_answer_without_a_fence_is_the_whole_text_unless_told_otherwise(ask):
         (lambda: Ngram(fallback="last"), "fallback is 'last'; accepted are 'whole', 'none'"),
         (lambda: Format("reasoning"), "tags is 'reasoning'; a tuple of at least one tag's name is accepted"),
         (lambda: Format(()), "tags is ()"),
+        (lambda: Format(layout="xml"), "layout is 'xml'; accepted are 'tags', 'plain'"),
+        (lambda: reasoning_sql(reading="released", layout="plain"), "grades the tags of the layout 'tags'"),
     ],
 )
 def test_a_wrong_option_says_what_was_found_and_what_is_accepted(make, message):

@@ -4,6 +4,7 @@ import pickle
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,16 @@ def test_the_reference_earns_the_top_of_every_reward(generated):
     for reward in (Execution(), Runs(), SchemaLinking(), Ngram(), Format()):
         scores = [row[0] for row in reward.score_batch(groups, Context())]
         assert [score.value for score in scores] == [1.0] * len(groups), reward
+
+
+def test_the_plain_reference_earns_the_top_of_the_plain_total(generated):
+    from guerdon.rewards.base import Context
+    from guerdon_sql.rewards import reasoning_sql
+
+    plain = replace(generated, layout="plain")
+    groups = [Group.of([Rollout.of(each, plain.reference(each))]) for each in plain.examples("eval")]
+    scores = reasoning_sql(layout="plain").score_batch(groups, Context())
+    assert [row[0].value for row in scores] == [7.0] * len(groups)
 
 
 def test_another_questions_query_hardly_ever_earns_execution(generated):

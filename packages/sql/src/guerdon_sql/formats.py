@@ -1,17 +1,23 @@
 r"""Whether a completion keeps the layout it was asked for.
 
 ```
-<reasoning>            two readings: `tags_in_order`, 0 or 1 (the paper's; default), and `tag_score`, graded up to 0.5
-...                    (the released code's)
+<reasoning>            `tags`, the paper's layout. Two readings: `tags_in_order`, 0 or 1 (the paper's; default), and
+...                    `tag_score`, graded up to 0.5 (the released code's)
 </reasoning>
 <answer>
 ...
 </answer>
 ```
+`plain` is a fenced SQL block alone, for models that pay dearly for every token: `fence_alone`.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
+Layout = Literal["tags", "plain"]
+
+_OPEN, _CLOSE = "```sql\n", "\n```"
 TAGS = ("reasoning", "answer")
 """The two tags of the layout, in order."""
 
@@ -37,6 +43,19 @@ def tags_in_order(text: str, tags: tuple[str, ...] = TAGS) -> bool:
                 return False
             place = found
     return True
+
+
+def fence_alone(text: str) -> bool:
+    r"""Whether the text is one fenced SQL block with something in it, and nothing else but white space around it.
+
+    >>> fence_alone("```sql\nSELECT 1\n```")
+    True
+    >>> fence_alone("Here it is:\n```sql\nSELECT 1\n```")
+    False
+    """
+    text = text.strip()
+    framed = text.startswith(_OPEN) and text.endswith(_CLOSE) and text.count("```") == 2
+    return framed and bool(text[len(_OPEN) : -len(_CLOSE)].strip())
 
 
 def tag_score(text: str) -> float:

@@ -14,7 +14,7 @@ def guerdon_rewards(register: Register) -> None:
     register("sql/runs-v1", f"{parts}:Runs", summary="one read-only query that runs, 0 or 1")
     register("sql/schema-linking-v1", f"{parts}:SchemaLinking", summary="overlap of tables and columns, in [0, 1]")
     register("sql/ngram-v1", f"{parts}:Ngram", summary="overlap of word bigrams, in [0, 1]")
-    register("sql/format-v1", f"{parts}:Format", summary="reasoning and answer tags in order, 0 or 1")
+    register("sql/format-v1", f"{parts}:Format", summary="the layout is kept (tags in order, or a fence), 0 or 1")
     register("sql/format-graded-v1", f"{parts}:FormatGraded", summary="the released code's layout score, at most 0.5")
     register("sql/reasoning-sql-v1", f"{parts}:reasoning_sql", summary="Reasoning-SQL's weighted total, 0 to 7")
     register("sql/judge-v1", "guerdon_sql.judged:JudgedQuery", summary="a judge's partial credit, in [0, 1]")

@@ -13,9 +13,9 @@ from typing import Literal, get_args
 
 from guerdon.errors import ConfigError
 from guerdon.types import Message, Prompt
+from guerdon_sql.formats import Layout
 from guerdon_sql.questions import SqlQuestion
 
-Layout = Literal["tags", "plain"]
 Rules = Literal["none", "full"]
 
 _SYSTEM: dict[Layout, str] = {

@@ -7,7 +7,7 @@
 | `sql/runs-v1` | one read-only query that runs | 1 |
 | `sql/schema-linking-v1` | overlap of tables and columns with the gold's | 1 |
 | `sql/ngram-v1` | overlap of neighbouring words with the gold's | 1 |
-| `sql/format-v1`, `sql/format-graded-v1` | the tags are all there | 1 |
+| `sql/format-v1`, `sql/format-graded-v1` | the layout is kept | 1 |
 | `sql/reasoning-sql-v1` | the total, 0 to 7 | |
 
 Where several gold queries are given, the best agreement counts. Where none of them runs, the task is broken and the
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from guerdon.errors import ConfigError
 from guerdon.rewards import Reward
@@ -28,6 +29,7 @@ from guerdon_sql import executions, formats, similarity
 from guerdon_sql.answers import Fallback
 from guerdon_sql.compare import MODES, Mode, compare, orders_rows
 from guerdon_sql.executed import AgainstGold, Executed, counted
+from guerdon_sql.formats import Layout
 from guerdon_sql.limits import Result
 from guerdon_sql.parts import Pair, QueryReward, at_least, clipped, one_of
 from guerdon_sql.questions import SqlQuestion
@@ -181,18 +183,27 @@ class Ngram(QueryReward, name="sql/ngram-v1", bounds=(0.0, 1.0)):
 
 @dataclass(frozen=True)
 class Format(Reward, name="sql/format-v1", bounds=(0.0, 1.0)):
-    """1.0 when the completion opens and closes each tag once, in order, else 0.0."""
+    """1.0 when the completion keeps its layout, else 0.0.
+
+    `tags`: each tag opens and closes once, in order. `plain`: one fenced SQL block and nothing else.
+    """
 
     tags: tuple[str, ...] = formats.TAGS
     """The tags' names, in order."""
+    layout: Layout = "tags"
+    """What the task's prompt asks for."""
 
     def __post_init__(self) -> None:
+        one_of(self, "layout", get_args(Layout))
         tags: object = self.tags  # unchecked until now
         if not (isinstance(tags, tuple) and tags and all(isinstance(tag, str) and tag for tag in tags)):
             raise ConfigError(f"{self.name}.tags is {self.tags!r}; a tuple of at least one tag's name is accepted")
 
     def score(self, rollout: Rollout) -> Score:
-        """Look for the tags."""
+        """Look for the tags, or for the fence."""
+        if self.layout == "plain":
+            kept = formats.fence_alone(rollout.answer)
+            return Score(1.0) if kept else Score(0.0, "not one fenced SQL block alone", status="fail")
         if formats.tags_in_order(rollout.answer, self.tags):
             return Score(1.0)
         return Score(0.0, f"the tags {', '.join(self.tags)} are not there once each, in order", status="fail")
@@ -215,6 +226,7 @@ def reasoning_sql(
     overlap: Overlap | None = None,
     n: int = 2,
     tags: tuple[str, ...] = formats.TAGS,
+    layout: Layout = "tags",
     fallback: Fallback = "whole",
     timeout_s: float = 5.0,
     execution_weight: float = 3.0,
@@ -228,7 +240,8 @@ def reasoning_sql(
         comparison: what "same table" means to execution.
         overlap: of schema linking; None for the reading's own.
         n: words in a run, for the n-gram part.
-        tags: of the layout.
+        tags: of the layout `tags`.
+        layout: what the task's prompt asks for, `tags` (the paper's) or `plain`, which `released` does not have.
         fallback: what is the query where there is no fenced block.
         timeout_s: processor seconds of one query.
         execution_weight: 3 in the paper; 2 in the released script for the 3B model, which has no judge.
@@ -241,11 +254,13 @@ def reasoning_sql(
     """
     execution = Execution(reading=reading, comparison=comparison, timeout_s=timeout_s, fallback=fallback)
     released = reading == "released"
+    if released and layout != "tags":
+        raise ConfigError(f"layout is {layout!r}; the reading 'released' grades the tags of the layout 'tags'")
     total = (
         execution_weight * execution
         + Runs(reading=reading, timeout_s=timeout_s, fallback=fallback)
         + SchemaLinking(overlap or ("recall" if released else "jaccard"), fallback=fallback)
         + Ngram(n, fallback=fallback)
-        + (FormatGraded() if released else Format(tags))
+        + (FormatGraded() if released else Format(tags, layout))
     )
     return total if judge is None else total + 2.0 * judge.unless(execution)
