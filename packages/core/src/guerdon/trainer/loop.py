@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -358,10 +357,8 @@ class Trainer:
         if folder.exists():
             frozen.load(folder)
         else:
-            fresh = folder.with_name(".reference.partial")
-            shutil.rmtree(fresh, ignore_errors=True)
-            self.policy.save(fresh)
-            fresh.rename(folder)
+            with self._run.atomic_folder(folder) as fresh:
+                self.policy.save(fresh)
         return frozen
 
     def _keep(self, step: int, phase: str, groups: Sequence[Group], scores: Scores, advantages: Advantages) -> None:
