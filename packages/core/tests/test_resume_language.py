@@ -21,7 +21,7 @@ from guerdon.policies.language import LanguagePolicy, LoraSpec
 from guerdon.protocols import Task
 from guerdon.rewards import reward
 from guerdon.runs import RunFolder
-from guerdon.trainer import TrainConfig, Trainer
+from guerdon.trainer import TrainConfig, Trainer, loop
 from guerdon.types import Example, Message, Prompt
 
 
@@ -76,16 +76,16 @@ def train(path, options, *, resume=False):
     return metrics, torch.cat([parameter.detach().flatten() for parameter in policy.parameters()])
 
 
-def raise_at(monkeypatch, name, call):
-    """Let `Trainer.<name>` raise `Killed` at its `call`-th call, counted from 0."""
-    original, calls = getattr(Trainer, name), iter(range(1000))
+def raise_at(monkeypatch, owner, name, call):
+    """Let `owner.name` raise `Killed` at its `call`-th call, counted from 0."""
+    original, calls = getattr(owner, name), iter(range(1000))
 
     def dies(*args, **kwargs):
         if next(calls) == call:
             raise Killed
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(Trainer, name, dies)
+    monkeypatch.setattr(owner, name, dies)
 
 
 @pytest.fixture(
@@ -103,18 +103,18 @@ def undisturbed(options, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("killed_in", "call"),
-    [("_sample", 0), ("_update", 0), ("_sample", 3), ("_update", 3)],
+    ("owner", "name", "call"),
+    [(Trainer, "_sample", 0), (loop, "reinforce", 0), (Trainer, "_sample", 3), (loop, "reinforce", 3)],
     ids=["before any step", "before the first update", "between checkpoints", "with a step to replay"],
 )
 def test_a_killed_run_with_a_divergence_resumes_to_the_same_numbers(
-    tmp_path, monkeypatch, options, undisturbed, killed_in, call
+    tmp_path, monkeypatch, options, undisturbed, owner, name, call
 ):
     """Checkpoints after RL steps 2 and 4 (the warm start's two steps end in one): killed in step 3, the policy loaded
     is not the one that RL started from, and the divergence must still be measured from that.
     """
     with monkeypatch.context() as patch:
-        raise_at(patch, killed_in, call)
+        raise_at(patch, owner, name, call)
         with pytest.raises(Killed):
             train(tmp_path / "run", options)
     resumed, weights = train(tmp_path / "run", options, resume=True)

@@ -17,7 +17,7 @@ from guerdon.policies.tabular import TabularPolicy  # noqa: E402
 from guerdon.protocols import Split, Task  # noqa: E402
 from guerdon.rewards import Reward, reward  # noqa: E402
 from guerdon.runs import RunFolder  # noqa: E402
-from guerdon.trainer import TrainConfig, Trainer  # noqa: E402
+from guerdon.trainer import TrainConfig, Trainer, loop  # noqa: E402
 from guerdon.transforms import center  # noqa: E402
 from guerdon.types import Example, Prompt, Score  # noqa: E402
 
@@ -205,7 +205,7 @@ def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, monkeypatch, killed_
     owner, name = {
         "sample": (Trainer, "_sample"),
         "score": (Trainer, "_keep"),
-        "update": (Trainer, "_update"),
+        "update": (loop, "reinforce"),
         "checkpoint": (RunFolder, "log"),
     }[killed_in]
     fields["reward"] = (is_right + is_early).then(center(decay=0.9))

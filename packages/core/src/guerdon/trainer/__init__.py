@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from guerdon.trainer.config import EvalConfig, LossConfig, OptimizerConfig, SamplingConfig, SftConfig, TrainConfig
 
 if TYPE_CHECKING:
-    from guerdon.trainer.loop import EvalResult, Trainer
+    from guerdon.trainer.evaluation import EvalResult
+    from guerdon.trainer.loop import Trainer
 
 __all__ = [
     "EvalConfig",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from guerdon.advantages import Advantages
 from guerdon.rewards import Reward, Scores, Sum, walk
 from guerdon.types import Example, Group, Prompt, Rollout, Score, Segment
 
@@ -33,6 +34,14 @@ def score_of(record: Mapping[str, Any]) -> Score:
 def part_weights(reward: Reward) -> dict[str, float]:
     """Each named term's weight, over all sums of the tree."""
     return {term.label: weight for node in walk(reward) if isinstance(node, Sum) for weight, term in node.terms}
+
+
+def shown_advantages(advantages: Advantages) -> list[list[float | None]]:
+    """Each rollout's advantage at its first step, as far as it has one; None where it is unscored."""
+    return [
+        [(values[0] if values else 0.0) if flag else None for values, flag in zip(*pair, strict=True)]
+        for pair in zip(advantages.values, advantages.scored, strict=True)
+    ]
 
 
 def rollout_records(
