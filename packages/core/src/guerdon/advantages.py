@@ -44,6 +44,15 @@ class Advantages:
         """How many rollouts have no score."""
         return sum(not flag for row in self.scored for flag in row)
 
+    def only(self, kept: Sequence[bool]) -> Advantages:
+        """Those of the groups that are kept."""
+        places = [place for place, keep in enumerate(kept) if keep]
+        return Advantages(
+            [self.values[place] for place in places],
+            [self.dead[place] for place in places],
+            [self.scored[place] for place in places],
+        )
+
 
 class Estimator(ABC):
     """Turns a group's scored values into one advantage per attempt; spreading them over steps is common to all."""

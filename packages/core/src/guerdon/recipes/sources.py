@@ -83,7 +83,9 @@ def _set(data: dict[str, Any], override: str) -> None:
     for key in keys[:-1]:
         if isinstance(node.get(key), str) and key in ("task", "policy", "reward", "advantage"):
             node[key] = {"use": node[key]}
-        node = node.setdefault(key, {})
+        if node.get(key) is None:  # absent, or written out as null: a part that is off
+            node[key] = {}
+        node = node[key]
         if not isinstance(node, dict):
             raise ConfigError(f"--set {override!r}: {key!r} is {node!r}, which has no fields")
     node[keys[-1]] = value

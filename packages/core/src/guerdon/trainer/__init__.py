@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guerdon.trainer.config import EvalConfig, LossConfig, OptimizerConfig, SamplingConfig, SftConfig, TrainConfig
+from guerdon.trainer.config import (
+    EvalConfig,
+    LossConfig,
+    OptimizerConfig,
+    RefillConfig,
+    SamplingConfig,
+    SftConfig,
+    TrainConfig,
+)
 
 if TYPE_CHECKING:
     from guerdon.trainer.evaluation import EvalResult
@@ -18,6 +26,7 @@ __all__ = [
     "EvalResult",
     "LossConfig",
     "OptimizerConfig",
+    "RefillConfig",
     "SamplingConfig",
     "SftConfig",
     "TrainConfig",

@@ -30,11 +30,12 @@ def batch_at(step: int, size: int, count: int, seed: int, phase: str) -> list[in
     indices: list[int] = []
     for place in range(step * size, (step + 1) * size):
         epoch, offset = divmod(place, count)
-        indices.append(_shuffled(count, seed, phase, epoch)[offset])
+        indices.append(shuffled(count, seed, phase, epoch)[offset])
     return indices
 
 
-def _shuffled(count: int, seed: int, phase: str, epoch: int) -> list[int]:
+def shuffled(count: int, seed: int, phase: str, epoch: int) -> list[int]:
+    """The numbers below `count` in an order of their own for every epoch of every phase."""
     order = list(range(count))
     random.Random(f"{seed}/{phase}/epoch{epoch}").shuffle(order)
     return order

@@ -84,6 +84,20 @@ class EvalConfig(Config):
     """Budget of an evaluated completion; null takes the training budget."""
 
 
+class RefillConfig(Config):
+    """Dynamic sampling: a group that teaches nothing leaves the update, and another prompt is asked in its place.
+
+    A group stays if its scored values differ and their mean lies strictly between `above` and `below`. Those that
+    leave also leave what the loss is averaged over.
+    """
+
+    max_rounds: Annotated[int, Field(ge=0)] = 3
+    """At most so many further rounds of sampling a step, each as large as what is missing, none asking a prompt again.
+    What is missing after the last one stays missing; 0 drops groups and asks nothing in their place."""
+    above: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    below: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
 class TrainConfig(Config):
     """A run: warm start, then `steps` of group-based policy gradient."""
 
@@ -92,6 +106,8 @@ class TrainConfig(Config):
     group_size: Annotated[int, Field(ge=2)] = 8
     updates_per_batch: Positive = 1
     """Passes over one sampled batch (GRPO's mu); from the second on the ratio leaves 1 and clipping bites."""
+    refill: RefillConfig | None = None
+    """Replace groups that teach nothing before the update; null trains on whatever was sampled."""
     sampling: SamplingConfig = SamplingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     loss: LossConfig = LossConfig()

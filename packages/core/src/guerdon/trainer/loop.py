@@ -7,6 +7,7 @@ before ─▶ warm start (SFT on references) ─▶ RL steps ─▶ after      e
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +24,10 @@ from guerdon.trainer.batches import batch_at, step_seed
 from guerdon.trainer.checkpoints import Position, restore, save
 from guerdon.trainer.config import TrainConfig
 from guerdon.trainer.evaluation import EvalResult, evaluate, evaluation_records
-from guerdon.trainer.measures import Metrics, batch_metrics, clocked
+from guerdon.trainer.measures import Clock, Metrics, batch_metrics
 from guerdon.trainer.optimizers import adamw, learning_rate
-from guerdon.trainer.records import groups_of, part_weights, rollout_records, shown_advantages
+from guerdon.trainer.records import groups_of, part_weights, rollout_records, rounds_of, shown_advantages
+from guerdon.trainer.refilling import Batch, prompt_order
 from guerdon.trainer.updates import imitate, reinforce
 from guerdon.types import Example, Group, Rollout
 
@@ -98,7 +100,7 @@ class Trainer:
                 torch.manual_seed(step_seed(self.seed, "sft", step))
                 size = min(sft.batch_size, len(chosen) * sft.epochs - step * sft.batch_size)
                 batch = [chosen[i] for i in batch_at(step, sft.batch_size, len(chosen), self.seed, "sft")[:size]]
-                with clocked() as clock:
+                with Clock() as clock:
                     lr = learning_rate(sft.optimizer, step, total)
                     metrics = imitate(self.policy, self._references(batch), self.config, optimizer, lr)
                 self._run.log(step, "sft", {**metrics, "time/train_s": clock.seconds})
@@ -149,31 +151,35 @@ class Trainer:
                     save(self._run, at, self.policy, self.reward, optimizer)
 
     def _reinforce_step(self, step: int, optimizer: torch.optim.Optimizer, reference: Policy | None) -> Metrics:
-        """Sample groups, score them, turn scores into advantages, update."""
-        config = self.config
-        seed = step_seed(self.seed, "rl", step)
-        torch.manual_seed(seed)
-        context = Context(step, config.steps, seed)
-        examples = [self._train[i] for i in batch_at(step, config.prompts_per_step, len(self._train), self.seed, "rl")]
+        """Sample groups and score them (again, while refill finds too few alive), credit, update."""
+        config, refill = self.config, self.config.refill
+        torch.manual_seed(step_seed(self.seed, "rl", step))
+        sampling, scoring, training = Clock(), Clock(), Clock()
+        prompts = prompt_order(step, config.prompts_per_step, len(self._train), self.seed)
+        replayed = self._replay(step)
+        batch = Batch(refill)
+        for number in range(1 + (refill.max_rounds if refill else 0)):
+            missing = config.prompts_per_step - sum(batch.kept)
+            examples = [self._train[i] for i in itertools.islice(prompts, missing)]
+            if not examples:
+                break
+            seed = step_seed(self.seed, f"rl-refill-{number}" if number else "rl", step)
+            with sampling:
+                groups = replayed[number][0] if replayed else self._sample(examples, seed)
+            with scoring:
+                known = replayed[number][1] if replayed else None
+                batch.add(groups, self._score(groups, Context(step, config.steps, seed), known))
 
-        stateful = [node for node in walk(self.reward) if node.stateful]
-        with clocked() as sampling:
-            replayed = self._replay(step)
-            groups = replayed[0] if replayed else self._sample(examples, seed)
-        with clocked() as scoring:
-            # Rewards that learn must see a replayed batch again, to learn the same from it.
-            kept = replayed[1] if replayed and not stateful else None
-            scores = kept or self._runner.score(self.reward, groups, context)
-            for node in stateful:
-                node.update(groups, scores, context)
-        advantages = self.advantage.estimate(groups, scores)
+        advantages = self.advantage.estimate(batch.groups, batch.scores)
         if not replayed:
-            self._keep(step, groups, scores, advantages)
-        with clocked() as training:
+            self._keep(step, batch, advantages)
+        with training:
             lr = learning_rate(config.optimizer, step, config.steps)
-            update = reinforce(self.policy, groups, advantages, config, optimizer, lr, reference)
+            credit = advantages.only(batch.kept)
+            update = reinforce(self.policy, batch.kept_groups, credit, config, optimizer, lr, reference)
         return {
-            **batch_metrics(groups, scores, advantages),
+            **batch_metrics(batch.groups, batch.scores, advantages),
+            **batch.metrics(),
             **update,
             "time/sample_s": sampling.seconds,
             "time/score_s": scoring.seconds,
@@ -190,6 +196,14 @@ class Trainer:
             )
         return groups
 
+    def _score(self, groups: list[Group], context: Context, known: Scores | None) -> Scores:
+        """A round's scores: those `known` from before a kill, unless rewards that learn must see the groups again."""
+        stateful = [node for node in walk(self.reward) if node.stateful]
+        scores = self._runner.score(self.reward, groups, context) if known is None or stateful else known
+        for node in stateful:
+            node.update(groups, scores, context)
+        return scores
+
     # -- evaluation --------------------------------------------------------------------------------------------------
 
     def evaluate(self, task: Task, *, limit: int | None = None, label: str = "evaluate") -> EvalResult:
@@ -204,7 +218,7 @@ class Trainer:
         for name, task in {"": self.task, **self.evals}.items():
             prefix = f"eval/{name}/" if name else "eval/"
             label = f"evaluate ({name or 'held out'}, {stage})"
-            with clocked() as clock:
+            with Clock() as clock:
                 result = self.evaluate(task, limit=self.config.eval.examples, label=label)
             logged |= {prefix + metric: value for metric, value in result.metrics.items()}
             logged |= {prefix + "count": result.count, prefix + "time_s": clock.seconds}
@@ -228,23 +242,26 @@ class Trainer:
                 self.policy.save(fresh)
         return frozen
 
-    def _keep(self, step: int, groups: Sequence[Group], scores: Scores, advantages: Advantages) -> None:
+    def _keep(self, step: int, batch: Batch, advantages: Advantages) -> None:
         """Write down what was sampled and scored, before the update."""
         records = rollout_records(
-            groups,
-            scores,
+            batch.groups,
+            batch.scores,
             step=step,
             phase="rl",
             weights=part_weights(self.reward),
-            advantages=shown_advantages(advantages),
-            references={group.example.id: self.task.reference(group.example) or "" for group in groups},
+            rounds=batch.rounds,
+            advantages=shown_advantages(advantages, batch.kept),
+            references={group.example.id: self.task.reference(group.example) or "" for group in batch.groups},
         )
         self._run.write_rollouts("rl", step, records)
 
-    def _replay(self, step: int) -> tuple[list[Group], Scores] | None:
-        """What this step sampled and scored before the run was killed, if it got that far under the same weights."""
+    def _replay(self, step: int) -> list[tuple[list[Group], Scores]]:
+        """What this step sampled and scored before the run was killed, round by round, if it got that far under the
+        same weights.
+        """
         records = self._run.read_rollouts("rl", step)
         if not records or records[0]["policy_version"] != self.policy.version:
-            return None
+            return []
         prompts = {name: self.task.prompt(self._examples[name]) for name in {record["example"] for record in records}}
-        return groups_of(records, self._examples, prompts)
+        return [groups_of(rows, self._examples, prompts) for rows in rounds_of(records)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
 
 from guerdon.advantages import Advantages
 from guerdon.rewards import Scores
@@ -18,7 +18,11 @@ Metrics = dict[str, float]
 
 
 def batch_metrics(groups: Sequence[Group], scores: Scores, advantages: Advantages) -> Metrics:
-    """What one batch earned: the total and each part (means over what is scored), spread, dead groups, lengths."""
+    """What one batch earned: the total and each part (means over what is scored), spread, dead groups, lengths.
+
+    Of all that was sampled, also of what refill leaves out of the update: the means are the policy's, not those of the
+    prompts that suit it.
+    """
     flat = [score for row in scores for score in row]
     lengths = [rollout.steps for group in groups for rollout in group.rollouts]
     values = [score.value for score in flat if score.scored]
@@ -52,14 +56,14 @@ def mean_scored(scores: Sequence[Score]) -> float:
 
 @dataclass
 class Clock:
-    """Seconds a block took, once it is left."""
+    """Seconds spent inside `with clock:`, all its blocks together."""
 
     seconds: float = 0.0
+    _since: float = field(default=0.0, repr=False)
 
+    def __enter__(self) -> Self:
+        self._since = time.perf_counter()
+        return self
 
-@contextlib.contextmanager
-def clocked() -> Iterator[Clock]:
-    """Time a block."""
-    clock, start = Clock(), time.perf_counter()
-    yield clock
-    clock.seconds = time.perf_counter() - start
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._since

@@ -36,11 +36,11 @@ def part_weights(reward: Reward) -> dict[str, float]:
     return {term.label: weight for node in walk(reward) if isinstance(node, Sum) for weight, term in node.terms}
 
 
-def shown_advantages(advantages: Advantages) -> list[list[float | None]]:
-    """Each rollout's advantage at its first step, as far as it has one; None where it is unscored."""
+def shown_advantages(advantages: Advantages, kept: Sequence[bool]) -> list[list[float | None]]:
+    """Each rollout's advantage at its first step; None where it is unscored, or its group is not kept."""
     return [
-        [(values[0] if values else 0.0) if flag else None for values, flag in zip(*pair, strict=True)]
-        for pair in zip(advantages.values, advantages.scored, strict=True)
+        [(values[0] if values else 0.0) if flag and keep else None for values, flag in zip(rows, flags, strict=True)]
+        for rows, flags, keep in zip(advantages.values, advantages.scored, kept, strict=True)
     ]
 
 
@@ -51,6 +51,7 @@ def rollout_records(
     step: int,
     phase: str,
     weights: Mapping[str, float],
+    rounds: Sequence[int] | None = None,
     advantages: Sequence[Sequence[float | None]] | None = None,
     references: Mapping[str, str] | None = None,
 ) -> list[Record]:
@@ -64,6 +65,7 @@ def rollout_records(
                     "phase": phase,
                     "example": rollout.example.id,
                     "group": number,
+                    "round": rounds[number] if rounds else 0,
                     "key": group.key,
                     "index": rollout.index,
                     "prompt": [
@@ -91,6 +93,14 @@ def _segment_record(segment: Segment) -> Record:
     if segment.action is not None:
         record["action"] = segment.action
     return record
+
+
+def rounds_of(records: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The records of each round of sampling, the first one first."""
+    rounds: dict[int, list[Mapping[str, Any]]] = {}
+    for record in records:
+        rounds.setdefault(record.get("round", 0), []).append(record)
+    return [rounds[number] for number in sorted(rounds)]
 
 
 def groups_of(

@@ -1,0 +1,78 @@
+"""Dynamic sampling: what a step samples and scores, round by round, and which groups of it are worth an update.
+
+Without refill a step has one round, and all its groups go into the update. With it, groups that teach nothing are left
+out, and further rounds ask other prompts in their place. Source: DAPO (arXiv:2503.14476), section 3.2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from guerdon.advantages import alive
+from guerdon.rewards import Scores
+from guerdon.trainer.batches import batch_at, shuffled
+from guerdon.types import Group
+
+if TYPE_CHECKING:
+    from guerdon.trainer.config import RefillConfig
+    from guerdon.trainer.measures import Metrics
+
+
+@dataclass
+class Batch:
+    """What one step sampled so far."""
+
+    refill: RefillConfig | None = None
+    """Which groups are worth an update; None: all of them."""
+    groups: list[Group] = field(default_factory=list)
+    scores: Scores = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+    """Per group: the round it was sampled in, from 0."""
+
+    def add(self, groups: list[Group], scores: Scores) -> None:
+        """A round more."""
+        self.rounds += [self.next_round] * len(groups)
+        self.groups += groups
+        self.scores += scores
+
+    @property
+    def next_round(self) -> int:
+        """How many rounds there were."""
+        return self.rounds[-1] + 1 if self.rounds else 0
+
+    @property
+    def kept(self) -> list[bool]:
+        """Per group: whether it goes into the update."""
+        if self.refill is None:
+            return [True] * len(self.groups)
+        above, below = self.refill.above, self.refill.below
+        return alive(self.scores, low=-math.inf if above is None else above, high=math.inf if below is None else below)
+
+    @property
+    def kept_groups(self) -> list[Group]:
+        """Those that go into the update."""
+        return [group for group, kept in zip(self.groups, self.kept, strict=True) if kept]
+
+    def metrics(self) -> Metrics:
+        """Further rounds sampled, groups kept for the update and groups left out of it; nothing without refill."""
+        if self.refill is None:
+            return {}
+        kept = sum(self.kept)
+        return {"refill/rounds": self.next_round - 1, "refill/kept": kept, "refill/dropped": len(self.groups) - kept}
+
+
+def prompt_order(step: int, size: int, count: int, seed: int) -> Iterator[int]:
+    """The prompts of a step in the order it may ask them: its own batch (`batch_at`), then all others, shuffled.
+
+    A pure function of its arguments, so that a resumed run refills with what an undisturbed one did.
+
+    >>> order = list(prompt_order(0, 2, 5, seed=0))
+    >>> order[:2] == batch_at(0, 2, 5, 0, "rl"), sorted(order)
+    (True, [0, 1, 2, 3, 4])
+    """
+    own = batch_at(step, size, count, seed, "rl")
+    yield from own
+    yield from (index for index in shuffled(count, seed, "refill", step) if index not in own)
