@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from guerdon.errors import ConfigError
+from guerdon.judges import Judge, LocalModel, OpenAICompatible, StandIn, number
 from guerdon.plugins.catalog import catalog, register_local
+from guerdon.protocols import JudgeBackend
 from guerdon.recipes import load_recipe
-from guerdon.rewards import reward
+from guerdon.recipes.building import build_reward
+from guerdon.rewards import Reward, reward
+from guerdon.types import Example, Rollout, Score
 
 
 @reward(name="test/long-v1", bounds=(0.0, 1.0))
@@ -18,6 +24,7 @@ def long(rollout):
 @pytest.fixture(autouse=True)
 def _offered():
     register_local("rewards", "test/long-v1", long)
+    register_local("rewards", "test/asked-v1", Asked)
     yield
     catalog.cache_clear()
 
@@ -36,3 +43,85 @@ def test_a_part_that_is_off_is_switched_on_by_one_of_its_fields():
 def test_an_unknown_field_of_an_optional_part_gets_the_nearest():
     with pytest.raises(ConfigError, match=r"'train\.refill\.max_round' is unknown; did you mean 'max_rounds'\?"):
         load_recipe(recipe(train={"refill": {"max_round": 2}}))
+
+
+# -- parts that are things of their own ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked(Reward, name="test/asked-v1", bounds=(0.0, 1.0)):
+    """Half of what a judge answers, at most 1."""
+
+    backend: JudgeBackend
+    second: Reward | None = None
+
+    def score(self, rollout):
+        (verdict,) = Judge(self.backend, number(0, 2)).ask([rollout.answer])
+        return Score(verdict.value / 2)
+
+
+def judged(backend, **options):
+    return recipe(reward={"use": "test/asked", "with": {"backend": backend, **options}})
+
+
+def built(data):
+    return build_reward(load_recipe(data).reward)
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        ("stand-in", StandIn()),
+        ({"use": "stand-in", "with": {"answers": ["1.5"]}}, StandIn(answers=("1.5",))),
+        (
+            {"use": "server", "with": {"base_url": "http://localhost:8000/v1", "model": "m", "timeout_s": 5}},
+            OpenAICompatible("http://localhost:8000/v1", "m", timeout_s=5.0),
+        ),
+        ({"use": "local", "with": {"model": "embedded"}}, LocalModel("embedded")),
+    ],
+    ids=["by name alone", "stand-in", "server", "local"],
+)
+def test_a_recipe_names_who_answers_a_judges_questions(backend, expected):
+    assert built(judged(backend)) == Asked(expected)
+
+
+def test_a_judge_named_in_a_recipe_judges():
+    """The stand-in always says 1.5, and the reward halves it."""
+    asked = built(judged({"use": "stand-in", "with": {"answers": ["1.5"]}}))
+    assert asked.score(Rollout.of(Example(id="1"), "anything")).value == 0.75
+
+
+def test_a_reward_may_take_another_as_an_option_described_like_any_reward():
+    second = {"sum": ["test/long", {"use": "test/asked", "weight": 2, "with": {"backend": "stand-in"}}]}
+    assert built(judged("stand-in", second=second)) == Asked(StandIn(), long + 2.0 * Asked(StandIn()))
+    assert built(judged("stand-in", second=None)) == Asked(StandIn())
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("stand", r"no judge named 'stand' .*Did you mean 'stand-in'\? \(field 'reward.with.backend.use'\)"),
+        ({"with": {}}, r"field 'reward.with.backend.use' is missing"),
+        ({"use": "stand-in", "wiht": {}}, r"field 'reward.with.backend.wiht' is unknown; did you mean 'with'\?"),
+        (
+            {"use": "stand-in", "with": {"answer": ["1"]}},
+            r"field 'reward.with.backend.with.answer' is unknown; did you mean 'answers'\?",
+        ),
+        ({"use": "stand-in", "with": {"answers": [1]}}, r"field 'reward.with.backend.with.answers.0' is 1; .*string"),
+        ({"use": "server"}, r"field 'reward.with.backend.with' lacks base_url, model; accepted are base_url, model, "),
+        (
+            {"use": "server", "with": {"base_url": "localhost", "model": "m"}},
+            r"(?s)base_url is 'localhost'; an http:// or https:// address.*field 'reward.with.backend.with'",
+        ),
+        ({"use": "local", "with": {"model": "./nowhere"}}, r"model is './nowhere', and there is no such folder"),
+        (3, r"field 'reward.with.backend' is 3; "),
+    ],
+)
+def test_a_wrong_judge_is_named_by_its_field(backend, said):
+    with pytest.raises(ConfigError, match=said):
+        built(judged(backend))
+
+
+def test_a_reward_without_options_refuses_them():
+    with pytest.raises(ConfigError, match=r"field 'reward.sum.1.with' is \{'limit': 3\}; 'test/long' takes no options"):
+        built(recipe(reward={"sum": ["test/long", {"use": "test/long", "with": {"limit": 3}}]}))

@@ -4,11 +4,13 @@ import sys
 import pytest
 
 from guerdon.errors import ConfigError, UnknownName
+from guerdon.judges import StandIn
 from guerdon.plugins.catalog import catalog
 from guerdon.recipes.building import build_reward
 from guerdon.recipes.schema import RewardSpec
 from guerdon.rewards import Reward
 from guerdon_sql import rewards
+from guerdon_sql.judged import JudgedQuery
 
 OURS = "guerdon-sql"
 
@@ -66,11 +68,30 @@ def test_a_recipe_can_name_the_total_and_set_its_options():
 
 def test_a_wrong_option_in_a_recipe_is_named_with_its_path():
     spec = RewardSpec.model_validate({"use": "sql/execution", "with": {"comparison": "sets"}})
-    with pytest.raises(ConfigError, match=r"reward\.with\.comparison is 'sets'.*'bag', 'ordered' or 'spider'"):
+    with pytest.raises(ConfigError, match=r"reward\.with\.comparison' is 'sets'.*'bag', 'ordered' or 'spider'"):
         build_reward(spec)
     spec = RewardSpec.model_validate({"use": "sql/execution", "with": {"comparisn": "bag"}})
     with pytest.raises(ConfigError, match=r"reward\.with\.comparisn.*did you mean 'comparison'"):
         build_reward(spec)
+
+
+def test_a_recipe_can_name_the_judge_and_who_answers_it():
+    """Through the total, whose execution is the judge's gate, and by hand."""
+    judge = {"use": "sql/judge", "with": {"backend": {"use": "stand-in", "with": {"answers": ["1.5"]}}}}
+    expected = JudgedQuery(StandIn(answers=("1.5",)))
+    total = RewardSpec.model_validate({"use": "sql/reasoning-sql", "with": {"judge": judge, "comparison": "bag"}})
+    assert build_reward(total) == rewards.reasoning_sql(expected, comparison="bag")
+    alone = RewardSpec.model_validate({**judge, "weight": 2.0, "unless": "sql/execution"})
+    assert build_reward(alone) == 2.0 * expected.unless(rewards.Execution())
+
+
+def test_a_judge_without_a_backend_or_with_a_misspelt_one_is_named_with_its_path():
+    without = {"use": "sql/reasoning-sql", "with": {"judge": "sql/judge"}}
+    with pytest.raises(ConfigError, match=r"field 'reward\.with\.judge\.with' lacks backend; accepted are backend, "):
+        build_reward(RewardSpec.model_validate(without))
+    misspelt = {"use": "sql/reasoning-sql", "with": {"judge": {"use": "sql/judge", "with": {"backend": "sever"}}}}
+    with pytest.raises(UnknownName, match=r"Did you mean 'server'\? \(field 'reward\.with\.judge\.with\.backend\.use'"):
+        build_reward(RewardSpec.model_validate(misspelt))
 
 
 def printed(code):

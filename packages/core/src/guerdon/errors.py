@@ -44,6 +44,11 @@ class UnknownName(ConfigError, LookupError):  # noqa: N818 - reads as what it is
         super().__init__(message)
         self.kind, self.name = kind, name
 
+    def at(self, field: str) -> UnknownName:
+        """The same error, saying also which field of a recipe has the name."""
+        self.args = (f"{self.args[0]} (field {field!r})",)
+        return self
+
 
 class TaskError(GuerdonError):
     """The task is broken, whoever answers it."""

@@ -35,6 +35,14 @@ def guerdon_policies(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_judges(register: Register) -> None:
+    """Who can answer a judge's questions."""
+    register("stand-in", "guerdon.judges:StandIn", summary="deterministic answers without a model, for dry runs")
+    register("server", "guerdon.judges:OpenAICompatible", summary="any server that speaks OpenAI's chat completions")
+    register("local", "guerdon.judges:LocalModel", summary="a causal language model on this machine")
+
+
+@hookimpl
 def guerdon_transforms(register: Register) -> None:
     """How values are shaped."""
     transforms = "guerdon.transforms"

@@ -171,10 +171,13 @@ class Environment(Protocol):
         """Answer the segments so far; the last one is the policy's newest turn."""
 
 
+@runtime_checkable
 class JudgeBackend(Protocol):
     """Answers questions in batches: a model, a server, or a deterministic stand-in."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Tells apart what may answer differently: part of what answers are remembered by."""
 
     def answer(self, questions: Sequence[Sequence[Mapping[str, str]]], *, seed: int) -> list[str | None]:
         """One text per question (a list of chat messages), in order; None where the backend failed for good."""

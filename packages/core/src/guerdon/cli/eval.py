@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from guerdon.cli.sources import naming
 from guerdon.errors import RunError
 
 
@@ -35,7 +36,8 @@ def command(source: str, checkpoint: Path | None, overrides: tuple[str, ...], li
     is_run = (run / "recipe.yaml").is_file()
     recipe = load_recipe(run / "recipe.yaml" if is_run else source, overrides)
     weights = find_checkpoint(run if is_run else None, checkpoint)
-    results = evaluate_recipe(recipe, checkpoint=weights, limit=limit)
+    with naming(source):
+        results = evaluate_recipe(recipe, checkpoint=weights, limit=limit)
     if as_json:
         shown = {task: {"count": result.count, "metrics": dict(result.metrics)} for task, result in results.items()}
         click.echo(json.dumps({"checkpoint": str(weights) if weights else None, "tasks": shown}, indent=2))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import examples_of, reward_spec, rows_of_file, rows_of_run, task_use
+from guerdon.cli.sources import examples_of, naming, reward_spec, rows_of_file, rows_of_run, task_use
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def command(
     numbered = _with_groups_of(numbered, index)
     if not numbered:
         raise ConfigError(f"none of the {len(rows)} rollouts is that of example {example!r} with number {index}")
-    _score(use, spec, numbered, index, as_json)
+    with naming(source):
+        _score(use, spec, numbered, index, as_json)
 
 
 def _asked(source: str | None, task: str | None, rewards: Sequence[str]) -> tuple[Use, RewardSpec]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,17 @@ def named(text: str) -> tuple[float, str, dict[str, Any]]:
         return float(match["weight"] or 1.0), match["name"], options
     except ValueError:
         raise ConfigError(form) from None
+
+
+@contextmanager
+def naming(source: str | Path | None) -> Iterator[None]:
+    """Within it, an error about a recipe's names and options also says whose recipe that is."""
+    try:
+        yield
+    except ConfigError as error:
+        if source is not None:
+            error.add_note(f"The recipe is {str(source)!r}.")
+        raise
 
 
 def task_use(text: str) -> Use:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from guerdon.cli import INTERRUPTED
+from guerdon.cli.sources import naming
 
 
 @click.command("train")
@@ -38,7 +39,8 @@ def command(
     folder = out or default_folder(asked)
     click.echo(f"run folder {folder}")
     try:
-        result = run_recipe(asked, folder, resume=resume)
+        with naming(source):
+            result = run_recipe(asked, folder, resume=resume)
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; resume with: guerdon train {folder} --resume", err=True)
         ctx.exit(INTERRUPTED)

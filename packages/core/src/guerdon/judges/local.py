@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guerdon.errors import ConfigError
 from guerdon.protocols import Sampling
 from guerdon.types import Message, Prompt
 
@@ -20,6 +22,13 @@ class LocalModel:
 
     model: str
     max_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        if self.model.startswith((".", "/", "~")) and not Path(self.model).is_dir():
+            raise ConfigError(
+                f"LocalModel.model is {self.model!r}, and there is no such folder; accepted are a folder "
+                "with a model in it, a hub id, or the embedded model's name"
+            )
 
     @property
     def name(self) -> str:

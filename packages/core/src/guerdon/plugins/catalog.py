@@ -23,7 +23,9 @@ import pluggy
 from guerdon.errors import ConfigError, PluginError, UnknownName
 from guerdon.plugins import PROJECT, hooks
 
-Kind = Literal["rewards", "transforms", "tasks", "policies", "tools", "recipes", "claims", "attacks", "commands"]
+Kind = Literal[
+    "rewards", "transforms", "tasks", "policies", "judges", "tools", "recipes", "claims", "attacks", "commands"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 LOCAL = "(this process)"

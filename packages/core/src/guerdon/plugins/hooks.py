@@ -35,6 +35,11 @@ def guerdon_policies(register: Register) -> None:
 
 
 @hookspec
+def guerdon_judges(register: Register) -> None:
+    """Offer those who answer a judge's questions: `JudgeBackend` classes, or functions that return one."""
+
+
+@hookspec
 def guerdon_tools(register: Register) -> None:
     """Offer tools that a policy may call in the middle of a rollout."""
 

@@ -1,4 +1,4 @@
-"""From names and options to objects: tasks, policies, rewards, estimators."""
+"""From names and options to objects: tasks, policies, rewards, judges, estimators."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import dataclasses
 import difflib
 import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from guerdon import advantages
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import Kind, catalog
+from guerdon.protocols import JudgeBackend
+from guerdon.recipes.explaining import explain
+from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Reward
 from guerdon.rewards.algebra import Sum, Weighted
 from guerdon.transforms import chain
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy, Task
-    from guerdon.recipes.schema import RewardSpec, Use
 
 ESTIMATORS: dict[str, type[advantages.Estimator]] = {
     "group_relative": advantages.group_relative,
@@ -34,22 +36,30 @@ def build_task(use: Use, where: str = "task") -> Task:
     return task
 
 
-def build_policy(use: Use, *, seed: int) -> Policy:
+def build_policy(use: Use, *, seed: int, where: str = "policy") -> Policy:
     """The policy of that name; `seed` reaches those that take one and were not given another."""
-    made = catalog().load("policies", use.use)
+    made = _loaded("policies", use.use, where)
     options = dict(use.options)
     if "seed" in inspect.signature(made).parameters:
         options.setdefault("seed", seed)
-    policy: Policy = construct(made, options, f"policy ({use.use})")
+    policy: Policy = construct(made, options, f"{where}.with")
     return policy
 
 
-def build_advantage(use: Use) -> advantages.Estimator:
+def build_advantage(use: Use, where: str = "advantage") -> advantages.Estimator:
     """The advantage estimator of that name."""
     if use.use not in ESTIMATORS:
-        raise UnknownName("advantage estimator", use.use, ESTIMATORS)
-    estimator: advantages.Estimator = construct(ESTIMATORS[use.use], use.options, "advantage.with")
+        raise UnknownName("advantage estimator", use.use, ESTIMATORS).at(f"{where}.use")
+    estimator: advantages.Estimator = construct(ESTIMATORS[use.use], use.options, f"{where}.with")
     return estimator
+
+
+def build_judge(use: Use, where: str = "judge") -> JudgeBackend:
+    """The judge's backend of that name."""
+    backend = _named("judges", use, where)
+    if not isinstance(backend, JudgeBackend):
+        raise ConfigError(f"{where}.use: {use.use!r} is a {type(backend).__name__}, which cannot answer questions")
+    return backend
 
 
 def build_reward(spec: RewardSpec, where: str = "reward") -> Reward:
@@ -65,16 +75,16 @@ def build_reward(spec: RewardSpec, where: str = "reward") -> Reward:
     if spec.unless is not None:
         reward = reward.unless(build_reward(spec.unless, f"{where}.unless"), above=spec.above)
     if spec.then:
-        transforms = [
-            construct(catalog().load("transforms", use.use), use.options, f"{where}.then") for use in spec.then
-        ]
+        transforms = [_named("transforms", use, f"{where}.then.{index}") for index, use in enumerate(spec.then)]
         reward = reward.then(chain(*transforms))
     return reward if spec.weight == 1.0 else Weighted(spec.weight, reward)
 
 
 def _reward_named(spec: RewardSpec, where: str) -> Reward:
     assert spec.use is not None  # the schema allows `use` or `sum`
-    made = catalog().load("rewards", spec.use)
+    made = _loaded("rewards", spec.use, where)
+    if isinstance(made, Reward) and spec.options:
+        raise ConfigError(f"field '{where}.with' is {spec.options!r}; {spec.use!r} takes no options")
     reward = made if isinstance(made, Reward) else construct(made, spec.options, f"{where}.with")
     if not isinstance(reward, Reward):
         raise ConfigError(f"{where}.use: {spec.use!r} is a {type(reward).__name__}, not a reward")
@@ -82,11 +92,27 @@ def _reward_named(spec: RewardSpec, where: str) -> Reward:
 
 
 def _named(kind: Kind, use: Use, where: str) -> Any:
-    return construct(catalog().load(kind, use.use), use.options, f"{where}.with")
+    return construct(_loaded(kind, use.use, where), use.options, f"{where}.with")
+
+
+def _loaded(kind: Kind, name: str, where: str) -> Any:
+    try:
+        return catalog().load(kind, name)
+    except UnknownName as error:
+        raise error.at(f"{where}.use") from None
+
+
+PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
+    Reward: (RewardSpec, build_reward),
+    JudgeBackend: (Use, build_judge),
+}
+"""Options that are things of their own, by annotation: how a recipe describes one, and who builds it."""
 
 
 def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     """Call a class or function with options from a recipe, each checked against its annotation first.
+
+    An option that is a reward or a judge's backend is described as everywhere: by a name, or by `use` and `with`.
 
     Raises:
         ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.
@@ -101,15 +127,19 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(parameters) or 'none'}"
-            raise ConfigError(f"{where}.{name} is unknown; {hint}")
+            raise ConfigError(f"field '{where}.{name}' is unknown; {hint}")
     missing = [
         name for name, parameter in parameters.items() if parameter.default is parameter.empty and name not in options
     ]
     if missing:
-        raise ConfigError(f"{where} needs {', '.join(missing)}")
+        raise ConfigError(f"field '{where}' lacks {', '.join(missing)}; accepted are {', '.join(parameters)}")
     hints = _hints(made)
     checked = {name: _coerced(value, hints.get(name, Any), f"{where}.{name}") for name, value in options.items()}
-    return made(**checked)
+    try:
+        return made(**checked)
+    except ConfigError as error:  # it names its option, and not where in the recipe that stands
+        error.add_note(f"That is in field {where!r}.")
+        raise
 
 
 def _hints(made: Any) -> dict[str, Any]:
@@ -122,6 +152,14 @@ def _hints(made: Any) -> dict[str, Any]:
 
 
 def _coerced(value: Any, annotation: Any, where: str) -> Any:
+    if isinstance(value, str | Mapping):
+        for part, (described, build) in PARTS.items():
+            if annotation is part or part in typing.get_args(annotation):
+                return build(_validated(value, described, where), where)
+    return _validated(value, annotation, where)
+
+
+def _validated(value: Any, annotation: Any, where: str) -> Any:
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(
             annotation, config=ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -131,6 +169,4 @@ def _coerced(value: Any, annotation: Any, where: str) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join([where, *(str(part) for part in first["loc"])])
-        raise ConfigError(f"{path} is {first['input']!r}; {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+        raise ConfigError(explain(error.errors()[0], annotation, where)) from None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from guerdon.errors import ConfigError
 from guerdon.plugins.catalog import catalog
+from guerdon.recipes.explaining import explain
 from guerdon.recipes.schema import Recipe
 
 
@@ -38,7 +38,7 @@ def validated(data: Mapping[str, Any], origin: str) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: " + "; ".join(_explain(item) for item in error.errors())) from None
+        raise ConfigError(f"{origin}: " + "; ".join(explain(item, Recipe) for item in error.errors())) from None
 
 
 def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -89,29 +89,3 @@ def _set(data: dict[str, Any], override: str) -> None:
         if not isinstance(node, dict):
             raise ConfigError(f"--set {override!r}: {key!r} is {node!r}, which has no fields")
     node[keys[-1]] = value
-
-
-def _explain(item: Any) -> str:
-    path = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        known = _fields(item["loc"][:-1])
-        near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"accepted are {', '.join(known)}"
-        return f"field {path!r} is unknown; {hint}"
-    if item["type"] == "missing":
-        return f"field {path!r} is missing"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"field {path!r} is {item['input']!r}; {message[:1].lower()}{message[1:]}"
-
-
-def _fields(loc: Sequence[Any]) -> list[str]:
-    model: Any = Recipe
-    for part in loc:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            by_name = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-            annotation = by_name.get(str(part))
-            inner = [kind for kind in get_args(annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
-            model = inner[0] if inner else annotation
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return [field.alias or name for name, field in model.model_fields.items()]
-    return []
