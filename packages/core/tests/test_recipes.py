@@ -12,8 +12,9 @@ from guerdon.plugins.catalog import catalog, register_local
 from guerdon.protocols import JudgeBackend
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward
-from guerdon.rewards import Reward, reward
-from guerdon.types import Example, Rollout, Score
+from guerdon.rewards import Context, Reward, Sum, reward
+from guerdon.transforms import center, chain, clip, standardize
+from guerdon.types import Example, Group, Rollout, Score
 
 
 @reward(name="test/long-v1", bounds=(0.0, 1.0))
@@ -125,3 +126,42 @@ def test_a_wrong_judge_is_named_by_its_field(backend, said):
 def test_a_reward_without_options_refuses_them():
     with pytest.raises(ConfigError, match=r"field 'reward.sum.1.with' is \{'limit': 3\}; 'test/long' takes no options"):
         built(recipe(reward={"sum": ["test/long", {"use": "test/long", "with": {"limit": 3}}]}))
+
+
+# -- shaping ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_recipe_chains_transforms_over_any_node_of_the_tree():
+    """Item by item what `.then(chain(...))` says in Python, on a term and on the whole."""
+    shape = [{"use": "center", "with": {"decay": 0.9}}, {"use": "clip", "with": {"low": -1, "high": 1}}]
+    tree = {"sum": [{"use": "test/long", "then": ["standardize"]}], "then": shape}
+    expected = Sum.of(long.then(chain(standardize()))).then(chain(center(decay=0.9), clip(-1.0, 1.0)))
+    assert built(recipe(reward=tree)) == expected
+    assert repr(built(recipe(reward=tree))) == repr(expected)
+
+
+def test_the_chain_shapes_left_to_right():
+    """Four times 0.5 and 1 are 2 and 4, and 3 is the most; clipped first, they would be 2 and 4."""
+    tree = {
+        "use": "test/long",
+        "then": [{"use": "scale", "with": {"factor": 4}}, {"use": "clip", "with": {"low": 0, "high": 3}}],
+    }
+    group = Group.of([Rollout.of(Example(id="1"), "x" * length) for length in (5, 10)])
+    assert [score.value for score in Context().scores(built(recipe(reward=tree)), [group])[0]] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        (["clip"], r"field 'reward.then.0.with' lacks low, high"),
+        (["standardize", "clap"], r"no transform named 'clap' .*Did you mean 'clip'\? \(field 'reward.then.1.use'\)"),
+        (
+            [{"use": "clip", "with": {"low": 0, "hihg": 1}}],
+            r"'reward.then.0.with.hihg' is unknown; did you mean 'high'\?",
+        ),
+        ("clip", r"field 'reward.then' is 'clip'; "),
+    ],
+)
+def test_a_wrong_transform_is_named_by_its_place_in_the_chain(then, said):
+    with pytest.raises(ConfigError, match=said):
+        built(recipe(reward={"use": "test/long", "then": then}))
