@@ -209,6 +209,40 @@ def test_a_tree_sees_as_much_as_its_widest_part():
     assert a.gated_by(b).then(center()).sees == "batch"
 
 
+one, two = (reward(lambda rollout: 1.0, name=name, bounds=(0.0, 1.0)) for name in ("one", "two"))
+three = reward(lambda rollout: 1.0, name="three", bounds=(-2.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("tree", "bounds"),
+    [
+        (3.0 * one + 2.0 * two.unless(one), (0.0, 3.0)),  # one is 0: 2; one is above 0: 3
+        (2.0 * one + 3.0 * two.unless(one), (0.0, 3.0)),
+        (one + two.unless(one, above=0.5), (0.0, 1.5)),  # up to 0.5 and 1; beyond it 1
+        (-1.0 * one + 2.0 * two.gated_by(one), (-1.0, 2.0)),  # one is 0: 0; above 0: from -1 + 0 to 0 + 2
+        (one.gated_by(three) + two.unless(three), (0.0, 1.0)),  # one or the other, and three is no term itself
+        (three + one.gated_by(three, above=-1.0), (-2.0, 2.0)),  # up to -1: [-2, -1]; beyond: [-1, 1] + [0, 1]
+        (one.gated_by(three, above=-1.0) + two.unless(three, above=0.5), (0.0, 2.0)),  # both between -1 and 0.5
+        (one + two.gated_by(three), (0.0, 2.0)),  # a gate on which nothing else hangs
+        (one + 2.0 * two.unless(one) + three, (-2.0, 3.0)),
+        ((one + 2.0 * two.unless(one)).gated_by(three), (0.0, 2.0)),
+        (one + two.unless(one, above=1.0), (0.0, 2.0)),  # a gate that is always open
+        (one + two.gated_by(one, above=1.0), (0.0, 1.0)),  # one that never is
+    ],
+    ids=repr,
+)
+def test_terms_that_hang_on_one_gate_are_bounded_together(tree, bounds):
+    """By hand, case by case; an abstaining term reaches every bound to 0."""
+    assert tree.bounds == bounds
+
+
+@given(rows, weights, weights, st.floats(-10.0, 10.0), st.floats(-10.0, 10.0))
+def test_a_sum_of_gated_terms_stays_within_its_own_bounds(rows, u, v, low, high):
+    """The runner refuses a value outside: nothing here may raise."""
+    tree = u * a + v * b.unless(a, above=low) + c.gated_by(a, above=high) + Says("b").gated_by(c).named("d")
+    evaluate(tree, rows)
+
+
 def test_bounds_follow_the_algebra():
     """Bounds of each leaf are (-10, 10)."""
     assert (0.5 * a).bounds == (-5.0, 5.0)

@@ -144,7 +144,8 @@ def test_the_total_prints_pickles_and_compares():
     assert pickle.loads(pickle.dumps(total)) == total != reasoning_sql()
     assert repr(total).startswith("(3.0 * Execution(fallback='whole', timeout_s=2.0")
     assert total.bounds == (0.0, 7.0)
-    assert reasoning_sql(judge=Says(1.0)).bounds == (0.0, 9.0)  # the sum does not know that E and J exclude each other
+    assert reasoning_sql(judge=Says(1.0)).bounds == (0.0, 7.0)  # E and J exclude each other: 3 + 4, or 2 + 4
+    assert reasoning_sql(judge=Says(1.0), execution_weight=1.0).bounds == (0.0, 6.0)  # 1 + 4, or 2 + 4
     assert total.sees == "rollout"
 
 

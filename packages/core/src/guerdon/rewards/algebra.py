@@ -14,6 +14,7 @@ sum without it would rank this rollout below its siblings for something it did n
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -131,10 +132,18 @@ class Sum(Reward):
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
-        """The sum of the terms' bounds, reaching to 0 since any term may abstain."""
+        """The least and the greatest sum, reaching to 0 since any term may abstain.
+
+        Terms that hang on one gate are taken together: `3 * a + 2 * b.unless(a)`, both in [0, 1], ends at 3 and not at
+        5, since the second counts only where a is 0.
+        """
+        ends = [self._bounds_if(case) for case in _cases(self.children)]
+        return min(low for low, _ in ends), max(high for _, high in ends)
+
+    def _bounds_if(self, case: _Case) -> tuple[float, float]:
         low = high = 0.0
         for weight, reward in self.terms:  # added in the order of `_add`: `sum` rounds otherwise from Python 3.12 on
-            ends = _scaled(weight, reward.bounds)
+            ends = _scaled(weight, _bounds_if(reward, case))
             low, high = low + min(ends[0], 0.0), high + max(ends[1], 0.0)
         return low, high
 
@@ -171,6 +180,36 @@ class Sum(Reward):
     def __repr__(self) -> str:
         shown = [repr(reward) if weight == 1.0 else f"{weight!r} * {_operand(reward)}" for weight, reward in self.terms]
         return f"({' + '.join(shown)})" if len(shown) > 1 else f"Sum({self.terms!r})"
+
+
+_Case = Sequence[tuple[Reward, tuple[float, float]]]
+"""Where the values of some gates lie: intervals on one side of every threshold."""
+
+
+def _cases(terms: Sequence[Reward]) -> Iterator[_Case]:
+    """All that can be true at once of the gates on which more than one of the terms hang."""
+    gates = [term for term in terms if isinstance(term, Gate)]
+    shared: list[Reward] = []
+    for by in (gate.by for gate in gates):
+        if by not in shared and (by in terms or sum(gate.by == by for gate in gates) > 1):
+            shared.append(by)
+    sides = []
+    for by in shared:
+        low, high = by.bounds
+        cuts = sorted({gate.above for gate in gates if gate.by == by and low <= gate.above < high})
+        sides.append([(by, side) for side in itertools.pairwise([low, *cuts, high])])
+    return itertools.product(*sides)
+
+
+def _bounds_if(reward: Reward, case: _Case) -> tuple[float, float]:
+    """A term's bounds in that case."""
+    for by, side in case:
+        if reward == by:
+            return side
+        if isinstance(reward, Gate) and reward.by == by:
+            beyond = side[1] > reward.above
+            return reward.reward.bounds if beyond == (reward.opens == "above") else (0.0, 0.0)
+    return reward.bounds
 
 
 def _sum_without_abstainers(weights: list[float], parts: dict[str, Score]) -> Score:
