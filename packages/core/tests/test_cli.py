@@ -15,6 +15,7 @@ from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progres
 from guerdon.cli import main
 from guerdon.cli.eval import find_checkpoint
 from guerdon.cli.sources import named
+from guerdon.diagnostics.findings import Finding
 from guerdon.errors import ConfigError, RunError
 from guerdon.plugins.catalog import KINDS, catalog, register_local
 from guerdon.protocols import Split, Task
@@ -317,6 +318,25 @@ def test_doctor_exits_with_1_when_the_cache_cannot_be_written(tmp_path, monkeypa
     assert result.exit_code == 1
     (finding,) = [finding for finding in json.loads(result.output) if finding["subject"] == "cache folder"]
     assert finding["status"] == "problem"
+
+
+def test_doctor_shows_what_a_plugin_checks():
+    """A check that fails is a finding of its own, and the others are still shown."""
+
+    def broken():
+        raise OSError("no such device")
+
+    def telescope():
+        yield Finding("telescope", "points north")
+        yield Finding("mirror", "is cracked", "problem", "buy another")
+
+    register_local("checks", "test/broken", broken)
+    register_local("checks", "test/telescope", telescope)
+    findings = json.loads(run("doctor", "--json", code=1))
+    told = {finding["subject"]: (finding["status"], finding["found"]) for finding in findings}
+    assert told["telescope"] == ("ok", "points north")
+    assert told["mirror"] == ("problem", "is cracked")
+    assert told["test/broken"] == ("problem", "the check itself fails: OSError: no such device")
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def test_each_reward_is_what_its_name_says():
             assert found is rewards.reasoning_sql
 
 
-@pytest.mark.parametrize("kind", ["tasks", "recipes", "claims"])
+@pytest.mark.parametrize("kind", ["tasks", "recipes", "claims", "checks"])
 def test_every_other_name_can_be_loaded(kind):
     assert ours(kind)
     for entry in ours(kind):

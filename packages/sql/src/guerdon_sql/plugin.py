@@ -42,3 +42,11 @@ def guerdon_recipes(register: Register) -> None:
 def guerdon_claims(register: Register) -> None:
     """Reasoning-SQL's central claim."""
     register("reasoning_sql", "guerdon_sql.claims:ReasoningSql", summary="partial rewards beat execution alone")
+
+
+@hookimpl
+def guerdon_checks(register: Register) -> None:
+    """What `guerdon doctor` should know of this package."""
+    register(
+        "sql/sandbox", "guerdon_sql.checks:sandbox", summary="the layers that confine a query, each put to the test"
+    )

@@ -9,29 +9,19 @@ import platform
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import click
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
-
-    subject: str
-    found: str
-    status: Literal["ok", "absent", "problem"] = "ok"
-    """`absent`: something optional is not there. `problem`: work is stopped by it."""
-    advice: str = ""
+from guerdon.diagnostics.findings import Finding
 
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Check versions, processor, memory, the training libraries, the embedded model and the plugins.
+    """Check versions, processor, memory, the training libraries, the embedded model, the plugins and what they check.
 
     Exits with 1 if something stops work.
     """
@@ -55,6 +45,7 @@ def examine() -> Iterator[Finding]:
     yield _embedded_model()
     yield _cache()
     yield from _plugins()
+    yield from _checks()
 
 
 def _processor() -> Iterator[Finding]:
@@ -139,6 +130,18 @@ def _plugins() -> Iterator[Finding]:
     yield Finding("plugins", ", ".join(sorted(offered)) or "none")
     for problem in catalog().problems:
         yield Finding("plugin problem", str(problem), "problem", "upgrade or uninstall that distribution")
+
+
+def _checks() -> Iterator[Finding]:
+    """What the plugins look at themselves."""
+    from guerdon.plugins.catalog import catalog
+
+    for entry in catalog().entries("checks"):
+        try:
+            yield from catalog().load("checks", entry.name)()
+        except Exception as error:  # noqa: BLE001 - a stranger's check: a boundary; the failure is the finding
+            told = f"the check itself fails: {type(error).__name__}: {error}"
+            yield Finding(entry.name, told, "problem", f"report it to {entry.distribution}")
 
 
 def _print(findings: list[Finding]) -> None:

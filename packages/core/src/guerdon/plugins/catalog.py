@@ -24,7 +24,17 @@ from guerdon.errors import ConfigError, PluginError, UnknownName
 from guerdon.plugins import PROJECT, hooks
 
 Kind = Literal[
-    "rewards", "transforms", "tasks", "policies", "judges", "tools", "recipes", "claims", "attacks", "commands"
+    "rewards",
+    "transforms",
+    "tasks",
+    "policies",
+    "judges",
+    "tools",
+    "recipes",
+    "claims",
+    "attacks",
+    "commands",
+    "checks",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

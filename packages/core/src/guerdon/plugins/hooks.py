@@ -62,3 +62,10 @@ def guerdon_attacks(register: Register) -> None:
 @hookspec
 def guerdon_commands(register: Register) -> None:
     """Offer subcommands of `guerdon`: click commands. Their `summary` is what `guerdon --help` shows."""
+
+
+@hookspec
+def guerdon_checks(register: Register) -> None:
+    """Offer checks for `guerdon doctor`: functions without arguments that return, or yield, each `Finding`
+    (`guerdon.diagnostics.findings`).
+    """
