@@ -1,0 +1,50 @@
+"""Low-rank adapters in place of full weights, through peft."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from guerdon.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LoraSpec:
+    """Low-rank adapters in place of full weights (Hu et al. 2021, equation 3: W + alpha / r * B A)."""
+
+    r: int = 16
+    """Rank, at least 1."""
+    alpha: float = 32.0
+    dropout: float = 0.0
+    """Share of adapter inputs dropped while training, in [0, 1)."""
+    targets: tuple[str, ...] | str = "all-linear"
+    """Names of the adapted modules, or `all-linear`: every linear layer but the head."""
+
+
+def spec_of(saved: Mapping[str, Any]) -> LoraSpec:
+    """The spec that a saved policy was made with."""
+    targets = saved["targets"]
+    return LoraSpec(**{**saved, "targets": targets if isinstance(targets, str) else tuple(targets)})
+
+
+def with_adapters(model: Any, spec: LoraSpec, seed: int) -> Any:
+    """The model inside a peft wrapper with fresh adapters, which depend on the seed alone.
+
+    Raises:
+        ConfigError: no module of the model has a target's name.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    targets = spec.targets if isinstance(spec.targets, str) else list(spec.targets)
+    config = LoraConfig(
+        r=spec.r, lora_alpha=spec.alpha, lora_dropout=spec.dropout, target_modules=targets, task_type="CAUSAL_LM"
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            return get_peft_model(model, config)
+        except ValueError as error:
+            raise ConfigError(f"lora: {error}") from error

@@ -1,0 +1,134 @@
+"""Attempts at examples, turn by turn: the engine speaks, an environment answers, until one of them ends it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from guerdon.engines.stopping import cut_after, decode
+from guerdon.policies.chat import Chat, with_observation
+from guerdon.protocols import Engine, Environment, Generation, Sampling, Task
+from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
+
+MAX_TURNS = 64
+"""A multi-turn rollout whose environment never ends it is cut here."""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Who speaks, and how words become tokens."""
+
+    engine: Engine
+    chat: Chat
+
+    def groups(
+        self, task: Task, examples: Sequence[Example], n: int, sampling: Sampling, *, seed: int, version: int
+    ) -> list[Group]:
+        """`n` finished attempts at each example; see `LanguagePolicy.sample`."""
+        attempts = [self._begun(task, example, n, _mix(seed, place)) for place, example in enumerate(examples)]
+        contexts = [group[0].context for group in attempts if group]
+        for group, drawn in zip(attempts, self.engine.generate(contexts, n, sampling, seed=seed), strict=True):
+            for attempt, generation in zip(group, drawn, strict=True):
+                attempt.take(self._segment(generation, sampling), generation.stop)
+        turn = 0
+        while waiting := self._answered([a for group in attempts for a in group], sampling, last=turn == MAX_TURNS):
+            turn += 1
+            contexts = [attempt.context for attempt in waiting]
+            drawn_each = self.engine.generate(contexts, 1, sampling, seed=_mix(seed, -turn))
+            for attempt, (generation,) in zip(waiting, drawn_each, strict=True):
+                attempt.take(self._segment(generation, sampling), generation.stop)
+        return [
+            Group.of([attempt.rollout(version, place) for place, attempt in enumerate(group)])
+            for group in attempts
+            if group
+        ]
+
+    def _begun(self, task: Task, example: Example, n: int, seed: int) -> list[Attempt]:
+        """Attempts with nothing said yet; each has its own environment, begun from the same seed."""
+        worlds = [task.environment(example) for _ in range(n)]
+        openings = [world.reset(seed=seed & 0x7FFFFFFF) for world in worlds if world is not None]
+        prompt = task.prompt(example)
+        if openings:
+            prompt = with_observation(prompt, openings[0])
+        ids, forced = self.chat.prompt_ids(prompt), self.chat.encode(prompt.forced)
+        return [Attempt(example, prompt, ids, world, forced) for world in worlds]
+
+    def _segment(self, generation: Generation, sampling: Sampling) -> Segment:
+        """The generation as a segment; its text leaves out the end token and what follows a stop string."""
+        ids = generation.token_ids
+        written = ids[:-1] if generation.stop == "stop" and ids and ids[-1] in self._ends else ids
+        text = cut_after(decode(self.chat.tokenizer, written), sampling.stop)
+        return Segment("policy", text, ids, generation.logprobs)
+
+    def _answered(self, attempts: Sequence[Attempt], sampling: Sampling, *, last: bool) -> list[Attempt]:
+        """Let every open attempt's environment answer; those that may go on, with its words appended."""
+        waiting = []
+        for attempt in attempts:
+            if attempt.world is None or attempt.done:
+                continue
+            turn = attempt.world.step(attempt.segments)
+            attempt.segments[-1] = replace(attempt.segments[-1], observation=turn)
+            if turn.terminated:
+                attempt.end("environment")
+            elif turn.truncated or last:
+                attempt.end("length")
+            ended = bool(attempt.segments[-1].token_ids) and attempt.segments[-1].token_ids[-1] in self._ends
+            ids = () if attempt.done else self.chat.reply_ids(turn.observation, ended=ended)
+            if turn.observation or ids:
+                attempt.segments.append(Segment("environment", turn.observation, ids))
+            if not attempt.done and len(attempt.context) + sampling.max_tokens > self._context:
+                attempt.end("length")
+            if not attempt.done:
+                waiting.append(attempt)
+        return waiting
+
+    @property
+    def _ends(self) -> frozenset[int]:
+        return getattr(self.engine, "end_ids", None) or frozenset([self.chat.end_id])
+
+    @property
+    def _context(self) -> float:
+        return getattr(self.engine, "context_length", None) or math.inf
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One rollout in the making."""
+
+    example: Example
+    prompt: Prompt
+    prompt_ids: tuple[int, ...]
+    world: Environment | None
+    forced_ids: tuple[int, ...]
+    segments: list[Segment] = field(default_factory=list)
+    stop: StopReason = "stop"
+    done: bool = False
+
+    def __post_init__(self) -> None:
+        if self.forced_ids:
+            self.segments.append(Segment("forced", self.prompt.forced, self.forced_ids))
+
+    @property
+    def context(self) -> list[int]:
+        """All tokens so far."""
+        return [*self.prompt_ids, *(token for segment in self.segments for token in segment.token_ids)]
+
+    def take(self, segment: Segment, stop: StopReason) -> None:
+        """The policy's turn. Cut by its budget, it is the last one."""
+        self.segments.append(segment)
+        self.stop = stop
+        self.done = self.world is None or stop != "stop"
+
+    def end(self, stop: StopReason) -> None:
+        """No further turn."""
+        self.stop, self.done = stop, True
+
+    def rollout(self, version: int, index: int) -> Rollout:
+        """The finished rollout."""
+        return Rollout(self.example, tuple(self.segments), self.prompt, self.prompt_ids, self.stop, version, index)
+
+
+def _mix(seed: int, place: int) -> int:
+    """A seed of its own for each turn or world, in [0, 2**63)."""
+    return (seed * 1_000_003 + place) & (2**63 - 1)
