@@ -10,6 +10,7 @@ Axes: B rows, W width, H query heads, K key/value heads, D head width, F feed-fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +19,35 @@ from torch.nn import functional
 from guerdon.engines.attention import plain
 from guerdon.engines.cache import PromptAttention, SharedPrefix
 from guerdon.engines.decoders import SharedDecoder
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """One layer's weights, as rows of outputs by columns of inputs; none of them a copy."""
+
+    norm_W: torch.Tensor
+    qkv: torch.Tensor
+    """((H + 2 K) D, W): queries, keys, values, one below the other."""
+    out: torch.Tensor
+    """(W, H D)."""
+    second_norm_W: torch.Tensor
+    gate_up: torch.Tensor
+    """(2 F, W): the gate above what it gates."""
+    down: torch.Tensor
+    """(W, F)."""
+
+    @classmethod
+    def of(cls, layer: Any) -> LayerWeights:
+        """The weights of a layer of transformers' Llama."""
+        attention, feed = layer.self_attn, layer.mlp
+        return cls(
+            norm_W=layer.input_layernorm.weight,
+            qkv=_joined(attention.q_proj, attention.k_proj, attention.v_proj),
+            out=_weight(attention.o_proj),
+            second_norm_W=layer.post_attention_layernorm.weight,
+            gate_up=_joined(feed.gate_proj, feed.up_proj),
+            down=_weight(feed.down_proj),
+        )
 
 
 class LlamaDecoder(SharedDecoder):
@@ -48,7 +78,7 @@ class LlamaDecoder(SharedDecoder):
 
     def start(self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int) -> torch.Tensor:
         """See `Decoder.start`. The weights are looked up anew: they may have been merged or replaced since."""
-        self.layers = [_layer(layer) for layer in plain(self.model).get_decoder().layers]
+        self.layers = [LayerWeights.of(layer) for layer in plain(self.model).get_decoder().layers]
         return super().start(prompts, groups, capacity)
 
     def forward(
@@ -67,15 +97,17 @@ class LlamaDecoder(SharedDecoder):
         )
         head_width = cos_B1D.shape[-1]
         cos_BND, sin_BND = _rotation(cos_B1D, sin_B1D, heads, kv_heads)
-        for place, (norm_W, qkv, out, second_norm_W, gate_up, down) in enumerate(self.layers):
-            read = self.linear(torch.rms_norm(x_BW, (width,), norm_W, epsilon), qkv).view(rows, -1, head_width)
+        for place, layer in enumerate(self.layers):
+            read = self.linear(torch.rms_norm(x_BW, (width,), layer.norm_W, epsilon), layer.qkv)
+            read = read.view(rows, -1, head_width)
             query_key, value = read[:, : heads + kv_heads], read[:, heads + kv_heads :]
             rotated = torch.addcmul(query_key * cos_BND, query_key.roll(head_width // 2, -1), sin_BND)
             query = rotated[:, :heads].view(rows, kv_heads, heads // kv_heads, head_width)
             seen = attention.attend_rows(place, query, rotated[:, heads:], value)
-            x_BW = x_BW + self.linear(seen.reshape(rows, heads * head_width), out)
-            gate, up = self.linear(torch.rms_norm(x_BW, (width,), second_norm_W, epsilon), gate_up).chunk(2, dim=-1)
-            x_BW = x_BW + self.linear(functional.silu(gate) * up, down)
+            x_BW = x_BW + self.linear(seen.reshape(rows, heads * head_width), layer.out)
+            both = self.linear(torch.rms_norm(x_BW, (width,), layer.second_norm_W, epsilon), layer.gate_up)
+            gate, up = both.chunk(2, dim=-1)
+            x_BW = x_BW + self.linear(functional.silu(gate) * up, layer.down)
         return torch.rms_norm(x_BW, (width,), decoder.norm.weight, epsilon)[:, None]
 
 
@@ -88,18 +120,6 @@ def _rotation(
     scale_N1 = torch.ones(heads + kv_heads, 1, dtype=cos_B1D.dtype, device=cos_B1D.device)
     scale_N1[:heads] = sin_B1D.shape[-1] ** -0.5
     return cos_B1D * scale_N1, signed_B1D * scale_N1
-
-
-def _layer(layer: Any) -> tuple[torch.Tensor, ...]:
-    attention, feed = layer.self_attn, layer.mlp
-    return (
-        layer.input_layernorm.weight,
-        _joined(attention.q_proj, attention.k_proj, attention.v_proj),
-        _weight(attention.o_proj),
-        layer.post_attention_layernorm.weight,
-        _joined(feed.gate_proj, feed.up_proj),
-        _weight(feed.down_proj),
-    )
 
 
 def _weight(linear: Any) -> torch.nn.Parameter:
