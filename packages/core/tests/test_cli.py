@@ -16,7 +16,7 @@ from guerdon.cli import main
 from guerdon.cli.eval import find_checkpoint
 from guerdon.cli.sources import named
 from guerdon.diagnostics.findings import Finding
-from guerdon.errors import ConfigError, RunError
+from guerdon.errors import ConfigError, RunError, TaskError
 from guerdon.plugins.catalog import KINDS, catalog, register_local
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward, reward
@@ -387,6 +387,69 @@ def test_every_name_that_core_offers_loads():
         for entry in catalog().entries(kind):
             if entry.distribution == "guerdon":
                 assert callable(catalog().load(kind, entry.name)), entry
+
+
+RECIPE = "{task: test/sums, policy: {use: tabular, with: {states: [a], actions: [b]}}, reward: test/adds}"
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("mine.yaml", "--resume"), "to resume, name the run folder: guerdon train RUN --resume"),
+        (("mine.yaml", "--resume", "--out", "nowhere"), "'nowhere' holds no run: there is no recipe.yaml in it"),
+        (("empty", "--resume"), "'empty' holds no run: there is no recipe.yaml in it"),
+        (("mine.json",), "'mine.json' ends in '.json'; accepted are .yaml, .yml and .toml"),
+        (("nowhere.yaml",), "'nowhere.yaml' cannot be read: No such file or directory"),
+        (("mine.yaml", "--set", "train.stesp=3"), "mine.yaml: field 'train.stesp' is unknown; did you mean 'steps'?"),
+        (("mine.yaml", "--set", "train.steps=few"), "mine.yaml: field 'train.steps' is 'few'; input should be a valid"),
+        (("mine.yaml", "--set", "reward=test/ads"), "'test/adds-v1'? (field 'reward.use')\nThe recipe is 'mine.yaml'."),
+        (
+            ("mine.yaml", "--set", "task.with.cuont=3"),
+            "'task.with.cuont' is unknown; did you mean 'count'?\nThe recipe",
+        ),
+        (("mine.yaml", "--set", "task.with.count=0"), "task 'test/sums-v1' has no training examples\nThe recipe is"),
+        (
+            ("mine.yaml", "--set", "policy={use: scripted, with: {script: {a: [b]}}}"),
+            "the policy has nothing that could be trained",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_train_says_what_is_wrong_and_has_written_nothing(arguments, said, recipe):
+    pytest.importorskip("torch")
+    (recipe.parent / "empty").mkdir()
+    recipe.with_suffix(".json").write_text("{}")
+    before = sorted(recipe.parent.iterdir())
+    assert said in run("train", *arguments, code=2)
+    assert sorted(recipe.parent.iterdir()) == before
+
+
+def test_a_task_whose_files_are_not_in_order_is_said_before_the_run_folder_is_made(recipe):
+    pytest.importorskip("torch")
+
+    class Broken(Sums):
+        def examples(self, split):
+            raise TaskError("row 3 has no question")
+
+    register_local("tasks", "test/broken", Broken)
+    said = run("train", "mine.yaml", "--set", "task=test/broken", "--out", "run", code=2)
+    assert said == "error: row 3 has no question\nThe recipe is 'mine.yaml'.\n"
+    assert not (recipe.parent / "run").exists()
+
+
+def test_eval_says_that_there_is_no_checkpoint_yet(tmp_path):
+    with pytest.raises(RunError, match=r"^no checkpoint yet in '.*'; there are: none"):
+        find_checkpoint(tmp_path, None)
+    with pytest.raises(RunError, match=r"^no checkpoint 'step-1', and no run folder is named"):
+        find_checkpoint(None, Path("step-1"))
 
 
 def test_an_interrupted_run_says_how_to_resume_it(tmp_path, monkeypatch):

@@ -60,6 +60,23 @@ def test_a_failed_unpacking_leaves_nothing_behind(monkeypatch, tmp_path):
 @installed
 @pytest.mark.model
 @pytest.mark.slow
+def test_a_disk_that_fills_up_while_unpacking_is_said(monkeypatch, tmp_path):
+    from safetensors import SafetensorError
+    from transformers import PreTrainedModel
+
+    def full(*_args, **_options):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setenv("GUERDON_CACHE", str(tmp_path))
+    monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
+    with pytest.raises(PolicyError, match=r"No space left.*GUERDON_CACHE"):
+        embedded.resolve("embedded")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+@installed
+@pytest.mark.model
+@pytest.mark.slow
 def test_it_answers_a_simple_question_in_the_chat_format():
     policy = LanguagePolicy.from_pretrained(dtype="float32", device="cpu")
     ids = policy.tokenizer.apply_chat_template(

@@ -185,6 +185,21 @@ def test_a_task_is_its_fields(generated):
     assert Generated(levels=["filter"], mix=[1]) == Generated(levels=("filter",), mix=(1.0,))
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), sqlite3.OperationalError("database or disk is full")]
+)
+def test_a_disk_that_fills_up_while_building_is_said_and_leaves_nothing(error, tmp_path, monkeypatch):
+    def full(folder, **_):
+        (folder / "half").write_text("")
+        raise error
+
+    monkeypatch.setenv("GUERDON_CACHE", str(tmp_path))
+    monkeypatch.setattr("guerdon_sql.generate.build", full)
+    with pytest.raises(TaskError, match=r"cannot write the cache at .*(No space|full).*Set GUERDON_CACHE"):
+        Generated(train_size=1, eval_size=1).examples("eval")
+    assert list((tmp_path / "sql").iterdir()) == []
+
+
 def test_a_cache_that_cannot_be_written_says_how_to_choose_another(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("GUERDON_CACHE", str(tmp_path / "file"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +32,7 @@ def _built(stem: str, settings: Mapping[str, Any], build: Callable[..., None]) -
     folder = cache_folder() / "sql" / f"{stem}-{_fingerprint(settings)}"
     try:
         return built_once(folder, lambda scratch: build(scratch, **settings))
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:  # the latter: "database or disk is full"
         place = str(folder.parent)
         raise TaskError(
             f"cannot write the cache at {place!r}: {error}. Set GUERDON_CACHE to a writable folder."

@@ -63,7 +63,6 @@ def find_checkpoint(run: Path | None, asked: Path | None) -> Path | None:
     wanted = [folder for folder in there if asked is None or folder.name == str(asked)]
     if not wanted:
         names = ", ".join(folder.name for folder in there) or "none"
-        raise RunError(
-            f"no checkpoint {str(asked) if asked else 'yet'!r} in {str(run) if run else 'sight'!r}; there are: {names}"
-        )
+        what = "no checkpoint yet" if asked is None else f"no checkpoint {str(asked)!r}"
+        raise RunError(f"{what} in {str(run)!r}; there are: {names}" if run else f"{what}, and no run folder is named")
     return max(wanted, key=lambda folder: int(folder.name.rpartition("-")[2]))

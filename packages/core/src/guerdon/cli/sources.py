@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guerdon.errors import ConfigError, RunError, UnknownName
+from guerdon.errors import ConfigError, RunError, TaskError, UnknownName
 
 if TYPE_CHECKING:
     from guerdon.protocols import Task
@@ -53,10 +53,10 @@ def named(text: str) -> tuple[float, str, dict[str, Any]]:
 
 @contextmanager
 def naming(source: str | Path | None) -> Iterator[None]:
-    """Within it, an error about a recipe's names and options also says whose recipe that is."""
+    """Within it, an error about a recipe's names, options and task also says whose recipe that is."""
     try:
         yield
-    except ConfigError as error:
+    except (ConfigError, TaskError) as error:
         if source is not None:
             error.add_note(f"The recipe is {str(source)!r}.")
         raise

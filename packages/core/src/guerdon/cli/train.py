@@ -36,11 +36,10 @@ def command(
     if seed is not None:
         overrides = (*overrides, f"seed={seed}")
     asked = load_recipe(source, overrides)
-    folder = out or default_folder(asked)
-    click.echo(f"run folder {folder}")
+    folder = out if out or resume else default_folder(asked)
     try:
         with naming(source):
-            result = run_recipe(asked, folder, resume=resume)
+            result = run_recipe(asked, folder, resume=resume, started=lambda path: click.echo(f"run folder {path}"))
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted; resume with: guerdon train {folder} --resume", err=True)
         ctx.exit(INTERRUPTED)

@@ -80,8 +80,12 @@ def _dequantise(source: Path, target: Path) -> None:
 
     Transformers refuses to save a model that it loaded from GGUF, so its state goes into a fresh model of the same
     configuration, less the traces of the quantisation.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder, file = str(source.parent), source.name
@@ -99,7 +103,10 @@ def _dequantise(source: Path, target: Path) -> None:
     fresh.load_state_dict(loaded.state_dict(), assign=True)
     fresh.tie_weights()
     fresh.generation_config = loaded.generation_config
-    fresh.save_pretrained(target)
+    try:
+        fresh.save_pretrained(target)
+    except SafetensorError as error:  # what safetensors makes of a full disk
+        raise OSError(str(error)) from error
     # The GGUF names a context of 10^30 tokens; the model's own limit is the truth.
     tokenizer.model_max_length = config.max_position_embeddings
     tokenizer.save_pretrained(target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,19 +35,33 @@ def default_folder(recipe: Recipe) -> Path:
     return Path("runs") / f"{recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def run_recipe(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> RunResult:
+def run_recipe(
+    recipe: Recipe,
+    out: Path | None = None,
+    *,
+    resume: bool = False,
+    started: Callable[[Path], None] = lambda folder: None,
+) -> RunResult:
     """Train by a recipe, from the start or from the latest checkpoint in `out`, and write the report.
+
+    Args:
+        recipe: what to do.
+        out: the run folder; None for `default_folder`.
+        resume: go on with the run in `out`.
+        started: told the run folder when everything the recipe names is there and the folder is open.
 
     Raises:
         ConfigError: a name or an option is wrong; nothing has been written.
+        TaskError: the task's files are not in order; nothing has been written.
         RunError: the run folder cannot be used.
     """
     from guerdon.diagnostics.report import render
     from guerdon.runs import RunFolder, versions
 
     if resume and out is None:
-        raise ConfigError("to resume, name the run folder")
+        raise ConfigError("to resume, name the run folder: guerdon train RUN --resume")
     trainer = trainer_of(recipe)
+    trainer.check()
     path = out or default_folder(recipe)
     text = recipe_text(recipe)
     keep = recipe.train.keep_checkpoints
@@ -63,6 +77,7 @@ def run_recipe(recipe: Recipe, out: Path | None = None, *, resume: bool = False)
         facts = {name: str(getattr(trainer.policy, name)).removeprefix("torch.") for name in known}
         run = RunFolder.create(path, text, recipe.seed, versions(**facts), keep=keep)
     with run:
+        started(path)
         trainer.fit(run, resume=resume)
         evals = tuple(line for line in run.metrics() if line["phase"] == "eval")
     return RunResult(path, render(path), evals)

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import catalog
 from guerdon.recipes.explaining import explain
 from guerdon.recipes.schema import Recipe
@@ -49,8 +49,17 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         try:
             return parsed(path.read_text(encoding="utf-8"), str(path), toml=path.suffix == ".toml"), str(path)
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"recipe file {str(path)!r} cannot be read: {error}") from None
-    found = catalog().load("recipes", str(source))
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"recipe file {str(path)!r} cannot be read: {reason}") from None
+    try:
+        found = catalog().load("recipes", str(source))
+    except UnknownName:
+        if path.is_dir():
+            raise ConfigError(f"{str(path)!r} holds no run: there is no recipe.yaml in it") from None
+        if path.is_file():
+            accepted = "accepted are .yaml, .yml and .toml"
+            raise ConfigError(f"recipe file {str(path)!r} ends in {path.suffix!r}; {accepted}") from None
+        raise
     text = found() if callable(found) else found
     origin = f"recipe {str(source)!r}"
     return (dict(text) if isinstance(text, Mapping) else parsed(str(text), origin)), origin

@@ -56,17 +56,35 @@ class Trainer:
     def __post_init__(self) -> None:
         self._runner = self.runner or Runner(on_error=self.config.on_reward_error)
 
+    def check(self) -> None:
+        """Load what the run will ask for, so that what is wrong with it is said before anything is written.
+
+        Raises:
+            ConfigError: there is nothing to train on, or nothing that could be trained.
+            TaskError: the task's files are not there or not in order.
+        """
+        config = self.config
+        if config.steps or config.sft.examples:
+            asked = f"train.steps is {config.steps} and train.sft.examples {config.sft.examples}"
+            if not self.task.examples("train"):
+                raise ConfigError(f"{asked}, but task {self.task.name!r} has no training examples")
+            if next(iter(self.policy.parameters()), None) is None:
+                raise ConfigError(f"{asked}, but the policy has nothing that could be trained; accepted are 0 and 0")
+        if config.eval.examples:
+            for task in (self.task, *self.evals.values()):
+                task.examples("eval")
+
     def fit(self, run: RunFolder, *, resume: bool = False) -> None:
         """Train, writing everything into `run`; or take it up at the latest checkpoint there.
 
         Raises:
+            ConfigError: see `check`.
             RunError: the folder cannot be written, or there is nothing to resume from.
             RewardError: a reward raised or broke its promise, and `on_reward_error` is "raise".
         """
+        self.check()
         self._run = run
         self._train = self.task.examples("train")
-        if not self._train and (self.config.steps or self.config.sft.examples):
-            raise ConfigError(f"task {self.task.name!r} has no training examples")
         self._examples = {example.id: example for example in self._train}
         try:
             at = restore(run, self.policy, self.reward) if resume else Position()
