@@ -12,7 +12,8 @@ from guerdon.errors import ConfigError
 from guerdon.protocols import Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.types import Example, Prompt
-from guerdon_sql.prompts import Layout, Rules, chat_prompt, check_options, completion
+from guerdon_sql.formats import Layout
+from guerdon_sql.prompts import Rules, chat_prompt, check_options, completion
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import SchemaStyle
 
