@@ -76,32 +76,37 @@ def _match(got: Sequence[Row], gold: Sequence[Row], near: Closeness, ordered: bo
     if ordered:
         return all(map(near.rows, got, gold))
     forward = _neighbours(got, gold, near)
-    if not all(forward):
+    if forward is None:
         return False
     if as_set:
         return len(set().union(*forward)) == len(gold)
     return _perfect(forward)
 
 
-def _neighbours(rows: Sequence[Row], others: Sequence[Row], near: Closeness) -> list[list[int]]:
-    """For each of `rows`, the places of the near ones among `others`."""
+def _neighbours(rows: Sequence[Row], others: Sequence[Row], near: Closeness) -> list[list[int]] | None:
+    """For each of `rows`, the places of the near ones among `others`; None as soon as a row has none."""
     pivot = _pivot(others)
     buckets: dict[Row, list[tuple[float, int]]] = defaultdict(list)
     for place, other in enumerate(others):
         buckets[_skeleton(other)].append((_sort_value(other, pivot), place))
     for bucket in buckets.values():
         bucket.sort()
-    found: list[list[int]] = []
+    found: dict[Row, list[int]] = {}  # equal rows have the same neighbours
     looked_at = 0
     for row in rows:
+        if row in found:
+            continue
         bucket = buckets.get(_skeleton(row), [])
         low, high = near.window(_sort_value(row, pivot))
         start, end = bisect_left(bucket, (low, -1)), bisect_right(bucket, (high, len(others)))
         looked_at += end - start
         if looked_at > MAX_EDGES:
             raise _Exhausted
-        found.append([place for _, place in bucket[start:end] if near.rows(row, others[place])])
-    return found
+        places = [place for _, place in bucket[start:end] if near.rows(row, others[place])]
+        if not places:
+            return None
+        found[row] = places
+    return [found[row] for row in rows]
 
 
 def _perfect(edges: list[list[int]]) -> bool:
