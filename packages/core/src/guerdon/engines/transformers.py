@@ -43,13 +43,14 @@ class TransformersEngine:
     """Implements `guerdon.protocols.Engine` over a causal model of transformers (or a peft wrapper of one)."""
 
     def __init__(
-        self, model: Any, tokenizer: Any = None, *, max_rows: int = 64, max_tokens_held: int = 1 << 16
+        self, model: Any, tokenizer: Any = None, *, max_rows: int = 256, max_tokens_held: int = 1 << 16
     ) -> None:
         """
         Args:
             model: the module itself; its present weights are used at every call.
             tokenizer: needed for stop strings only.
-            max_rows: the most completions decoded side by side.
+            max_rows: the most completions decoded side by side. More of them cost a step hardly more: 64, 128 and 256
+                gave 409, 466 and 500 tokens a second (SmolLM2-135M in bfloat16, two cores).
             max_tokens_held: the most prompt and completion tokens whose keys and values are held at once; a single
                 completion may exceed it.
         """
