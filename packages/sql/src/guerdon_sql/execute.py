@@ -105,9 +105,9 @@ def run(
     try:
         connection, key = connections.take(query, os.fspath(database), limits)
     except (sqlite3.Error, MemoryError, ValueError) as error:
-        status, *told = _classify(error, [])
+        status, told, *_ = _classify(error, [])
         unread = status == "fail" and isinstance(error, sqlite3.Error)  # no query was there yet to blame
-        return outcome("invalid" if unread else status, *told)
+        return outcome("invalid" if unread else status, told)
     started, cpu_started = time.perf_counter(), time.thread_time()
     found = connection.answer(query, limits)
     connections.give_back(key if found[0] in _LEAVE_NOTHING else None, connection)
@@ -205,7 +205,9 @@ class Connection:
         ):
             self._raw.setlimit(limit, value)
         self._raw.execute("PRAGMA temp_store=MEMORY")  # a big sort must not fill the disk
-        self._raw.execute("SELECT 1 FROM sqlite_master LIMIT 0").close()  # reads the schema: whose fault is a damaged one
+        self._raw.execute(
+            "SELECT 1 FROM sqlite_master LIMIT 0"
+        ).close()  # reads the schema now: no query's fault or time
         if now is not None:
             clock.freeze(self._raw, now)
         self._raw.set_authorizer(self._authorize)
@@ -217,7 +219,7 @@ class Connection:
         self._deadline = time.thread_time() + limits.deadline_s  # a busy machine must not make a right answer late
         outcome = self._attempt(query, limits)
         if outcome[0] == "fail" and outcome[1].startswith("Could not decode to UTF-8"):
-            # Text that is not UTF-8 is the data's flaw, not the query's. Surrogate escapes keep different bytes different.
+            # Text that is not UTF-8 is the data's flaw, not the query's; surrogate escapes keep different bytes apart.
             self._raw.text_factory = _decode
             outcome = self._attempt(query, limits)
             self._raw.text_factory = str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -49,7 +50,8 @@ class Result:
 
     status: Status
     columns: tuple[str, ...] = ()
-    rows: list[Row] = field(default_factory=list)
+    rows: Sequence[Row] = field(default_factory=list)
+    """From a worker: decoded each time they are looked at (`guerdon_sql.packed`), so look once."""
     error: str = ""
     """Why the status is not `ok`, for people."""
     elapsed_s: float = 0.0

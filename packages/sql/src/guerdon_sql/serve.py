@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 from guerdon_sql.execute import Connections, run
 from guerdon_sql.limits import Limits, Result
+from guerdon_sql.packed import pack
 
 HEADER = struct.Struct("<I")
 OUT_OF_MEMORY = "the query ran out of memory"
@@ -88,7 +89,8 @@ def _confine(memory_bytes: int) -> None:
 
 
 def _plain(result: Result) -> tuple[Any, ...]:
-    return (result.status, result.columns, result.rows, result.error, result.elapsed_s, result.cpu_s, "worker")
+    rows = pack(result.rows) if result.rows else b""
+    return (result.status, result.columns, len(result.rows), rows, result.error, result.elapsed_s, result.cpu_s)
 
 
 def _read(source: BinaryIO) -> Any:
