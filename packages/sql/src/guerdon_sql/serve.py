@@ -19,7 +19,8 @@ import time
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-from guerdon_sql.execute import Connections, run
+from guerdon_sql.connections import Connections
+from guerdon_sql.execute import run
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.packed import pack
 

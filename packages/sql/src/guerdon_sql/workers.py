@@ -3,8 +3,8 @@
 An `Executor` keeps a few worker processes and hands them queries. Each query has a deadline in processor seconds,
 watched from here (and, `WALL_FACTOR` times as long, by the wall clock): a worker that misses it (in one long machine
 step, where SQLite cannot be interrupted) is killed and replaced, and only the query it was at is lost. Inside, the
-kernel's limits on processor time, address space and file size stand behind SQLite's own. A worker holds no secret, no
-reference answer, and no state from one query to the next.
+kernel's limits on processor time, address space and file size stand behind SQLite's own. A worker holds no secret and
+no reference answer; what it keeps from one query to the next is open files (see `guerdon_sql.connections`).
 
 Workers are fresh interpreters (30 ms each), not forks: safe beside threads, torch and CUDA. They end with their
 executor, with the interpreter, or when their stdin closes, whichever comes first.
@@ -193,7 +193,7 @@ class _Batch:
         self.trouble = ""
         self._places: dict[tuple[str, str], int] = {}
         self._begun = 0
-        """All places below have been handed to a worker, or refused."""
+        """The places below have been handed to a worker, or needed none."""
         self._limit_values = astuple(limits)
 
     @property
