@@ -405,6 +405,15 @@ def test_results_that_fill_the_room_end_a_turn_early(executor, company):
     assert len(executor.run_many(items)) == 300
 
 
+def test_a_turn_may_end_with_nothing_in_flight(company):
+    """All that was sent ahead has come back when the room is found to be used up: there is nothing to wait for."""
+    items = [(f"SELECT {number}", company) for number in range(60)]
+    with Executor(workers=1) as executor:
+        for _ in range(50):
+            rows = [result.rows for result in executor.run_first(items, room_bytes=0)]
+            assert rows == [[(number,)] for number in range(len(rows))] != []
+
+
 def test_a_turn_that_ends_early_still_loses_only_what_hangs(executor, company):
     long_step = "SELECT printf('%.*c', 2000000000, 'a')"
     items = [(long_step if number == 1 else f"SELECT hex('{number}')", company) for number in range(100)]

@@ -138,6 +138,7 @@ class Executor:
                     return
                 if batch.held_bytes > batch.room_bytes:
                     batch.cut()
+                    continue  # perhaps nothing is left to wait for
                 window = min(WINDOW, max(1, IN_FLIGHT // len(self._pool)), -(-len(batch.waiting) // len(self._pool)))
                 for worker in self._pool:
                     worker.take(batch, window)
