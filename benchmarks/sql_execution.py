@@ -10,7 +10,7 @@ results too, each of which is proven by a second run); its worker processes, one
 in training. A plain query takes about 0.1 ms on an open connection, a slow one about 4 ms.
 
 Wall time is what counts, but only means something with the cores to ourselves; processor time (ours with the workers')
-is printed beside it for busy machines, where handing over between three processes costs more than the queries.
+is printed beside it for busy machines, where two workers share with others the cores they would have side by side.
 
 Before anything is timed: verdicts are equal on every completion that is neither slow nor a cheat, and every cheat earns
 1 from the peer and 0 from us.

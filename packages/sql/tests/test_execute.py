@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from guerdon_sql import executions
 from guerdon_sql.execute import Limits, Result, is_deterministic, run
 from guerdon_sql.gold import gold_result, gold_results
 from guerdon_sql.workers import Executor, default_executor
@@ -392,3 +393,40 @@ def test_limits_cross_the_pipe_as_plain_values():
     from dataclasses import astuple
 
     assert Limits(*marshal.loads(marshal.dumps(astuple(Limits(now="2024-01-01"))))) == Limits(now="2024-01-01")
+
+
+def test_results_that_fill_the_room_end_a_turn_early(executor, company):
+    """Every result has 10,000 bytes: to the four there is room for, two workers can add the 64 that are sent ahead."""
+    items = [(f"SELECT printf('%.*c', 10000, 'x'), {number}", company) for number in range(300)]
+    first = executor.run_first(items, room_bytes=40_000)
+    assert 4 <= len(first) < 200
+    assert [result.rows[0][1] for result in first] == list(range(len(first)))
+    assert len(executor.run_first(items[:3] + items[:3], room_bytes=1)) >= 1
+    assert len(executor.run_many(items)) == 300
+
+
+def test_a_turn_may_end_with_nothing_in_flight(company):
+    """All that was sent ahead has come back when the room is found to be used up: there is nothing to wait for."""
+    items = [(f"SELECT {number}", company) for number in range(60)]
+    with Executor(workers=1) as executor:
+        for _ in range(50):
+            rows = [result.rows for result in executor.run_first(items, room_bytes=0)]
+            assert rows == [[(number,)] for number in range(len(rows))] != []
+
+
+def test_a_turn_that_ends_early_still_loses_only_what_hangs(executor, company):
+    long_step = "SELECT printf('%.*c', 2000000000, 'a')"
+    items = [(long_step if number == 1 else f"SELECT hex('{number}')", company) for number in range(100)]
+    first = executor.run_first(items, Limits(deadline_s=0.2), room_bytes=1)
+    assert len(first) >= 1
+    assert all(result.status == ("timeout" if place == 1 else "ok") for place, result in enumerate(first))
+
+
+def test_visiting_results_in_short_turns_visits_each_once_and_in_order(company, monkeypatch):
+    monkeypatch.setattr(executions, "ROOM_BYTES", 1)
+    executions.forget()
+    asked = [(f"SELECT {number % 150}", str(company)) for number in range(200)]
+    for _ in range(2):
+        visited = list(executions.results(asked, Limits()))
+        assert [pair for pair, _ in visited] == asked[:150]
+        assert [result.rows for _, result in visited] == [[(number,)] for number in range(150)]

@@ -10,28 +10,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from guerdon_sql import gold
 from guerdon_sql.caches import ByteCache
 from guerdon_sql.limits import Limits, Result
+from guerdon_sql.packed import size_bytes
 from guerdon_sql.statements import is_deterministic
 
 Asked = tuple[str, str]
 """(query, path of the database)."""
-_File = tuple[str, int, int, int]
-_Key = tuple[str, _File, Limits]
+_Key = tuple[str, str]
+"""The query, and all else as one text (see `_scope`): Python hashes a text once, a tuple or dataclass each time."""
 
-AT_ONCE = 32
-"""Queries handed to the executor together: enough for every worker, few enough that their rows fit into memory."""
+AT_ONCE = 1024
+"""Queries handed to the executor together: enough that a worker rarely waits for the last of them, few enough that
+another thread's turn comes soon."""
+ROOM_BYTES = 64 * 2**20
+"""Of their rows, packed: when it is used up, the turn ends with what is then in flight."""
 
-_CELL_BYTES, _ROW_BYTES, _ENTRY_BYTES = 16, 64, 1024
+_ENTRY_BYTES = 1024
 
 
 def results(asked: Iterable[Asked], limits: Limits) -> Iterator[tuple[Asked, Result]]:
     """Each distinct pair with its result, rows included, in the order first asked.
 
-    Rows are in memory for at most `AT_ONCE` pairs beside what the cache keeps: use each result as it comes.
+    Rows are in memory for at most one turn beside what the cache keeps: use each result as it comes.
     """
     return _visit(asked, limits, _RESULTS)
 
@@ -50,16 +53,21 @@ def forget() -> None:
 
 def _visit(asked: Iterable[Asked], limits: Limits, cache: ByteCache[_Key, Result]) -> Iterator[tuple[Asked, Result]]:
     distinct = list(dict.fromkeys(asked))
-    files = {path: _identity(path) for path in {path for _, path in distinct}}
-    for start in range(0, len(distinct), AT_ONCE):
-        chunk = distinct[start : start + AT_ONCE]
-        keys = {pair: (pair[0], files[pair[1]], limits) for pair in chunk}
+    scopes = {path: _scope(path, limits) for path in {path for _, path in distinct}}
+    done = 0
+    while done < len(distinct):
+        turn = distinct[done : done + AT_ONCE]
+        keys = {pair: (pair[0], scopes[pair[1]]) for pair in turn}
         found = {pair: result for pair, key in keys.items() if (result := cache.get(key)) is not None}
-        missing = [pair for pair in chunk if pair not in found]
-        for pair, result in zip(missing, _run(missing, limits), strict=True):
+        missing = [pair for pair in turn if pair not in found]
+        ran = _run(missing, limits)
+        for pair, result in zip(missing, ran, strict=False):
             found[pair] = result
-            _keep(keys[pair], result)
-        yield from ((pair, found[pair]) for pair in chunk)
+            _keep(keys[pair], result, limits)
+        if len(ran) < len(missing):
+            turn = turn[: turn.index(missing[len(ran)])]
+        yield from ((pair, found[pair]) for pair in turn)
+        done += len(turn)
 
 
 def _run(asked: list[Asked], limits: Limits) -> list[Result]:
@@ -67,38 +75,35 @@ def _run(asked: list[Asked], limits: Limits) -> list[Result]:
         return []
     from guerdon_sql.workers import default_executor
 
-    return default_executor().run_many(asked, limits)
+    return default_executor().run_first(asked, limits, ROOM_BYTES)
 
 
-def _keep(key: _Key, result: Result) -> None:
-    query, _, limits = key
+def _keep(key: _Key, result: Result, limits: Limits) -> None:
     # A timeout with little processor time was the machine's doing as much as the query's: let it be tried again.
     starved = result.status == "timeout" and result.cpu_s < limits.deadline_s / 2
     if result.status in ("infra", "invalid") or starved:
         return
-    if not is_deterministic(query, clock_frozen=limits.now is not None):
+    if not is_deterministic(key[0], clock_frozen=limits.now is not None):
         return
     _RESULTS.put(key, result)
-    _OUTCOMES.put(key, replace(result, rows=()))  # type: ignore[arg-type]  # as Result's own default
+    without_rows = Result(result.status, result.columns, (), result.error, result.elapsed_s, result.cpu_s, result.mode)
+    _OUTCOMES.put(key, without_rows)
 
 
-def _identity(path: str) -> _File:
-    """What changes when the file does: a cache that outlived its database would pay for yesterday's answers."""
+def _scope(path: str, limits: Limits) -> str:
+    """What changes when the limits do, or the file: a cache that outlived its database would pay for yesterday's
+    answers.
+    """
     try:
         found = os.stat(path)
     except (OSError, ValueError):
-        return (path, -1, -1, -1)
-    return (path, found.st_ino, found.st_mtime_ns, found.st_size)
+        return repr((path, limits))
+    return repr((path, found.st_ino, found.st_mtime_ns, found.st_size, limits))
 
 
 def _size(key: _Key, result: Result) -> int:
-    """Bytes of an entry, about: cells by their own size, so that one long string counts as such."""
-    cells = sum(_cell(cell) for row in result.rows for cell in row)
-    return _ENTRY_BYTES + 4 * len(key[0]) + cells + _ROW_BYTES * len(result.rows)
-
-
-def _cell(cell: object) -> int:
-    return _CELL_BYTES + (4 * len(cell) + 56 if isinstance(cell, str | bytes) else 28)
+    """Bytes of an entry, about."""
+    return _ENTRY_BYTES + 4 * len(key[0]) + size_bytes(result.rows)
 
 
 _RESULTS: ByteCache[_Key, Result] = ByteCache(256 * 2**20, _size)

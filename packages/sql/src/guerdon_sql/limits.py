@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -49,11 +50,12 @@ class Result:
 
     status: Status
     columns: tuple[str, ...] = ()
-    rows: list[Row] = field(default_factory=list)
+    rows: Sequence[Row] = field(default_factory=list)
+    """From a worker they are decoded each time they are looked at (`guerdon_sql.packed`): look once."""
     error: str = ""
     """Why the status is not `ok`, for people."""
     elapsed_s: float = 0.0
-    """Wall-clock seconds, connecting and fetching included."""
+    """Wall-clock seconds, fetching included; opening an SQLite file, or finding it open, is not."""
     cpu_s: float = 0.0
     """Processor seconds of the same; far below `elapsed_s` on a timeout, the machine was too busy to judge by."""
     mode: str = ""

@@ -16,10 +16,13 @@ import sqlite3
 import struct
 import sys
 import time
+from functools import lru_cache
 from typing import Any, BinaryIO
 
+from guerdon_sql.connections import Connections
 from guerdon_sql.execute import run
 from guerdon_sql.limits import Limits, Result
+from guerdon_sql.packed import pack
 
 HEADER = struct.Struct("<I")
 OUT_OF_MEMORY = "the query ran out of memory"
@@ -38,9 +41,10 @@ def main() -> None:
     sys.path.extend(entry for entry in search_path if entry not in sys.path)
     _confine(memory_bytes)
     _write(sink, frame("ready"))
+    kept = Connections()
     while (message := _read(source)) is not None:
         query, database, *limits = message
-        result = _run(query, database, Limits(*limits))
+        result = _run(query, database, _limits(*limits), kept)
         try:
             _write(sink, frame(_plain(result)))
         except MemoryError:
@@ -50,14 +54,21 @@ def main() -> None:
             return  # a heap this full is not worth keeping; the parent starts another
 
 
-def _run(query: str, database: str, limits: Limits) -> Result:
+_limits = lru_cache(maxsize=16)(Limits)  # a batch has one: do not build it for every query
+
+
+def _run(query: str, database: str, limits: Limits, kept: Connections) -> Result:
     # Holds even if the parent is gone: the kernel ends a query that burns on, whatever it is doing.
-    used = time.process_time()
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used + limits.deadline_s + 1), resource.RLIM_INFINITY))
+    _allow_until(math.ceil(time.process_time() + limits.deadline_s + 1))
     try:
-        return run(query, database, limits)
+        return run(query, database, limits, kept)
     except MemoryError:
         return Result("fail", error=OUT_OF_MEMORY)
+
+
+@lru_cache(maxsize=1)
+def _allow_until(processor_s: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (processor_s, resource.RLIM_INFINITY))
 
 
 def _confine(memory_bytes: int) -> None:
@@ -79,7 +90,8 @@ def _confine(memory_bytes: int) -> None:
 
 
 def _plain(result: Result) -> tuple[Any, ...]:
-    return (result.status, result.columns, result.rows, result.error, result.elapsed_s, result.cpu_s, "worker")
+    rows = pack(result.rows) if result.rows else b""
+    return (result.status, result.columns, len(result.rows), rows, result.error, result.elapsed_s, result.cpu_s)
 
 
 def _read(source: BinaryIO) -> Any:

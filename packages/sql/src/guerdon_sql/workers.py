@@ -3,8 +3,8 @@
 An `Executor` keeps a few worker processes and hands them queries. Each query has a deadline in processor seconds,
 watched from here (and, `WALL_FACTOR` times as long, by the wall clock): a worker that misses it (in one long machine
 step, where SQLite cannot be interrupted) is killed and replaced, and only the query it was at is lost. Inside, the
-kernel's limits on processor time, address space and file size stand behind SQLite's own. A worker holds no secret, no
-reference answer, and no state from one query to the next.
+kernel's limits on processor time, address space and file size stand behind SQLite's own. A worker holds no secret and
+no reference answer; what it keeps from one query to the next is open files (see `guerdon_sql.connections`).
 
 Workers are fresh interpreters (30 ms each), not forks: safe beside threads, torch and CUDA. They end with their
 executor, with the interpreter, or when their stdin closes, whichever comes first.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import marshal
+import math
 import multiprocessing
 import os
 import selectors
@@ -29,11 +30,13 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from guerdon_sql.execute import refusal
 from guerdon_sql.limits import Limits, Result
+from guerdon_sql.packed import PackedRows
 from guerdon_sql.serve import HEADER, frame
 
 GRACE_S = 0.5
@@ -44,6 +47,10 @@ START_S = 30.0
 """How long a worker may take to start."""
 WINDOW = 32
 """Queries sent ahead to one worker, so that it need not wait for us between two."""
+IN_FLIGHT = 256
+"""Queries sent ahead in all, however many workers there are: each may come back with as many bytes as it is allowed."""
+GATHER_S = 0.001
+"""How long results may gather while many queries wait: to be woken for each one would cost more than many a query."""
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from guerdon_sql.serve import main; main()"
 
 
@@ -74,8 +81,15 @@ class Executor:
         A query that hangs costs itself its result and the others nothing. A worker that dies by itself gets one more
         try at the query it was on, with nothing else in flight; dying twice is that query's failure (`fail`).
         """
-        chosen = limits or self.limits
-        batch = _Batch(chosen)
+        return self.run_first(items, limits)
+
+    def run_first(
+        self, items: Iterable[tuple[str, str | Path]], limits: Limits | None = None, room_bytes: float = math.inf
+    ) -> list[Result]:
+        """As `run_many`, but ends early when the results take more than `room_bytes` of rows, packed: then they are
+        those of the first so many pairs, at least one.
+        """
+        batch = _Batch(limits or self.limits, room_bytes)
         places = [batch.add(query, database) for query, database in items]
         if batch.waiting:
             with self._lock:
@@ -84,7 +98,7 @@ class Executor:
                 except BaseException:
                     self._stop()  # a half-read pipe is of no use to the next caller
                     raise
-        return [batch.results[place] for place in places]
+        return [batch.results[place] for place in takewhile(batch.results.__contains__, places)]
 
     def close(self) -> None:
         """End the workers. The executor may be used again; it starts new ones."""
@@ -122,9 +136,15 @@ class Executor:
                 if not self._pool:
                     batch.give_up()
                     return
+                if batch.held_bytes > batch.room_bytes:
+                    batch.cut()
+                    continue  # perhaps nothing is left to wait for
+                window = min(WINDOW, max(1, IN_FLIGHT // len(self._pool)), -(-len(batch.waiting) // len(self._pool)))
                 for worker in self._pool:
-                    worker.take(batch, min(WINDOW, -(-len(batch.waiting) // len(self._pool))))
+                    worker.take(batch, window)
                     _watch(selector, worker)
+                if len(batch.waiting) > WINDOW:
+                    time.sleep(GATHER_S)
                 due = min(worker.due(batch.limits) for worker in self._pool)
                 events = selector.select(max(0.0, due - time.monotonic()))
                 for key, mask in events:
@@ -164,14 +184,17 @@ class Executor:
 class _Batch:
     """The distinct queries of one call: which wait, which have results."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, room_bytes: float) -> None:
+        self.limits, self.room_bytes = limits, room_bytes
+        self.held_bytes = 0
         self.jobs: list[tuple[str, str]] = []
         self.results: dict[int, Result] = {}
         self.waiting: deque[int] = deque()
         self.suspects: set[int] = set()
         self.trouble = ""
         self._places: dict[tuple[str, str], int] = {}
+        self._begun = 0
+        """The places below have been handed to a worker, or needed none."""
         self._limit_values = astuple(limits)
 
     @property
@@ -189,7 +212,15 @@ class _Batch:
                 self.waiting.append(place)
         return place
 
+    def cut(self) -> None:
+        """Leave out all that no worker has been handed yet."""
+        self.room_bytes = math.inf
+        self.waiting = deque(place for place in self.waiting if place < self._begun)
+        self.results = {place: result for place, result in self.results.items() if place < self._begun}
+        del self.jobs[self._begun :]
+
     def message(self, place: int) -> bytes:
+        self._begun = max(self._begun, place + 1)
         return frame((*self.jobs[place], *self._limit_values))
 
     def lost(self, worker: _Worker, code: int, late: bool) -> None:
@@ -296,19 +327,25 @@ class _Worker:
         if not data:
             return False
         self.inbox += data
-        while len(self.inbox) >= HEADER.size:
-            end = HEADER.size + HEADER.unpack_from(self.inbox)[0]
+        messages, start = [], 0
+        while len(self.inbox) >= start + HEADER.size:
+            end = start + HEADER.size + HEADER.unpack_from(self.inbox, start)[0]
             if len(self.inbox) < end:
                 break
-            value = marshal.loads(memoryview(self.inbox)[HEADER.size : end])
-            del self.inbox[:end]
-            self.begin()
-            if not self.ready:
-                self.ready = True
-            else:
-                result = Result(*value)
-                self.accounted_s += result.cpu_s
-                batch.results[self.flight.popleft()] = result
+            messages.append(marshal.loads(memoryview(self.inbox)[start + HEADER.size : end]))
+            start = end
+        if not messages:
+            return True
+        del self.inbox[:start]
+        self.begin()
+        if not self.ready:
+            self.ready = messages.pop(0) is not None
+        for status, columns, count, rows, error, elapsed_s, cpu_s in messages:
+            self.accounted_s += cpu_s
+            table = PackedRows(rows, count) if count else []
+            batch.held_bytes += len(rows)
+            place = self.flight.popleft()
+            batch.results[place] = Result(status, columns, table, error, elapsed_s, cpu_s, "worker")
         return True
 
     def begin(self) -> None:
