@@ -88,9 +88,12 @@ def _dequantise(source: Path, target: Path) -> None:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from guerdon.policies.keeping import no_bars
+
     folder, file = str(source.parent), source.name
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
-    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    with no_bars():
+        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+        loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     config = type(loaded.config).from_dict(
         {
             key: value
@@ -104,7 +107,8 @@ def _dequantise(source: Path, target: Path) -> None:
     fresh.tie_weights()
     fresh.generation_config = loaded.generation_config
     try:
-        fresh.save_pretrained(target)
+        with no_bars():
+            fresh.save_pretrained(target)
     except SafetensorError as error:  # what safetensors makes of a full disk
         raise OSError(str(error)) from error
     # The GGUF names a context of 10^30 tokens; the model's own limit is the truth.
