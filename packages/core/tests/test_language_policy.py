@@ -3,6 +3,7 @@
 # ruff: noqa: E402 - what needs torch is imported after the skip that asks for it
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.policies.language import LanguagePolicy, LoraSpec
 from guerdon.protocols import Policy, Sampling, Task, Turn
-from guerdon.types import Example, Message, Prompt
+from guerdon.trainer.records import groups_of, rollout_records
+from guerdon.types import Example, Message, Prompt, Score
 
 
 class Greeting(Example):
@@ -116,6 +118,19 @@ def test_turns_alternate_and_the_environments_tokens_are_masked():
     scored = policy.logprobs(rollouts, grad=False)
     expected = torch.tensor([value for rollout in rollouts for value in rollout.logprobs])
     torch.testing.assert_close(scored.logprobs_N, expected, atol=1e-4, rtol=0)
+
+
+def test_a_multi_turn_rollout_is_read_back_whole():
+    """What a resumed run replays is what was sampled: turns, their rewards, and what the environment said first."""
+    policy, task = make(), Hello(turns=True)
+    policy.engine.end_ids = frozenset(range(300))
+    groups = sampled(policy, task)
+    scores = [[Score(0.0)] * len(group) for group in groups]
+    lines = json.loads(json.dumps(rollout_records(groups, scores, step=0, phase="rl", weights={})))
+    examples = {example.id: example for example in task.examples("train")}
+    prompts = {name: task.prompt(example) for name, example in examples.items()}
+    again, _ = groups_of(lines, examples, prompts)
+    assert again == groups
 
 
 def test_a_stop_string_ends_the_text_and_stays_in_it():

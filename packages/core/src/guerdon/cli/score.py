@@ -118,18 +118,12 @@ def _score(use: Use, spec: RewardSpec, rows: list[JsonRow], index: int | None, a
 
 def _group(task: Any, examples: dict[str, Any], rows: list[JsonRow]) -> Group:
     """The attempts at one example, whole where the row came from a run, else single-turn."""
-    from guerdon.types import Group, Rollout, Segment
+    from guerdon.trainer.records import rollout_of
+    from guerdon.types import Group
 
     example = examples[rows[0]["example"]]
     prompt = task.prompt(example)
-    rollouts = []
-    for index, row in enumerate(rows):
-        segments = tuple(
-            Segment(part["author"], part["text"], tuple(part.get("token_ids", ())), tuple(part.get("logprobs", ())))
-            for part in row.get("segments", ({"author": "policy", "text": row["completion"]},))
-        )
-        rollouts.append(Rollout(example, segments, prompt, stop=row.get("stop", "stop"), index=index))
-    return Group.of(rollouts)
+    return Group.of([rollout_of(row, example, prompt, index=index) for index, row in enumerate(rows)])
 
 
 def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Any]], as_json: bool) -> None:

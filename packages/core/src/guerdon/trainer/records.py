@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from guerdon.advantages import Advantages
+from guerdon.protocols import Turn
 from guerdon.rewards import Reward, Scores, Sum, walk
-from guerdon.types import Example, Group, Prompt, Rollout, Score, Segment
+from guerdon.types import Example, Group, Message, Prompt, Rollout, Score, Segment
 
 Record = dict[str, Any]
 
@@ -92,6 +95,9 @@ def _segment_record(segment: Segment) -> Record:
         record["logprobs"] = list(segment.logprobs)
     if segment.action is not None:
         record["action"] = segment.action
+    if isinstance(segment.observation, Turn):
+        turn = asdict(segment.observation)
+        record["turn"] = {**turn, "info": json.loads(json.dumps(turn["info"], default=repr))}
     return record
 
 
@@ -111,29 +117,46 @@ def groups_of(
     for record in records:
         rows.setdefault(record["group"], []).append(record)
     groups = [
-        Group(tuple(_rollout_of(record, examples, prompts) for record in row), row[0]["key"])
+        Group(
+            tuple(rollout_of(record, examples[record["example"]], prompts[record["example"]]) for record in row),
+            row[0]["key"],
+        )
         for _, row in sorted(rows.items())
     ]
     return groups, [[score_of(record["score"]) for record in row] for _, row in sorted(rows.items())]
 
 
-def _rollout_of(record: Mapping[str, Any], examples: Mapping[str, Example], prompts: Mapping[str, Prompt]) -> Rollout:
-    segments = tuple(
-        Segment(
-            author=segment["author"],
-            text=segment["text"],
-            token_ids=tuple(segment.get("token_ids", ())),
-            logprobs=tuple(segment.get("logprobs", ())),
-            action=segment.get("action"),
-        )
-        for segment in record["segments"]
-    )
+def rollout_of(record: Mapping[str, Any], example: Example, prompt: Prompt, *, index: int = 0) -> Rollout:
+    """The rollout that a record was made from; or, where it holds a `completion` alone, a single turn with that text.
+
+    Args:
+        record: a line of a rollouts file.
+        example: the one it names.
+        prompt: the task's for that example; what an environment said first is put back from the record.
+        index: its place in the group, where the record has none.
+    """
+    said = record.get("prompt")
+    if isinstance(said, list) and said:
+        prompt = replace(prompt, messages=tuple(Message(each["role"], each["content"]) for each in said))
+    parts = record.get("segments") or ({"author": "policy", "text": record["completion"]},)
     return Rollout(
-        examples[record["example"]],
-        segments,
-        prompts[record["example"]],
-        tuple(record["prompt_ids"]),
-        record["stop"],
-        record["policy_version"],
-        record["index"],
+        example,
+        tuple(_segment_of(part) for part in parts),
+        prompt,
+        tuple(record.get("prompt_ids", ())),
+        record.get("stop", "stop"),
+        record.get("policy_version", 0),
+        record.get("index", index),
+    )
+
+
+def _segment_of(record: Mapping[str, Any]) -> Segment:
+    turn = record.get("turn")
+    return Segment(
+        author=record["author"],
+        text=record["text"],
+        token_ids=tuple(record.get("token_ids", ())),
+        logprobs=tuple(record.get("logprobs", ())),
+        observation=Turn(**turn) if turn else None,
+        action=record.get("action"),
     )
