@@ -183,9 +183,10 @@ class Trainer:
                 break
             seed = step_seed(self.seed, f"rl-refill-{number}" if number else "rl", step)
             with sampling:
-                groups = replayed[number][0] if replayed else self._sample(examples, seed)
+                kept = replayed[number] if number < len(replayed) else None
+                groups = kept[0] if kept else self._sample(examples, seed)
             with scoring:
-                known = replayed[number][1] if replayed else None
+                known = kept[1] if kept else None
                 batch.add(groups, self._score(groups, Context(step, config.steps, seed), known))
 
         advantages = self.advantage.estimate(batch.groups, batch.scores)
@@ -194,6 +195,8 @@ class Trainer:
         with training:
             lr = learning_rate(config.optimizer, step, config.steps)
             credit = advantages.only(batch.kept)
+            # Anew: a replayed step has drawn nothing so far, and dropout must fall as it did the first time.
+            torch.manual_seed(step_seed(self.seed, "rl-update", step))
             update = reinforce(self.policy, batch.kept_groups, credit, config, optimizer, lr, reference)
         return {
             **batch_metrics(batch.groups, batch.scores, advantages),
