@@ -55,6 +55,11 @@ def is_early(rollout):
     return float(rollout.answer in "ab")
 
 
+@reward(bounds=(0.0, 1.0))
+def is_dull(rollout):
+    return 0.5
+
+
 @reward
 def raises_on_d(rollout):
     return 1.0 / (rollout.answer != "d")
@@ -142,6 +147,14 @@ def test_a_second_update_on_one_batch_moves_the_ratio_and_clips(tmp_path):
     twice, _ = train(tmp_path / "b", steps=3, optimizer={"lr": 1.0}, updates_per_batch=3)
     assert all(line["clip_share"] == 0.0 for line in once if line["phase"] == "rl")
     assert any(line["clip_share"] > 0.0 for line in twice if line["phase"] == "rl")
+
+
+def test_a_step_without_any_preference_measures_nothing_and_moves_nothing(tmp_path):
+    metrics, policy = train(tmp_path / "a", reward=is_dull, steps=1)
+    (line,) = [line for line in metrics if line["phase"] == "rl"]
+    assert (line["groups/dead"], line["grad_norm"]) == (3, 0.0)
+    assert (line["entropy"], line["clip_share"]) == (None, None)
+    assert not weights(policy).any()
 
 
 def test_a_divergence_holds_the_policy_near_where_it_started(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ class SurrogateTerms:
     """Weighted share of steps whose ratio was clipped."""
     kl: float
     """Weighted k3 to the reference; 0 without one."""
-    ratio_max: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,6 @@ class ClippedSurrogate:
             loss=loss,
             clip_share=float((weights_N * outside_N).sum()),
             kl=kl,
-            ratio_max=float(ratio_N.detach().max()) if ratio_N.numel() else math.nan,
         )
 
 

@@ -65,9 +65,9 @@ def reinforce(
         reference: what the divergence is measured from, if `loss.kl_weight` is not 0.
 
     Returns:
-        Measures of the last of the updates, means over the batch's steps: `loss`, `grad_norm` (before clipping),
-        `clip_share`, `entropy` (nats), `kl` (k3, with a reference); and of the first, `sampler_gap`:
-        |log p of the trainer - log p of the sampler|.
+        Measures of the last of the updates: `loss`, `grad_norm` (before clipping), and, as means over the steps that
+        carried a gradient, `clip_share`, `entropy` (nats), `kl` (k3, with a reference); of the first, `sampler_gap`:
+        |log p of the trainer - log p of the sampler|. Means over no step at all are NaN.
 
     Raises:
         PolicyError: the gradient is not finite; that step was not taken.
@@ -85,7 +85,7 @@ def reinforce(
         bool(w) and (bool(config.loss.kl_weight) or any(values)) for w, values in zip(weight, credit, strict=True)
     ]
     live = [(rollouts[i], weight[i], credit[i]) for i in range(len(rollouts)) if matters[i]]
-    metrics: Metrics = {"lr": lr, "loss": 0.0, "grad_norm": 0.0, "clip_share": 0.0, "entropy": 0.0}
+    metrics: Metrics = {"lr": lr, "loss": 0.0, "grad_norm": 0.0, "clip_share": math.nan, "entropy": math.nan}
     if not live:
         return metrics
     parts = microbatches(live, _cost_by(policy), config.tokens_per_microbatch)
