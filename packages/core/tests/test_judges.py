@@ -221,6 +221,8 @@ def test_a_local_model_answers():
     pytest.importorskip("transformers")
     local = LocalModel("smollm2-135m-instruct", max_tokens=8)
     question = [{"role": "user", "content": "Say yes."}]
-    first, second = local.answer([question, question], seed=0)
+    longer_than_its_context = [{"role": "user", "content": "yes " * 9000}]
+    first, none, second = local.answer([question, longer_than_its_context, question], seed=0)
     assert isinstance(first, str)
     assert first == second
+    assert none is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class LocalModel:
         return f"{self.model}?max_tokens={self.max_tokens}"
 
     def answer(self, questions: Sequence[Sequence[Mapping[str, str]]], *, seed: int) -> list[str | None]:
-        """See `guerdon.protocols.JudgeBackend`.
+        """See `guerdon.protocols.JudgeBackend`. A question that does not fit the model's context gets no answer (None).
 
         Raises:
             PolicyError: there is no such model.
@@ -47,8 +48,13 @@ class LocalModel:
             for question in questions
         ]
         sampling = Sampling(temperature=0.0, max_tokens=self.max_tokens)
-        drawn = policy.engine.generate(prompts, 1, sampling, seed=seed)
-        return [policy.tokenizer.decode(one.token_ids, skip_special_tokens=True) for (one,) in drawn]
+        room = (getattr(policy.engine, "context_length", None) or math.inf) - self.max_tokens
+        fitting = [place for place, prompt in enumerate(prompts) if len(prompt) <= room]
+        drawn = policy.engine.generate([prompts[place] for place in fitting], 1, sampling, seed=seed)
+        answers: list[str | None] = [None] * len(prompts)
+        for place, (one,) in zip(fitting, drawn, strict=True):
+            answers[place] = policy.tokenizer.decode(one.token_ids, skip_special_tokens=True)
+        return answers
 
 
 @functools.lru_cache(maxsize=2)
