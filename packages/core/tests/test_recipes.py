@@ -41,6 +41,12 @@ def test_a_part_that_is_off_is_switched_on_by_one_of_its_fields():
     assert load_recipe(written, ["train.refill.max_rounds=2"]).train.refill.max_rounds == 2
 
 
+def test_the_name_of_a_further_evaluation_must_do_as_a_file_name():
+    with pytest.raises(ConfigError, match=r"evals\.BIRD dev"):
+        load_recipe(recipe(evals={"BIRD dev": "test/any"}))
+    assert set(load_recipe(recipe(evals={"bird-dev": "test/any"})).evals) == {"bird-dev"}
+
+
 def test_an_unknown_field_of_an_optional_part_gets_the_nearest():
     with pytest.raises(ConfigError, match=r"'train\.refill\.max_round' is unknown; did you mean 'max_rounds'\?"):
         load_recipe(recipe(train={"refill": {"max_round": 2}}))

@@ -67,8 +67,9 @@ class Recipe(Config):
     advantage: Use = Use(use="group_relative")
     """`group_relative` (std, ddof, epsilon) or `leave_one_out`."""
     train: TrainConfig = TrainConfig()
-    evals: dict[str, Use] = Field(default_factory=dict)
-    """Further tasks whose held-out split is evaluated whenever the task's own is."""
+    evals: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], Use] = Field(default_factory=dict)
+    """Further tasks whose held-out split is evaluated whenever the task's own is, by a name in lower case: files of the
+    run folder carry it."""
     seed: int = 0
 
     def to_mapping(self) -> Mapping[str, Any]:

@@ -41,7 +41,7 @@ class OptimizerConfig(Config):
 
     lr: Annotated[float, Field(gt=0.0)] = 1e-5
     schedule: Schedule = "constant"
-    """After the warm-up: flat, or falling to `final_lr_share` of `lr` at the last step."""
+    """After the warm-up: flat, or falling towards `final_lr_share` of `lr`, reached one step after the last."""
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     final_lr_share: Share = 0.0
     betas: tuple[Share, Share] = (0.9, 0.99)
