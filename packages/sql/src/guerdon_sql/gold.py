@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from guerdon_sql.caches import ByteCache
+from guerdon_sql.file_states import FileState, file_state
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.packed import PackedRows, size_bytes
 from guerdon_sql.workers import Executor, default_executor
 
-_Key = tuple[str, str, int, int, int, Limits]
+_Pair = tuple[str, str]
+_Key = tuple[str, str, FileState, Limits]
 
 
 def gold_results(
@@ -32,28 +34,17 @@ def gold_results(
         differently the second time; `infra` where we failed (not kept: asking again tries again).
     """
     pairs = [(query, os.fspath(database)) for query, database in asked]
-    keys = [_key(query, path, limits) for query, path in pairs]
-    known = {key: kept for key in set(keys) if (kept := _CACHE.get(key)) is not None}
-    new = [(key, pair) for key, pair in dict(zip(keys, pairs, strict=True)).items() if key not in known]
+    states = {path: file_state(path) for path in {path for _, path in pairs}}
+    keys: dict[_Pair, _Key] = {(query, path): (query, path, states[path], limits) for query, path in pairs}
+    known = {pair: kept for pair, key in keys.items() if states[pair[1]] and (kept := _CACHE.get(key)) is not None}
+    new = [pair for pair in keys if pair not in known]
     if new:
         runner = executor or default_executor()
-        firsts = runner.run_many([pair for _, pair in new], limits)
-        seconds = runner.run_many([pair for _, pair in new], limits)
-        for (key, _), first, second in zip(new, firsts, seconds, strict=True):
-            known[key] = _verdict(first, second)
-            if known[key].status != "infra":
-                _CACHE.put(key, known[key])
-    return [known[key] for key in keys]
-
-
-def gold_result(
-    gold: str,
-    database: str | Path,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
-    executor: Executor | None = None,
-) -> Result:
-    """`gold_results` of one pair."""
-    return gold_results([(gold, database)], limits, executor)[0]
+        for pair, first, second in zip(new, runner.run_many(new, limits), runner.run_many(new, limits), strict=True):
+            known[pair] = _verdict(first, second)
+            if states[pair[1]] and known[pair].status != "infra":
+                _CACHE.put(keys[pair], known[pair])
+    return [known[pair] for pair in pairs]
 
 
 def forget() -> None:
@@ -74,14 +65,6 @@ def _verdict(first: Result, second: Result) -> Result:
     rows = first.rows.kept() if isinstance(first.rows, PackedRows) else first.rows  # many answers are compared with it
     elapsed_s, cpu_s = min(first.elapsed_s, second.elapsed_s), min(first.cpu_s, second.cpu_s)
     return replace(first, rows=rows, elapsed_s=elapsed_s, cpu_s=cpu_s)
-
-
-def _key(query: str, path: str, limits: Limits) -> _Key:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return query, path, -1, -1, -1, limits
-    return query, path, found.st_ino, found.st_size, found.st_mtime_ns, limits
 
 
 def _size(key: _Key, result: Result) -> int:
