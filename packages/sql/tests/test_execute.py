@@ -184,6 +184,15 @@ def test_an_unreadable_clock_is_a_plain_failure(execute, company):
         ("SELECT CURRENT_TIMESTAMP", False),
         ('SELECT "current_date" FROM t', True),
         ("SELECT now()", False),
+        ("SELECT today()", False),
+        ("SELECT transaction_timestamp()", False),
+        ("SELECT get_current_time()", False),
+        ("SELECT get_current_timestamp()", False),
+        ("SELECT current_localtime()", False),
+        ("SELECT current_localtimestamp()", False),
+        ("SELECT age(born) FROM t", False),
+        ("SELECT age(died, born) FROM t", True),
+        ("SELECT age, today, avg(age) FROM t", True),
     ],
 )
 def test_chance_and_clock_are_seen_in_the_text(query, expected):
@@ -398,6 +407,52 @@ def test_nothing_is_kept_of_a_file_changed_just_now(table, executor, monkeypatch
     assert both_answers(table, executor) == (2, 2)
     update(table, 3)
     assert both_answers(table, executor) == (3, 3)
+
+
+CLOCK_READERS = ["SELECT datetime('now')", "SELECT count(*) FROM t WHERE a < CURRENT_TIMESTAMP", "SELECT * FROM vd"]
+
+
+@pytest.fixture
+def views(table):
+    """Beside `t`, a view that reads the clock, one over that view, and one that only speaks of dates."""
+    with sqlite3.connect(table) as connection:
+        connection.execute("CREATE VIEW today AS SELECT date('now') AS d")
+        connection.execute("CREATE VIEW vd AS SELECT d FROM today")
+        connection.execute("CREATE VIEW plain AS SELECT a AS updated FROM t")
+    connection.close()
+    time.sleep(SETTLED_NS / 1e9 + 0.02)
+    return table
+
+
+@pytest.mark.parametrize("gold", CLOCK_READERS)
+def test_a_gold_query_that_reads_the_clock_needs_a_frozen_one(views, executor, gold):
+    """Run again later, its own text would earn nothing."""
+    result = gold_results([(gold, views)], executor=executor)[0]
+    assert (result.status, "set `now`" in result.error) == ("invalid", True)
+    assert gold_results([(gold, views)], Limits(now="2020-02-03 04:05:06"), executor)[0].ok
+
+
+def test_a_gold_query_that_draws_at_random_says_so(views, executor):
+    assert "at random" in gold_results([("SELECT a FROM t ORDER BY random()", views)], executor=executor)[0].error
+
+
+def test_the_frozen_clock_holds_in_views(views, execute):
+    """No word of the queries speaks of a date."""
+    limits = Limits(now="2020-02-03 04:05:06")
+    assert execute("SELECT d FROM vd", views, limits).rows == [("2020-02-03",)]
+    assert execute("SELECT * FROM vd, plain", views, limits).rows == [("2020-02-03", 1)]
+
+
+def test_what_is_asked_of_a_view_that_reads_the_clock_is_not_kept(views, monkeypatch):
+    ran = []
+    monkeypatch.setattr(
+        executions, "_run", lambda asked, limits, real=executions._run: ran.extend(asked) or real(asked, limits)
+    )
+    asked = [(query, str(views)) for query in ("SELECT * FROM VD", "SELECT a FROM t")]
+    frozen = Limits(now="2020-02-03 04:05:06")
+    for limits in (Limits(), Limits(), frozen, frozen):
+        assert all(result.ok for _, result in executions.results(asked, limits))
+    assert ran == [*asked, asked[0], *asked]
 
 
 @pytest.mark.parametrize(("code", "status"), [(errno.EMFILE, "infra"), (errno.EIO, "infra"), (errno.EACCES, "invalid")])

@@ -85,10 +85,19 @@ class Connection:
             self._raw.setlimit(limit, value)
         self._raw.execute("PRAGMA temp_store=MEMORY")  # a big sort must not fill the disk
         self._raw.execute("SELECT 1 FROM sqlite_master LIMIT 0").close()  # reads the schema: no query's fault or time
+        if now is None and limits.now is not None and self._a_view_mentions_the_clock():
+            now = limits.now
         if now is not None:
             clock.freeze(self._raw, now)
         self._raw.set_authorizer(self._authorize)
         self._raw.set_progress_handler(self._check, STEPS_PER_CHECK)
+
+    def _a_view_mentions_the_clock(self) -> bool:
+        """Whether a query may come to a date function that its text does not show. No trigger runs for a SELECT."""
+        self._raw.text_factory = _decode
+        views = self._raw.execute("SELECT sql FROM sqlite_master WHERE type = 'view'").fetchall()
+        self._raw.text_factory = str
+        return any(mentions_clock(sql or "") for (sql,) in views)
 
     def answer(self, query: str, limits: Limits) -> Outcome:
         """Run one query. `limits` are those the connection was opened with, but for the deadline, rows and bytes."""
@@ -201,6 +210,7 @@ class Connections:
             Unopened: there is none to be had.
         """
         # Our date functions are slower than SQLite's, and no match for them in an index: only where they may be called.
+        # Where a view may call them, the connection freezes its clock whatever the query.
         now = limits.now if limits.now is not None and mentions_clock(query) else None
         key = (path, state, limits, now)
         connection = self._open.pop(key, None) or _opened(path, limits, now)
