@@ -18,6 +18,9 @@ The measures, each against a way in that worked on a published evaluator:
 - `random` and its like are refused: an answer is not a lottery ticket. The clock can be frozen (`Limits.now`);
 - caps on rows and bytes end in `truncated`, never in a shorter table that happens to be equal.
 
+A virtual table (FTS, R-tree) cannot be read by its name: its first use asks for UPDATE on the schema table, so a query
+that names one is `rejected`, a gold query too.
+
 A database with a live `-wal` file is read as of its last checkpoint: datasets are, and should be, checkpointed.
 """
 
