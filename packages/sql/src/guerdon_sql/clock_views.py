@@ -20,16 +20,20 @@ def over_clock_view(query: str, path: str, state: FileState) -> bool:
         path: of the database. For what is no SQLite file that can be read, the answer is no.
         state: the file's, from `file_state`.
     """
-    try:
-        names = _kept_suspects(path, state) if state else _suspects(path)
-    except (sqlite3.Error, ValueError):
-        return False
+    names = suspects(path, state)
     lowered = query.lower() if names else ""
     return any(name in lowered for name in names)
 
 
-def _suspects(path: str) -> tuple[str, ...]:
+def suspects(path: str, state: FileState) -> tuple[str, ...]:
     """The names of all views, in lower case, if one of them reads the clock: the others may be over that one."""
+    try:
+        return _kept_suspects(path, state) if state else _suspects(path)
+    except (sqlite3.Error, ValueError):
+        return ()
+
+
+def _suspects(path: str) -> tuple[str, ...]:
     uri = f"file:{quote(os.path.abspath(path))}?mode=ro&immutable=1"
     with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.text_factory = lambda text: text.decode("utf-8", "replace")

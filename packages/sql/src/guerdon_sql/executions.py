@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from guerdon_sql import gold
 from guerdon_sql.caches import ByteCache
-from guerdon_sql.clock_views import over_clock_view
+from guerdon_sql.clock_views import over_clock_view, suspects
 from guerdon_sql.file_states import FileState, file_state
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.packed import size_bytes
@@ -56,6 +56,7 @@ def _visit(asked: Iterable[Asked], limits: Limits, cache: ByteCache[_Key, Result
     distinct = list(dict.fromkeys(asked))
     states = {path: file_state(path) for path in {path for _, path in distinct}}
     scopes = {path: _scope(path, state, limits) for path, state in states.items()}
+    timed = {path for path, state in states.items() if limits.now is None and suspects(path, state)}
     done = 0
     while done < len(distinct):
         turn = distinct[done : done + AT_ONCE]
@@ -65,7 +66,7 @@ def _visit(asked: Iterable[Asked], limits: Limits, cache: ByteCache[_Key, Result
         ran = _run(missing, limits)
         for pair, result in zip(missing, ran, strict=False):
             found[pair] = result
-            if keys[pair][1] and (limits.now is not None or not over_clock_view(*pair, states[pair[1]])):
+            if keys[pair][1] and not (pair[1] in timed and over_clock_view(*pair, states[pair[1]])):
                 _keep(keys[pair], result, limits)
         if len(ran) < len(missing):
             turn = turn[: turn.index(missing[len(ran)])]
