@@ -182,11 +182,27 @@ def test_an_unreadable_clock_is_a_plain_failure(execute, company):
         ("SELECT CURRENT_TIMESTAMP", False),
         ('SELECT "current_date" FROM t', True),
         ("SELECT now()", False),
+        ("SELECT date(trim('now'))", False),
+        ("SELECT date(max(born, died)), strftime('%Y', max('1', '2')) FROM t", True),
+        ("SELECT strftime(max('%Y', '%d'))", False),
+        ("SELECT date(born), 'now' FROM t WHERE x IN ('now')", True),
+        ("SELECT max(date(born), time()) FROM t", False),
+        ("SELECT (date('now'", False),
     ],
 )
 def test_chance_and_clock_are_seen_in_the_text(query, expected):
     assert is_deterministic(query) is expected
     assert is_deterministic(query, clock_frozen=True) is (expected or "random" not in query.lower())
+
+
+@pytest.mark.parametrize(
+    "unit", ["date(", "date(1, (", "(", ")", "'", '"', "`", "[", "/*", "```", "--", "now ", "rand("]
+)
+def test_reading_any_text_takes_a_moment(unit):
+    """100 kB is the longest text that is read at all."""
+    start = time.process_time()
+    is_deterministic("SELECT date, rand " + unit * (100_000 // len(unit)))
+    assert time.process_time() - start < 1.0
 
 
 def test_an_endless_query_ends_at_its_deadline(execute, company):

@@ -59,6 +59,7 @@ HEAVY = [
     "SELECT * FROM " + ", ".join(f"emp e{i}" for i in range(20)),
     "SELECT name FROM emp WHERE name LIKE '" + "%a" * 400 + "'",
     "SELECT group_concat(a.name || b.name) FROM emp a, emp b, emp c, emp d, emp e, emp f, emp g, emp h",
+    "SELECT " + "date(" * 19_000,
 ]
 
 ODD = [
