@@ -28,16 +28,16 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from guerdon_sql.execute import refusal
-from guerdon_sql.limits import Limits, Result
+from guerdon_sql.limits import Limits, Result, Status
 from guerdon_sql.packed import PackedRows
-from guerdon_sql.serve import HEADER, frame
+from guerdon_sql.serve import HEADER, Action, frame
 
 GRACE_S = 0.5
 """How far beyond its deadline a query may be before its worker is killed: SQLite's own interrupt comes first."""
@@ -89,7 +89,15 @@ class Executor:
         """As `run_many`, but ends early when the results take more than `room_bytes` of rows, packed: then they are
         those of the first so many pairs, at least one.
         """
-        batch = _Batch(limits or self.limits, room_bytes)
+        return self._results(_Batch("run", limits or self.limits, room_bytes), items)
+
+    def compile_many(self, items: Iterable[tuple[str, str | Path]], limits: Limits | None = None) -> list[Result]:
+        """Whether SQLite accepts each query, any statement, on its database, without running it: `ok` or `fail`, or
+        what befalls a query that is run (`timeout`, `infra`).
+        """
+        return self._results(_Batch("compile", limits or self.limits, math.inf), items)
+
+    def _results(self, batch: _Batch, items: Iterable[tuple[str, str | Path]]) -> list[Result]:
         places = [batch.add(query, database) for query, database in items]
         if batch.waiting:
             with self._lock:
@@ -184,8 +192,8 @@ class Executor:
 class _Batch:
     """The distinct queries of one call: which wait, which have results."""
 
-    def __init__(self, limits: Limits, room_bytes: float) -> None:
-        self.limits, self.room_bytes = limits, room_bytes
+    def __init__(self, action: Action, limits: Limits, room_bytes: float) -> None:
+        self.action, self.limits, self.room_bytes = action, limits, room_bytes
         self.held_bytes = 0
         self.jobs: list[tuple[str, str]] = []
         self.results: dict[int, Result] = {}
@@ -206,11 +214,17 @@ class _Batch:
         place = self._places.setdefault((query, path), len(self.jobs))
         if place == len(self.jobs):
             self.jobs.append((query, path))
-            if reason := refusal(query, self.limits):  # a megabyte of junk need not cross a pipe
-                self.results[place] = Result("rejected", error=reason, mode="worker")
+            if reason := self._refusal(query):  # a megabyte of junk need not cross a pipe
+                status: Status = "rejected" if self.action == "run" else "fail"
+                self.results[place] = Result(status, error=reason, mode="worker")
             else:
                 self.waiting.append(place)
         return place
+
+    def _refusal(self, query: str) -> str:
+        if self.action == "run":
+            return refusal(query, self.limits)
+        return "too long" if len(query) > self.limits.max_query_bytes else ""
 
     def cut(self) -> None:
         """Leave out all that no worker has been handed yet."""
@@ -221,7 +235,7 @@ class _Batch:
 
     def message(self, place: int) -> bytes:
         self._begun = max(self._begun, place + 1)
-        return frame((*self.jobs[place], *self._limit_values))
+        return frame((self.action, *self.jobs[place], *self._limit_values))
 
     def lost(self, worker: _Worker, code: int, late: bool) -> None:
         """Judge the query a dead worker was at; those sent ahead go back to the head of the queue."""
@@ -447,11 +461,6 @@ def default_executor() -> Executor:
         if _DEFAULT is None:
             _DEFAULT = Executor()
         return _DEFAULT
-
-
-def run_many(items: Sequence[tuple[str, str | Path]], limits: Limits = Limits()) -> list[Result]:  # noqa: B008 - frozen
-    """`Executor.run_many` on the process's own executor."""
-    return default_executor().run_many(items, limits)
 
 
 def _processor_s(pid: int) -> float | None:
