@@ -30,6 +30,9 @@ Action = Literal["run", "compile"]
 """What is asked of a worker: a query's result, or only whether SQLite accepts it."""
 HEADER = struct.Struct("<I")
 OUT_OF_MEMORY = "the query ran out of memory"
+STARVED = "the worker did not get the processor"
+"""Said of what was given up by the wall clock with less than half its deadline of processor time: ours, not the
+query's."""
 
 
 def frame(value: Any) -> bytes:
@@ -65,9 +68,14 @@ def _do(action: Action, query: str, database: str, limits: Limits, kept: Connect
     # Holds even if the parent is gone: the kernel ends a query that burns on, whatever it is doing.
     _allow_until(math.ceil(time.process_time() + limits.deadline_s + 1))
     try:
-        return _compile(query, database, limits) if action == "compile" else run(query, database, limits, kept)
+        if action == "compile":
+            return _compile(query, database, limits)
+        result = run(query, database, limits, kept)
     except MemoryError:
         return Result("fail", error=OUT_OF_MEMORY)
+    if result.status == "timeout" and result.cpu_s < limits.deadline_s / 2:  # DuckDB's deadline is the wall clock's
+        return Result("infra", error=STARVED, elapsed_s=result.elapsed_s, cpu_s=result.cpu_s)
+    return result
 
 
 def _compile(query: str, database: str, limits: Limits) -> Result:
