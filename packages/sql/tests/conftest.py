@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
+
+from guerdon_sql.file_states import SETTLED_NS
 
 EMPLOYEES = """
 CREATE TABLE dept (id INTEGER PRIMARY KEY, name TEXT, city TEXT);
@@ -37,4 +40,5 @@ def employees(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with sqlite3.connect(path) as connection:
         connection.executescript(EMPLOYEES)
     connection.close()
+    time.sleep(SETTLED_NS / 1e9 + 0.02)  # from then on, results on it are kept
     return path

@@ -85,6 +85,8 @@ def test_cells_become_plain_values(singers):
         "SELECT * FROM singer ORDER BY random() LIMIT 1",
         "SELECT * FROM singer USING SAMPLE 1",
         "SELECT uuid()",
+        "SELECT uuidv4()",
+        "SELECT uuidv7()",
         "SELECT 1\0",
         "SELECT '\ud800'",
     ],
@@ -133,9 +135,19 @@ def test_no_bomb_outlives_its_deadline(singers, executor, query):
     assert result.cpu_s < 3.0
 
 
-def test_a_frozen_clock_refuses_what_it_cannot_freeze(singers):
-    assert run("SELECT current_date", singers, Limits(now="2024-01-01")).status == "rejected"
-    assert run("SELECT current_date", singers).ok
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT current_date",
+        "SELECT current_localtime(), current_localtimestamp()",
+        "SELECT transaction_timestamp()",
+        "SELECT get_current_time()",
+        "SELECT age(TIMESTAMP '2020-01-31')",
+    ],
+)
+def test_a_frozen_clock_refuses_what_it_cannot_freeze(singers, query):
+    assert run(query, singers, Limits(now="2024-01-01")).status == "rejected"
+    assert run(query, singers).ok
 
 
 def test_a_damaged_file_is_the_tasks_fault(tmp_path_factory):

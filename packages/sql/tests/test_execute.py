@@ -1,5 +1,6 @@
 """The executor on honest queries: what it returns, and in which words it declines."""
 
+import errno
 import hashlib
 import marshal
 import os
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from guerdon_sql import executions
+from guerdon_sql import executions, file_states
 from guerdon_sql.execute import Limits, Result, is_deterministic, run
-from guerdon_sql.gold import gold_result, gold_results
+from guerdon_sql.file_states import SETTLED_NS
+from guerdon_sql.gold import gold_results
 from guerdon_sql.workers import Executor, default_executor
 
 DEPT = [(1, "Sales", "Oslo"), (2, "R&D", "Bergen"), (3, "HR", "Oslo")]
@@ -188,6 +190,15 @@ def test_an_unreadable_clock_is_a_plain_failure(execute, company):
         ("SELECT date(born), 'now' FROM t WHERE x IN ('now')", True),
         ("SELECT max(date(born), time()) FROM t", False),
         ("SELECT (date('now'", False),
+        ("SELECT today()", False),
+        ("SELECT transaction_timestamp()", False),
+        ("SELECT get_current_time()", False),
+        ("SELECT get_current_timestamp()", False),
+        ("SELECT current_localtime()", False),
+        ("SELECT current_localtimestamp()", False),
+        ("SELECT age(born) FROM t", False),
+        ("SELECT age(died, born) FROM t", True),
+        ("SELECT age, today, avg(age) FROM t", True),
     ],
 )
 def test_chance_and_clock_are_seen_in_the_text(query, expected):
@@ -437,17 +448,120 @@ def test_workers_end_with_the_interpreter(company):
         assert "Error" not in done.stderr
 
 
-def test_a_gold_result_is_kept_until_the_file_changes(tmp_path, executor):
+@pytest.fixture
+def table(tmp_path):
+    """A settled file with the value 1 in `t.a`."""
     path = tmp_path / "d.sqlite"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE t AS SELECT 1 AS a")
-    first = gold_result("SELECT a FROM t", path, executor=executor)
-    assert first.rows == [(1,)]
-    assert gold_result("SELECT a FROM t", path, executor=executor) is first
+    connection.close()
+    time.sleep(SETTLED_NS / 1e9 + 0.02)
+    return path
+
+
+def update(path, value, times=None):
+    """Change the value in place; `times` puts the file's own back, as copying tools do."""
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE t SET a = 2")
-    os.utime(path, ns=(1, 1))
-    assert gold_result("SELECT a FROM t", path, executor=executor).rows == [(2,)]
+        connection.execute("UPDATE t SET a = ?", (value,))
+    connection.close()
+    if times is not None:
+        os.utime(path, ns=times)
+
+
+def both_answers(path, executor):
+    """What the gold and the prediction `SELECT a FROM t` give, by way of the caches."""
+    gold = gold_results([("SELECT a FROM t", path)], executor=executor)[0]
+    ((_, answer),) = executions.results([("SELECT a FROM t", str(path))], Limits())
+    return gold.rows[0][0], answer.rows[0][0]
+
+
+def test_a_gold_result_is_kept_until_the_file_changes(table, executor):
+    first = gold_results([("SELECT a FROM t", table)], executor=executor)[0]
+    assert first.rows == [(1,)]
+    assert gold_results([("SELECT a FROM t", table)] * 2, executor=executor) == [first, first]
+    assert gold_results([("SELECT a FROM t", table)], executor=executor)[0] is first
+    update(table, 2)
+    assert gold_results([("SELECT a FROM t", table)], executor=executor)[0].rows == [(2,)]
+
+
+def test_an_update_in_place_with_the_times_put_back_is_seen(table, executor):
+    """Same file, same length, same time of modification: the time of the last change of status tells."""
+    before = os.stat(table)
+    assert both_answers(table, executor) == (1, 1)
+    update(table, 2, (before.st_atime_ns, before.st_mtime_ns))
+    assert os.stat(table).st_mtime_ns == before.st_mtime_ns
+    assert both_answers(table, executor) == (2, 2)
+    time.sleep(SETTLED_NS / 1e9 + 0.02)
+    assert both_answers(table, executor) == (2, 2)
+
+
+def test_nothing_is_kept_of_a_file_changed_just_now(table, executor, monkeypatch):
+    """A second change within one tick of the kernel's clock leaves the same times: here, all changes fall into one."""
+    update(table, 2)
+    real, frozen = os.stat, os.stat(table)
+    monkeypatch.setattr(os, "stat", lambda path, **how: frozen if str(path) == str(table) else real(path, **how))
+    monkeypatch.setattr(file_states.time, "time_ns", lambda: frozen.st_ctime_ns + 1)
+    assert both_answers(table, executor) == (2, 2)
+    update(table, 3)
+    assert both_answers(table, executor) == (3, 3)
+
+
+CLOCK_READERS = ["SELECT datetime('now')", "SELECT count(*) FROM t WHERE a < CURRENT_TIMESTAMP", "SELECT * FROM vd"]
+
+
+@pytest.fixture
+def views(table):
+    """Beside `t`, a view that reads the clock, one over that view, and one that only speaks of dates."""
+    with sqlite3.connect(table) as connection:
+        connection.execute("CREATE VIEW today AS SELECT date('now') AS d")
+        connection.execute("CREATE VIEW vd AS SELECT d FROM today")
+        connection.execute("CREATE VIEW plain AS SELECT a AS updated FROM t")
+    connection.close()
+    time.sleep(SETTLED_NS / 1e9 + 0.02)
+    return table
+
+
+@pytest.mark.parametrize("gold", CLOCK_READERS)
+def test_a_gold_query_that_reads_the_clock_needs_a_frozen_one(views, executor, gold):
+    """Run again later, its own text would earn nothing."""
+    result = gold_results([(gold, views)], executor=executor)[0]
+    assert (result.status, "set `now`" in result.error) == ("invalid", True)
+    assert gold_results([(gold, views)], Limits(now="2020-02-03 04:05:06"), executor)[0].ok
+
+
+def test_a_gold_query_that_draws_at_random_says_so(views, executor):
+    assert "at random" in gold_results([("SELECT a FROM t ORDER BY random()", views)], executor=executor)[0].error
+
+
+def test_the_frozen_clock_holds_in_views(views, execute):
+    """No word of the queries speaks of a date."""
+    limits = Limits(now="2020-02-03 04:05:06")
+    assert execute("SELECT d FROM vd", views, limits).rows == [("2020-02-03",)]
+    assert execute("SELECT * FROM vd, plain", views, limits).rows == [("2020-02-03", 1)]
+
+
+def test_what_is_asked_of_a_view_that_reads_the_clock_is_not_kept(views, monkeypatch):
+    ran = []
+    monkeypatch.setattr(
+        executions, "_run", lambda asked, limits, real=executions._run: ran.extend(asked) or real(asked, limits)
+    )
+    asked = [(query, str(views)) for query in ("SELECT * FROM VD", "SELECT a FROM t")]
+    frozen = Limits(now="2020-02-03 04:05:06")
+    for limits in (Limits(), Limits(), frozen, frozen):
+        assert all(result.ok for _, result in executions.results(asked, limits))
+    assert ran == [*asked, asked[0], *asked]
+
+
+@pytest.mark.parametrize(("code", "status"), [(errno.EMFILE, "infra"), (errno.EIO, "infra"), (errno.EACCES, "invalid")])
+def test_trouble_in_reading_a_file_is_not_remembered(table, monkeypatch, code, status):
+    def fail(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", fail)
+        result = run("SELECT a FROM t", table)
+    assert (result.status, os.strerror(code) in result.error) == (status, True)
+    assert run("SELECT a FROM t", table).rows == [(1,)]
 
 
 def test_a_gold_query_that_cannot_judge_is_the_tasks_fault(company, executor, monkeypatch):
@@ -463,7 +577,7 @@ def test_a_gold_query_that_cannot_judge_is_the_tasks_fault(company, executor, mo
             Fickle.count += 1
             return [Result("ok", ("a",), [(Fickle.count,)]) for _ in items]
 
-    assert "two different results" in gold_result("SELECT fickle", company, executor=Fickle()).error
+    assert "two different results" in gold_results([("SELECT fickle", company)], executor=Fickle())[0].error
 
 
 def test_no_query_leaves_a_trace_on_the_file(executor, company):

@@ -4,9 +4,11 @@ import sqlite3
 import pytest
 
 from guerdon.errors import TaskError
+from guerdon_sql.limits import Result
 from guerdon_sql.loaders import Row, bird_descriptions, check_golds, database_in, read_rows
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import database_summary, quoted
+from guerdon_sql.workers import Executor
 
 
 def make_database(path, script):
@@ -93,6 +95,36 @@ def test_a_bad_gold_leaves_its_question_and_a_question_without_golds_leaves(tmp_
     assert [each.gold for each in questions] == [(good,)]
     assert len(dropped) == 2
     assert "no such column: b" in dropped[0]
+
+
+def test_golds_are_checked_by_the_rules_of_scoring(tmp_path):
+    """100,001 rows are more than a reward compares: such a gold would leave every answer unscored."""
+    path = make_database(tmp_path / "d.sqlite", "CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+    long = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {}) SELECT x FROM n"
+    fits, too_long = long.format(100_000), long.format(100_001)
+    questions, dropped = check_golds([question(path, fits, too_long)], on_bad="drop", source="dev.json")
+    assert [each.gold for each in questions] == [(fits,)]
+    assert "truncated" in dropped[0]
+
+
+def test_a_gold_that_reads_the_clock_stays_for_a_reward_that_freezes_it(tmp_path):
+    path = make_database(tmp_path / "d.sqlite", "CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+    runs, fails = "SELECT date('now')", "SELECT date('now'), b FROM t"
+    questions, dropped = check_golds([question(path, runs, fails)], on_bad="drop", source="dev.json")
+    assert [each.gold for each in questions] == [(runs,)]
+    assert "no such column: b" in dropped[0]
+
+
+@pytest.mark.parametrize("on_bad", ["raise", "drop"])
+def test_trouble_of_ours_never_drops_a_question(tmp_path, monkeypatch, on_bad):
+    path = make_database(tmp_path / "d.sqlite", "CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+
+    def lost(self, items, limits):
+        return [Result("infra", error="no process to be had") for _ in items]
+
+    monkeypatch.setattr(Executor, "run_many", lost)
+    with pytest.raises(TaskError, match=r"dev\.json: could not run .*no process to be had.*this machine's trouble"):
+        check_golds([question(path, "SELECT a + 0 FROM t")], on_bad=on_bad, source="dev.json")
 
 
 SHOP = """

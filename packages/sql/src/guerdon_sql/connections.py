@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from guerdon_sql import clock
+from guerdon_sql.file_states import FileState
 from guerdon_sql.limits import Limits, Row, Status
 from guerdon_sql.statements import mentions_clock
 
@@ -36,8 +37,6 @@ _ACTIONS = {
 STEPS_PER_CHECK = 1_000
 """Steps of SQLite's machine between two looks at the clock: about 30 µs of plain steps, but a step may fill a
 megabyte."""
-SETTLED_NS = 100_000_000
-"""A file changed this recently may change again without a change of its times, whose grain is the kernel's tick."""
 
 
 Outcome = tuple[Status, str, tuple[str, ...], list[Row]]
@@ -86,10 +85,19 @@ class Connection:
             self._raw.setlimit(limit, value)
         self._raw.execute("PRAGMA temp_store=MEMORY")  # a big sort must not fill the disk
         self._raw.execute("SELECT 1 FROM sqlite_master LIMIT 0").close()  # reads the schema: no query's fault or time
+        if now is None and limits.now is not None and self._a_view_mentions_the_clock():
+            now = limits.now
         if now is not None:
             clock.freeze(self._raw, now)
         self._raw.set_authorizer(self._authorize)
         self._raw.set_progress_handler(self._check, STEPS_PER_CHECK)
+
+    def _a_view_mentions_the_clock(self) -> bool:
+        """Whether a query may come to a date function that its text does not show. No trigger runs for a SELECT."""
+        self._raw.text_factory = _decode
+        views = self._raw.execute("SELECT sql FROM sqlite_master WHERE type = 'view'").fetchall()
+        self._raw.text_factory = str
+        return any(mentions_clock(sql or "") for (sql,) in views)
 
     def answer(self, query: str, limits: Limits) -> Outcome:
         """Run one query. `limits` are those the connection was opened with, but for the deadline, rows and bytes."""
@@ -169,7 +177,7 @@ class Unopened(Exception):  # noqa: N818 - says what happened
         self.outcome = outcome
 
 
-_Key = tuple[str, tuple[int, ...], Limits, str | None]
+_Key = tuple[str, FileState, Limits, str | None]
 
 
 class Connections:
@@ -189,22 +197,29 @@ class Connections:
         self._open: OrderedDict[_Key, Connection] = OrderedDict()
 
     @contextlib.contextmanager
-    def lend(self, query: str, path: str, limits: Limits) -> Iterator[Connection]:
+    def lend(self, query: str, path: str, limits: Limits, state: FileState) -> Iterator[Connection]:
         """A connection for this query, kept or new.
+
+        Args:
+            query: what it is for; the caller runs it.
+            path: of the database.
+            limits: of the query.
+            state: the file's, from `file_state`; under an empty one nothing is kept.
 
         Raises:
             Unopened: there is none to be had.
         """
         # Our date functions are slower than SQLite's, and no match for them in an index: only where they may be called.
+        # Where a view may call them, the connection freezes its clock whatever the query.
         now = limits.now if limits.now is not None and mentions_clock(query) else None
-        key = (path, _state(path) if self._room else (), limits, now)
+        key = (path, state, limits, now)
         connection = self._open.pop(key, None) or _opened(path, limits, now)
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
-        if not key[1] or not connection.clean:
+        if not self._room or not state or not connection.clean:
             connection.close()
             return
         self._open[key] = connection
@@ -220,18 +235,6 @@ def _opened(path: str, limits: Limits, now: str | None) -> Connection:
         if outcome[0] == "fail" and isinstance(error, sqlite3.Error):
             outcome = ("invalid", f"the database cannot be read: {outcome[1]}", (), [])  # no query was there to blame
         raise Unopened(outcome) from error
-
-
-def _state(path: str) -> tuple[int, ...]:
-    """What tells one state of a file from the next; empty where a change might go unseen."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return ()
-    changed_ns = max(found.st_mtime_ns, found.st_ctime_ns)
-    if changed_ns > time.time_ns() - SETTLED_NS:
-        return ()
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _fetch(cursor: sqlite3.Cursor, columns: tuple[str, ...], limits: Limits, deadline: float) -> Outcome:

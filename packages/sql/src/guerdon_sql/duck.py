@@ -29,7 +29,8 @@ def run_duckdb(query: str, path: str, limits: Limits) -> Outcome:
         import duckdb
     except ImportError:
         return "infra", MISSING, (), []
-    # DuckDB has no authorizer to refuse functions by, and no way to replace its clock: here the text must do.
+    # DuckDB has no authorizer to refuse functions by, and no way to replace its clock: here the text must do. What a
+    # view of the file does is not seen.
     if draws_at_random(query):
         return "rejected", "not allowed: a function that draws at random", (), []
     if limits.now is not None and reads_clock(query):

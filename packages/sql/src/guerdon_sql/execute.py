@@ -18,22 +18,26 @@ The measures, each against a way in that worked on a published evaluator:
 - `random` and its like are refused: an answer is not a lottery ticket. The clock can be frozen (`Limits.now`);
 - caps on rows and bytes end in `truncated`, never in a shorter table that happens to be equal.
 
+A virtual table (FTS, R-tree) cannot be read by its name: its first use asks for UPDATE on the schema table, so a query
+that names one is `rejected`, a gold query too.
+
 A database with a live `-wal` file is read as of its last checkpoint: datasets are, and should be, checkpointed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from guerdon_sql.connections import Connections, Unopened
+from guerdon_sql.file_states import FileState, file_state
 from guerdon_sql.limits import Limits, Result, Row, Status
 from guerdon_sql.statements import first_word, is_deterministic
 
-__all__ = ["Limits", "Result", "Row", "Status", "database_kind", "is_deterministic", "refusal", "run"]
+__all__ = ["Limits", "Result", "Row", "Status", "is_deterministic", "refusal", "run"]
 
 
 def run(
@@ -68,45 +72,55 @@ def run(
 
     if reason := refusal(query, limits):
         return outcome("rejected", reason)
-    kind, trouble = database_kind(database)
-    if kind is None:
-        return outcome("invalid", trouble)
+    path = os.fspath(database)
+    state = file_state(path)
+    try:
+        kind = _kept_kind(path, state) if state else _kind(path)
+    except (OSError, ValueError) as error:
+        lasting = isinstance(error, ValueError) or error.errno in _LASTING
+        why = f"cannot read the database {path!r}: {getattr(error, 'strerror', None) or error}"
+        return outcome("invalid" if lasting else "infra", why)
     if kind == "duckdb":
         from guerdon_sql import duck
 
-        return outcome(*duck.run_duckdb(query, os.fspath(database), limits))
+        return outcome(*duck.run_duckdb(query, path, limits))
+    if kind != "sqlite":
+        return outcome("invalid", f"{path!r} {kind}")
     connections = kept or Connections(room=0)
     try:
-        with connections.lend(query, os.fspath(database), limits) as connection:
+        with connections.lend(query, path, limits, state) as connection:
             started, cpu_started = time.perf_counter(), time.thread_time()
             return outcome(*connection.answer(query, limits))
     except Unopened as error:
         return outcome(*error.outcome)
 
 
-def database_kind(database: str | Path) -> tuple[Literal["sqlite", "duckdb"] | None, str]:
-    """Whose file this is, by its first bytes; (None, why) where it is nobody's."""
-    path = os.fspath(database)
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError) as error:
-        return None, f"no database at {path!r}: {getattr(error, 'strerror', None) or error}"
-    return _kind(path, found.st_mtime_ns, found.st_size)
+_LASTING = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG}
+)
+"""The task's fault: a retry will not help. All else, such as a lack of file handles, is ours."""
+
+
+def _kind(path: str) -> str:
+    """Whose file this is, by its first bytes: `sqlite`, `duckdb`, or else words that say what it is instead.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: the path is none.
+    """
+    with open(path, "rb") as file:
+        head = file.read(16)
+    if head == b"SQLite format 3\0":
+        return "sqlite"
+    if head[8:12] == b"DUCK":
+        return "duckdb"
+    return "is empty" if not head else f"is neither SQLite nor DuckDB (it starts with {head!r})"
 
 
 @lru_cache(maxsize=4096)
-def _kind(path: str, mtime_ns: int, size: int) -> tuple[Literal["sqlite", "duckdb"] | None, str]:
-    try:
-        with open(path, "rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        return None, f"cannot read the database {path!r}: {error.strerror}"
-    if head == b"SQLite format 3\0":
-        return "sqlite", ""
-    if head[8:12] == b"DUCK":
-        return "duckdb", ""
-    what = "is empty" if not head else f"is neither SQLite nor DuckDB (it starts with {head!r})"
-    return None, f"{path!r} {what}"
+def _kept_kind(path: str, state: FileState) -> str:
+    """`_kind` of a file in this state. What is raised is not kept."""
+    return _kind(path)
 
 
 def refusal(query: str, limits: Limits) -> str:

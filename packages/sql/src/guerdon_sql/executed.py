@@ -29,7 +29,7 @@ class Executed(QueryReward):
     """A reward that runs the answer. Those with equal limits share their executions."""
 
     timeout_s: float = 5.0
-    """Wall-clock limit of one query, in seconds."""
+    """Limit of one query, in seconds of the processor (for DuckDB files: of the wall clock)."""
     max_rows: int = 100_000
     """Longest result that is compared; a longer one earns nothing (`released`: the first 5,000 rows count)."""
     now: str | None = None

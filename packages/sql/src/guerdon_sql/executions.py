@@ -2,17 +2,18 @@
 
 Rewards of one batch ask for the same queries one after the other, and the attempts at one question repeat each other
 and the gold query. Here each pair is run once, in the executor's worker processes, and its result kept in bounded
-memory until the database file changes. Not kept are failures of ours, and queries that read the clock or draw at
-random: those run once for each call.
+memory until the database file changes. Not kept are failures of ours, and queries that draw at random or read the clock
+(by way of an SQLite view, too; of DuckDB's views nothing is known): those run once for each call.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 
 from guerdon_sql import gold
 from guerdon_sql.caches import ByteCache
+from guerdon_sql.clock_views import over_clock_view
+from guerdon_sql.file_states import FileState, file_state
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.packed import size_bytes
 from guerdon_sql.statements import is_deterministic
@@ -48,22 +49,24 @@ def forget() -> None:
     """Drop all that is kept, of gold queries too: for measuring what a first run costs."""
     _RESULTS.clear()
     _OUTCOMES.clear()
-    gold._CACHE.clear()
+    gold.forget()
 
 
 def _visit(asked: Iterable[Asked], limits: Limits, cache: ByteCache[_Key, Result]) -> Iterator[tuple[Asked, Result]]:
     distinct = list(dict.fromkeys(asked))
-    scopes = {path: _scope(path, limits) for path in {path for _, path in distinct}}
+    states = {path: file_state(path) for path in {path for _, path in distinct}}
+    scopes = {path: _scope(path, state, limits) for path, state in states.items()}
     done = 0
     while done < len(distinct):
         turn = distinct[done : done + AT_ONCE]
         keys = {pair: (pair[0], scopes[pair[1]]) for pair in turn}
-        found = {pair: result for pair, key in keys.items() if (result := cache.get(key)) is not None}
+        found = {pair: result for pair, key in keys.items() if key[1] and (result := cache.get(key)) is not None}
         missing = [pair for pair in turn if pair not in found]
         ran = _run(missing, limits)
         for pair, result in zip(missing, ran, strict=False):
             found[pair] = result
-            _keep(keys[pair], result, limits)
+            if keys[pair][1] and (limits.now is not None or not over_clock_view(*pair, states[pair[1]])):
+                _keep(keys[pair], result, limits)
         if len(ran) < len(missing):
             turn = turn[: turn.index(missing[len(ran)])]
         yield from ((pair, found[pair]) for pair in turn)
@@ -88,15 +91,11 @@ def _keep(key: _Key, result: Result, limits: Limits) -> None:
     _OUTCOMES.put(key, without_rows)
 
 
-def _scope(path: str, limits: Limits) -> str:
+def _scope(path: str, state: FileState, limits: Limits) -> str:
     """What changes when the limits do, or the file: a cache that outlived its database would pay for yesterday's
-    answers.
+    answers. Empty where nothing may be kept.
     """
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return repr((path, limits))
-    return repr((path, found.st_ino, found.st_mtime_ns, found.st_size, limits))
+    return repr((path, state, limits)) if state else ""
 
 
 def _size(key: _Key, result: Result) -> int:

@@ -1,7 +1,8 @@
 """Results of gold queries: proven repeatable at first sight, then kept until the database file changes.
 
 A gold query whose answer differs from one run to the next cannot judge anything, and neither can one that fails or
-does not fit the limits. Both are the task's fault: status `invalid`, whatever befell the query itself.
+does not fit the limits. Both are the task's fault: status `invalid`, whatever befell the query itself. Two runs within
+a second do not show that a query reads the clock: its text does, and that of the views it is over.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from guerdon_sql.caches import ByteCache
+from guerdon_sql.clock_views import over_clock_view
+from guerdon_sql.file_states import FileState, file_state
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.packed import PackedRows, size_bytes
+from guerdon_sql.statements import draws_at_random, reads_clock
 from guerdon_sql.workers import Executor, default_executor
 
-_Key = tuple[str, str, int, int, int, Limits]
+_Pair = tuple[str, str]
+_Key = tuple[str, str, FileState, Limits]
 
 
 def gold_results(
@@ -28,37 +33,49 @@ def gold_results(
     itself.
 
     Returns:
-        Results with status `ok`; `invalid` where the gold query fails, is refused, does not fit `limits`, or answered
-        differently the second time; `infra` where we failed (not kept: asking again tries again).
+        Results with status `ok`; `invalid` where the gold query fails, is refused, does not fit `limits`, draws at
+        random, reads the clock though `limits.now` is not set, or answered differently the second time; `infra` where
+        we failed (not kept: asking again tries again).
     """
     pairs = [(query, os.fspath(database)) for query, database in asked]
-    keys = [_key(query, path, limits) for query, path in pairs]
-    known = {key: kept for key in set(keys) if (kept := _CACHE.get(key)) is not None}
-    new = [(key, pair) for key, pair in dict(zip(keys, pairs, strict=True)).items() if key not in known]
-    if new:
+    states = {path: file_state(path) for path in {path for _, path in pairs}}
+    keys: dict[_Pair, _Key] = {(query, path): (query, path, states[path], limits) for query, path in pairs}
+    known = {pair: kept for pair, key in keys.items() if states[pair[1]] and (kept := _CACHE.get(key)) is not None}
+    new = [pair for pair in keys if pair not in known]
+    for pair in new:
+        if reason := _fickle(*pair, states[pair[1]], limits):
+            known[pair] = Result("invalid", error=reason)
+    steady = [pair for pair in new if pair not in known]
+    if steady:
         runner = executor or default_executor()
-        firsts = runner.run_many([pair for _, pair in new], limits)
-        seconds = runner.run_many([pair for _, pair in new], limits)
-        for (key, _), first, second in zip(new, firsts, seconds, strict=True):
-            known[key] = _verdict(first, second)
-            if known[key].status != "infra":
-                _CACHE.put(key, known[key])
-    return [known[key] for key in keys]
+        firsts, seconds = runner.run_many(steady, limits), runner.run_many(steady, limits)
+        known |= {pair: _verdict(*both) for pair, *both in zip(steady, firsts, seconds, strict=True)}
+    for pair in new:
+        if states[pair[1]] and known[pair].status != "infra":
+            _CACHE.put(keys[pair], known[pair])
+    return [known[pair] for pair in pairs]
 
 
-def gold_result(
-    gold: str,
-    database: str | Path,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
-    executor: Executor | None = None,
-) -> Result:
-    """`gold_results` of one pair."""
-    return gold_results([(gold, database)], limits, executor)[0]
+def asks_the_time(query: str, path: str, state: FileState) -> bool:
+    """Whether the query reads the clock, itself or by way of a view."""
+    return reads_clock(query) or over_clock_view(query, path, state)
 
 
 def forget() -> None:
     """Drop all that is kept."""
     _CACHE.clear()
+
+
+def _fickle(query: str, path: str, state: FileState, limits: Limits) -> str:
+    """Why the query's answer is not the same at all times; empty where nothing speaks against it."""
+    if draws_at_random(query):
+        return "the gold query draws at random, so that its answer judges nothing: replace the query"
+    if limits.now is None and asks_the_time(query, path, state):
+        return (
+            "the gold query reads the clock, so that its answer is another tomorrow: set `now` (SQLite only), or write "
+            "the time into the query"
+        )
+    return ""
 
 
 def _verdict(first: Result, second: Result) -> Result:
@@ -74,14 +91,6 @@ def _verdict(first: Result, second: Result) -> Result:
     rows = first.rows.kept() if isinstance(first.rows, PackedRows) else first.rows  # many answers are compared with it
     elapsed_s, cpu_s = min(first.elapsed_s, second.elapsed_s), min(first.cpu_s, second.cpu_s)
     return replace(first, rows=rows, elapsed_s=elapsed_s, cpu_s=cpu_s)
-
-
-def _key(query: str, path: str, limits: Limits) -> _Key:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return query, path, -1, -1, -1, limits
-    return query, path, found.st_ino, found.st_size, found.st_mtime_ns, limits
 
 
 def _size(key: _Key, result: Result) -> int:

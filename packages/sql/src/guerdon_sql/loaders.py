@@ -210,37 +210,71 @@ class Checked(NamedTuple):
     """One line per gold that does not run: the question's id, its database, and the reason."""
 
 
-def check_golds(questions: Sequence[SqlQuestion], *, on_bad: Literal["raise", "drop"], source: str) -> Checked:
-    """Run every gold once, boxed in as a policy's queries are.
+GOLDS_AT_ONCE = 64
+"""Golds handed to the worker processes together: their rows are in memory until the last of them has run."""
+_SOME_TIME = "2024-01-31 12:00:00"
+"""Stands in for the reward's `now`, which a task does not know, where a gold reads the clock: whether it runs hardly
+depends on the time."""
 
-    A gold that does not run leaves its question; a question without golds leaves the task.
+
+def check_golds(questions: Sequence[SqlQuestion], *, on_bad: Literal["raise", "drop"], source: str) -> Checked:
+    """Run every gold as scoring does: in worker processes, within the limits of `sql/execution-v1`, and twice.
+
+    A gold that does not run leaves its question; a question without golds leaves the task. One that reads the clock
+    stays if it runs under a frozen one: the reward's `now` is to be set for it.
 
     Raises:
         TaskError: `on_bad="raise"` and one does not run; the message names the file, the question and the database.
+            Or, whatever `on_bad`, one could not be tried, which is no fault of its.
     """
     from guerdon.progress import progress
-    from guerdon_sql.execute import run
 
+    pairs = list(dict.fromkeys((gold, question.database) for question in questions for gold in question.gold))
+    troubles: dict[tuple[str, str], str] = {}
     kept: list[SqlQuestion] = []
     dropped: list[str] = []
-    with progress("running the gold queries", len(questions)) as bar:
-        for question in questions:
-            good = []
-            for gold in question.gold:
-                result = run(gold, question.database)
-                if result.status in ("ok", "truncated"):
-                    good.append(gold)
-                else:
-                    reason = f"{question.id} on {question.database}: {result.status}: {result.error}; {gold!r}"
-                    if on_bad == "raise":
-                        raise TaskError(
-                            f"{source}: the gold query of {reason}. Repair or remove the row, or set "
-                            'on_bad="drop" to leave such rows out, or check="none" not to run golds at the start'
-                        )
-                    dropped.append(reason)
-            if good:
-                kept.append(
-                    question if len(good) == len(question.gold) else question.model_copy(update={"gold": tuple(good)})
+    with progress("running the gold queries", len(pairs)) as bar:
+        for start in range(0, len(pairs), GOLDS_AT_ONCE):
+            some = pairs[start : start + GOLDS_AT_ONCE]
+            troubles |= _troubles(some, source)
+            bar.advance(len(some))
+    for question in questions:
+        good = []
+        for gold in question.gold:
+            trouble = troubles[gold, question.database]
+            if not trouble:
+                good.append(gold)
+                continue
+            reason = f"{question.id} on {question.database}: {trouble}; {gold!r}"
+            if on_bad == "raise":
+                raise TaskError(
+                    f"{source}: the gold query of {reason}. Repair or remove the row, or set "
+                    'on_bad="drop" to leave such rows out, or check="none" not to run golds at the start'
                 )
-            bar.advance()
+            dropped.append(reason)
+        if good:
+            kept.append(
+                question if len(good) == len(question.gold) else question.model_copy(update={"gold": tuple(good)})
+            )
     return Checked(kept, tuple(dropped))
+
+
+def _troubles(pairs: Sequence[tuple[str, str]], source: str) -> dict[tuple[str, str], str]:
+    """What keeps each (gold, database) from judging; empty where nothing does."""
+    from guerdon_sql.file_states import file_state
+    from guerdon_sql.gold import asks_the_time, gold_results
+    from guerdon_sql.rewards import Execution
+
+    timed = [pair for pair in pairs if asks_the_time(*pair, file_state(pair[1]))]
+    plain = [pair for pair in pairs if pair not in timed]
+    found: dict[tuple[str, str], str] = {}
+    for some, reward in ((plain, Execution()), (timed, Execution(now=_SOME_TIME))):
+        for pair, result in zip(some, gold_results(some, reward.limits), strict=True):
+            if result.status == "infra":
+                raise TaskError(
+                    f"{source}: could not run the gold query {pair[0]!r} on {pair[1]}: {result.error}. That is this "
+                    "machine's trouble, not the row's: mend it and try again, or set check=\"none\" not to run golds "
+                    "at the start"
+                )
+            found[pair] = "" if result.ok else result.error
+    return found

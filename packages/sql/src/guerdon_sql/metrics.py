@@ -39,8 +39,8 @@ class SoftF1(AgainstGold, name="sql/soft-f1-v1", bounds=(0.0, 1.0)):
 class ValidEfficiency(AgainstGold, name="sql/valid-efficiency-v1", bounds=(0.0, float("inf"))):
     """How fast a right answer runs beside the gold query that it agrees with; 0.0 for a wrong one.
 
-    Gold and answer run in turn, `repeats` times each, in a worker process; connecting and fetching all rows is part of
-    the time. `r_ves` is at most 111.8.
+    Gold and answer run in turn, `repeats` times each, in a worker process; fetching all rows is part of the time, and
+    opening an SQLite file is not. `r_ves` is at most 111.8.
     """
 
     comparison: Mode = "bird_set"

@@ -24,21 +24,19 @@ _TOKEN = re.compile(
 
 _START = re.compile(r"(?:\s++|--[^\n]*+|/\*.*?(?:\*/|\Z))*+(?P<word>[^\W\d]\w*+)?", re.DOTALL)
 """The first token of `_TOKEN`, if it is a word, for the price of one match."""
-_CHANCE = frozenset({"random", "randomblob", "rand", "uuid", "gen_random_uuid", "shuffle", "setseed"})
-_CLOCK = frozenset(
-    {
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "localtime",
-        "localtimestamp",
-        "today",
-        "get_current_timestamp",
-    }
+_CHANCE = frozenset(
+    {"random", "randomblob", "rand", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "shuffle", "setseed"}
 )
-_CLOCK_FUNCTIONS = frozenset({"date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff", "now"})
+_CLOCK = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
+"""Read the clock without parentheses."""
+_CLOCK_FUNCTIONS = frozenset(
+    {"date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff"}
+    | {"now", "today", "age", "transaction_timestamp", "get_current_time", "get_current_timestamp"}
+    | {"current_localtime", "current_localtimestamp"}
+)
+"""Read the clock when called with too few arguments, or with 'now'; the second and third row are DuckDB's."""
 _CHANCE_PARTS = ("rand", "uuid", "shuffle", "setseed", "sample")
-_CLOCK_PARTS = ("date", "time", "julianday", "unixepoch", "now", "today")
+_CLOCK_PARTS = ("date", "time", "julianday", "unixepoch", "now", "today", "age")
 """One of these is in every word of the sets above: looked for first, it spares most texts the scanner."""
 
 
@@ -127,7 +125,7 @@ class _Call:
         """It is a date function whose arguments name no time, or name 'now'."""
         if self.function not in _CLOCK_FUNCTIONS:
             return False
-        needed = 2 if self.function == "strftime" else 1
+        needed = 2 if self.function in ("strftime", "age") else 1  # DuckDB's age(t) counts from today
         return self.named_now or self.commas + self.anything < needed or self.function == "now"
 
 
