@@ -45,6 +45,16 @@ def test_a_layer_that_lets_its_probe_through_is_a_problem(query, layer, monkeypa
     assert problems[0].advice
 
 
+def test_a_kill_from_outside_does_not_pass_for_sqlites_own_deadline(monkeypatch):
+    run = Executor.run
+    killed = Result("timeout", error="stopped at the deadline of 0.2 s by ending the process", mode="worker")
+    monkeypatch.setattr(
+        Executor, "run", lambda self, asked, *rest: killed if asked == checks.ENDLESS else run(self, asked, *rest)
+    )
+    problems = [finding.subject for finding in checks.sandbox() if finding.status == "problem"]
+    assert problems == ["sql: processor-time limit"]
+
+
 def test_without_worker_processes_nothing_else_is_claimed(monkeypatch):
     trouble = Result("infra", error="cannot start a worker process: no more processes")
     monkeypatch.setattr(Executor, "run", lambda *_: trouble)

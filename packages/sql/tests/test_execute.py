@@ -184,6 +184,12 @@ def test_an_unreadable_clock_is_a_plain_failure(execute, company):
         ("SELECT CURRENT_TIMESTAMP", False),
         ('SELECT "current_date" FROM t', True),
         ("SELECT now()", False),
+        ("SELECT date(trim('now'))", False),
+        ("SELECT date(max(born, died)), strftime('%Y', max('1', '2')) FROM t", True),
+        ("SELECT strftime(max('%Y', '%d'))", False),
+        ("SELECT date(born), 'now' FROM t WHERE x IN ('now')", True),
+        ("SELECT max(date(born), time()) FROM t", False),
+        ("SELECT (date('now'", False),
         ("SELECT today()", False),
         ("SELECT transaction_timestamp()", False),
         ("SELECT get_current_time()", False),
@@ -198,6 +204,16 @@ def test_an_unreadable_clock_is_a_plain_failure(execute, company):
 def test_chance_and_clock_are_seen_in_the_text(query, expected):
     assert is_deterministic(query) is expected
     assert is_deterministic(query, clock_frozen=True) is (expected or "random" not in query.lower())
+
+
+@pytest.mark.parametrize(
+    "unit", ["date(", "date(1, (", "(", ")", "'", '"', "`", "[", "/*", "```", "--", "now ", "rand("]
+)
+def test_reading_any_text_takes_a_moment(unit):
+    """100 kB is the longest text that is read at all."""
+    start = time.process_time()
+    is_deterministic("SELECT date, rand " + unit * (100_000 // len(unit)))
+    assert time.process_time() - start < 1.0
 
 
 def test_an_endless_query_ends_at_its_deadline(execute, company):
@@ -268,6 +284,87 @@ def test_a_query_that_kills_two_workers_is_to_blame_and_the_others_are_not(compa
         results = executor.run_many([(query, company) for query in queries])
     assert [result.status for result in results] == ["fail" if number in (3, 9) else "ok" for number in range(20)]
     assert "crashed the worker twice (signal SIGSEGV)" in results[3].error
+
+
+@pytest.fixture
+def plant(monkeypatch):
+    """Have every worker started in this test run `fault`, which may replace `s.run`, before it serves."""
+    from guerdon_sql import workers
+
+    def plant(fault):
+        head = "import os, sys, time; sys.path.append(sys.argv[1]); import guerdon_sql.serve as s; kept = s.run\n"
+        monkeypatch.setattr(workers, "_BOOT", f"{head}{fault}\ns.main()")
+
+    return plant
+
+
+def test_an_exception_in_a_worker_is_our_fault(company, plant):
+    plant("def run(query, *rest):\n    assert 'bug' not in query\n    return kept(query, *rest)\ns.run = run")
+    with Executor(workers=1) as executor:
+        results = executor.run_many([(f"SELECT {what}", company) for what in ("1", "'bug'", "2")])
+    assert [result.status for result in results] == ["ok", "infra", "ok"]
+    assert "exit status 1" in results[1].error
+
+
+def test_a_worker_that_never_gets_the_processor_is_our_fault(company, plant):
+    """It sleeps; after ten deadlines and the grace, 1 s, it is given up."""
+    plant("s.run = lambda *_: time.sleep(60)")
+    limits = Limits(deadline_s=0.05)
+    with Executor(workers=1, limits=limits) as executor:
+        result = executor.run("SELECT 1", company)
+        assert (result.status, result.error) == ("infra", "the worker did not get the processor")
+        assert gold_results([("SELECT 1", company)], limits, executor)[0].status == "infra"
+
+
+@pytest.mark.parametrize(("cpu_s", "status"), [(2.4, "infra"), (2.6, "timeout")])
+def test_a_deadline_by_the_wall_clock_counts_if_half_of_it_was_spent(company, plant, cpu_s, status):
+    """DuckDB's is one; the deadline is 5 s."""
+    plant(f"s.run = lambda *_: s.Result('timeout', cpu_s={cpu_s})")
+    with Executor(workers=1) as executor:
+        assert executor.run("SELECT 1", company).status == status
+
+
+def test_what_waits_behind_a_query_out_of_memory_is_no_suspect(company, plant, monkeypatch):
+    """The worker answers and ends by itself; the others in flight it has not looked at."""
+    from guerdon_sql import workers
+
+    suspects, lost = [], workers._Batch.lost
+
+    def watched(batch, *rest):
+        lost(batch, *rest)
+        suspects.extend(batch.suspects)
+
+    monkeypatch.setattr(workers._Batch, "lost", watched)
+    plant(
+        "s.run = lambda query, *rest: s.Result('fail', error=s.OUT_OF_MEMORY) if 'big' in query else kept(query, *rest)"
+    )
+    with Executor(workers=1) as executor:
+        results = executor.run_many([(f"SELECT {what}", company) for what in ("'big'", "1", "'big', 2", "3")])
+    assert [result.error for result in results] == ["the query ran out of memory", ""] * 2
+    assert suspects == []
+
+
+def test_a_hard_limit_on_processor_time_is_left_as_it_is(company, plant):
+    """Root may raise it, so that the planted `setrlimit` refuses as the kernel does everybody else."""
+    plant(
+        "r = s.resource; real = r.setrlimit; real(r.RLIMIT_CPU, (600, 600))\n"
+        "def setrlimit(kind, limits):\n"
+        "    if kind == r.RLIMIT_CPU and not 0 <= limits[0] <= limits[1] <= 600: raise ValueError('not allowed')\n"
+        "    real(kind, limits)\n"
+        "r.setrlimit = setrlimit"
+    )
+    with Executor(workers=1) as executor:
+        assert executor.run("SELECT 1", company).rows == [(1,)]
+        assert executor.run("SELECT 2", company, Limits(deadline_s=1000.0)).rows == [(2,)]
+
+
+def test_compiling_says_what_sqlite_accepts_and_runs_nothing(executor, company):
+    texts = ["DELETE FROM emp", "DELETE FROM nowhere", "SELECT 1", "PRAGMA user_version = 7", "QUERY PLAN SELECT 1"]
+    texts += ["SELECT 1; SELECT 2", "SELECT '\ud800'", "SELECT 1\0", "SELECT " + "1" * 100_000]
+    before = company.read_bytes()
+    results = executor.compile_many([(text, company) for text in texts])
+    assert [result.status for result in results] == ["ok", "fail", "ok", "ok", *["fail"] * 5]
+    assert company.read_bytes() == before
 
 
 def test_workers_that_cannot_start_are_our_fault(company, monkeypatch):

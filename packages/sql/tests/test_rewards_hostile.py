@@ -59,6 +59,7 @@ HEAVY = [
     "SELECT * FROM " + ", ".join(f"emp e{i}" for i in range(20)),
     "SELECT name FROM emp WHERE name LIKE '" + "%a" * 400 + "'",
     "SELECT group_concat(a.name || b.name) FROM emp a, emp b, emp c, emp d, emp e, emp f, emp g, emp h",
+    "SELECT " + "date(" * 19_000,
 ]
 
 ODD = [
@@ -142,6 +143,23 @@ def test_every_reading_survives_everything_at_once(employees, reading):
     for found in Context().scores(total, [Group.of(rollouts)])[0]:
         assert found.scored
         assert total.bounds[0] <= found.value <= total.bounds[1]
+
+
+DOUBLED = ", ".join(f"a{n} AS (SELECT max(p.x) x FROM a{n - 1} p, a{n - 1} q)" for n in range(1, 24))
+ENDLESS_TO_COMPILE = f"INSERT INTO dept (id) WITH a0 AS (SELECT 1 x), {DOUBLED} SELECT x FROM a23"
+"""Each level doubles what SQLite expands before it runs anything; with 23 of them it never ends."""
+
+
+@pytest.mark.parametrize("reading", ["repaired", "paper", "released"])
+def test_compiling_what_is_not_run_is_boxed_in_as_well(employees, reading):
+    question = SqlQuestion(id="q", question="?", db_id="employees", database=str(employees), gold=(GOLD,))
+    texts = [ENDLESS_TO_COMPILE, "DELETE FROM emp", "DELETE FROM nowhere", ";"]
+    start = time.process_time()
+    rollouts = [Rollout.of(question, text) for text in texts]
+    (found,) = Context().scores(Runs(reading=reading, timeout_s=TIMEOUT_S), [Group.of(rollouts)])
+    assert time.process_time() - start < 0.5
+    assert [score.value for score in found] == ([0.0] * 4 if reading == "repaired" else [0.0, 1.0, 0.0, 1.0])
+    assert found[0].status in ("timeout", "rejected")  # as it runs out of time or of memory
 
 
 WORDS = (

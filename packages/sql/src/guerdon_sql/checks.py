@@ -17,7 +17,7 @@ from pathlib import Path
 
 from guerdon.diagnostics.findings import Finding
 from guerdon_sql.limits import Limits, Result
-from guerdon_sql.workers import Executor
+from guerdon_sql.workers import BY_KILL, Executor
 
 _DEADLINE_S = 0.2
 _MEMORY_BYTES = 32 * 2**20
@@ -58,7 +58,8 @@ def sandbox() -> Iterator[Finding]:
 
         endless = executor.run(ENDLESS, path, replace(limits, deadline_s=_DEADLINE_S))
         spent = f"an endless query of {_DEADLINE_S:g} s ended after {endless.cpu_s:.2f} processor seconds"
-        yield _layer("processor-time limit", endless.status == "timeout", spent, endless)
+        interrupted = endless.status == "timeout" and not endless.error.endswith(BY_KILL)  # the kill is behind it
+        yield _layer("processor-time limit", interrupted, spent, endless)
 
         greedy = executor.run(GREEDY.format("printf('%.*c', 900000, 'a') || x"), path)
         bounded = greedy.status == "fail" and "memory" in greedy.error

@@ -83,9 +83,7 @@ def _run(asked: list[Asked], limits: Limits) -> list[Result]:
 
 
 def _keep(key: _Key, result: Result, limits: Limits) -> None:
-    # A timeout with little processor time was the machine's doing as much as the query's: let it be tried again.
-    starved = result.status == "timeout" and result.cpu_s < limits.deadline_s / 2
-    if result.status in ("infra", "invalid") or starved:
+    if result.status in ("infra", "invalid"):
         return
     if not is_deterministic(key[0], clock_frozen=limits.now is not None):
         return

@@ -13,8 +13,8 @@ Status = Literal["ok", "fail", "timeout", "rejected", "truncated", "invalid", "i
 `ok`: it ran, and all its rows are here. The query's own fault: `fail` (SQL error, out of memory, crashed the worker),
 `timeout`, `rejected` (not one read-only query, or it called what is not allowed), `truncated` (more rows or bytes
 than the caps; `rows` holds the first ones, and never counts as equal to anything). The task's: `invalid` (the
-database file is missing, empty, or not a database: a retry will not help). Ours: `infra` (no process, no file handle,
-I/O error).
+database file is missing, empty, or not a database: a retry will not help). Ours: `infra` (no process or no
+processor, no file handle, I/O error).
 """
 
 

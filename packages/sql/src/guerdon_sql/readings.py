@@ -15,13 +15,12 @@ Source: Reasoning-SQL (arXiv 2503.23157) and its released training code.
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal, get_args
 
+from guerdon_sql.executions import Asked
 from guerdon_sql.limits import Limits, Result
-from guerdon_sql.statements import first_word, tokens
+from guerdon_sql.statements import tokens
 
 Reading = Literal["repaired", "paper", "released"]
 """See the module's head."""
@@ -29,8 +28,6 @@ READINGS: tuple[Reading, ...] = get_args(Reading)
 
 RELEASED_ROWS = 5_000
 """How many rows the released code looks at."""
-
-_ACTS_WHEN_COMPILED = frozenset({sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
 
 
 def as_run(query: str, reading: Reading) -> str:
@@ -43,40 +40,19 @@ def is_blank(query: str) -> bool:
     return all(text == ";" for _, text in tokens(query))
 
 
-def runs(query: str, result: Result, database: str, reading: Reading, limits: Limits) -> bool:
-    """Whether the query counts as one that runs; `result` is what the executor made of it."""
-    if result.status in ("ok", "truncated"):
-        return True
-    if reading == "repaired" or result.status != "rejected":
-        return False
-    return is_blank(query) or compiles(query, database, limits)
-
-
-def compiles(query: str, database: str, limits: Limits) -> bool:
-    """Whether SQLite accepts the text as one statement on this database. Nothing is executed.
-
-    `PRAGMA`, `ATTACH` and `DETACH` may act while they are compiled, so they are recognised and stopped there, and count
-    as accepted. For a file that is not SQLite's the answer is no.
+def as_read(found: Mapping[Asked, Result], reading: Reading, limits: Limits) -> dict[Asked, Result]:
+    """What the executor made of each query, but `ok` for all that count as running: what it rejected unseen may be one
+    of those. That is found out in its worker processes too, within the same limits.
     """
-    if first_word(query) == "QUERY":  # EXPLAIN QUERY PLAN is a statement too
-        return False
-    accepted = False
+    read = dict(found)
+    if reading == "repaired":
+        return read
+    rejected = [asked for asked, result in found.items() if result.status == "rejected"]
+    read |= {asked: Result("ok") for asked in rejected if is_blank(asked[0])}
+    unsure = [asked for asked in rejected if not read[asked].ok]
+    if unsure:
+        from guerdon_sql.workers import default_executor
 
-    def authorize(action: int, *_: str | None) -> int:
-        nonlocal accepted
-        if action in _ACTS_WHEN_COMPILED:
-            accepted = True
-            return sqlite3.SQLITE_DENY
-        return sqlite3.SQLITE_OK
-
-    try:
-        uri = f"{Path(database).resolve().as_uri()}?mode=ro&immutable=1"
-        with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-            connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits.max_query_bytes)
-            connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, limits.max_depth)
-            connection.setlimit(sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, limits.max_selects)
-            connection.set_authorizer(authorize)
-            connection.execute(f"EXPLAIN {query}").close()
-    except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeError, OSError):
-        return accepted
-    return True
+        compiled = default_executor().compile_many(unsure, limits)
+        read |= {asked: result for asked, result in zip(unsure, compiled, strict=True) if result.status != "fail"}
+    return read

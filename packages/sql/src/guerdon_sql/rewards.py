@@ -33,7 +33,7 @@ from guerdon_sql.formats import Layout
 from guerdon_sql.limits import Result
 from guerdon_sql.parts import Pair, QueryReward, at_least, clipped, one_of
 from guerdon_sql.questions import SqlQuestion
-from guerdon_sql.readings import READINGS, Reading, as_run, runs
+from guerdon_sql.readings import READINGS, Reading, as_read, as_run
 from guerdon_sql.similarity import OVERLAPS, Overlap
 
 
@@ -111,11 +111,11 @@ class Runs(Executed, name="sql/runs-v1", bounds=(0.0, 1.0)):
     def grade(self, pairs: Sequence[Pair]) -> list[Score]:
         """Run the answers; where an `Execution` of the same limits came first, they have run already."""
         asked = [(as_run(query, self.reading), question.database) for question, query in pairs]
-        found = dict(executions.outcomes(asked, self.limits))
-        return [self._graded(*pair, found[pair]) for pair in asked]
+        found = as_read(dict(executions.outcomes(asked, self.limits)), self.reading, self.limits)
+        return [self._graded(found[pair]) for pair in asked]
 
-    def _graded(self, query: str, database: str, result: Result) -> Score:
-        if runs(query, result, database, self.reading, self.limits):
+    def _graded(self, result: Result) -> Score:
+        if result.status in ("ok", "truncated"):
             return Score(1.0, "runs" if self.reading == "repaired" else f"runs ({self.reading})")
         return self.failure(result)
 

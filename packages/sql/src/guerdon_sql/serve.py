@@ -1,4 +1,5 @@
-"""The worker process: reads queries from stdin, runs each boxed in, writes results to stdout. Standard library only.
+"""The worker process: reads queries from stdin, runs each boxed in (or only compiles it), writes results to stdout.
+Standard library only.
 
 Both directions carry frames: four bytes of length, then that many of `marshal`, which on reading back makes plain
 values and nothing else, so that a parent need not trust what a broken worker sends (unlike `pickle`, which may run
@@ -17,15 +18,21 @@ import struct
 import sys
 import time
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
+from guerdon_sql.compiling import compiles
 from guerdon_sql.connections import Connections
 from guerdon_sql.execute import run
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.packed import pack
 
+Action = Literal["run", "compile"]
+"""What is asked of a worker: a query's result, or only whether SQLite accepts it."""
 HEADER = struct.Struct("<I")
 OUT_OF_MEMORY = "the query ran out of memory"
+STARVED = "the worker did not get the processor"
+"""Said of what was given up by the wall clock with less than half its deadline of processor time: ours, not the
+query's."""
 
 
 def frame(value: Any) -> bytes:
@@ -43,8 +50,8 @@ def main() -> None:
     _write(sink, frame("ready"))
     kept = Connections()
     while (message := _read(source)) is not None:
-        query, database, *limits = message
-        result = _run(query, database, _limits(*limits), kept)
+        action, query, database, *limits = message
+        result = _do(action, query, database, _limits(*limits), kept)
         try:
             _write(sink, frame(_plain(result)))
         except MemoryError:
@@ -57,18 +64,30 @@ def main() -> None:
 _limits = lru_cache(maxsize=16)(Limits)  # a batch has one: do not build it for every query
 
 
-def _run(query: str, database: str, limits: Limits, kept: Connections) -> Result:
+def _do(action: Action, query: str, database: str, limits: Limits, kept: Connections) -> Result:
     # Holds even if the parent is gone: the kernel ends a query that burns on, whatever it is doing.
     _allow_until(math.ceil(time.process_time() + limits.deadline_s + 1))
     try:
-        return run(query, database, limits, kept)
+        if action == "compile":
+            return _compile(query, database, limits)
+        result = run(query, database, limits, kept)
     except MemoryError:
         return Result("fail", error=OUT_OF_MEMORY)
+    if result.status == "timeout" and result.cpu_s < limits.deadline_s / 2:  # DuckDB's deadline is the wall clock's
+        return Result("infra", error=STARVED, elapsed_s=result.elapsed_s, cpu_s=result.cpu_s)
+    return result
+
+
+def _compile(query: str, database: str, limits: Limits) -> Result:
+    started, cpu_started = time.perf_counter(), time.thread_time()
+    accepted = compiles(query, database, limits)
+    spent = time.perf_counter() - started, time.thread_time() - cpu_started
+    return Result("ok" if accepted else "fail", (), [], "" if accepted else "SQLite does not accept it", *spent)
 
 
 @lru_cache(maxsize=1)
 def _allow_until(processor_s: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (processor_s, resource.RLIM_INFINITY))
+    _limit(resource.RLIMIT_CPU, processor_s)
 
 
 def _confine(memory_bytes: int) -> None:
@@ -82,11 +101,16 @@ def _confine(memory_bytes: int) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),
     ):
-        hard = resource.getrlimit(kind)[1]
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+        _limit(kind, value)
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"PRAGMA hard_heap_limit={memory_bytes}")
+
+
+def _limit(kind: int, value: int) -> None:
+    """Set one limit, or leave it where the hard limit, which may be raised by nobody but root, is lower already."""
+    hard = resource.getrlimit(kind)[1]
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def _plain(result: Result) -> tuple[Any, ...]:

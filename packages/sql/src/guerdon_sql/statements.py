@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 _TOKEN = re.compile(
@@ -87,15 +88,55 @@ def reads_clock(query: str) -> bool:
     """Whether the text asks for the present date or time."""
     if not _any_in(_CLOCK_PARTS, query):
         return False
-    sequence = [*tokens(query), ("", ""), ("", "")]
-    for place, (kind, text) in enumerate(sequence):
-        name = _name(text)
-        if kind == "word" and name in _CLOCK:
+    calls: list[_Call] = []  # one for each open bracket
+    before = ("", "")
+    for kind, text in tokens(query):
+        if kind == "word" and _name(text) in _CLOCK:
             return True
-        called = kind in ("word", "quoted") and sequence[place + 1][1] == "("
-        if called and name in _CLOCK_FUNCTIONS and _argument_is_now(sequence[place + 2 :], name):
+        if calls and text != ")":
+            calls[-1].add(kind, text)
+        if text == "(":
+            calls.append(_Call(_name(before[1]) if before[0] in ("word", "quoted") else ""))
+        elif text == ")" and calls and _close(calls):
+            return True
+        before = kind, text
+    while calls:  # never closed: all that follows is taken for an argument
+        if _close(calls):
             return True
     return False
+
+
+@dataclass(slots=True)
+class _Call:
+    """An open bracket: the name before it, and what has been seen since of its arguments."""
+
+    function: str
+    commas: int = 0
+    anything: bool = False
+    named_now: bool = False
+
+    def add(self, kind: str, text: str) -> None:
+        self.anything = True
+        self.commas += text == ","
+        self.named_now |= kind == "string" and text[1:-1].strip().lower() == "now"
+
+    @property
+    def reads_clock(self) -> bool:
+        """It is a date function whose arguments name no time, or name 'now'."""
+        if self.function not in _CLOCK_FUNCTIONS:
+            return False
+        needed = 2 if self.function in ("strftime", "age") else 1  # DuckDB's age(t) counts from today
+        return self.named_now or self.commas + self.anything < needed or self.function == "now"
+
+
+def _close(calls: list[_Call]) -> bool:
+    """Take the innermost bracket off, and say whether it was a call that reads the clock. What names 'now' within does
+    so for the brackets around it.
+    """
+    call = calls.pop()
+    if calls:
+        calls[-1].named_now |= call.named_now
+    return call.reads_clock
 
 
 def _any_in(parts: tuple[str, ...], query: str) -> bool:
@@ -105,25 +146,6 @@ def _any_in(parts: tuple[str, ...], query: str) -> bool:
 
 def _name(text: str) -> str:
     return text.strip('"`[]').lower()
-
-
-def _argument_is_now(after: list[tuple[str, str]], function: str) -> bool:
-    """Whether a date function's arguments, the tokens after its "(", name no time, or name 'now'."""
-    depth, arguments, text = 1, 0, []
-    for kind, token in after:
-        if token == "(":
-            depth += 1
-        elif token == ")":
-            depth -= 1
-            if depth == 0:
-                break
-        elif token == "," and depth == 1:
-            arguments += 1
-        text.append((kind, token))
-    arguments += bool(text)
-    named_now = any(kind == "string" and token[1:-1].strip().lower() == "now" for kind, token in text)
-    needed = 2 if function in ("strftime", "age") else 1  # DuckDB's age(t) counts from today
-    return named_now or arguments < needed or function == "now"
 
 
 def mentions_clock(query: str) -> bool:

@@ -28,16 +28,16 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import astuple
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from guerdon_sql.execute import refusal
-from guerdon_sql.limits import Limits, Result
+from guerdon_sql.limits import Limits, Result, Status
 from guerdon_sql.packed import PackedRows
-from guerdon_sql.serve import HEADER, frame
+from guerdon_sql.serve import HEADER, STARVED, Action, frame
 
 GRACE_S = 0.5
 """How far beyond its deadline a query may be before its worker is killed: SQLite's own interrupt comes first."""
@@ -51,6 +51,8 @@ IN_FLIGHT = 256
 """Queries sent ahead in all, however many workers there are: each may come back with as many bytes as it is allowed."""
 GATHER_S = 0.001
 """How long results may gather while many queries wait: to be woken for each one would cost more than many a query."""
+BY_KILL = "by ending the process"
+"""How a `timeout`'s error ends where SQLite's own interrupt did not come."""
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from guerdon_sql.serve import main; main()"
 
 
@@ -79,7 +81,8 @@ class Executor:
         """Run (query, database) pairs and return their results in order. Equal pairs run once and share their result.
 
         A query that hangs costs itself its result and the others nothing. A worker that dies by itself gets one more
-        try at the query it was on, with nothing else in flight; dying twice is that query's failure (`fail`).
+        try at the query it was on, with nothing else in flight; dying twice of a signal is that query's failure
+        (`fail`); of an exception, ours (`infra`), as is a query that never got the processor.
         """
         return self.run_first(items, limits)
 
@@ -89,7 +92,15 @@ class Executor:
         """As `run_many`, but ends early when the results take more than `room_bytes` of rows, packed: then they are
         those of the first so many pairs, at least one.
         """
-        batch = _Batch(limits or self.limits, room_bytes)
+        return self._results(_Batch("run", limits or self.limits, room_bytes), items)
+
+    def compile_many(self, items: Iterable[tuple[str, str | Path]], limits: Limits | None = None) -> list[Result]:
+        """Whether SQLite accepts each query, any statement, on its database, without running it: `ok` or `fail`, or
+        what befalls a query that is run (`timeout`, `infra`).
+        """
+        return self._results(_Batch("compile", limits or self.limits, math.inf), items)
+
+    def _results(self, batch: _Batch, items: Iterable[tuple[str, str | Path]]) -> list[Result]:
         places = [batch.add(query, database) for query, database in items]
         if batch.waiting:
             with self._lock:
@@ -184,8 +195,8 @@ class Executor:
 class _Batch:
     """The distinct queries of one call: which wait, which have results."""
 
-    def __init__(self, limits: Limits, room_bytes: float) -> None:
-        self.limits, self.room_bytes = limits, room_bytes
+    def __init__(self, action: Action, limits: Limits, room_bytes: float) -> None:
+        self.action, self.limits, self.room_bytes = action, limits, room_bytes
         self.held_bytes = 0
         self.jobs: list[tuple[str, str]] = []
         self.results: dict[int, Result] = {}
@@ -206,11 +217,17 @@ class _Batch:
         place = self._places.setdefault((query, path), len(self.jobs))
         if place == len(self.jobs):
             self.jobs.append((query, path))
-            if reason := refusal(query, self.limits):  # a megabyte of junk need not cross a pipe
-                self.results[place] = Result("rejected", error=reason, mode="worker")
+            if reason := self._refusal(query):  # a megabyte of junk need not cross a pipe
+                status: Status = "rejected" if self.action == "run" else "fail"
+                self.results[place] = Result(status, error=reason, mode="worker")
             else:
                 self.waiting.append(place)
         return place
+
+    def _refusal(self, query: str) -> str:
+        if self.action == "run":
+            return refusal(query, self.limits)
+        return "too long" if len(query) > self.limits.max_query_bytes else ""
 
     def cut(self) -> None:
         """Leave out all that no worker has been handed yet."""
@@ -221,7 +238,7 @@ class _Batch:
 
     def message(self, place: int) -> bytes:
         self._begun = max(self._begun, place + 1)
-        return frame((*self.jobs[place], *self._limit_values))
+        return frame((self.action, *self.jobs[place], *self._limit_values))
 
     def lost(self, worker: _Worker, code: int, late: bool) -> None:
         """Judge the query a dead worker was at; those sent ahead go back to the head of the queue."""
@@ -229,14 +246,19 @@ class _Batch:
         if not queue:
             self.trouble = f"a worker ended before it was ready ({_how(code)})"
             return
+        if code == 0 and worker.delivered:  # it ends by itself after an answer only, with no query begun since
+            self.waiting.extendleft(reversed(queue))
+            return
         first, ahead = queue[0], queue[1:]
         self.waiting.extendleft(reversed(ahead))
         spent = time.monotonic() - worker.since
         if not worker.ready:
             self.trouble = f"a worker did not start ({_how(code)})"
             self.waiting.appendleft(first)
+        elif late and worker.watched_s < self.limits.deadline_s / 2:
+            self.results[first] = Result("infra", error=STARVED, mode="worker")
         elif late or code == -signal.SIGXCPU:
-            why = f"stopped at the deadline of {self.limits.deadline_s:g} s by ending the process"
+            why = f"stopped at the deadline of {self.limits.deadline_s:g} s {BY_KILL}"
             self.results[first] = Result("timeout", (), [], why, spent, worker.cpu_s, "worker")
         elif first not in self.suspects:
             self.suspects.add(first)
@@ -245,6 +267,9 @@ class _Batch:
             self.results[first] = Result(
                 "infra", error=f"the worker was ended from outside ({_how(code)})", mode="worker"
             )
+        elif code >= 0:  # a Python exception: no query has a way to ask for an exit
+            why = f"a bug of ours ended the worker twice ({_how(code)}); see it with guerdon_sql.execute.run"
+            self.results[first] = Result("infra", error=why, mode="worker")
         else:
             why = f"crashed the worker twice ({_how(code)})"
             self.results[first] = Result("fail", (), [], why, spent, worker.cpu_s, "worker")
@@ -280,6 +305,8 @@ class _Worker:
         self.inbox = bytearray()
         self.flight: deque[int] = deque()
         self.ready = False
+        self.delivered = False
+        """Whether any result has come from it."""
         self.since = time.monotonic()
         """When the query at the head of the flight could have begun: its clock's zero."""
         self.since_cpu_s = 0.0
@@ -290,6 +317,8 @@ class _Worker:
         """Processor seconds of the results it delivered."""
         self.cpu_s = 0.0
         """Set by `kill`: the processor seconds beyond those, so of the query it died on (and of starting up)."""
+        self.watched_s = 0.0
+        """Set by `kill`: those since `begin` last looked at its clock, so none of earlier queries or of starting up."""
 
     def take(self, batch: _Batch, window: int) -> None:
         """Send queries ahead, up to `window` in flight. A suspect travels alone, so that a second death is its own."""
@@ -341,6 +370,7 @@ class _Worker:
         if not self.ready:
             self.ready = messages.pop(0) is not None
         for status, columns, count, rows, error, elapsed_s, cpu_s in messages:
+            self.delivered = True
             self.accounted_s += cpu_s
             table = PackedRows(rows, count) if count else []
             batch.held_bytes += len(rows)
@@ -375,7 +405,8 @@ class _Worker:
         with contextlib.suppress(ChildProcessError):
             _, status, usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
-            self.cpu_s = max(0.0, usage.ru_utime + usage.ru_stime - self.accounted_s)
+            total_s = usage.ru_utime + usage.ru_stime
+            self.cpu_s, self.watched_s = max(0.0, total_s - self.accounted_s), max(0.0, total_s - self.since_cpu_s)
         self.forget()
         return self.process.returncode or 0
 
@@ -447,11 +478,6 @@ def default_executor() -> Executor:
         if _DEFAULT is None:
             _DEFAULT = Executor()
         return _DEFAULT
-
-
-def run_many(items: Sequence[tuple[str, str | Path]], limits: Limits = Limits()) -> list[Result]:  # noqa: B008 - frozen
-    """`Executor.run_many` on the process's own executor."""
-    return default_executor().run_many(items, limits)
 
 
 def _processor_s(pid: int) -> float | None:
