@@ -170,3 +170,18 @@ def test_a_worker_sees_a_file_change_between_two_queries(table):
             assert executor.run("SELECT sum(a) FROM t", table).rows == [(6 * factor,)]
             assert executor.run("SELECT max(a) FROM t", table).rows == [(3 * factor,)]
             write(table, "UPDATE t SET a = 10 * a")
+
+
+def test_a_virtual_table_is_refused_by_name_also_after_a_view_has_opened_it(tmp_path):
+    path = tmp_path / "words.sqlite"
+    try:
+        write(
+            path, "CREATE VIRTUAL TABLE w USING fts5(a); INSERT INTO w VALUES ('x'); CREATE VIEW v AS SELECT a FROM w"
+        )
+    except sqlite3.OperationalError as error:
+        pytest.skip(f"this SQLite has no FTS5: {error}")
+    time.sleep(SETTLE_S)
+    kept = Connections()
+    by_name = "SELECT a FROM w"
+    first, _, third = (run(query, path, kept=kept).status for query in (by_name, "SELECT a FROM v", by_name))
+    assert (first, third) == ("rejected", "rejected")

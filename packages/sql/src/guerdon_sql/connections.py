@@ -24,6 +24,7 @@ from guerdon_sql.statements import mentions_clock
 DENIED_FUNCTIONS = frozenset(
     {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "zeroblob", "randomblob", "random"}
     | {"sqlite_log", "sqlite_compileoption_get", "sqlite_compileoption_used", "writefile_at", "lsdir", "fsdir", "eval"}
+    | {"icu_load_collation"}
 )
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 _ACTIONS = {
@@ -55,6 +56,8 @@ class Connection:
         self._touched: set[str] = set()
         self._deadline = math.inf
         self._late = False
+        self.serves_once = 0
+        """Whether a query could leave something behind: the file has virtual tables."""
         self.clean = False
         """Whether the last query ended as statements do: with a result, an error, or a refusal."""
         self._raw = sqlite3.connect(
@@ -84,7 +87,10 @@ class Connection:
         ):
             self._raw.setlimit(limit, value)
         self._raw.execute("PRAGMA temp_store=MEMORY")  # a big sort must not fill the disk
-        self._raw.execute("SELECT 1 FROM sqlite_master LIMIT 0").close()  # reads the schema: no query's fault or time
+        # Reads the schema, too: that is no query's fault or time. A virtual table that a view has opened would be open
+        # to the next query by name, which a new connection refuses: such a connection serves once.
+        virtual = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND rootpage = 0)"
+        ((self.serves_once,),) = self._raw.execute(virtual).fetchall()
         if now is None and limits.now is not None and self._a_view_mentions_the_clock():
             now = limits.now
         if now is not None:
@@ -219,7 +225,7 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        if not self._room or not state or not connection.clean:
+        if not self._room or not state or not connection.clean or connection.serves_once:
             connection.close()
             return
         self._open[key] = connection
