@@ -1,7 +1,8 @@
 """Folders that are built once and then reused: de-quantised models, generated databases.
 
 A folder appears whole or not at all: it is built beside its place and renamed into it, so a reader never meets half of
-one, and of two processes that build at once the first wins and the other takes what the first made.
+one, and of two processes that build at once the first wins and the other takes what the first made. That holds when a
+process is killed; nothing is synced for a loss of power, after which a damaged folder may be deleted.
 """
 
 from __future__ import annotations

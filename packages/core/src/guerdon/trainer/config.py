@@ -88,7 +88,8 @@ class RefillConfig(Config):
     """Dynamic sampling: a group that teaches nothing leaves the update, and another prompt is asked in its place.
 
     A group stays if its scored values differ and their mean lies strictly between `above` and `below`. Those that
-    leave also leave what the loss is averaged over.
+    leave also leave what the loss is averaged over. Batch rewards, and transforms of scope `batch`, see each round as a
+    batch of its own.
     """
 
     max_rounds: Annotated[int, Field(ge=0)] = 3
