@@ -184,3 +184,27 @@ def test_what_is_prepared_per_example_is_prepared_once():
     batch = [group("aa", "x", "aa", name="a"), group("bb", name="b")]
     assert values(Context().scores(Prepared(), batch)) == [[1.0, 0.0, 1.0], [1.0]]
     assert Prepared.calls == ["a", "b"]
+
+
+def test_any_reward_can_be_called_on_one_rollout():
+    """A look at a number: 0.75 * 1 + 0.25 * 0.5, gated by a part that is 1."""
+
+    @reward(bounds=(0.0, 1.0))
+    def one(rollout):
+        return 1.0
+
+    @reward(bounds=(0.0, 1.0))
+    def half(rollout):
+        return 0.5
+
+    score = (0.75 * one + 0.25 * half).gated_by(one)(Rollout.of(Example(id="1"), "x"))
+    assert score.value == 0.875
+
+
+def test_a_call_holds_a_reward_to_its_bounds():
+    @reward(bounds=(0.0, 1.0))
+    def two(rollout):
+        return 2.0
+
+    with pytest.raises(BoundsError):
+        two(Rollout.of(Example(id="1"), "x"))

@@ -137,6 +137,14 @@ class Reward:
                 raise raised(self, error, f"the group of example {group.example.id!r}") from error
         return scores
 
+    def __call__(self, rollout: Rollout) -> Score:
+        """The score of one rollout on its own, here and now: a look at a number. Training scores batches, by a `Runner`.
+
+        Raises:
+            RewardError: the reward raised, or broke its promise (a value outside its bounds).
+        """
+        return Context().scores(self, [Group.of([rollout])])[0][0]
+
     def prepare(self, example: Example) -> Any:
         """What is computed once per example and read by all its rollouts through `prepared`."""
         return None
@@ -309,10 +317,6 @@ class FunctionReward(Reward, sees="rollout"):
         except Exception as error:
             raise raised(self, error, f"rollout {len(scores)} of example {group.example.id!r}") from error
         return scores
-
-    def __call__(self, rollout: Rollout) -> Score:
-        """As `score`, so that the lifted name still is the function."""
-        return self.score(rollout)
 
     def __repr__(self) -> str:
         return f"{self.function.__module__}.{self.function.__qualname__}"
