@@ -84,13 +84,21 @@ def run_recipe(
 
 
 def trainer_of(recipe: Recipe) -> Trainer:
-    """Everything a recipe names, built and checked."""
-    from guerdon.trainer import Trainer
+    """Everything a recipe names, built and checked; what needs no torch first.
 
+    Raises:
+        ConfigError: a name or an option is wrong, or the training libraries are not installed.
+    """
     task = build_task(recipe.task)
     reward = build_reward(recipe.reward)
     advantage = build_advantage(recipe.advantage)
     evals = {name: build_task(use, f"evals.{name}") for name, use in recipe.evals.items()}
+    try:
+        from guerdon.trainer import Trainer
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f'training needs the package {error.name}, which is not installed: pip install "guerdon[train]"'
+        ) from error
     policy = build_policy(recipe.policy, seed=recipe.seed)
     return Trainer(
         policy=policy, task=task, reward=reward, config=recipe.train, advantage=advantage, evals=evals, seed=recipe.seed
