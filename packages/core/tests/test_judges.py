@@ -222,7 +222,7 @@ def test_a_local_model_answers():
     local = LocalModel("smollm2-135m-instruct", max_tokens=8)
     question = [{"role": "user", "content": "Say yes."}]
     longer_than_its_context = [{"role": "user", "content": "yes " * 9000}]
-    first, none, second = local.answer([question, longer_than_its_context, question], seed=0)
+    first, nothing, second = local.answer([question, longer_than_its_context, question], seed=0)
     assert isinstance(first, str)
     assert first == second
-    assert none is None
+    assert nothing == ""

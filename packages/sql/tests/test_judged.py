@@ -80,7 +80,7 @@ def test_what_is_no_query_is_not_shown_to_it(ask, prose):
     assert clerk.asked == []
 
 
-@pytest.mark.parametrize("answer", [None, "", "great", "1.5 because", "nan", "inf", "1e1"])
+@pytest.mark.parametrize("answer", ["", "great", "1.5 because", "nan", "inf", "1e1"])
 def test_a_judge_without_a_number_abstains_and_the_sum_goes_on(ask, answer):
     judge = JudgedQuery(Clerk(answer))
     score = ask(judge, NEAR)[0]
@@ -89,6 +89,14 @@ def test_a_judge_without_a_number_abstains_and_the_sum_goes_on(ask, answer):
     total = ask(reasoning_sql(judge=judge), NEAR)[0]
     assert total.value == pytest.approx(2.714286, abs=1e-6)
     assert total.parts["judge"].status == "abstain"
+
+
+def test_a_judge_that_is_away_leaves_the_rollout_out_of_the_update(ask):
+    """Its siblings may have been judged: a total without the judge's part would rank it below them."""
+    judge = JudgedQuery(Clerk(None))
+    assert ask(judge, NEAR)[0].status == "infra"
+    total = ask(reasoning_sql(judge=judge), NEAR)[0]
+    assert (total.status, math.isnan(total.value)) == ("infra", True)
 
 
 def test_the_released_reading_counts_a_failure_as_zero_and_shows_comments(ask):

@@ -69,7 +69,9 @@ def without_comments(query: str) -> str:
 class JudgedQuery(QueryReward, name="sql/judge-v1", bounds=(0.0, 1.0)):
     """A judge's opinion of the query, in [0, 1]. Use it as `judge.unless(execution)`; `reasoning_sql` does.
 
-    A judge that gives no number abstains, with the reason: the sum goes on without it (`released`: it counts as 0).
+    An answer without a number abstains, with the reason: the sum goes on without it. No answer at all (the server is
+    down) is `infra`, and the whole sum unscored: without its part a rollout would rank below its siblings for what it did
+    not do. In `released` both count as 0.
     Each distinct (question, gold, query without comments) is asked once.
     """
 
@@ -98,7 +100,8 @@ class JudgedQuery(QueryReward, name="sql/judge-v1", bounds=(0.0, 1.0)):
             elif self.reading == "released":
                 scores[place] = Score(0.0, clipped(verdict.why), status="fail")
             else:
-                scores[place] = Score.unscored(clipped(verdict.why), status="abstain")
+                status: Literal["abstain", "infra"] = "abstain" if verdict.answered else "infra"
+                scores[place] = Score.unscored(clipped(verdict.why), status=status)
         return scores
 
     def _shown(self, query: str) -> str:

@@ -28,6 +28,8 @@ class Verdict(Generic[T]):
     """None where it failed; the reason is in `why`. A reward makes that `Score.unscored(verdict.why)`."""
     why: str = ""
     """The answer's text, or what went wrong."""
+    answered: bool = True
+    """False where the backend gave nothing at all: our trouble (`infra`), not an answer of the wrong form."""
 
     @property
     def ok(self) -> bool:
@@ -101,7 +103,7 @@ class Judge(Generic[T]):
     def _verdict(self, answer: str | None) -> Verdict[T]:
         if answer is None:
             self.stats["failed"] += 1
-            return Verdict(None, f"{self.backend.name} gave no answer")
+            return Verdict(None, f"{self.backend.name} gave no answer", answered=False)
         try:
             return Verdict(self.parse(answer), answer)
         except Unparsed as error:

@@ -37,7 +37,7 @@ class LocalModel:
         return f"{self.model}?max_tokens={self.max_tokens}"
 
     def answer(self, questions: Sequence[Sequence[Mapping[str, str]]], *, seed: int) -> list[str | None]:
-        """See `guerdon.protocols.JudgeBackend`. A question that does not fit the model's context gets no answer (None).
+        """See `guerdon.protocols.JudgeBackend`. A question that does not fit the model's context gets the empty answer.
 
         Raises:
             PolicyError: there is no such model.
@@ -51,7 +51,7 @@ class LocalModel:
         room = (getattr(policy.engine, "context_length", None) or math.inf) - self.max_tokens
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) <= room]
         drawn = policy.engine.generate([prompts[place] for place in fitting], 1, sampling, seed=seed)
-        answers: list[str | None] = [None] * len(prompts)
+        answers: list[str | None] = [""] * len(prompts)
         for place, (one,) in zip(fitting, drawn, strict=True):
             answers[place] = policy.tokenizer.decode(one.token_ids, skip_special_tokens=True)
         return answers
