@@ -70,8 +70,8 @@ class JudgedQuery(QueryReward, name="sql/judge-v1", bounds=(0.0, 1.0)):
     """A judge's opinion of the query, in [0, 1]. Use it as `judge.unless(execution)`; `reasoning_sql` does.
 
     An answer without a number abstains, with the reason: the sum goes on without it. No answer at all (the server is
-    down) is `infra`, and the whole sum unscored: without its part a rollout would rank below its siblings for what it did
-    not do. In `released` both count as 0.
+    down) is `infra`, and the whole sum unscored: without its part a rollout would rank below its siblings for what it
+    did not do. In `released` both count as 0.
     Each distinct (question, gold, query without comments) is asked once.
     """
 

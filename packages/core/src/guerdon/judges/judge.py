@@ -28,7 +28,7 @@ class Verdict(Generic[T]):
     """None where it failed; the reason is in `why`. A reward makes that `Score.unscored(verdict.why)`."""
     why: str = ""
     """The answer's text, or what went wrong."""
-    answered: bool = True
+    answered: bool = field(default=True, repr=False)
     """False where the backend gave nothing at all: our trouble (`infra`), not an answer of the wrong form."""
 
     @property

@@ -138,7 +138,7 @@ class Reward:
         return scores
 
     def __call__(self, rollout: Rollout) -> Score:
-        """The score of one rollout on its own, here and now: a look at a number. Training scores batches, by a `Runner`.
+        """The score of one rollout on its own, here and now, for a look. Training scores batches, by a `Runner`.
 
         Raises:
             RewardError: the reward raised, or broke its promise (a value outside its bounds).
