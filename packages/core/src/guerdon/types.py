@@ -117,6 +117,8 @@ class Rollout:
     @property
     def answer(self) -> str:
         """The text after the environment last spoke; in a single-turn rollout the whole completion."""
+        if len(self.segments) == 1 and self.segments[0].author != "environment":
+            return self.segments[0].text
         last = 0
         for index, segment in enumerate(self.segments):
             if segment.author == "environment":

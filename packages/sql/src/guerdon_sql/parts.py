@@ -45,16 +45,21 @@ class QueryReward(Reward, sees="rollout"):
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """All rollouts' scores, each distinct answer to a question graded once."""
         places: dict[tuple[int, str], int] = {}
+        texts: dict[tuple[int, str], int] = {}  # attempts of one group often say the same, to the letter
         pairs: list[Pair] = []
         asked: list[list[int]] = []
         for group in groups:
             row = []
             for rollout in group.rollouts:
-                question = rollout.example_as(SqlQuestion)
-                query = extract(rollout.answer, self.fallback)
-                place = places.setdefault((id(question), query), len(pairs))
-                if place == len(pairs):
-                    pairs.append((question, query))
+                text = rollout.answer
+                place = texts.get((id(rollout.example), text))
+                if place is None:
+                    question = rollout.example_as(SqlQuestion)
+                    query = extract(text, self.fallback)
+                    place = places.setdefault((id(question), query), len(pairs))
+                    if place == len(pairs):
+                        pairs.append((question, query))
+                    texts[id(question), text] = place
                 row.append(place)
             asked.append(row)
         graded = self.grade(pairs)
