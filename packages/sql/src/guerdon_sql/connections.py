@@ -252,10 +252,8 @@ def _fetch(cursor: sqlite3.Cursor, columns: tuple[str, ...], limits: Limits, dea
         batch = cursor.fetchmany(asked)
         rows += batch
         size += len(marshal.dumps(batch, 2))
-        if len(rows) > limits.max_rows:
-            return "truncated", f"more than {limits.max_rows:,} rows", columns, rows[: limits.max_rows]
-        if size > limits.max_bytes:
-            return "truncated", f"more than {limits.max_bytes:,} bytes of rows", columns, rows
+        if excess := limits.excess(len(rows), size):
+            return "truncated", excess, columns, rows[: limits.max_rows]
         if len(batch) < asked:
             return "ok", "", columns, rows
         # Huge cells take long in few machine steps, so that SQLite rarely looks at the clock: look here too, and often.

@@ -105,10 +105,8 @@ def _answer(connection: Any, query: str, limits: Limits) -> Outcome:
         plain = [tuple(map(_plain, row)) for row in batch]
         rows += plain
         size += len(marshal.dumps(plain, 2))
-        if len(rows) > limits.max_rows:
-            return "truncated", f"more than {limits.max_rows:,} rows", columns, rows[: limits.max_rows]
-        if size > limits.max_bytes:
-            return "truncated", f"more than {limits.max_bytes:,} bytes of rows", columns, rows
+        if excess := limits.excess(len(rows), size):
+            return "truncated", excess, columns, rows[: limits.max_rows]
     return "ok", "", columns, rows
 
 

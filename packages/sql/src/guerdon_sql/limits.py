@@ -43,6 +43,12 @@ class Limits:
     now: str | None = None
     """Freezes the clock: what 'now' and CURRENT_TIMESTAMP mean, as `YYYY-MM-DD HH:MM:SS` (UTC). None: the real time."""
 
+    def excess(self, count: int, size_bytes: int) -> str:
+        """Which cap so many rows of this size pass; empty if none."""
+        if count > self.max_rows:
+            return f"more than {self.max_rows:,} rows"
+        return f"more than {self.max_bytes:,} bytes of rows" if size_bytes > self.max_bytes else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
