@@ -22,9 +22,10 @@ from guerdon_sql.loaders import (
     questions_of,
     read_rows,
 )
+from guerdon_sql.options import one_of, whole
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import database_summary
-from guerdon_sql.sql_tasks import SqlTask, one_of, whole
+from guerdon_sql.sql_tasks import SqlTask
 
 Hints = Literal["evidence", "evidence_full", "none"]
 

@@ -18,9 +18,10 @@ from guerdon.cached_folders import built_once, cache_folder
 from guerdon.errors import ConfigError, TaskError
 from guerdon.protocols import Split
 from guerdon_sql.loaders import read_rows
+from guerdon_sql.options import one_of, whole
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import database_summary
-from guerdon_sql.sql_tasks import SqlTask, one_of, whole
+from guerdon_sql.sql_tasks import SqlTask
 
 
 def _built(stem: str, settings: Mapping[str, Any], build: Callable[..., None]) -> Path:

@@ -15,6 +15,7 @@ from typing import Any
 from guerdon.errors import ConfigError
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
+from guerdon_sql import options
 from guerdon_sql.answers import FALLBACKS, Fallback, extract
 from guerdon_sql.questions import SqlQuestion
 
@@ -72,9 +73,7 @@ def one_of(reward: object, name: str, accepted: Collection[Any]) -> None:
     Raises:
         ConfigError: it is none of them.
     """
-    value = getattr(reward, name)
-    if value not in accepted:
-        raise ConfigError(f"{_title(reward)}.{name} is {value!r}; accepted are {', '.join(map(repr, accepted))}")
+    options.one_of(f"{_title(reward)}.{name}", getattr(reward, name), accepted)
 
 
 def at_least(reward: object, name: str, low: float, *, strictly: bool = False) -> None:

@@ -11,9 +11,9 @@ import re
 from functools import lru_cache
 from typing import Literal, get_args
 
-from guerdon.errors import ConfigError
 from guerdon.types import Message, Prompt
 from guerdon_sql.formats import Layout
+from guerdon_sql.options import one_of
 from guerdon_sql.questions import SqlQuestion
 
 Rules = Literal["none", "full"]
@@ -48,9 +48,8 @@ def check_options(layout: str, rules: str) -> None:
     Raises:
         ConfigError: names the option and what is accepted.
     """
-    for field, value, accepted in (("layout", layout, get_args(Layout)), ("rules", rules, get_args(Rules))):
-        if value not in accepted:
-            raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, accepted))}")
+    one_of("layout", layout, get_args(Layout))
+    one_of("rules", rules, get_args(Rules))
 
 
 def chat_prompt(question: SqlQuestion, layout: Layout = "tags", rules: Rules = "none") -> Prompt:

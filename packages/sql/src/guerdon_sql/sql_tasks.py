@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
 
-from guerdon.errors import ConfigError
 from guerdon.protocols import Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.types import Example, Prompt
 from guerdon_sql.formats import Layout
+from guerdon_sql.options import one_of
 from guerdon_sql.prompts import Rules, chat_prompt, check_options, completion
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import SchemaStyle
@@ -72,24 +72,3 @@ def _question(example: Example) -> SqlQuestion:
     if not isinstance(example, SqlQuestion):
         raise TypeError(f"this task's examples are SqlQuestion, not {type(example).__name__} ({example.id!r})")
     return example
-
-
-def one_of(field: str, value: object, accepted: Sequence[str]) -> None:
-    """Check an option against the words it may be.
-
-    Raises:
-        ConfigError: it is none of them.
-    """
-    if value not in accepted:
-        raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, accepted))}")
-
-
-def whole(field: str, value: object, low: int, high: int | None = None) -> None:
-    """Check an option that is a whole number from `low` to `high`.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
-        span = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ConfigError(f"{field} is {value!r}; a whole number {span} is needed")
