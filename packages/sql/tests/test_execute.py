@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from guerdon_sql import executions, file_states
-from guerdon_sql.execute import Limits, Result, is_deterministic, run
+from guerdon_sql.execute import Limits, is_deterministic, run
 from guerdon_sql.file_states import SETTLED_NS
 from guerdon_sql.gold import gold_results
 from guerdon_sql.workers import Executor, default_executor
@@ -286,6 +287,12 @@ def test_a_query_that_kills_two_workers_is_to_blame_and_the_others_are_not(compa
     assert "crashed the worker twice (signal SIGSEGV)" in results[3].error
 
 
+def each_result(asked, limits):
+    visited = []
+    executions.each_result(asked, limits, lambda *visit: visited.append(visit))
+    return visited
+
+
 @pytest.fixture
 def plant(monkeypatch):
     """Have every worker started in this test run `fault`, which may replace `s.run`, before it serves."""
@@ -471,7 +478,7 @@ def update(path, value, times=None):
 def both_answers(path, executor):
     """What the gold and the prediction `SELECT a FROM t` give, by way of the caches."""
     gold = gold_results([("SELECT a FROM t", path)], executor=executor)[0]
-    ((_, answer),) = executions.results([("SELECT a FROM t", str(path))], Limits())
+    ((_, answer),) = each_result([("SELECT a FROM t", str(path))], Limits())
     return gold.rows[0][0], answer.rows[0][0]
 
 
@@ -543,12 +550,12 @@ def test_the_frozen_clock_holds_in_views(views, execute):
 def test_what_is_asked_of_a_view_that_reads_the_clock_is_not_kept(views, monkeypatch):
     ran = []
     monkeypatch.setattr(
-        executions, "_run", lambda asked, limits, real=executions._run: ran.extend(asked) or real(asked, limits)
+        executions, "_run", lambda asked, *rest, real=executions._run: ran.extend(asked) or real(asked, *rest)
     )
     asked = [(query, str(views)) for query in ("SELECT * FROM VD", "SELECT a FROM t")]
     frozen = Limits(now="2020-02-03 04:05:06")
     for limits in (Limits(), Limits(), frozen, frozen):
-        assert all(result.ok for _, result in executions.results(asked, limits))
+        assert all(result.ok for _, result in each_result(asked, limits))
     assert ran == [*asked, asked[0], *asked]
 
 
@@ -570,14 +577,30 @@ def test_a_gold_query_that_cannot_judge_is_the_tasks_fault(company, executor, mo
     assert [result.status for result in results] == ["invalid"] * 4
     assert "no such column" in results[0].error
 
-    class Fickle:
-        count = 0
 
-        def run_many(self, items, limits):
-            Fickle.count += 1
-            return [Result("ok", ("a",), [(Fickle.count,)]) for _ in items]
+def test_a_gold_query_that_changes_its_answer_judges_nothing(company, plant):
+    plant("s.run = lambda *_, count=iter(range(9)): s.Result('ok', ('a',), [(next(count),)])")
+    with Executor(workers=1) as executor:
+        result = gold_results([("SELECT fickle", company)], executor=executor)[0]
+    assert result.status == "invalid"
+    assert "two different results" in result.error
 
-    assert "two different results" in gold_results([("SELECT fickle", company)], executor=Fickle())[0].error
+
+@pytest.mark.parametrize(("second", "status"), [("infra", "infra"), ("timeout", "invalid")])
+def test_a_gold_query_that_runs_only_once_judges_nothing(company, plant, second, status):
+    plant(f"s.run = lambda *_, runs=iter(('ok', '{second}')): s.Result(next(runs), ('a',), cpu_s=5.0)")
+    with Executor(workers=1) as executor:
+        assert gold_results([("SELECT tired", company)], executor=executor)[0].status == status
+
+
+def test_each_of_a_gold_querys_two_runs_has_a_deadline_of_its_own(company, plant):
+    """They take 0.8 s each of the 1 s allowed; a worker is ended from outside half a second after its time."""
+    plant(
+        "def run(*_):\n    end = time.process_time() + 0.8\n    while time.process_time() < end: pass\n"
+        "    return s.Result('ok', ('a',), [(1,)])\ns.run = run"
+    )
+    with Executor(workers=1) as executor:
+        assert gold_results([("SELECT 1", company)], Limits(deadline_s=1.0), executor)[0].ok
 
 
 def test_no_query_leaves_a_trace_on_the_file(executor, company):
@@ -606,38 +629,36 @@ def test_limits_cross_the_pipe_as_plain_values():
     assert Limits(*marshal.loads(marshal.dumps(astuple(Limits(now="2024-01-01"))))) == Limits(now="2024-01-01")
 
 
-def test_results_that_fill_the_room_end_a_turn_early(executor, company):
-    """Every result has 10,000 bytes: to the four there is room for, two workers can add the 64 that are sent ahead."""
-    items = [(f"SELECT printf('%.*c', 10000, 'x'), {number}", company) for number in range(300)]
-    first = executor.run_first(items, room_bytes=40_000)
-    assert 4 <= len(first) < 200
-    assert [result.rows[0][1] for result in first] == list(range(len(first)))
-    assert len(executor.run_first(items[:3] + items[:3], room_bytes=1)) >= 1
-    assert len(executor.run_many(items)) == 300
+def test_each_result_is_handed_over_while_others_run(executor, company):
+    """Each has 10,000 bytes, in all 15 MB: no more than what is in flight is in memory at any time."""
+    items = [(f"SELECT printf('%.*c', 10000, 'x'), {number % 1500}", company) for number in range(2000)]
+    seen = {}
+    tracemalloc.start()
+    try:
+        executor.run_each(items, lambda place, result: seen.setdefault(place, result.rows[0][1]))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert seen == {number: number % 1500 for number in range(2000)}
+    assert peak_bytes < 6e6
 
 
-def test_a_turn_may_end_with_nothing_in_flight(company):
-    """All that was sent ahead has come back when the room is found to be used up: there is nothing to wait for."""
-    items = [(f"SELECT {number}", company) for number in range(60)]
-    with Executor(workers=1) as executor:
-        for _ in range(50):
-            rows = [result.rows for result in executor.run_first(items, room_bytes=0)]
-            assert rows == [[(number,)] for number in range(len(rows))] != []
+def test_what_a_visit_raises_is_raised_and_the_executor_goes_on(executor, company):
+    items = [(f"SELECT {number}", company) for number in range(300)]
+
+    def visit(place, result):
+        raise KeyError(place)
+
+    with pytest.raises(KeyError):
+        executor.run_each(items, visit)
+    assert [result.rows for result in executor.run_many(items)] == [[(number,)] for number in range(300)]
 
 
-def test_a_turn_that_ends_early_still_loses_only_what_hangs(executor, company):
-    long_step = "SELECT printf('%.*c', 2000000000, 'a')"
-    items = [(long_step if number == 1 else f"SELECT hex('{number}')", company) for number in range(100)]
-    first = executor.run_first(items, Limits(deadline_s=0.2), room_bytes=1)
-    assert len(first) >= 1
-    assert all(result.status == ("timeout" if place == 1 else "ok") for place, result in enumerate(first))
-
-
-def test_visiting_results_in_short_turns_visits_each_once_and_in_order(company, monkeypatch):
-    monkeypatch.setattr(executions, "ROOM_BYTES", 1)
+def test_visiting_results_in_short_turns_visits_each_once(company, monkeypatch):
+    monkeypatch.setattr(executions, "AT_ONCE", 40)
     executions.forget()
     asked = [(f"SELECT {number % 150}", str(company)) for number in range(200)]
     for _ in range(2):
-        visited = list(executions.results(asked, Limits()))
-        assert [pair for pair, _ in visited] == asked[:150]
-        assert [result.rows for _, result in visited] == [[(number,)] for number in range(150)]
+        visited = each_result(asked, Limits())
+        assert sorted(pair for pair, _ in visited) == sorted(asked[:150])
+        assert all(result.rows == [(int(query.split()[1]),)] for (query, _), result in visited)

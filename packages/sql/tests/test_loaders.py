@@ -122,7 +122,7 @@ def test_trouble_of_ours_never_drops_a_question(tmp_path, monkeypatch, on_bad):
     def lost(self, items, limits):
         return [Result("infra", error="no process to be had") for _ in items]
 
-    monkeypatch.setattr(Executor, "run_many", lost)
+    monkeypatch.setattr(Executor, "prove_many", lost)
     with pytest.raises(TaskError, match=r"dev\.json: could not run .*no process to be had.*this machine's trouble"):
         check_golds([question(path, "SELECT a + 0 FROM t")], on_bad=on_bad, source="dev.json")
 

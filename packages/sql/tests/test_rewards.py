@@ -261,7 +261,7 @@ def test_what_could_change_something_runs_in_the_papers_reading_and_changes_noth
 def test_all_parts_and_all_attempts_share_one_execution(monkeypatch, employees):
     ran = []
     monkeypatch.setattr(
-        executions, "_run", lambda asked, limits, real=executions._run: ran.extend(asked) or real(asked, limits)
+        executions, "_run", lambda asked, *rest, real=executions._run: ran.extend(asked) or real(asked, *rest)
     )
     executions.forget()
     question = SqlQuestion(id="q", question="?", db_id="e", database=str(employees), gold=(GOLD,))

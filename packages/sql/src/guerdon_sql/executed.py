@@ -14,6 +14,7 @@ from datetime import datetime
 from guerdon.errors import ConfigError
 from guerdon.types import Score, Status
 from guerdon_sql import executions
+from guerdon_sql.executions import Asked
 from guerdon_sql.gold import gold_results
 from guerdon_sql.limits import Limits, Result
 from guerdon_sql.parts import Pair, QueryReward, at_least, clipped
@@ -77,22 +78,27 @@ class AgainstGold(Executed):
         """Run gold queries and answers, each once, then compare."""
         read = self.read_as
         golds = self._gold([(as_run(gold, read), one.database) for one, _ in pairs for gold in one.gold])
-        asked: dict[tuple[str, str], list[int]] = {}
+        asked: dict[Asked, list[int]] = {}
         for place, (question, query) in enumerate(pairs):
             asked.setdefault((as_run(query, read), question.database), []).append(place)
         scores: dict[int, Score] = {}
-        for pair, result in executions.results(asked, self.limits):
+
+        def visit(pair: Asked, result: Result) -> None:
             for place in asked[pair]:
                 scores[place] = self._graded(*pairs[place], result, golds)
+
+        executions.each_result(asked, self.limits, visit)
         return [scores[place] for place in range(len(pairs))]
 
-    def _gold(self, asked: list[tuple[str, str]]) -> dict[tuple[str, str], Result]:
+    def _gold(self, asked: list[Asked]) -> dict[Asked, Result]:
         if self.read_as == "released":  # its first rows count, however many there are
-            return dict(executions.results(asked, self.limits))
+            found: dict[Asked, Result] = {}
+            executions.each_result(asked, self.limits, found.__setitem__)
+            return found
         distinct = list(dict.fromkeys(asked))
         return dict(zip(distinct, gold_results(distinct, self.limits), strict=True))
 
-    def _graded(self, question: SqlQuestion, query: str, got: Result, golds: dict[tuple[str, str], Result]) -> Score:
+    def _graded(self, question: SqlQuestion, query: str, got: Result, golds: dict[Asked, Result]) -> Score:
         known = [(gold, golds[as_run(gold, self.read_as), question.database]) for gold in question.gold]
         usable = [(gold, result) for gold, result in known if self._whole(result)]
         if not usable:

@@ -8,7 +8,7 @@ memory until the database file changes. Not kept are failures of ours, and queri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from guerdon_sql import gold
 from guerdon_sql.caches import ByteCache
@@ -23,26 +23,32 @@ Asked = tuple[str, str]
 _Key = tuple[str, str]
 """The query, and all else as one text (see `_scope`): Python hashes a text once, a tuple or dataclass each time."""
 
-AT_ONCE = 1024
+Visit = Callable[[Asked, Result], object]
+
+AT_ONCE = 4096
 """Queries handed to the executor together: enough that a worker rarely waits for the last of them, few enough that
 another thread's turn comes soon."""
-ROOM_BYTES = 64 * 2**20
-"""Of their rows, packed: when it is used up, the turn ends with what is then in flight."""
-
 _ENTRY_BYTES = 1024
 
 
-def results(asked: Iterable[Asked], limits: Limits) -> Iterator[tuple[Asked, Result]]:
-    """Each distinct pair with its result, rows included, in the order first asked.
+def each_result(asked: Iterable[Asked], limits: Limits, visit: Visit) -> None:
+    """Hand over each distinct pair and its result, rows included, as it comes, while others run.
 
-    Rows are in memory for at most one turn beside what the cache keeps: use each result as it comes.
+    Rows are in memory only while they are visited, beside what the cache keeps.
+
+    Args:
+        asked: (query, database) pairs.
+        limits: of each query.
+        visit: called with each distinct pair and its result, in no order. It must not run queries itself.
     """
-    return _visit(asked, limits, _RESULTS)
+    _each(asked, limits, _RESULTS, visit)
 
 
-def outcomes(asked: Iterable[Asked], limits: Limits) -> Iterator[tuple[Asked, Result]]:
-    """As `results`, but the rows may be missing: for those who ask only whether a query runs."""
-    return _visit(asked, limits, _OUTCOMES)
+def outcomes(asked: Iterable[Asked], limits: Limits) -> dict[Asked, Result]:
+    """The result of each distinct pair; rows may be missing: for those who ask only whether a query runs."""
+    found: dict[Asked, Result] = {}
+    _each(asked, limits, _OUTCOMES, lambda pair, result: found.setdefault(pair, _without_rows(result)))
+    return found
 
 
 def forget() -> None:
@@ -52,34 +58,33 @@ def forget() -> None:
     gold.forget()
 
 
-def _visit(asked: Iterable[Asked], limits: Limits, cache: ByteCache[_Key, Result]) -> Iterator[tuple[Asked, Result]]:
+def _each(asked: Iterable[Asked], limits: Limits, cache: ByteCache[_Key, Result], visit: Visit) -> None:
     distinct = list(dict.fromkeys(asked))
     states = {path: file_state(path) for path in {path for _, path in distinct}}
     scopes = {path: _scope(path, state, limits) for path, state in states.items()}
     timed = {path for path, state in states.items() if limits.now is None and suspects(path, state)}
-    done = 0
-    while done < len(distinct):
-        turn = distinct[done : done + AT_ONCE]
-        keys = {pair: (pair[0], scopes[pair[1]]) for pair in turn}
-        found = {pair: result for pair, key in keys.items() if key[1] and (result := cache.get(key)) is not None}
-        missing = [pair for pair in turn if pair not in found]
-        ran = _run(missing, limits)
-        for pair, result in zip(missing, ran, strict=False):
-            found[pair] = result
-            if keys[pair][1] and not (pair[1] in timed and over_clock_view(*pair, states[pair[1]])):
-                _keep(keys[pair], result, limits)
-        if len(ran) < len(missing):
-            turn = turn[: turn.index(missing[len(ran)])]
-        yield from ((pair, found[pair]) for pair in turn)
-        done += len(turn)
+
+    def ran(pair: Asked, result: Result) -> None:
+        query, path = pair
+        if scopes[path] and not (path in timed and over_clock_view(query, path, states[path])):
+            _keep((query, scopes[path]), result, limits)
+        visit(pair, result)
+
+    missing = []
+    for pair in distinct:
+        result = cache.get((pair[0], scopes[pair[1]])) if scopes[pair[1]] else None
+        if result is None:
+            missing.append(pair)
+        else:
+            visit(pair, result)
+    for start in range(0, len(missing), AT_ONCE):
+        _run(missing[start : start + AT_ONCE], limits, ran)
 
 
-def _run(asked: list[Asked], limits: Limits) -> list[Result]:
-    if not asked:
-        return []
+def _run(asked: list[Asked], limits: Limits, visit: Visit) -> None:
     from guerdon_sql.workers import default_executor
 
-    return default_executor().run_first(asked, limits, ROOM_BYTES)
+    default_executor().run_each(asked, lambda place, result: visit(asked[place], result), limits)
 
 
 def _keep(key: _Key, result: Result, limits: Limits) -> None:
@@ -88,8 +93,11 @@ def _keep(key: _Key, result: Result, limits: Limits) -> None:
     if not is_deterministic(key[0], clock_frozen=limits.now is not None):
         return
     _RESULTS.put(key, result)
-    without_rows = Result(result.status, result.columns, (), result.error, result.elapsed_s, result.cpu_s, result.mode)
-    _OUTCOMES.put(key, without_rows)
+    _OUTCOMES.put(key, _without_rows(result))
+
+
+def _without_rows(result: Result) -> Result:
+    return Result(result.status, result.columns, (), result.error, result.elapsed_s, result.cpu_s, result.mode)
 
 
 def _scope(path: str, state: FileState, limits: Limits) -> str:

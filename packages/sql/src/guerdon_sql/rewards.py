@@ -111,7 +111,7 @@ class Runs(Executed, name="sql/runs-v1", bounds=(0.0, 1.0)):
     def grade(self, pairs: Sequence[Pair]) -> list[Score]:
         """Run the answers; where an `Execution` of the same limits came first, they have run already."""
         asked = [(as_run(query, self.reading), question.database) for question, query in pairs]
-        found = as_read(dict(executions.outcomes(asked, self.limits)), self.reading, self.limits)
+        found = as_read(executions.outcomes(asked, self.limits), self.reading, self.limits)
         return [self._graded(found[pair]) for pair in asked]
 
     def _graded(self, result: Result) -> Score:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import marshal
-import math
 import multiprocessing
 import os
 import selectors
@@ -28,16 +27,15 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from guerdon_sql.execute import refusal
 from guerdon_sql.limits import Limits, Result, Status
 from guerdon_sql.packed import PackedRows
-from guerdon_sql.serve import HEADER, STARVED, Action, frame
+from guerdon_sql.serve import HEADER, RUNS, STARVED, Action, frame
 
 GRACE_S = 0.5
 """How far beyond its deadline a query may be before its worker is killed: SQLite's own interrupt comes first."""
@@ -51,8 +49,12 @@ IN_FLIGHT = 256
 """Queries sent ahead in all, however many workers there are: each may come back with as many bytes as it is allowed."""
 GATHER_S = 0.001
 """How long results may gather while many queries wait: to be woken for each one would cost more than many a query."""
+PIPE_BYTES = 2**16
+"""What Linux lets a pipe hold: to ask for more at once would only cost the memory to put it in."""
 BY_KILL = "by ending the process"
 """How a `timeout`'s error ends where SQLite's own interrupt did not come."""
+Visit = Callable[[int, Result], object]
+"""What is called with the place of an item and its result."""
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from guerdon_sql.serve import main; main()"
 
 
@@ -84,24 +86,39 @@ class Executor:
         try at the query it was on, with nothing else in flight; dying twice of a signal is that query's failure
         (`fail`); of an exception, ours (`infra`), as is a query that never got the processor.
         """
-        return self.run_first(items, limits)
+        return self._in_order("run", items, limits)
 
-    def run_first(
-        self, items: Iterable[tuple[str, str | Path]], limits: Limits | None = None, room_bytes: float = math.inf
-    ) -> list[Result]:
-        """As `run_many`, but ends early when the results take more than `room_bytes` of rows, packed: then they are
-        those of the first so many pairs, at least one.
+    def prove_many(self, items: Iterable[tuple[str, str | Path]], limits: Limits | None = None) -> list[Result]:
+        """As `run_many`, but a query that runs is run once more, at once and in the same worker: where the two results
+        differ, its own is `invalid` (`guerdon_sql.serve.FICKLE`).
         """
-        return self._results(_Batch("run", limits or self.limits, room_bytes), items)
+        return self._in_order("prove", items, limits)
 
     def compile_many(self, items: Iterable[tuple[str, str | Path]], limits: Limits | None = None) -> list[Result]:
         """Whether SQLite accepts each query, any statement, on its database, without running it: `ok` or `fail`, or
         what befalls a query that is run (`timeout`, `infra`).
         """
-        return self._results(_Batch("compile", limits or self.limits, math.inf), items)
+        return self._in_order("compile", items, limits)
 
-    def _results(self, batch: _Batch, items: Iterable[tuple[str, str | Path]]) -> list[Result]:
-        places = [batch.add(query, database) for query, database in items]
+    def run_each(self, items: Iterable[tuple[str, str | Path]], visit: Visit, limits: Limits | None = None) -> None:
+        """As `run_many`, but hand over each result as it comes, while others run: no more rows are in memory than what
+        is in flight.
+
+        Args:
+            items: (query, database) pairs.
+            visit: called here, in this thread, with the place of each item and its result, in no order. It must not
+                ask this executor for anything. What it raises ends the workers, and is raised.
+            limits: of each query; None for the executor's own.
+        """
+        self._do("run", items, limits, visit)
+
+    def _in_order(self, action: Action, items: Iterable[tuple[str, str | Path]], limits: Limits | None) -> list[Result]:
+        results: dict[int, Result] = {}
+        self._do(action, items, limits, results.__setitem__)
+        return [results[place] for place in range(len(results))]
+
+    def _do(self, action: Action, items: Iterable[tuple[str, str | Path]], limits: Limits | None, visit: Visit) -> None:
+        batch = _Batch(action, limits or self.limits, items, visit)
         if batch.waiting:
             with self._lock:
                 try:
@@ -109,7 +126,7 @@ class Executor:
                 except BaseException:
                     self._stop()  # a half-read pipe is of no use to the next caller
                     raise
-        return [batch.results[place] for place in takewhile(batch.results.__contains__, places)]
+        batch.hand_over()
 
     def close(self) -> None:
         """End the workers. The executor may be used again; it starts new ones."""
@@ -146,17 +163,15 @@ class Executor:
                     selector.register(worker.stdout, selectors.EVENT_READ, worker)
                 if not self._pool:
                     batch.give_up()
-                    return
-                if batch.held_bytes > batch.room_bytes:
-                    batch.cut()
-                    continue  # perhaps nothing is left to wait for
+                    break
                 window = min(WINDOW, max(1, IN_FLIGHT // len(self._pool)), -(-len(batch.waiting) // len(self._pool)))
                 for worker in self._pool:
                     worker.take(batch, window)
                     _watch(selector, worker)
+                batch.hand_over()  # the workers have enough to do
                 if len(batch.waiting) > WINDOW:
                     time.sleep(GATHER_S)
-                due = min(worker.due(batch.limits) for worker in self._pool)
+                due = min(worker.due(batch.deadline_s) for worker in self._pool)
                 events = selector.select(max(0.0, due - time.monotonic()))
                 for key, mask in events:
                     worker = key.data
@@ -172,7 +187,7 @@ class Executor:
                         self._bury(worker, selector, batch, late=False)
                 if not events:
                     now = time.monotonic()
-                    for worker in [worker for worker in self._pool if worker.overdue(batch.limits, now)]:
+                    for worker in [worker for worker in self._pool if worker.overdue(batch.deadline_s, now)]:
                         failed_starts += not worker.ready
                         self._bury(worker, selector, batch, late=True)
             for worker in self._pool:
@@ -195,50 +210,61 @@ class Executor:
 class _Batch:
     """The distinct queries of one call: which wait, which have results."""
 
-    def __init__(self, action: Action, limits: Limits, room_bytes: float) -> None:
-        self.action, self.limits, self.room_bytes = action, limits, room_bytes
-        self.held_bytes = 0
+    def __init__(self, action: Action, limits: Limits, items: Iterable[tuple[str, str | Path]], visit: Visit) -> None:
+        self.action, self.limits = action, limits
+        self.deadline_s = RUNS[action] * limits.deadline_s
+        """Of one query, all its runs together."""
         self.jobs: list[tuple[str, str]] = []
-        self.results: dict[int, Result] = {}
         self.waiting: deque[int] = deque()
         self.suspects: set[int] = set()
         self.trouble = ""
-        self._places: dict[tuple[str, str], int] = {}
-        self._begun = 0
-        """The places below have been handed to a worker, or needed none."""
+        self.unfinished = 0
+        self._visit = visit
+        self._results: list[tuple[int, Result]] = []
+        """Not handed over yet."""
+        self._asked: list[list[int]] = []
+        """For each job, the places of the items that asked for it."""
         self._limit_values = astuple(limits)
+        self._add_all(items)
 
-    @property
-    def unfinished(self) -> int:
-        return len(self.jobs) - len(self.results)
-
-    def add(self, query: str, database: str | Path) -> int:
-        path = _absolute(os.fspath(database))
-        place = self._places.setdefault((query, path), len(self.jobs))
-        if place == len(self.jobs):
+    def _add_all(self, items: Iterable[tuple[str, str | Path]]) -> None:
+        numbers: dict[tuple[str, str], int] = {}
+        paths: dict[str | Path, str] = {}
+        for place, (query, database) in enumerate(items):
+            path = paths.get(database) or paths.setdefault(database, _absolute(os.fspath(database)))
+            number = numbers.setdefault((query, path), len(self.jobs))
+            if number < len(self.jobs):
+                self._asked[number].append(place)
+                continue
             self.jobs.append((query, path))
+            self._asked.append([place])
+            self.unfinished += 1
             if reason := self._refusal(query):  # a megabyte of junk need not cross a pipe
-                status: Status = "rejected" if self.action == "run" else "fail"
-                self.results[place] = Result(status, error=reason, mode="worker")
+                status: Status = "fail" if self.action == "compile" else "rejected"
+                self.file(number, Result(status, error=reason, mode="worker"))
             else:
-                self.waiting.append(place)
-        return place
+                self.waiting.append(number)
 
     def _refusal(self, query: str) -> str:
-        if self.action == "run":
-            return refusal(query, self.limits)
-        return "too long" if len(query) > self.limits.max_query_bytes else ""
+        if self.action == "compile":
+            return "too long" if len(query) > self.limits.max_query_bytes else ""
+        return refusal(query, self.limits)
 
-    def cut(self) -> None:
-        """Leave out all that no worker has been handed yet."""
-        self.room_bytes = math.inf
-        self.waiting = deque(place for place in self.waiting if place < self._begun)
-        self.results = {place: result for place, result in self.results.items() if place < self._begun}
-        del self.jobs[self._begun :]
+    def file(self, number: int, result: Result) -> None:
+        """Take down what came of a query."""
+        self._results.append((number, result))
+        self.unfinished -= 1
 
-    def message(self, place: int) -> bytes:
-        self._begun = max(self._begun, place + 1)
-        return frame((self.action, *self.jobs[place], *self._limit_values))
+    def hand_over(self) -> None:
+        """Let the caller have what there is."""
+        results, self._results = self._results, []
+        for number, result in results:
+            for place in self._asked[number]:
+                self._visit(place, result)
+
+    def message(self, number: int) -> bytes:
+        """What is sent to a worker."""
+        return frame((self.action, *self.jobs[number], *self._limit_values))
 
     def lost(self, worker: _Worker, code: int, late: bool) -> None:
         """Judge the query a dead worker was at; those sent ahead go back to the head of the queue."""
@@ -256,27 +282,27 @@ class _Batch:
             self.trouble = f"a worker did not start ({_how(code)})"
             self.waiting.appendleft(first)
         elif late and worker.watched_s < self.limits.deadline_s / 2:
-            self.results[first] = Result("infra", error=STARVED, mode="worker")
+            self.file(first, Result("infra", error=STARVED, mode="worker"))
         elif late or code == -signal.SIGXCPU:
             why = f"stopped at the deadline of {self.limits.deadline_s:g} s {BY_KILL}"
-            self.results[first] = Result("timeout", (), [], why, spent, worker.cpu_s, "worker")
+            self.file(first, Result("timeout", (), [], why, spent, worker.cpu_s, "worker"))
         elif first not in self.suspects:
             self.suspects.add(first)
             self.waiting.appendleft(first)
         elif code in _OUTSIDE:
-            self.results[first] = Result(
-                "infra", error=f"the worker was ended from outside ({_how(code)})", mode="worker"
-            )
+            why = f"the worker was ended from outside ({_how(code)})"
+            self.file(first, Result("infra", error=why, mode="worker"))
         elif code >= 0:  # a Python exception: no query has a way to ask for an exit
             why = f"a bug of ours ended the worker twice ({_how(code)}); see it with guerdon_sql.execute.run"
-            self.results[first] = Result("infra", error=why, mode="worker")
+            self.file(first, Result("infra", error=why, mode="worker"))
         else:
             why = f"crashed the worker twice ({_how(code)})"
-            self.results[first] = Result("fail", (), [], why, spent, worker.cpu_s, "worker")
+            self.file(first, Result("fail", (), [], why, spent, worker.cpu_s, "worker"))
 
     def give_up(self) -> None:
-        for place in self.waiting:
-            self.results[place] = Result("infra", error=self.trouble or "no worker process", mode="worker")
+        """No worker is to be had."""
+        for number in self.waiting:
+            self.file(number, Result("infra", error=self.trouble or "no worker process", mode="worker"))
         self.waiting.clear()
 
 
@@ -316,7 +342,8 @@ class _Worker:
         self.accounted_s = 0.0
         """Processor seconds of the results it delivered."""
         self.cpu_s = 0.0
-        """Set by `kill`: the processor seconds beyond those, so of the query it died on (and of starting up)."""
+        """Set by `kill`: the processor seconds beyond those, so of the query it died on (and of starting up, and of
+        second runs)."""
         self.watched_s = 0.0
         """Set by `kill`: those since `begin` last looked at its clock, so none of earlier queries or of starting up."""
 
@@ -339,7 +366,7 @@ class _Worker:
         """Write what the pipe takes; whether the worker still reads."""
         try:
             while self.outbox:
-                del self.outbox[: os.write(self.stdin, memoryview(self.outbox)[:65536].tobytes())]
+                del self.outbox[: os.write(self.stdin, memoryview(self.outbox)[:PIPE_BYTES].tobytes())]
         except BlockingIOError:
             pass
         except BrokenPipeError:
@@ -350,7 +377,7 @@ class _Worker:
     def receive(self, batch: _Batch) -> bool:
         """Read what there is and file the results; False when the worker is gone."""
         try:
-            data = os.read(self.stdout, 1 << 20)
+            data = os.read(self.stdout, PIPE_BYTES)
         except BlockingIOError:
             return True
         if not data:
@@ -373,29 +400,27 @@ class _Worker:
             self.delivered = True
             self.accounted_s += cpu_s
             table = PackedRows(rows, count) if count else []
-            batch.held_bytes += len(rows)
-            place = self.flight.popleft()
-            batch.results[place] = Result(status, columns, table, error, elapsed_s, cpu_s, "worker")
+            batch.file(self.flight.popleft(), Result(status, columns, table, error, elapsed_s, cpu_s, "worker"))
         return True
 
     def begin(self) -> None:
         """The query at the head of the flight begins, as far as can be seen from here."""
         self.since, self.since_cpu_s = time.monotonic(), _processor_s(self.process.pid) or 0.0
 
-    def due(self, limits: Limits) -> float:
+    def due(self, deadline_s: float) -> float:
         """The moment at which to ask whether the worker is overdue."""
         if not self.ready:
             return self.since + START_S
-        return max(self.since + limits.deadline_s + GRACE_S, self.patience) if self.flight else float("inf")
+        return max(self.since + deadline_s + GRACE_S, self.patience) if self.flight else float("inf")
 
-    def overdue(self, limits: Limits, now: float) -> bool:
+    def overdue(self, deadline_s: float, now: float) -> bool:
         """Whether its query has had its processor time; on a busy machine that takes longer by the wall clock."""
-        if now < self.due(limits):
+        if now < self.due(deadline_s):
             return False
         clock = _processor_s(self.process.pid)
-        if not self.ready or clock is None or now >= self.since + WALL_FACTOR * limits.deadline_s + GRACE_S:
+        if not self.ready or clock is None or now >= self.since + WALL_FACTOR * deadline_s + GRACE_S:
             return True
-        missing = limits.deadline_s + GRACE_S / 2 - (clock - self.since_cpu_s)
+        missing = deadline_s + GRACE_S / 2 - (clock - self.since_cpu_s)
         self.patience = now + max(missing, 0.05)
         return missing <= 0.0
 
