@@ -163,9 +163,10 @@ def step(policy, rate=1e-2):
     policy.updated()
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"dtype": torch.bfloat16}, {"lora": LoraSpec(4)}, {"dtype": torch.bfloat16, "lora": LoraSpec(4)}]
-)
+OPTIONS = [{}, {"dtype": torch.bfloat16}, {"lora": LoraSpec(4)}, {"dtype": torch.bfloat16, "lora": LoraSpec(4)}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 def test_saving_and_loading_is_exact(tmp_path, options):
     policy = make(**options)
     step(policy)
@@ -222,7 +223,7 @@ def test_gradients_of_bfloat16_weights_add_up_in_float32_masters():
     assert all(parameter.grad is None for parameter in policy.model.parameters())
 
 
-@pytest.mark.parametrize("options", [{}, {"dtype": torch.bfloat16}, {"lora": LoraSpec(4)}])
+@pytest.mark.parametrize("options", OPTIONS)
 def test_a_snapshot_stands_still(options):
     policy = make(**options)
     rollouts = flat(sampled(policy))
@@ -234,7 +235,7 @@ def test_a_snapshot_stands_still(options):
     assert list(frozen.parameters()) == []
 
 
-@pytest.mark.parametrize("options", [{}, {"dtype": torch.bfloat16}, {"lora": LoraSpec(4)}])
+@pytest.mark.parametrize("options", OPTIONS)
 def test_a_snapshot_can_be_loaded_too(options, tmp_path):
     """A resumed run measures its divergence from where RL began: a snapshot of the moved policy, loaded back."""
     policy = make(**options)

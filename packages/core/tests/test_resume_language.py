@@ -90,7 +90,7 @@ def raise_at(monkeypatch, owner, name, call):
 
 @pytest.fixture(
     scope="module",
-    params=[{}, {"dtype": torch.bfloat16}, {"lora": LoraSpec(4, dropout=0.1)}],
+    params=[{}, {"dtype": torch.bfloat16}, {"dtype": torch.bfloat16, "lora": LoraSpec(4, dropout=0.1)}],
     ids=["full weights", "masters under bfloat16", "adapters with dropout"],
 )
 def options(request):

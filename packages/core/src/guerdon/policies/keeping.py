@@ -40,7 +40,7 @@ def write(policy: LanguagePolicy, path: Path) -> None:
                 model.save_pretrained(path, state_dict={name: value.clone() for name, value in state.items()})
             _say_float32(path / "config.json")
         else:
-            model.save_pretrained(path, save_embedding_layers=False)
+            model.save_pretrained(path, state_dict=state, save_embedding_layers=False)
         policy.tokenizer.save_pretrained(path)
         lora = None if policy.lora is None else asdict(policy.lora)
         record = {"name": policy.name, "version": policy.version, "lora": lora}

@@ -19,23 +19,21 @@ class Masters:
     """
 
     def __init__(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
-        """Turns the module's parameters to `dtype` in place, frozen and trainable ones; buffers stay as they are.
-
-        Parameters whose name marks them as adapters (`lora_`) keep float32.
+        """Turns the module's parameters to `dtype` in place, frozen and trainable ones (adapters too: in float32 they
+        would cast every activation); buffers stay as they are.
         """
         self.pairs: dict[str, tuple[torch.nn.Parameter, torch.nn.Parameter]] = {}
         """Name -> (master, compute parameter)."""
         for name, parameter in model.named_parameters():
-            wanted = torch.float32 if "lora_" in name else dtype
             if not parameter.requires_grad:
-                parameter.data = parameter.data.to(wanted)
+                parameter.data = parameter.data.to(dtype)
                 continue
-            if wanted == torch.float32:
+            if dtype == torch.float32:
                 parameter.data = parameter.data.float()
                 self.pairs[name] = (parameter, parameter)
                 continue
             master = torch.nn.Parameter(parameter.data.float().clone())
-            parameter.data = parameter.data.to(wanted)
+            parameter.data = parameter.data.to(dtype)
             parameter.register_post_accumulate_grad_hook(_hand_up(master))  # type: ignore[no-untyped-call]
             self.pairs[name] = (master, parameter)
 
