@@ -1,0 +1,1 @@
+"""Rewards, tasks and claims for code generation and tool calls."""
