@@ -1,0 +1,361 @@
+"""The server: forks a confined child for each answer, watches its clocks, and passes on what came of each case.
+
+It runs as a process of its own, inside the namespaces where there are any, and holds nothing that an answer could want:
+no expected values, no environment, no descriptors of ours. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import shutil
+import signal
+import time
+from typing import Any
+
+from guerdon.sandbox import confine, inside
+from guerdon.sandbox.limits import Limits
+from guerdon.sandbox.wire import HEADER, frame, read_frame
+
+_PRELOADED = (
+    "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "hashlib", "heapq", "io", "itertools", "json", "math", "numbers", "operator", "queue",
+    "random", "re", "statistics", "string", "textwrap", "threading", "typing", "unicodedata",
+)  # fmt: skip
+"""What answers import most: there at once in every child."""
+_RECORDS_AT = 3
+"""The descriptor of the private pipe, in a child."""
+_PIPE_BYTES = 2**16
+_STDERR_CHARS = 500
+
+_Row = list[Any]
+"""An outcome as it crosses: status, value as text, error, processor seconds, seconds of the wall clock."""
+
+
+def main() -> None:
+    """Serve until stdin ends. The first message says how; the first answer says which layers are on."""
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    settings = read_frame(source)
+    folder, unwanted = settings["folder"], tuple(settings["unwanted"])
+    found = confine.enter_namespaces("namespaces" not in unwanted, folder)
+    for name in _PRELOADED:
+        __import__(name)
+    confine.prepare(found, folder, unwanted)
+    os.umask(0o077)
+    gc.collect()
+    gc.freeze()
+    sink.write(frame(found.describe()))
+    server = _Server(found, folder, nowhere)
+    while (job := read_frame(source)) is not None:
+        rows = server.run(job)
+        server.tidy()
+        sink.write(frame(rows))
+
+
+class _Server:
+    def __init__(self, found: confine.Confinement, folder: str, nowhere: int) -> None:
+        self._found, self._folder, self._nowhere = found, folder, nowhere
+        self._first_process = os.getpid() == 1
+        self._limits = Limits()
+
+    def run(self, job: dict[str, Any]) -> list[_Row]:
+        """All cases of one answer."""
+        self._limits = Limits(*job["limits"])
+        return self._programs(job) if job["programs"] else self._calls(job)
+
+    def tidy(self) -> None:
+        """End whatever is left over, and empty the folder."""
+        if self._first_process and (self._limits.processes or "seccomp" in self._found.missing):
+            with contextlib.suppress(ProcessLookupError):  # nobody is left
+                os.kill(-1, signal.SIGKILL)
+        while True:
+            try:
+                if os.waitpid(-1, 0 if self._first_process else os.WNOHANG)[0] == 0:
+                    break
+            except ChildProcessError:
+                break
+        for entry in os.scandir(self._folder):
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry.path, 0o700)
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+
+    # -- calls: one child for all cases, begun anew after a case that ended it -------------------------------------
+
+    def _calls(self, job: dict[str, Any]) -> list[_Row]:
+        code, cases, rows = job["code"], job["cases"], list[_Row]()
+        late = 0
+        while len(rows) < len(cases):
+            if late >= self._limits.timeouts:
+                rows.append(["timeout", "", f"not run: {late} cases before timed out", 0.0, 0.0])
+                continue
+            ended = self._some_calls(code, cases, rows)
+            late += ended == "timeout"
+        return rows
+
+    def _some_calls(self, code: str, cases: list[Any], rows: list[_Row]) -> str:
+        """Start a child at the first case without a row, and add rows until it ends; how the last of them ended."""
+        read_end, write_end = os.pipe()
+        child = self._fork(write_end, rest=len(cases) - len(rows))
+        if child.pid == 0:
+            try:
+                inside.answer_calls(code, cases[len(rows) :], _RECORDS_AT)
+            finally:
+                os._exit(0)
+        os.close(write_end)
+        records = _Records(read_end, self._limits.output_bytes)
+        loaded = False
+        try:
+            child.begin()
+            while True:
+                got = records.next(child, self._limits)
+                if isinstance(got, bytes):
+                    kind, text = got[:1], got[1:].decode("utf-8", "replace")
+                    if not loaded and kind == inside.LOADED:
+                        loaded = True
+                    elif not loaded:
+                        row = ["fail", "", text or "it did not load", *child.spent()]
+                        rows.extend([list(row) for _ in range(len(cases) - len(rows))])
+                        return "fail"
+                    else:
+                        rows.append([*_read_record(kind, text), *child.spent()])
+                        if len(rows) == len(cases):
+                            return str(rows[-1][0])
+                    child.begin()
+                    continue
+                status, why = got
+                if status == "ended":
+                    status, why = child.how_it_ended(self._limits)
+                if status == "done":
+                    status, why = "fail", f"it ended before it answered ({why})"
+                row = [status, "", why, *child.spent()]
+                count = 1 if loaded else len(cases) - len(rows)
+                rows.extend([list(row) for _ in range(count)])
+                return status
+        finally:
+            records.close()
+            child.end()
+
+    # -- programs: a child for each case -----------------------------------------------------------------------------
+
+    def _programs(self, job: dict[str, Any]) -> list[_Row]:
+        rows = list[_Row]()
+        late = 0
+        for text in job["cases"]:
+            if late >= self._limits.timeouts:
+                rows.append(["timeout", "", f"not run: {late} cases before timed out", 0.0, 0.0])
+                continue
+            rows.append(self._one_run(job["code"], text))
+            late += rows[-1][0] == "timeout"
+        return rows
+
+    def _one_run(self, code: str, text: str) -> _Row:
+        streams = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
+        try:
+            given = text.encode("utf-8", "surrogatepass")
+            with os.fdopen(os.dup(streams[0]), "wb") as file:
+                file.write(given)
+            os.lseek(streams[0], 0, os.SEEK_SET)
+            child = self._fork(None, rest=0, streams=streams)
+            if child.pid == 0:
+                try:
+                    inside.end_program(inside.run_program(code))
+                finally:
+                    os._exit(1)
+            child.begin()
+            try:
+                status, why = child.wait(self._limits)
+                if status == "ended":
+                    status, why = child.how_it_ended(self._limits)
+                if status == "done":
+                    status, why = "ok", ""
+                spent = child.spent()
+            finally:
+                child.end()
+            output, said = (self._captured(stream) for stream in streams[1:])
+            if len(output) >= self._limits.output_bytes or len(said) >= self._limits.output_bytes:
+                status, why = "truncated", f"more than {self._limits.output_bytes:,} bytes of output"
+            elif status == "fail":
+                tail = said.decode("utf-8", "replace").strip()[-_STDERR_CHARS:]
+                why = f"{why}: {tail}" if tail else why
+            return [status, output.decode("latin-1") if status == "ok" else "", why, *spent]
+        finally:
+            for stream in streams:
+                os.close(stream)
+
+    def _captured(self, stream: int) -> bytes:
+        os.lseek(stream, 0, os.SEEK_SET)
+        return os.read(stream, self._limits.output_bytes)
+
+    # -- children ----------------------------------------------------------------------------------------------------
+
+    def _fork(self, pipe: int | None, rest: int, streams: list[int] | None = None) -> _Child:
+        """A confined child (its `pid` is 0 there), with nothing open but its streams and the pipe."""
+        pid = os.fork()
+        if pid:
+            return _Child(pid)
+        try:
+            os.setsid()
+            if pipe is not None:
+                os.dup2(pipe, _RECORDS_AT + 1)  # the number 3 may be its other end
+            for number, stream in enumerate(streams or [self._nowhere] * 3):
+                os.dup2(stream, number)
+            os.chdir(self._folder)
+            limits = self._limits
+            confine.put_on(
+                self._found,
+                cpu_s=limits.cpu_s * (rest + 1),
+                memory_bytes=limits.memory_bytes,
+                file_bytes=limits.output_bytes,
+                files=limits.files,
+                processes=limits.processes,
+            )
+            if pipe is not None:
+                os.dup2(_RECORDS_AT + 1, _RECORDS_AT)
+            os.closerange(_RECORDS_AT + (pipe is not None), 256)
+            gc.enable()
+        except BaseException:  # noqa: BLE001 - not confined: nothing may run
+            os._exit(_NOT_CONFINED)
+        return _Child(0)
+
+
+_NOT_CONFINED = 113
+
+
+class _Child:
+    """A child and its clocks."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._over = os.pidfd_open(pid) if pid else -1
+        self._status: int | None = None
+        self._usage_s = 0.0
+        self._began_s = self._began_cpu_s = 0.0
+
+    def begin(self) -> None:
+        """A case begins."""
+        self._began_s, self._began_cpu_s = time.monotonic(), self._cpu_s()
+
+    def spent(self) -> tuple[float, float]:
+        """(processor seconds, seconds of the wall clock) since the case began."""
+        return max(0.0, self._cpu_s() - self._began_cpu_s), time.monotonic() - self._began_s
+
+    def wait(self, limits: Limits, pipe: int = -1) -> tuple[str, str]:
+        """Until the child has ended (`ended`), the pipe can be read (`ready`), or the case's time is up."""
+        poll = select.poll()
+        poll.register(self._over, select.POLLIN)
+        if pipe >= 0:
+            poll.register(pipe, select.POLLIN)
+        while True:
+            cpu_s, wall_s = self.spent()
+            left_s = min(limits.cpu_s - cpu_s, limits.wall_s - wall_s)
+            if left_s <= 0:
+                return self._late(limits, cpu_s)
+            ready = dict(poll.poll(max(1, int(1000 * left_s) + 1)))
+            if pipe in ready:
+                return "ready", ""
+            if ready:
+                return "ended", ""
+
+    def _late(self, limits: Limits, cpu_s: float) -> tuple[str, str]:
+        if cpu_s >= limits.cpu_s:
+            return "timeout", f"no answer within {limits.cpu_s:g} s of processor time"
+        # With processes of its own, a program can keep itself from the processor.
+        if not limits.processes and cpu_s < limits.cpu_s / 2 and self._is_runnable():
+            return "infra", "the program did not get the processor"
+        return "timeout", f"no answer within {limits.wall_s:g} s"
+
+    def _is_runnable(self) -> bool:
+        """Whether it waits for nothing but the processor."""
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="utf-8", errors="replace") as file:
+                return file.read().rpartition(")")[2].split()[0] == "R"
+        except OSError:
+            return False
+
+    def how_it_ended(self, limits: Limits) -> tuple[str, str]:
+        """Status (`done` for a quiet end) and reason, of a child that ended by itself."""
+        self._reap()
+        code = os.waitstatus_to_exitcode(self._status or 0)
+        if code == _NOT_CONFINED:
+            return "infra", "a layer of the sandbox could not be put on"
+        if code >= 0:
+            return "fail" if code else "done", f"exit status {code}"
+        if -code in (signal.SIGXCPU, signal.SIGKILL) and self._usage_s >= limits.cpu_s:
+            return "timeout", f"no answer within {limits.cpu_s:g} s of processor time"
+        return "fail", f"ended by signal {_signal_name(-code)}"
+
+    def end(self) -> None:
+        """Kill the child and its process group, and reap it."""
+        for end in (os.killpg, os.kill):
+            with contextlib.suppress(
+                ProcessLookupError, PermissionError
+            ):  # one that has not come to setsid has no group
+                end(self.pid, signal.SIGKILL)
+        self._reap()
+        os.close(self._over)
+
+    def _reap(self) -> None:
+        if self._status is None:
+            _, self._status, usage = os.wait4(self.pid, 0)
+            self._usage_s = usage.ru_utime + usage.ru_stime
+
+    def _cpu_s(self) -> float:
+        if self._status is not None:
+            return self._usage_s
+        try:
+            return time.clock_gettime((~self.pid << 3) | 2)  # Linux's processor clock of another process
+        except OSError:  # it has ended
+            return self._began_cpu_s
+
+
+class _Records:
+    """The private pipe, read record by record."""
+
+    def __init__(self, pipe: int, max_bytes: int) -> None:
+        self._pipe, self._max_bytes = pipe, max_bytes
+        self._held = bytearray()
+
+    def next(self, child: _Child, limits: Limits) -> bytes | tuple[str, str]:
+        """The next record; or what came instead of it, and why."""
+        while True:
+            if len(self._held) >= HEADER.size:
+                size = HEADER.unpack_from(self._held)[0]
+                if size > self._max_bytes:
+                    return "truncated", f"a value of more than {self._max_bytes:,} bytes as text"
+                if len(self._held) >= HEADER.size + size:
+                    body = bytes(self._held[HEADER.size : HEADER.size + size])
+                    del self._held[: HEADER.size + size]
+                    return body
+            got, why = child.wait(limits, self._pipe)
+            if got != "ready":
+                return got, why
+            data = os.read(self._pipe, _PIPE_BYTES)
+            if not data:  # closed by its end, or on purpose
+                return child.wait(limits)
+            self._held += data
+
+    def close(self) -> None:
+        os.close(self._pipe)
+
+
+def _read_record(kind: bytes, text: str) -> list[str]:
+    """Status, value as text, and error."""
+    if kind == inside.VALUE:
+        return ["ok", text, ""]
+    if kind == inside.ODD:
+        return ["rejected", "", text]
+    return ["fail", "", text or "it failed" if kind == inside.ERROR else "it wrote on the sandbox's own pipe"]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

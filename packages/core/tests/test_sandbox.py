@@ -1,0 +1,307 @@
+"""What the sandbox gives back, for programs that mean no harm."""
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from guerdon.errors import SandboxError
+from guerdon.sandbox import Call, Calls, Limits, Programs, Sandbox
+from guerdon.sandbox.wire import Untransferable
+
+TIGHT = Limits(cpu_s=0.3, wall_s=3.0)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(workers=1, limits=TIGHT) as made:
+        yield made
+
+
+def values(outcomes):
+    return [outcome.value for outcome in outcomes]
+
+
+def statuses(outcomes):
+    return [outcome.status for outcome in outcomes]
+
+
+def test_each_call_gives_a_value(sandbox):
+    code = "def area(w, h=2): return w * h"
+    cases = (Call("area", (3,)), Call("area", (3,), {"h": 0.5}), "area(4) + 1")
+    [outcomes] = sandbox.run([Calls(code, cases)])
+    assert values(outcomes) == [6, 1.5, 9]
+    assert all(outcome.ok and outcome.error == "" for outcome in outcomes)
+
+
+def test_a_method_is_called_by_its_expression(sandbox):
+    code = "class Solution:\n    def add(self, a, b): return a + b"
+    [outcomes] = sandbox.run([Calls(code, (Call("Solution().add", (1, 2)),))])
+    assert values(outcomes) == [3]
+
+
+def test_each_program_runs_from_the_start_and_gives_its_output(sandbox):
+    code = "seen = []\nseen.append(input())\nprint(len(seen), seen[0])"
+    [outcomes] = sandbox.run([Programs(code, ("a\n", "b\n"))])
+    assert values(outcomes) == [b"1 a\n", b"1 b\n"]
+
+
+def test_the_main_block_runs_in_a_program_and_not_in_a_module(sandbox):
+    code = "x = 1\nif __name__ == '__main__':\n    x = 2\n    print(x)"
+    called, run = sandbox.run([Calls(code, ("x",)), Programs(code, ("",))])
+    assert values(called) == [1]
+    assert values(run) == [b"2\n"]
+
+
+@pytest.mark.parametrize(
+    "ending", ["exit()", "quit(0)", "import sys; sys.exit()", "raise SystemExit", "import os; os._exit(0)"]
+)
+def test_a_program_may_end_as_programs_do(sandbox, ending):
+    [[outcome]] = sandbox.run([Programs(f"print('done', flush=True)\n{ending}", ("",))])
+    assert (outcome.status, outcome.value) == ("ok", b"done\n")
+
+
+def test_what_a_program_does_at_its_end_is_part_of_it(sandbox):
+    code = (
+        "import atexit, threading, time\natexit.register(print, 'last')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.05), print('later'))).start()\nprint('first')"
+    )
+    [[outcome]] = sandbox.run([Programs(code, ("",))])
+    assert outcome.value == b"first\nlater\nlast\n"
+
+
+def test_an_error_names_its_kind_and_line(sandbox):
+    [[first, second]] = sandbox.run([Calls("def f(x):\n    return 1 / x", (Call("f", (0,)), Call("f", (2,))))])
+    assert (first.status, first.error) == ("fail", "ZeroDivisionError: division by zero (line 2)")
+    assert second.value == 0.5
+
+
+def test_code_that_does_not_compile_fails_every_case(sandbox):
+    calls, programs = sandbox.run([Calls("def f(:", ("f(1)", "f(2)")), Programs("print(", ("", ""))])
+    assert statuses(calls) == statuses(programs) == ["fail", "fail"]
+    assert all("SyntaxError" in outcome.error for outcome in calls + programs)
+
+
+def test_a_missing_function_is_named(sandbox):
+    [[outcome]] = sandbox.run([Calls("x = 1", (Call("f"),))])
+    assert (outcome.status, outcome.error) == ("fail", "NameError: name 'f' is not defined")
+
+
+def test_a_failing_program_says_why_with_its_last_words(sandbox):
+    [[outcome]] = sandbox.run(
+        [Programs("import sys\nprint('lost')\nprint('why', file=sys.stderr)\nsys.exit(3)", ("",))]
+    )
+    assert (outcome.status, outcome.value, outcome.error) == ("fail", None, "exit status 3: why")
+
+
+def test_a_case_that_ends_the_process_costs_itself_alone(sandbox):
+    code = "import os\ndef f(x): return os._exit(0) if x == 1 else x"
+    [outcomes] = sandbox.run([Calls(code, tuple(Call("f", (x,)) for x in range(4)))])
+    assert statuses(outcomes) == ["ok", "fail", "ok", "ok"]
+    assert outcomes[1].error == "it ended before it answered (exit status 0)"
+
+
+def test_an_endless_loop_in_the_middle_costs_itself_alone(sandbox):
+    code = "def f(x):\n    while x == 1: pass\n    return x"
+    [outcomes] = sandbox.run([Calls(code, tuple(Call("f", (x,)) for x in range(3)))])
+    assert statuses(outcomes) == ["ok", "timeout", "ok"]
+    assert outcomes[1].error == "no answer within 0.3 s of processor time"
+    assert 0.3 <= outcomes[1].cpu_s < 0.5
+
+
+def test_after_two_time_outs_the_rest_is_not_run(sandbox):
+    calls = Calls("def f(x):\n    while x: pass", tuple(Call("f", (x,)) for x in (0, 1, 1, 0)))
+    programs = Programs("x = input()\nwhile x == '1': pass", ("0\n", "1\n", "1\n", "0\n"))
+    for outcomes in sandbox.run([calls, programs]):
+        assert statuses(outcomes) == ["ok", "timeout", "timeout", "timeout"]
+        assert outcomes[3].error == "not run: 2 cases before timed out"
+    [outcomes] = sandbox.run([calls], Limits(cpu_s=0.1, timeouts=9))
+    assert statuses(outcomes) == ["ok", "timeout", "timeout", "ok"]
+
+
+def test_what_sleeps_is_given_up_by_the_wall_clock(sandbox):
+    [[outcome]] = sandbox.run([Programs("import time\ntime.sleep(60)", ("",))], Limits(cpu_s=0.3, wall_s=0.5))
+    assert (outcome.status, outcome.error) == ("timeout", "no answer within 0.5 s")
+
+
+def test_loading_has_a_clock_of_its_own(sandbox):
+    calls = Calls("while True: pass", ("1", "2"))
+    [outcomes] = sandbox.run([calls])
+    assert statuses(outcomes) == ["timeout", "timeout"]
+
+
+def test_arguments_are_fresh_for_each_case(sandbox):
+    code = "def f(items):\n    items.append(1)\n    return len(items)"
+    [outcomes] = sandbox.run([Calls(code, (Call("f", ([],)),) * 3)])
+    assert values(outcomes) == [1, 1, 1]
+
+
+def test_every_plain_value_crosses_both_ways(sandbox):
+    plain = [None, True, 1, 10**40, -0.5, "ä\0\ud800", b"\xff", (1, [2]), {1: {"a"}, (2, 3): frozenset([4])}, 1 - 2j]
+    [[outcome]] = sandbox.run([Calls("def same(x): return x", (Call("same", (plain,)),))])
+    assert outcome.value == plain
+    assert [type(each) for each in outcome.value] == [type(each) for each in plain]
+
+
+def test_an_argument_that_is_no_plain_value_is_our_mistake(sandbox):
+    with pytest.raises(Untransferable, match=r"builtins\.object"):
+        sandbox.run([Calls("def f(x): pass", (Call("f", (object(),)),))])
+
+
+def test_a_value_of_another_type_is_rejected_and_named(sandbox):
+    code = "from decimal import Decimal\nclass Odd: pass"
+    [outcomes] = sandbox.run([Calls(code, ("Odd()", "[1, (Decimal(1),)]", "1"))])
+    assert statuses(outcomes) == ["rejected", "rejected", "ok"]
+    assert outcomes[0].error == "a value of type answer.Odd cannot leave the sandbox"
+
+
+def test_standard_modules_are_there_and_no_others(sandbox):
+    code = "import asyncio, dataclasses, heapq, statistics\n@dataclasses.dataclass\nclass P:\n    x: int = 1"
+    [outcomes] = sandbox.run([Calls(code, ("P().x", "__import__('pydantic')", "__import__('guerdon.types')"))])
+    assert statuses(outcomes) == ["ok", "fail", "fail"]
+
+
+def test_the_same_answer_does_the_same_every_time(sandbox):
+    """The order of a set of words, and what a program draws at random."""
+    code = "import random\nprint({'a', 'b', 'c', 'd'}, random.random())"
+    with Sandbox(workers=1) as another:
+        said = [each.run([Programs(code, ("",))])[0][0].value for each in (sandbox, sandbox, another)]
+    assert len(set(said)) == 1
+
+
+def test_output_is_whatever_bytes_it_is(sandbox):
+    [[outcome]] = sandbox.run([Programs("import sys\nsys.stdout.buffer.write(bytes(range(256)))", ("",))])
+    assert outcome.value == bytes(range(256))
+
+
+def test_a_large_input_arrives_whole(sandbox):
+    [[outcome]] = sandbox.run([Programs("import sys\nprint(len(sys.stdin.read()))", ("x" * 3_000_000,))])
+    assert outcome.value == b"3000000\n"
+
+
+def test_equal_jobs_run_once(sandbox):
+    code = "import time\ndef f(): return time.perf_counter()"
+    first, other, again = sandbox.run([Calls(code, ("f()",)), Calls(code, ("f() + 0",)), Calls(code, ("f()",))])
+    assert values(first) == values(again) != values(other)
+
+
+def test_many_answers_keep_their_order():
+    jobs = [Calls(f"def f(): return {number}", ("f()",)) for number in range(60)]
+    with Sandbox(workers=2) as sandbox:
+        assert [values(outcomes) for outcomes in sandbox.run(jobs)] == [[number] for number in range(60)]
+        assert sandbox.run([]) == []
+
+
+def test_threads_take_turns(sandbox):
+    found = {}
+
+    def work(number):
+        found[number] = values(sandbox.run([Calls(f"x = {number}", ("x",) * 3)])[0])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {number: [number] * 3 for number in range(4)}
+
+
+def test_a_sandbox_pickles_as_its_settings():
+    with Sandbox(2, TIGHT, without=("landlock",)) as sandbox:
+        again = pickle.loads(pickle.dumps(sandbox))
+    assert (again.workers, again.limits, again.without) == (2, TIGHT, ("landlock",))
+
+
+def test_a_forked_child_of_ours_starts_servers_of_its_own(sandbox):
+    sandbox.run([Calls("x = 1", ("x",))])
+    child = os.fork()
+    if not child:
+        good = False
+        try:
+            good = values(sandbox.run([Calls("x = 2", ("x",))])[0]) == [2]
+            sandbox.close()
+        finally:
+            os._exit(0 if good else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert values(sandbox.run([Calls("x = 3", ("x",))])[0]) == [3]
+
+
+def test_an_unknown_layer_or_no_worker_is_a_mistake():
+    with pytest.raises(ValueError, match="no layer 'chroot'; there are limits, namespaces, landlock, seccomp"):
+        Sandbox(require=("chroot",))
+    with pytest.raises(ValueError, match="at least one worker"):
+        Sandbox(workers=0)
+
+
+def test_a_missing_layer_that_is_required_stops_everything():
+    with Sandbox(workers=1, without=("seccomp",), require=("seccomp",)) as sandbox:
+        job = Calls("x = 1", ("x",))
+        with pytest.raises(SandboxError, match="lacks what is required of it here: seccomp: not asked for"):
+            sandbox.run([job])
+
+
+def test_a_bug_of_ours_is_not_the_answers_fault(monkeypatch):
+    from guerdon.sandbox import pool
+
+    boot = "import sys; sys.path.append(sys.argv[1]); import guerdon.sandbox.serve as s; s._Server.run = None; s.main()"
+    monkeypatch.setattr(pool, "_BOOT", boot)
+    with Sandbox(workers=1) as sandbox:
+        [[outcome]] = sandbox.run([Calls("x = 1", ("x",))])
+    assert outcome.status == "infra"
+    assert "TypeError: 'NoneType' object is not callable" in outcome.error
+
+
+def test_layers_that_are_left_off_are_said_so():
+    with Sandbox(workers=1, without=("namespaces", "landlock", "seccomp")) as sandbox:
+        assert sandbox.layers.on == ("limits",)
+        assert values(sandbox.run([Calls("x = 1", ("x",))])[0]) == [1]
+
+
+def test_nothing_of_it_is_left_behind(tmp_path):
+    """Processes, folders and descriptors, after a sandbox is closed and after its owner is killed."""
+    program = (
+        "import sys, time\nfrom guerdon.sandbox import *\nsandbox = Sandbox(workers=2)\n"
+        "sandbox.run([Calls(f'x = {n}', ('x',)) for n in range(4)])\n"
+        "print(*(server.process.pid for server in sandbox._pool), flush=True)\ntime.sleep(60)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    servers = [int(pid) for pid in owner.stdout.readline().split()]
+    owner.kill()
+    owner.wait()
+    end = time.monotonic() + 5.0
+    while any(Path(f"/proc/{pid}").exists() for pid in servers) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in servers)
+
+    before = len(os.listdir("/proc/self/fd"))
+    with Sandbox(workers=1) as sandbox:
+        sandbox.run([Calls("x = 1", ("x",))])
+        folder = sandbox._pool[0].folder
+    assert not Path(folder).exists()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.slow
+def test_ten_thousand_answers_leave_no_growth(sandbox):
+    """Descriptors and memory of us and of the server, after 2,000 and after 10,000."""
+
+    def held():
+        server = sandbox._pool[0].process.pid
+        inner = subprocess.run(["pgrep", "-P", str(server)], capture_output=True, text=True).stdout.split()
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in ("self", server, *inner)]
+        return len(os.listdir("/proc/self/fd")), len(inner), pages
+
+    job = [Calls("def f(x): return [x] * 9", ("f(1)",))]
+    for _ in range(2_000):
+        sandbox.run(job)
+    before = held()
+    for _ in range(8_000):
+        sandbox.run(job)
+    after = held()
+    assert after[:2] == before[:2]
+    assert all(late <= early + 256 for early, late in zip(before[2], after[2], strict=True))  # a megabyte
