@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from guerdon.sandbox.limits import Limits
+
 
 @dataclass(frozen=True)
 class Call:
@@ -24,6 +26,8 @@ class Calls:
     code: str
     cases: tuple[Call | str, ...]
     """Calls, or expressions over the answer's names, as source."""
+    limits: Limits | None = None
+    """Of this answer; None for those of the call that runs it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Programs:
     code: str
     cases: tuple[str, ...]
     """What each run finds on its stdin."""
+    limits: Limits | None = None
+    """As for `Calls`."""
 
 
 Job = Calls | Programs

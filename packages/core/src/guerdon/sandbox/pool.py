@@ -217,7 +217,7 @@ class _Batch:
     """The distinct jobs of one call: which wait, which have outcomes."""
 
     def __init__(self, jobs: list[Job], limits: Limits) -> None:
-        self.limits = limits
+        self._limits = limits
         self.waiting: deque[int] = deque()
         self.suspects: set[int] = set()
         self._jobs: list[Job] = []
@@ -243,7 +243,8 @@ class _Batch:
 
     def longest_s(self, number: int) -> float:
         """What a server may take over a job at the most."""
-        return (len(self._jobs[number].cases) + 1) * (self.limits.wall_s + 1.0) + GRACE_S
+        job = self._jobs[number]
+        return (len(job.cases) + 1) * ((job.limits or self._limits).wall_s + 1.0) + GRACE_S
 
     def file(self, number: int, rows: Any) -> None:
         """Take down what a server says of a job.
@@ -423,7 +424,7 @@ def _written(job: Job, limits: Limits) -> bytes:
     else:
         cases = list(job.cases)
     return frame(
-        {"programs": isinstance(job, Programs), "code": job.code, "cases": cases, "limits": list(astuple(limits))}
+        {"programs": isinstance(job, Programs), "code": job.code, "cases": cases, "limits": list(astuple(job.limits or limits))}
     )
 
 

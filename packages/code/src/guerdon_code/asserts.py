@@ -1,0 +1,196 @@
+"""Taking assert-style tests apart, so that what they expect stays away from the answer.
+
+An assert is split into *calls*, evaluated with the answer, and a *check* over their values, evaluated without it:
+
+    assert abs(candidate(2.5) - 0.5) < 1e-6    ─▶    calls: candidate(2.5)        check: abs(_0 - 0.5) < 1e-6
+
+What cannot be split (a loop around a call, a call whose argument is made inside a comprehension) becomes one
+`ScriptTest`, of low trust.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from guerdon.sandbox.wire import Untransferable, pack
+from guerdon_code.problems import CheckTest, ScriptTest, ValueTest
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A check function taken apart."""
+
+    tests: tuple[ValueTest | CheckTest | ScriptTest, ...]
+    given: str
+    """Statements that the calls depend on."""
+    expected: str
+    """Statements that the checks depend on."""
+
+
+def take_apart(source: str, entry_point: str) -> Taken:
+    """The tests in the source of a module that holds a function `check(candidate)`, or asserts at its top.
+
+    Args:
+        source: test code.
+        entry_point: the function under test; `candidate` is another name for it.
+
+    Raises:
+        SyntaxError: the source is no Python.
+        ValueError: there is not one assert in it.
+    """
+    module = ast.parse(source)
+    check = next((node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
+    outside = [node for node in module.body if node is not check and not _calls_check(node)]
+    body = [*outside, *(check.body if check else ())]
+    names = {entry_point, "candidate"}
+    tests: list[ValueTest | CheckTest | ScriptTest] = []
+    before: list[ast.stmt] = []
+    for statement in body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue  # a docstring
+        if not _mentions(statement, names):
+            if not (isinstance(statement, ast.Assert) and _is_trivial(statement)):
+                before.append(statement)
+            continue
+        parted = _split(statement, names) if isinstance(statement, ast.Assert) else None
+        if parted is None:
+            script = ast.unparse(ast.Module([*before, statement], []))
+            tests.append(ScriptTest(script=_renamed(script, entry_point)))
+        elif isinstance(parted, CheckTest):
+            calls = tuple(_renamed(call, entry_point) for call in parted.calls)
+            tests.append(parted.model_copy(update={"calls": calls}))
+        else:
+            tests.append(parted.model_copy(update={"call": _renamed(parted.call, entry_point)}))
+    if not tests:
+        raise ValueError("there is no assert about the function under test")
+    before = [node for node in before if not isinstance(node, ast.Assert | ast.Pass)]
+    given = _needed(before, [call for test in tests for call in _calls_of(test)])
+    checks = [test.check for test in tests if isinstance(test, CheckTest)]
+    return Taken(tuple(tests), _source(given), _source([*_modules(checks), *_needed(before, checks)]))
+
+
+def _calls_of(test: ValueTest | CheckTest | ScriptTest) -> tuple[str, ...]:
+    if isinstance(test, ValueTest):
+        return (test.call,)
+    return test.calls if isinstance(test, CheckTest) else ()
+
+
+def _calls_check(node: ast.stmt) -> bool:
+    """`check(candidate)` at the top of a module."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check"
+
+
+def _is_trivial(statement: ast.Assert) -> bool:
+    """`assert True`, and the like."""
+    return isinstance(statement.test, ast.Constant)
+
+
+def _mentions(node: ast.AST, names: Iterable[str]) -> bool:
+    return any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(node))
+
+
+def _split(statement: ast.Assert, names: set[str]) -> ValueTest | CheckTest | None:
+    """The assert as calls and a check; None where a call cannot be moved."""
+    taker = _Taker(names)
+    check = taker.visit(ast.Expression(statement.test))
+    if taker.stuck or _mentions(check, names):
+        return None
+    if isinstance(check.body, ast.Name) and taker.calls:  # its truth is asked for, of whatever type it is
+        return ValueTest(call=f"bool({taker.calls[0]})", expected=pack(True))
+    if (expected := _equals_literal(check.body)) is not None:
+        return ValueTest(call=taker.calls[0], expected=expected, types=False)
+    return CheckTest(calls=tuple(taker.calls), check=ast.unparse(check))
+
+
+class _Taker(ast.NodeTransformer):
+    """Puts `_0`, `_1`, ... in place of the outermost calls of the function under test."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.calls: list[str] = []
+        self.stuck = False
+        self._names = names
+        self._bound: list[set[str]] = []
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if not (isinstance(node.func, ast.Name) and node.func.id in self._names):
+            return self.generic_visit(node)
+        bound = set(itertools.chain.from_iterable(self._bound))
+        if bound and _mentions(node, bound):
+            self.stuck = True
+        self.calls.append(ast.unparse(node))
+        return ast.Name(f"_{len(self.calls) - 1}", ast.Load())
+
+    def _within(self, node: ast.AST) -> ast.AST:
+        arguments = {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+        targets = {
+            name.id
+            for each in ast.walk(node)
+            if isinstance(each, ast.comprehension)
+            for name in ast.walk(each.target)
+            if isinstance(name, ast.Name)
+        }
+        self._bound.append(arguments | targets)
+        found = self.generic_visit(node)
+        self._bound.pop()
+        return found
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda = _within
+
+
+def _equals_literal(check: ast.expr) -> str | None:
+    """The packed value, where the check is `_0 == literal` or the reverse."""
+    if not (isinstance(check, ast.Compare) and len(check.ops) == 1 and isinstance(check.ops[0], ast.Eq)):
+        return None
+    for call, literal in ((check.left, check.comparators[0]), (check.comparators[0], check.left)):
+        if isinstance(call, ast.Name) and call.id == "_0":
+            try:
+                return pack(ast.literal_eval(literal))
+            except (ValueError, Untransferable, TypeError, MemoryError, RecursionError):
+                return None
+    return None
+
+
+def _renamed(source: str, entry_point: str) -> str:
+    """The source with `candidate` named as the answer names it."""
+
+    class Namer(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.Name:
+            return ast.Name(entry_point, node.ctx) if node.id == "candidate" else node
+
+    return ast.unparse(Namer().visit(ast.parse(source)))
+
+
+def _needed(statements: Sequence[ast.stmt], expressions: Sequence[str]) -> list[ast.stmt]:
+    """Those statements that bind a name which the expressions use, or which a statement so needed uses."""
+    wanted = {name.id for source in expressions for name in ast.walk(ast.parse(source)) if isinstance(name, ast.Name)}
+    kept: list[ast.stmt] = []
+    for statement in reversed(statements):
+        if _binds(statement) & wanted:
+            kept.append(statement)
+            wanted |= {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
+    return kept[::-1]
+
+
+def _modules(checks: Sequence[str]) -> list[ast.stmt]:
+    """Imports of what checks use and data sets forget to import, since the reference beside them did it."""
+    named = {node.id for check in checks for node in ast.walk(ast.parse(check)) if isinstance(node, ast.Name)}
+    return [
+        ast.Import([ast.alias(name)]) for name in ("cmath", "collections", "itertools", "math", "re") if name in named
+    ]
+
+
+def _binds(statement: ast.stmt) -> set[str]:
+    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        names |= {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        names.add(statement.name)
+    return names
+
+
+def _source(statements: Sequence[ast.stmt]) -> str:
+    return ast.unparse(ast.Module(list(statements), [])) if statements else ""

@@ -1,0 +1,237 @@
+"""A verdict for each test of an answer: run in the sandbox, judged here.
+
+```
+answer + calls ──▶ sandbox ──▶ values ──┬──▶ compared with the expected value, here
+                                        └──▶ checks over them, in a fresh sandbox child without the answer
+```
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from guerdon.errors import SandboxError
+from guerdon.sandbox import Call, Calls, Equality, Limits, Outcome, Programs, Sandbox, default_sandbox
+from guerdon.sandbox.wire import unpack
+from guerdon_code.problems import CheckTest, CodeProblem, ScriptTest, StdioTest, Test, ValueTest
+from guerdon_code.stdout import Rule, same_output
+
+SLOWER = 4.0
+"""An answer may take so many times the reference's processor time (EvalPlus)."""
+_SHOWN_CHARS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one test says of one answer."""
+
+    passed: bool
+    """False wherever the status is not `ok`."""
+    status: str
+    """A sandbox status: `ok` says that the test ran to its end."""
+    why: str = ""
+    """What differed or failed, for people and for feedback; empty for a test that passed."""
+    cpu_s: float = 0.0
+    """Processor seconds of the answer's part of it."""
+
+    @property
+    def ours(self) -> bool:
+        """The test could not be run, through no fault of the answer's."""
+        return self.status == "infra"
+
+
+@dataclass(frozen=True)
+class Testing:
+    """How answers are tested."""
+
+    floor_s: float = 1.0
+    """Processor seconds a case has at least; more where the reference needs more than a quarter of it."""
+    wall_factor: float = 10.0
+    """Times as long by the wall clock, for what sleeps."""
+    memory_mb: int = 512
+    output: Rule = "lines"
+    """How the output of whole programs is compared."""
+
+    def limits(self, problem: CodeProblem) -> Limits:
+        """Of an answer to the problem."""
+        cpu_s = max(self.floor_s, SLOWER * problem.reference_cpu_s)
+        return Limits(cpu_s=cpu_s, wall_s=self.wall_factor * cpu_s, memory_bytes=self.memory_mb * 2**20)
+
+
+def verdicts(
+    asked: Sequence[tuple[CodeProblem, str]],
+    testing: Testing = Testing(),
+    sandbox: Sandbox | None = None,
+) -> list[tuple[Verdict, ...]]:
+    """One verdict per test, in the problem's order, for each (problem, code).
+
+    Every test runs, whatever the others came to. Equal answers to a problem are run once, and remembered.
+
+    Args:
+        asked: what to test; at most a batch.
+        testing: limits and comparison.
+        sandbox: where; None for the process's own.
+    """
+    keys = [(problem.fingerprint, code, testing) for problem, code in asked]
+    found = {key: kept for key in keys if (kept := _KEPT.get(key)) is not None}
+    new = {key: answer for key, answer in zip(keys, asked, strict=True) if key not in found}
+    ran = _run(list(new.values()), testing, sandbox or default_sandbox())
+    for key, row in zip(new, ran, strict=True):
+        found[key] = row
+        if not any(verdict.ours for verdict in row):
+            _KEPT.put(key, row)
+    return [found[key] for key in keys]
+
+
+def forget() -> None:
+    """Drop all that is remembered: for measuring what a first run costs."""
+    _KEPT.clear()
+
+
+def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sandbox) -> list[tuple[Verdict, ...]]:
+    jobs: list[Calls | Programs] = []
+    places: list[tuple[int, int]] = []  # of each answer's job over functions, and over whole programs; -1 for none
+    for problem, code in asked:
+        limits = testing.limits(problem)
+        calls = tuple(call for test in problem.tests for call in _calls(test))
+        inputs = tuple(test.stdin for test in problem.tests if isinstance(test, StdioTest))
+        places.append((len(jobs) if calls else -1, len(jobs) + bool(calls) if inputs else -1))
+        if calls:
+            jobs.append(Calls(f"{code}\n\n{problem.given}" if problem.given else code, calls, limits))
+        if inputs:
+            jobs.append(Programs(code, inputs, limits))
+    try:
+        outcomes = sandbox.run(jobs)
+    except SandboxError as error:
+        failed = Outcome("infra", error=str(error))
+        outcomes = [[failed] * len(job.cases) for job in jobs]
+    pending: list[_Pending] = []
+    rows: list[list[Verdict]] = []
+    for (problem, _), (called, run) in zip(asked, places, strict=True):
+        values = iter(outcomes[called] if called >= 0 else ())
+        outputs = iter(outcomes[run] if run >= 0 else ())
+        row: list[Verdict] = []
+        for test in problem.tests:
+            if isinstance(test, StdioTest):
+                ran = next(outputs)
+                row.append(replace(_output_verdict(test, ran, testing.output), cpu_s=ran.cpu_s))
+                continue
+            got = [next(values) for _ in _calls(test)]
+            bad = next((each for each in got if not each.ok), None)
+            cpu_s = sum(each.cpu_s for each in got)
+            if bad is not None:
+                row.append(Verdict(False, bad.status, bad.error, cpu_s))
+            elif isinstance(test, ValueTest):
+                row.append(replace(_value_verdict(test, got[0].value), cpu_s=cpu_s))
+            elif isinstance(test, ScriptTest):
+                row.append(Verdict(True, "ok", cpu_s=cpu_s))
+            else:
+                values_got = tuple(each.value for each in got)
+                pending.append(_Pending(len(rows), len(row), test, values_got, problem.expected))
+                row.append(Verdict(False, "infra", "not judged", cpu_s))
+        rows.append(row)
+    if pending:
+        _judge(pending, rows, sandbox)
+    return [tuple(row) for row in rows]
+
+
+def _calls(test: Test) -> tuple[str, ...]:
+    """The expressions whose values an answer is asked for."""
+    if isinstance(test, ValueTest):
+        return (test.call,)
+    if isinstance(test, CheckTest):
+        return test.calls
+    return (f"exec({test.script!r}, globals())",) if isinstance(test, ScriptTest) else ()
+
+
+def _value_verdict(test: ValueTest, got: Any) -> Verdict:
+    expected = unpack(test.expected)
+    equal = Equality(test.types, test.tuples_are_lists, relative=test.tolerance, absolute=test.tolerance)
+    if equal(got, expected):
+        return Verdict(True, "ok")
+    return Verdict(False, "ok", f"{test.call} gave {_clipped(repr(got))}, not {_clipped(repr(expected))}")
+
+
+def _output_verdict(test: StdioTest, outcome: Outcome, rule: Rule) -> Verdict:
+    if not outcome.ok:
+        return Verdict(False, outcome.status, outcome.error)
+    if same_output(outcome.value, test.stdout, rule):
+        return Verdict(True, "ok")
+    wrote = _clipped(repr(outcome.value.decode("utf-8", "backslashreplace")))
+    return Verdict(
+        False, "ok", f"given {_clipped(repr(test.stdin))} it wrote {wrote}, not {_clipped(repr(test.stdout))}"
+    )
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A check that waits for its evaluation, and where its verdict belongs."""
+
+    row: int
+    place: int
+    test: CheckTest
+    values: tuple[Any, ...]
+    expected: str
+
+    def as_call(self) -> Call:
+        names = ", ".join(f"_{number}" for number in range(len(self.values)))
+        return Call(f"(lambda {names}: bool({self.test.check}))", self.values)
+
+
+def _judge(pending: Sequence[_Pending], rows: list[list[Verdict]], sandbox: Sandbox) -> None:
+    """Evaluate checks over values that an answer gave, where the answer is not."""
+    by_answer: dict[int, list[_Pending]] = {}
+    for one in pending:
+        by_answer.setdefault(one.row, []).append(one)
+    jobs = [Calls(of_one[0].expected, tuple(one.as_call() for one in of_one)) for of_one in by_answer.values()]
+    for of_one, outcomes in zip(by_answer.values(), sandbox.run(jobs), strict=True):
+        for one, outcome in zip(of_one, outcomes, strict=True):
+            cpu_s = rows[one.row][one.place].cpu_s
+            rows[one.row][one.place] = replace(_check_verdict(one.test, outcome), cpu_s=cpu_s)
+
+
+def _check_verdict(test: CheckTest, outcome: Outcome) -> Verdict:
+    if outcome.ok and outcome.value is True:
+        return Verdict(True, "ok")
+    if outcome.status == "infra":
+        return Verdict(False, "infra", outcome.error)
+    # A check that raises does so over the answer's value: comparing a text with a number, say.
+    why = f"{' and '.join(test.calls)}: not {test.check}"
+    return Verdict(False, "ok", _clipped(f"{why} ({outcome.error})" if outcome.error else why))
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
+
+
+class _Kept:
+    """The most recent verdicts, by problem, code and testing."""
+
+    def __init__(self, room: int) -> None:
+        self._room, self._lock = room, threading.Lock()
+        self._rows: OrderedDict[Any, tuple[Verdict, ...]] = OrderedDict()
+
+    def get(self, key: Any) -> tuple[Verdict, ...] | None:
+        with self._lock:
+            row = self._rows.get(key)
+            if row is not None:
+                self._rows.move_to_end(key)
+            return row
+
+    def put(self, key: Any, row: tuple[Verdict, ...]) -> None:
+        with self._lock:
+            self._rows[key] = row
+            if len(self._rows) > self._room:
+                self._rows.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._rows.clear()
+
+
+_KEPT = _Kept(8192)
+"""Some 100 bytes a verdict, and the code: tens of megabytes at the most."""
