@@ -10,7 +10,8 @@ import ast
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ def read_problems(path: Path) -> Iterator[CodeProblem]:
         TaskError: no such file, or a line is not of a known form.
     """
     try:
-        raw = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         lines = raw.decode("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError, EOFError) as error:
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise TaskError(f"cannot read problems from {str(path)!r}: {error}") from error
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -200,7 +201,7 @@ def _own_test(test: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-_FORMS: tuple[tuple[str, frozenset[str], Any], ...] = (
+_FORMS: tuple[tuple[str, frozenset[str], Callable[[Mapping[str, Any]], CodeProblem]], ...] = (
     ("HumanEval's form", frozenset({"task_id", "prompt", "canonical_solution", "test", "entry_point"}), _humaneval),
     ("MBPP's form", frozenset({"task_id", "code", "test_list"}), _mbpp),
     ("LiveCodeBench's form", frozenset({"question_id", "question_content", "public_test_cases"}), _livecodebench),

@@ -70,7 +70,7 @@ class CodeProblem(Example):
     """Code that the answer continues, or begins with: a signature and its docstring."""
     entry_point: str = ""
     """The function asked for; empty for whole programs."""
-    tests: tuple[Test, ...]
+    tests: Annotated[tuple[Test, ...], Field(min_length=1)]
     shown: int = 0
     """How many of the tests, from the first on, the prompt shows; the rest are hidden."""
     given: str = ""

