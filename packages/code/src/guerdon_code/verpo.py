@@ -1,6 +1,6 @@
 r"""VeRPO's arithmetic: from which tests passed to what each trajectory and each of its turns earned.
 
-A problem has U tests; a group has N trajectories $\tau_i$, each of $|\tau_i|$ turns, and a turn is one whole solution,
+A problem has U tests; a group has N trajectories, the i-th of $T_i$ turns, and a turn is one whole solution,
 run against *every* test. With $p_{i,t,j}$ its verdicts and M the turns of the group:
 
 | eq. | | |
@@ -10,7 +10,7 @@ run against *every* test. With $p_{i,t,j}$ its verdicts and M the turns of the g
 | 3 | $\hat N_j = \sum_k e^{-(\rho_j - \rho_k)^2 / 2\sigma^2}$ | how many are about as hard, itself included |
 | 4 | $w'_j = w_j / (\hat N_j + \delta)$ | what it is worth |
 | 5 | $R_{turn}(i,t) = \sum_j w'_j \, p_{i,t,j}$ | stream `turn`: a sum, not a mean |
-| 6 | $\tilde R_{traj}(i) = R_{traj}(i) \, \gamma^{|\tau_i|}$ | stream `trajectory`; $R_{traj}$: last turn passes all |
+| 6 | $\tilde R_{traj}(i) = R_{traj}(i) \, \gamma^{T_i}$ | stream `trajectory`; $R_{traj}$: last turn passes all |
 | 7-9 | $A = \tilde R_{traj} - \overline{R}_{traj} + \beta \, (R_{turn} - \overline{R}_{turn})$ | core's `streams` |
 
 Each mean is over its own kind, that of the turns over all turns of all trajectories; nothing is divided by a spread. A
