@@ -13,7 +13,7 @@ from guerdon.errors import ConfigError
 from guerdon.rewards import Context, Gate, Reward, Sum, Weighted, reward, walk
 from guerdon.scoring import Runner
 from guerdon.transforms import center, chain, clip, scale, standardize
-from guerdon.types import Example, Group, Rollout, Score
+from guerdon.types import Example, Group, Rollout, Score, Stream
 
 nan = math.nan
 
@@ -289,3 +289,44 @@ def test_walk_meets_every_node_once():
     tree = (a + 2.0 * b).gated_by(a)
     assert [type(node).__name__ for node in walk(tree)] == ["Gate", "Sum", "Says", "Says"]
     assert isinstance(0.5 * a, Weighted)
+
+
+# -- streams ---------------------------------------------------------------------------------------------------------
+
+
+@reward(bounds=(-10.0, 10.0))
+def dense(rollout):
+    """A stream beside the value, of two turns."""
+    value = json.loads(rollout.completion)["a"]
+    return Score(value, dense={"turn": Stream("turn", (value, value / 2))})
+
+
+def streams_of(score):
+    return {name: stream.values for name, stream in score.dense.items()}
+
+
+def test_a_lone_rewards_streams_survive_a_weight_a_name_and_an_open_gate():
+    assert streams_of(only(dense, a=3.0)) == {"turn": (3.0, 1.5)}
+    assert streams_of(only(1.0 * dense, a=3.0)) == {"turn": (3.0, 1.5)}
+    assert streams_of(only(dense.named("x"), a=3.0)) == {"turn": (3.0, 1.5)}
+    assert streams_of(only(dense.gated_by(b), a=3.0, b=1.0)) == {"turn": (3.0, 1.5)}
+    assert streams_of(only(dense.unless(b), a=3.0, b=-1.0)) == {"turn": (3.0, 1.5)}
+
+
+def test_a_weight_scales_the_streams_with_the_value_and_the_raw_ones_stay_with_the_part():
+    score = only(-2.0 * dense, a=3.0)
+    assert streams_of(score) == {"turn": (-6.0, -3.0)}
+    assert streams_of(score.parts["dense"]) == {"turn": (3.0, 1.5)}
+
+
+def test_behind_a_closed_gate_there_is_a_bare_zero():
+    score = only(dense.gated_by(b), a=3.0, b=-1.0)
+    assert (score.value, streams_of(score)) == (0.0, {})
+
+
+@pytest.mark.parametrize("tree", [2.0 * dense + b, (dense + b).then(scale(0.5)), (dense + b).gated_by(c)], ids=repr)
+def test_a_sum_and_a_transform_leave_streams_with_the_parts_that_have_them(tree):
+    score = only(tree, a=3.0, c=1.0)
+    assert streams_of(score) == {}
+    inner = score.parts.get("sum", score)
+    assert streams_of(inner.parts["dense"]) == {"turn": (3.0, 1.5)}

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from guerdon.advantages import streams
 from guerdon.errors import ConfigError
 from guerdon.judges import Judge, LocalModel, OpenAICompatible, StandIn, number
 from guerdon.plugins.catalog import catalog, register_local
 from guerdon.protocols import JudgeBackend
 from guerdon.recipes import load_recipe
-from guerdon.recipes.building import build_reward
+from guerdon.recipes.building import build_advantage, build_reward
 from guerdon.rewards import Context, Reward, Sum, reward
 from guerdon.transforms import center, chain, clip, standardize
 from guerdon.types import Example, Group, Rollout, Score
@@ -171,3 +172,26 @@ def test_the_chain_shapes_left_to_right():
 def test_a_wrong_transform_is_named_by_its_place_in_the_chain(then, said):
     with pytest.raises(ConfigError, match=said):
         built(recipe(reward={"use": "test/long", "then": then}))
+
+
+# -- advantages ------------------------------------------------------------------------------------------------------
+
+
+def test_a_recipe_names_streams_and_their_weights():
+    credit = {"use": "streams", "with": {"weights": {"trajectory": 1, "turn": 0.5}, "std": True}}
+    read = load_recipe(recipe(advantage=credit), ["advantage.with.weights.turn=2"])
+    assert build_advantage(read.advantage) == streams({"trajectory": 1.0, "turn": 2.0}, std=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"weights": {"turn": "much"}}, r"'advantage\.with\.weights\.turn' is 'much'"),
+        ({"weights": {}}, r"streams\.weights is empty"),
+        ({}, r"'advantage\.with' lacks weights"),
+        ({"weight": {"turn": 1.0}}, r"did you mean 'weights'\?"),
+    ],
+)
+def test_wrong_streams_are_named_by_their_field(options, said):
+    with pytest.raises(ConfigError, match=said):
+        build_advantage(load_recipe(recipe(advantage={"use": "streams", "with": options})).advantage)

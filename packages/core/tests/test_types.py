@@ -6,7 +6,7 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from guerdon.types import Example, Group, Rollout, Score, Segment
+from guerdon.types import Example, Group, Rollout, Score, Segment, Stream
 
 
 class Sum(Example):
@@ -65,7 +65,7 @@ def test_a_group_takes_its_key_from_its_example():
 
 @pytest.mark.parametrize(
     "score",
-    [Score(1.0), Score(0.5, "half", {"a": Score(0.5, "why")}, "fail", {"steps": (0.1, 0.2)})],
+    [Score(1.0), Score(0.5, "half", {"a": Score(0.5, "why")}, "fail", {"steps": Stream("step", (0.1, 0.2))})],
     ids=["bare", "full"],
 )
 def test_a_score_copies_pickles_and_compares_by_value(score):
@@ -110,3 +110,22 @@ def test_a_score_prints_its_evidence():
     assert repr(Score(1.0)) == "Score(1.0)"
     shown = repr(Score(0.25, "half right", {"a": Score(0.5)}, "fail"))
     assert shown == "Score(0.25, why='half right', status='fail', parts={a: 0.5})"
+
+
+def test_the_turns_of_a_rollout_are_the_policys_own_segments():
+    spoken = [("forced", "a"), ("policy", "b"), ("environment", "c"), ("policy", "d")]
+    rollout = Rollout(Example(id="x"), tuple(Segment(author, text) for author, text in spoken))
+    assert [turn.text for turn in rollout.turns] == ["b", "d"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("token", (1.0,)), "Stream.per is 'token'; accepted are 'rollout', 'turn', 'step'"),
+        (("rollout", (1.0, 2.0)), "one value, not 2"),
+        (("turn", (1.0, math.inf)), "finite"),
+    ],
+)
+def test_a_wrong_stream_is_named(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        Stream(*wrong)

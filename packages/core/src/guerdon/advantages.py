@@ -8,6 +8,7 @@ $r_1 .. r_n$ of one group, their mean $m$ and their std $s$ (`ddof=1`: over n - 
 | `group_relative()` | $(r_i - m) / (s + \epsilon)$ | GRPO (DeepSeekMath, arXiv:2402.03300, section 4.1) |
 | `group_relative(std=False)` | $r_i - m$ | Dr. GRPO (arXiv:2503.20783) |
 | `leave_one_out()` | $r_i - \frac{1}{n-1} \sum_{j \ne i} r_j$ | RLOO (arXiv:2402.14740) |
+| `streams({name: weight, ...})` | $\sum_k w_k (v_{k,u} - m_k)$ over streams $k$ | VeRPO (arXiv:2601.03525, eq. 7-9) |
 
 An unscored rollout leaves mean, std and n, gets advantage 0 over its steps, and is marked in `Advantages.scored`, so
 that the trainer can keep its tokens out of the loss *and* out of what the loss is averaged over. A dead group (fewer
@@ -17,12 +18,13 @@ than two scored attempts, or all of them equal) teaches nothing: its advantages 
 from __future__ import annotations
 
 import math
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from guerdon.errors import ConfigError
-from guerdon.types import Group, Score
+from guerdon.errors import ConfigError, RewardError
+from guerdon.types import Group, Per, Rollout, Score, Stream
 
 EQUAL = 1e-12
 """Values this close (relative to the larger of 1 and their size) are one: the rounding of a sum, not a preference."""
@@ -133,15 +135,195 @@ class leave_one_out(Estimator):  # noqa: N801 - as group_relative
         return [(value - mean) * n / (n - 1) for value in values]
 
 
-def alive(scores: Sequence[Sequence[Score]], *, low: float = -math.inf, high: float = math.inf) -> list[bool]:
+@dataclass(frozen=True)
+class streams(Estimator):  # noqa: N801 - as group_relative
+    r"""Several values per attempt, each centred on its own over the group, weighted, and added up at every policy step.
+
+    A stream is a `guerdon.types.Stream` in `Score.dense`. With $m_k$ the mean of all values of stream $k$ in the group
+    (those of all attempts, or of all their turns, or of all their steps), a policy step gets
+
+    $$A = \sum_k w_k \, (v_{k,u} - m_k)$$
+
+    where $u$ is its attempt, its turn or itself, as the stream says: a turn's value reaches every token of that policy
+    segment. An unscored attempt has no part in any stream, and a NaN place none in its own. A group is dead where fewer
+    than two attempts are scored, or every $A$ is 0 but for rounding.
+
+    A stream of a part is named by its path, as in logs ("verpo/turn"), and a path that ends at a part ("format") means
+    that part's value, one per rollout; both are taken before the weights of the sum they stand in. A score of exactly 0
+    that lacks a stream counts as 0 in it (behind a closed gate nobody was asked); an unscored part counts nowhere.
+
+    Source: VeRPO (arXiv:2601.03525), equations 7-9; with `std`, one stream per reward is GDPO's (arXiv:2601.05242).
+
+    >>> from guerdon.types import Example, Segment
+    >>> two_turns = Rollout(Example(id="x"), (Segment("policy", action=0), Segment("policy", action=1)))
+    >>> scores = [
+    ...     Score(1.0, dense={"solved": Stream("rollout", (1.0,)), "tests": Stream("turn", (0.0, 1.0))}),
+    ...     Score(0.0, dense={"solved": Stream("rollout", (0.0,)), "tests": Stream("turn", (0.5, 0.5))}),
+    ... ]
+    >>> streams({"solved": 1.0, "tests": 2.0}).estimate([Group.of([two_turns, two_turns])], [scores]).values
+    [[[-0.5, 1.5], [-0.5, -0.5]]]
+    """
+
+    weights: Mapping[str, float] = field(hash=False)
+    """Stream to weight; 0 leaves a stream out."""
+    std: bool = False
+    """Divide each stream by its spread, over the same values that its mean is over."""
+    ddof: int = 1
+    epsilon: float = 1e-4
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", dict(self.weights))
+        if not self.weights:
+            raise ConfigError("streams.weights is empty; name at least one stream")
+        for name, weight in self.weights.items():
+            if not math.isfinite(weight):
+                raise ConfigError(f"streams.weights.{name} is {weight!r}; a finite number is needed")
+        self._baseline  # noqa: B018 - checks ddof and epsilon
+
+    @property
+    def _baseline(self) -> group_relative:
+        return group_relative(self.std, self.ddof, self.epsilon)
+
+    def centred(self, values: Sequence[float]) -> list[float]:
+        """One stream's values, centred; as `group_relative` with this `std`, `ddof` and `epsilon`."""
+        return self._baseline.centred(values)
+
+    def estimate(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]]) -> Advantages:
+        """See `Estimator.estimate`.
+
+        Raises:
+            ValueError: groups and scores do not have the same shape.
+            ConfigError: a score has no stream of that name.
+            RewardError: a stream's values are not as many as the rollout has turns or steps, or attempts of one group
+                disagree on what they belong to.
+        """
+        values, dead, scored = [], [], []
+        for group, row in zip(groups, scores, strict=True):
+            credit, largest = self._credit(group, row)
+            found = max((abs(value) for turns in credit for steps in turns for value in steps), default=0.0)
+            dead.append(found <= EQUAL * max(1.0, largest))
+            values.append(
+                [
+                    [
+                        0.0 if dead[-1] else value
+                        for segment, steps in zip(rollout.turns, turns, strict=True)
+                        for value in steps[: segment.steps]
+                    ]
+                    for rollout, turns in zip(group.rollouts, credit, strict=True)
+                ]
+            )
+            scored.append([score.scored for score in row])
+        return Advantages(values, dead, scored)
+
+    def _credit(self, group: Group, row: Sequence[Score]) -> tuple[list[list[list[float]]], float]:
+        """Rollout x turn x step, and the largest weighted value met.
+
+        A turn without steps (its text alone is known) has one place all the same, so that its group is not called dead.
+        """
+        credit = [[[0.0] * max(1, segment.steps) for segment in rollout.turns] for rollout in group.rollouts]
+        largest = 0.0
+        if sum(score.scored for score in row) < 2:
+            return credit, largest
+        for name, weight in self.weights.items():
+            per, found = _read(name, group, row)
+            flat = [value for values in found for value in values if value == value]
+            if _is_dead(flat):
+                continue
+            largest = max(largest, *(abs(weight * value) for value in flat))
+            centred = iter(self.centred(flat))
+            for rollout, turns, values in zip(group.rollouts, credit, found, strict=True):
+                shares = [weight * next(centred) if value == value else 0.0 for value in values]
+                for steps, more in zip(turns, _spread(shares, per, rollout), strict=True):
+                    steps[:] = map(operator.add, steps, more)
+        return credit, largest
+
+
+def _spread(shares: list[float], per: Per, rollout: Rollout) -> list[list[float]]:
+    """One rollout's shares of a stream, turn by step; a turn without steps has its one place."""
+    sizes = [segment.steps for segment in rollout.turns]
+    if per == "step":
+        each = iter(shares)
+        return [[next(each) for _ in range(size)] or [0.0] for size in sizes]
+    by_turn = shares * len(sizes) if per == "rollout" else shares
+    return [[share] * max(1, size) for share, size in zip(by_turn, sizes, strict=True)]
+
+
+def _read(name: str, group: Group, row: Sequence[Score]) -> tuple[Per, list[list[float]]]:
+    """What one stream's values belong to, and the values of each rollout: none where it is unscored."""
+    found: list[Stream | float] = []
+    kinds: dict[Per, int] = {}
+    for index, (rollout, score) in enumerate(zip(group.rollouts, row, strict=True)):
+        stream = _stream(score, name) if score.scored else math.nan
+        where = f"rollout {index} of example {rollout.example.id!r}"
+        if stream is None:
+            there = ", ".join(map(repr, _paths(score))) or "none"
+            raise ConfigError(f"the advantage estimator asks for stream {name!r}; the score of {where} has {there}")
+        if isinstance(stream, Stream):
+            kinds.setdefault(stream.per, index)
+            if len(stream.values) != _count(rollout, stream.per):
+                raise RewardError(
+                    f"stream {name!r} has {len(stream.values)} values per {stream.per} on {where}, which has "
+                    f"{_count(rollout, stream.per)}. That is a bug in the reward."
+                )
+        found.append(stream)
+    if len(kinds) > 1:
+        said = " and ".join(f"per {per} on rollout {index}" for per, index in kinds.items())
+        raise RewardError(f"stream {name!r} of example {group.example.id!r} is {said}. That is a bug in the reward.")
+    per: Per = next(iter(kinds), "rollout")
+    return per, [
+        list(stream.values) if isinstance(stream, Stream) else [stream] * _count(rollout, per)
+        for stream, rollout in zip(found, group.rollouts, strict=True)
+    ]
+
+
+def _count(rollout: Rollout, per: Per) -> int:
+    return 1 if per == "rollout" else len(rollout.turns) if per == "turn" else rollout.steps
+
+
+def _stream(score: Score, path: str) -> Stream | float | None:
+    """The stream at a path; a number stands for that value everywhere, None for a stream that is not there."""
+    if path in score.dense:
+        return score.dense[path]
+    if path in score.parts:
+        return Stream("rollout", (score.parts[path].value,))
+    for name, part in score.parts.items():
+        if path.startswith(f"{name}/"):
+            return _stream(part, path[len(name) + 1 :])
+    if not score.scored:
+        return math.nan
+    return 0.0 if score.value == 0.0 else None
+
+
+def _paths(score: Score, prefix: str = "") -> Iterator[str]:
+    """Everything that `_stream` finds."""
+    yield from (prefix + name for name in score.dense)
+    for name, part in score.parts.items():
+        yield prefix + name
+        yield from _paths(part, f"{prefix}{name}/")
+
+
+def alive(
+    scores: Sequence[Sequence[Score]],
+    dead: Sequence[bool] | None = None,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> list[bool]:
     """Which groups are worth an update: for a trainer that drops the others and samples more in their place.
 
-    A group is alive when its scored values differ and their mean lies strictly between `low` and `high` (DAPO,
-    arXiv:2503.14476, keeps groups that are neither all wrong nor all right: with values 0 and 1, that is
+    A group is alive when it is not `dead` and the mean of its scored values lies strictly between `low` and `high`
+    (DAPO, arXiv:2503.14476, keeps groups that are neither all wrong nor all right: with values 0 and 1, that is
     what the spread alone says; the limits serve graded rewards).
+
+    Args:
+        scores: one row per group.
+        dead: per group, as the estimator in use found it; None says it by whether the scored values differ.
+        low: limit from below.
+        high: limit from above.
     """
     numbers = [[score.value for score in row if score.scored] for row in scores]
-    return [not _is_dead(row) and low < math.fsum(row) / len(row) < high for row in numbers]
+    gone = [_is_dead(row) for row in numbers] if dead is None else dead
+    return [not out and low < math.fsum(row) / len(row) < high for out, row in zip(gone, numbers, strict=True)]
 
 
 def _is_dead(values: Sequence[float]) -> bool:

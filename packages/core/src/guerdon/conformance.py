@@ -227,7 +227,9 @@ def _check_repeats(runner: Runner, reward: Reward, example: Example, texts: Sequ
 
 
 def _same(one: Score, other: Score) -> bool:
-    return one.status == other.status and (one.value == other.value or not one.scored)
+    if one.status != other.status or repr(dict(one.dense)) != repr(dict(other.dense)):  # NaN is not equal to itself
+        return False
+    return one.value == other.value or not one.scored
 
 
 def _made(cheat: Cheat, example: Example) -> str:

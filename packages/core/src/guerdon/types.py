@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +26,9 @@ SCORED: frozenset[Status] = frozenset({"ok", "fail", "timeout", "rejected", "tru
 """The value is a number; all but `ok` are the policy's fault."""
 UNSCORED: frozenset[Status] = frozenset({"abstain", "invalid", "infra"})
 """The value is NaN: the reward does not apply, the task is broken, or we failed. Never silently 0."""
+
+Per = Literal["rollout", "turn", "step"]
+"""What one value of a stream belongs to: the whole attempt, one of its turns (`Rollout.turns`), or one policy step."""
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -141,6 +144,11 @@ class Rollout:
         return sum(segment.steps for segment in self.segments)
 
     @property
+    def turns(self) -> tuple[Segment, ...]:
+        """The policy's own segments, in order."""
+        return tuple(segment for segment in self.segments if segment.author == "policy")
+
+    @property
     def logprobs(self) -> tuple[float, ...]:
         """Sampling log-probs of the policy's own steps, in order (length `steps`, or empty where none were kept)."""
         return tuple(value for segment in self.segments if segment.author == "policy" for value in segment.logprobs)
@@ -180,6 +188,36 @@ class Group:
         return len(self.rollouts)
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Values beside a score's own, to be centred apart from it and from one another (`guerdon.advantages.streams`).
+
+    What each value belongs to is said and never guessed: a rollout of one turn of one token has one of everything.
+
+    >>> Stream("turn", (0.25, 0.75)).scaled(2.0)
+    Stream(per='turn', values=(0.5, 1.5))
+    """
+
+    per: Per
+    values: tuple[float, ...]
+    """One for the rollout, one per turn or one per policy step, in order. NaN where there is none: that place leaves
+    the stream's mean, and gets nothing from it."""
+
+    def __post_init__(self) -> None:
+        if self.per not in get_args(Per):
+            raise ValueError(f"Stream.per is {self.per!r}; accepted are {', '.join(map(repr, get_args(Per)))}")
+        if self.per == "rollout" and len(self.values) != 1:
+            raise ValueError(f"a stream per rollout has one value, not {len(self.values)}")
+        if any(math.isinf(value) for value in self.values):
+            raise ValueError(
+                f"Stream.values are {self.values!r}; finite numbers are needed, or NaN where there is none"
+            )
+
+    def scaled(self, weight: float) -> Stream:
+        """Each value times `weight`."""
+        return Stream(self.per, tuple(weight * value for value in self.values))
+
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -200,8 +238,8 @@ class Score:
     parts: Mapping[str, Score]
     """What the value was made from, by name, before weights."""
     status: Status
-    dense: Mapping[str, tuple[float, ...]]
-    """Optional values by name, one per policy step or per segment."""
+    dense: Mapping[str, Stream]
+    """Further values by name: per rollout, per turn or per policy step."""
 
     def __init__(
         self,
@@ -209,7 +247,7 @@ class Score:
         why: str = "",
         parts: Mapping[str, Score] = _NOTHING,
         status: Status = "ok",
-        dense: Mapping[str, tuple[float, ...]] = _NOTHING,
+        dense: Mapping[str, Stream] = _NOTHING,
     ) -> None:
         # Written out because a batch makes one of these per rollout and part: the frozen dataclass's own __init__ takes
         # twice as long, and two fresh dicts each keep the garbage collector busy.

@@ -72,8 +72,9 @@ def _group(records: Sequence[Record]) -> str:
         return _sample({"Unscored": records[0]}, note)
     best, worst = ordered[-1], ordered[0]
     if _value(best) == _value(worst):
-        label = "All alike (a dead group)" if len(ordered) > 1 else "Only attempt"
-        return _sample({label: best}, note)
+        dead = not any(record.get("advantage") for record in ordered)  # what turns earned may differ all the same
+        alike = "All alike (a dead group)" if dead else "All alike in total"
+        return _sample({alike if len(ordered) > 1 else "Only attempt": best}, note)
     return _sample({"Best": best, "Worst": worst}, note)
 
 

@@ -8,6 +8,10 @@
 | `a.then(transform)` | `a`'s values, shaped over their groups |
 | `a.named("x")` | `a` under another name |
 
+Streams (`Score.dense`): a weight scales them with the value, an open gate and a name let them through, and a closed
+gate gives a bare 0, which counts as 0 in every stream. A sum has none of its own, and a transform shapes the value
+alone: below them the streams stay with the parts that have them, unweighted, at the path that logs use (`verpo/turn`).
+
 Unscored parts: one that *abstains* leaves the sum; one that is *invalid* or *infra* makes the whole unscored, since a
 sum without it would rank this rollout below its siblings for something it did not do.
 """
@@ -92,7 +96,16 @@ class Weighted(Reward):
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Scale each value; an unscored NaN stays NaN."""
         return [
-            [Score(self.weight * score.value, score.why, {self.label: score}, score.status) for score in row]
+            [
+                Score(
+                    self.weight * score.value,
+                    score.why,
+                    {self.label: score},
+                    score.status,
+                    score.dense and {name: stream.scaled(self.weight) for name, stream in score.dense.items()},
+                )
+                for score in row
+            ]
             for row in context.scores(self.reward, groups)
         ]
 
@@ -298,7 +311,7 @@ class Gate(Reward):
         if inner is None or not self.is_open(gate):
             return Score(0.0, f"gate {self.by.label} = {gate.value:g} is closed", parts)
         inner_parts = inner.parts or {self.reward.label: inner}
-        return Score(inner.value, inner.why, {**inner_parts, **parts}, inner.status)
+        return Score(inner.value, inner.why, {**inner_parts, **parts}, inner.status, inner.dense)
 
     def __repr__(self) -> str:
         method = "gated_by" if self.opens == "above" else "unless"

@@ -87,9 +87,9 @@ class EvalConfig(Config):
 class RefillConfig(Config):
     """Dynamic sampling: a group that teaches nothing leaves the update, and another prompt is asked in its place.
 
-    A group stays if its scored values differ and their mean lies strictly between `above` and `below`. Those that
-    leave also leave what the loss is averaged over. Batch rewards, and transforms of scope `batch`, see each round as a
-    batch of its own.
+    A group stays if the advantage estimator finds a preference in it (`group_relative`: its scored values differ) and
+    the mean of its scored values lies strictly between `above` and `below`. Those that leave also leave what the loss
+    is averaged over. Batch rewards, and transforms of scope `batch`, see each round as a batch of its own.
     """
 
     max_rounds: Annotated[int, Field(ge=0)] = 3

@@ -175,7 +175,7 @@ class Trainer:
         sampling, scoring, training = Clock(), Clock(), Clock()
         prompts = prompt_order(step, config.prompts_per_step, len(self._train), self.seed)
         replayed = self._replay(step)
-        batch = Batch(refill)
+        batch = Batch(refill, self.advantage)
         for number in range(1 + (refill.max_rounds if refill else 0)):
             missing = config.prompts_per_step - sum(batch.kept)
             examples = [self._train[i] for i in itertools.islice(prompts, missing)]

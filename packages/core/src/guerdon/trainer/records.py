@@ -11,27 +11,44 @@ from typing import Any
 from guerdon.advantages import Advantages
 from guerdon.protocols import Turn
 from guerdon.rewards import Reward, Scores, Sum, walk
-from guerdon.types import Example, Group, Message, Prompt, Rollout, Score, Segment
+from guerdon.types import Example, Group, Message, Prompt, Rollout, Score, Segment, Stream
 
 Record = dict[str, Any]
 
 
 def score_record(score: Score, weights: Mapping[str, float]) -> Record:
     """A score and its parts, nested; NaN becomes null. `weights` are those of this score's own parts."""
-    return {
-        "value": None if math.isnan(score.value) else score.value,
+    record: Record = {
+        "value": _number(score.value),
         "why": score.why,
         "status": score.status,
         "weights": {name: weights[name] for name in score.parts if name in weights},
         "parts": {name: score_record(part, weights) for name, part in score.parts.items()},
     }
+    if score.dense:
+        record["dense"] = {
+            name: {"per": stream.per, "values": [_number(value) for value in stream.values]}
+            for name, stream in score.dense.items()
+        }
+    return record
 
 
 def score_of(record: Mapping[str, Any]) -> Score:
-    """The score a record was made from (dense values are not kept)."""
-    value = math.nan if record["value"] is None else float(record["value"])
+    """The score a record was made from."""
     parts = {name: score_of(part) for name, part in record["parts"].items()}
-    return Score(value, record["why"], parts, record["status"])
+    dense = {
+        name: Stream(stream["per"], tuple(_value(value) for value in stream["values"]))
+        for name, stream in record.get("dense", {}).items()
+    }
+    return Score(_value(record["value"]), record["why"], parts, record["status"], dense)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _value(number: float | None) -> float:
+    return math.nan if number is None else float(number)
 
 
 def part_weights(reward: Reward) -> dict[str, float]:
@@ -40,11 +57,17 @@ def part_weights(reward: Reward) -> dict[str, float]:
 
 
 def shown_advantages(advantages: Advantages, kept: Sequence[bool]) -> list[list[float | None]]:
-    """Each rollout's advantage at its first step; None where it is unscored, or its group is not kept."""
+    """Each rollout's advantage, the mean over its steps; None where it is unscored, or its group is not kept."""
     return [
-        [(values[0] if values else 0.0) if flag and keep else None for values, flag in zip(rows, flags, strict=True)]
+        [_over_steps(values) if flag and keep else None for values, flag in zip(rows, flags, strict=True)]
         for rows, flags, keep in zip(advantages.values, advantages.scored, kept, strict=True)
     ]
+
+
+def _over_steps(values: Sequence[float]) -> float:
+    if not values or min(values) == max(values):  # a mean of equal values would be rounded
+        return values[0] if values else 0.0
+    return math.fsum(values) / len(values)
 
 
 def rollout_records(
@@ -82,9 +105,15 @@ def rollout_records(
                     "score": score_record(score, weights),
                     "prompt_ids": list(rollout.prompt_ids),
                     "segments": [_segment_record(segment) for segment in rollout.segments],
+                    **_observation_record(rollout.prompt),
                 }
             )
     return records
+
+
+def _observation_record(prompt: Prompt) -> Record:
+    """What an environment said first, where it stands in no message; other kinds of observation are the task's own."""
+    return {"observation": prompt.observation} if isinstance(prompt.observation, str) else {}
 
 
 def _segment_record(segment: Segment) -> Record:
@@ -138,6 +167,8 @@ def rollout_of(record: Mapping[str, Any], example: Example, prompt: Prompt, *, i
     said = record.get("prompt")
     if isinstance(said, list) and said:
         prompt = replace(prompt, messages=tuple(Message(each["role"], each["content"]) for each in said))
+    if "observation" in record:
+        prompt = replace(prompt, observation=record["observation"])
     parts = record.get("segments") or ({"author": "policy", "text": record["completion"]},)
     return Rollout(
         example,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from guerdon.advantages import alive
+from guerdon.advantages import Estimator, alive, group_relative
 from guerdon.rewards import Scores
 from guerdon.trainer.batches import batch_at, shuffled
 from guerdon.types import Group
@@ -27,16 +27,22 @@ class Batch:
 
     refill: RefillConfig | None = None
     """Which groups are worth an update; None: all of them."""
+    estimator: Estimator = field(default_factory=group_relative)
+    """Says which groups are dead."""
     groups: list[Group] = field(default_factory=list)
     scores: Scores = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
     """Per group: the round it was sampled in, from 0."""
+    dead: list[bool] = field(default_factory=list)
+    """Per group: the estimator finds no preference in it. Kept with refill only."""
 
     def add(self, groups: list[Group], scores: Scores) -> None:
         """A round more."""
         self.rounds += [self.next_round] * len(groups)
         self.groups += groups
         self.scores += scores
+        if self.refill is not None:
+            self.dead += self.estimator.estimate(groups, scores).dead
 
     @property
     def next_round(self) -> int:
@@ -49,7 +55,8 @@ class Batch:
         if self.refill is None:
             return [True] * len(self.groups)
         above, below = self.refill.above, self.refill.below
-        return alive(self.scores, low=-math.inf if above is None else above, high=math.inf if below is None else below)
+        low, high = -math.inf if above is None else above, math.inf if below is None else below
+        return alive(self.scores, self.dead, low=low, high=high)
 
     @property
     def kept_groups(self) -> list[Group]:
