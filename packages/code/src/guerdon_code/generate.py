@@ -34,8 +34,8 @@ _CONDITIONS = (
     ("that are odd", "n % 2 == 1"),
     ("that are negative", "n < 0"),
     ("that are positive", "n > 0"),
-    *((f"greater than {k}", f"n > {k}") for k in range(-3, 7)),
-    *((f"less than {k}", f"n < {k}") for k in range(-2, 8)),
+    *((f"greater than {k}", f"n > {k}") for k in (-3, -2, -1, 1, 2, 3, 4, 5, 6)),
+    *((f"less than {k}", f"n < {k}") for k in (-2, -1, 1, 2, 3, 4, 5, 6, 7)),
     *((f"divisible by {k}", f"n % {k} == 0") for k in (3, 4, 5)),
     *((f"not equal to {k}", f"n != {k}") for k in range(-2, 5)),
 )
