@@ -105,7 +105,7 @@ def read_json(text: str) -> Any:
     Raises:
         Malformed: it is not JSON, or over a limit.
     """
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    if text.count("[") + text.count("{") > MAX_DEPTH and _too_deep(text):
         raise Malformed(f"nests more than {MAX_DEPTH} deep")
     try:
         return _DECODER.decode(text)
@@ -119,15 +119,16 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}..."
 
 
-def _depth(text: str) -> int:
-    depth = deepest = 0
+def _too_deep(text: str) -> bool:
+    depth = 0
     for found in _TEXT_OR_BRACKET.finditer(text):
         if found[0] in "[{":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > MAX_DEPTH:
+                return True
         elif found[0] in "]}":
             depth -= 1
-    return deepest
+    return False
 
 
 def _whole_number(digits: str) -> int:

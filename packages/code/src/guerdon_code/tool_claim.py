@@ -127,6 +127,7 @@ def _notes(wide: Measurement, narrow: Measurement) -> str:
     told = f"by {later:.3g} updates in the mean" if math.isfinite(later) else "and on some never"
     return (
         "a table in place of a language model, nothing shared between queries; default and finegrained do not separate "
-        "here; coarse's exact matches are single lucky hits that tip an otherwise even table; second check, no part of "
-        f"the verdict: with correctness in [-1, 1] half exact came later on {slower} of {len(wide.values)} seeds, {told}"
+        "here; coarse's exact matches are single lucky hits that tip an otherwise even table; second check, no part "
+        f"of the verdict: with correctness in [-1, 1] half exact came later on {slower} of {len(wide.values)} seeds, "
+        f"{told}"
     )

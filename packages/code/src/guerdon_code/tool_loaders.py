@@ -10,15 +10,16 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
 from guerdon.errors import TaskError
-from guerdon_code.tool_calls import Malformed, calls_in, line_of, read_json
+from guerdon_code.tool_calls import calls_in, line_of
 from guerdon_code.tool_examples import ToolExample
-from guerdon_code.tool_layout import CALL_OPEN, RESPONSE_CLOSE, RESPONSE_OPEN
+from guerdon_code.tool_layout import CALL_OPEN, RESPONSE_CLOSE, RESPONSE_OPEN, THINK_CLOSE
 from guerdon_code.tool_prompts import Piece, Speaker, system_text, user_text
+from guerdon_code.tool_rows import Row, read_rows
 from guerdon_code.tool_values import first_of
 
 NO_TOOL_SERVES = "None of these tools can do that."
@@ -26,60 +27,6 @@ NO_TOOL_SERVES = "None of these tools can do that."
 
 _VERSIONED = re.compile(r"BFCL_v(\d+)_(.+)\.json")
 _SPEAKERS: dict[str, Speaker] = {"user": "user", "assistant": "response", "tool": "obs"}
-
-
-class Row(NamedTuple):
-    """One row of a file, with what an error has to say about it."""
-
-    fields: Mapping[str, Any]
-    place: str
-    """`'/data/dev.jsonl', line 3`, counted from 1."""
-
-    def fault(self, field: str, needed: str) -> TaskError:
-        """The error for a field that is missing or of the wrong form."""
-        found = f"is {_short(self.fields[field])}" if field in self.fields else f"is missing ({self._there()})"
-        return TaskError(f"{self.place}: field {field!r} {found}; {needed} is needed")
-
-    def _there(self) -> str:
-        return f"the row has {', '.join(self.fields) or 'no fields'}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The objects of JSON lines, or of one JSON array, whichever the file holds.
-
-    Raises:
-        TaskError: no such file, not JSON, or not objects.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        near = sorted(each.name for each in path.parent.glob("*.json*")) if path.parent.is_dir() else []
-        there = f"that folder has {', '.join(near)}" if near else f"no .json or .jsonl file is in {str(path.parent)!r}"
-        raise TaskError(f"no examples at {str(path)!r}; {there}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"cannot read {str(path)!r}: {error}") from error
-    if text.lstrip().startswith("["):
-        whole = _parsed(text, repr(str(path)))
-        found = [(value, f"{str(path)!r}, row {number}") for number, value in enumerate(whole, 1)]
-    else:
-        lines = [(line, f"{str(path)!r}, line {number}") for number, line in enumerate(text.split("\n"), 1)]
-        found = [(_parsed(line, place), place) for line, place in lines if line.strip()]
-    for value, place in found:
-        if not isinstance(value, dict):
-            raise TaskError(f"{place} is {type(value).__name__}; an object with named fields is needed")
-    return [Row(*each) for each in found]
-
-
-def _parsed(text: str, place: str) -> Any:
-    try:
-        return read_json(text)
-    except Malformed as error:
-        raise TaskError(f"{place} {error}") from None
 
 
 # -- BFCL ------------------------------------------------------------------------------------------------------------
@@ -120,10 +67,10 @@ def bfcl_examples(root: Path, kind: str) -> list[ToolExample]:
             f"kind {kind!r} has no gold calls: {str(answers_path)!r} is not there. Name other kinds, or put the "
             "answers in that place"
         )
-    answers = {_text(row, "id"): row for row in read_rows(answers_path)}
+    answers = {row.text("id"): row for row in read_rows(answers_path)}
 
     def fields(row: Row) -> dict[str, Any]:
-        answer = answers.get(_text(row, "id"))
+        answer = answers.get(row.text("id"))
         if answer is None:
             raise TaskError(f"{row.place}: {str(answers_path)!r} has no answer to {row.fields['id']!r}")
         return _bfcl_fields(row, kind) | _bfcl_gold(answer, _tools(row, "function"))
@@ -135,7 +82,7 @@ def _bfcl_fields(row: Row, kind: str) -> dict[str, Any]:
     turns = row.fields.get("question")
     if not (isinstance(turns, list) and len(turns) == 1):
         raise row.fault("question", "a list of one turn (examples of several turns are not read)")
-    return _shown(row, _tools(row, "function"), turns[0], "question") | {"id": _text(row, "id"), "kind": kind}
+    return _shown(row, _tools(row, "function"), turns[0], "question") | {"id": row.text("id"), "kind": kind}
 
 
 def _bfcl_gold(answer: Row, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -200,13 +147,13 @@ def _own_fields(row: Row) -> dict[str, Any]:
     return found | {
         "calls": tuple(_lines(row, "calls", calls)),
         "accepted": tuple(json.dumps(each) for each in accepted),
-        "response": _text(row, "response", optional=True),
-        "kind": _text(row, "kind", optional=True),
+        "response": row.text("response", optional=True),
+        "kind": row.text("kind", optional=True),
     }
 
 
 def _released_fields(row: Row) -> dict[str, Any]:
-    output = _text(row, "output")
+    output = row.text("output").rpartition(THINK_CLOSE)[2]  # some of their thoughts speak of the tags
     calls: tuple[str, ...] = ()
     if CALL_OPEN in output:
         try:
@@ -216,7 +163,7 @@ def _released_fields(row: Row) -> dict[str, Any]:
     response = ""
     if RESPONSE_OPEN in output:
         response = output.split(RESPONSE_OPEN, 1)[1].split(RESPONSE_CLOSE, 1)[0].strip()
-    system, user = _text(row, "instruction"), _text(row, "input")
+    system, user = row.text("instruction"), row.text("input")
     tools = tuple(dict.fromkeys(re.findall(r"^\d+\. Name: (.+)$", system, flags=re.MULTILINE)))
     return {"system": system, "user": user, "tools": tools, "calls": calls, "response": response}
 
@@ -295,12 +242,3 @@ def _line(row: Row, field: str, name: str, parameters: Mapping[str, Any]) -> str
         return line_of(name, parameters)
     except ValueError as error:  # NaN and the infinities, which are no JSON
         raise TaskError(f"{row.place}: field {field!r} has a value that is no JSON ({error})") from None
-
-
-def _text(row: Row, field: str, *, optional: bool = False) -> str:
-    value = row.fields.get(field)
-    if value is None and optional:
-        return ""
-    if not isinstance(value, str) or not (value.strip() or optional):
-        raise row.fault(field, "a text")
-    return value

@@ -97,7 +97,7 @@ def chat_prompt(example: ToolExample) -> Prompt:
 def completion(example: ToolExample) -> str:
     r"""The turn that earns the top: a short thought, then what gold has.
 
-    >>> line = line_of("get_weather", {"city": "Oslo"})
+    >>> line = '{"name": "get_weather", "parameters": {"city": "Oslo"}}'
     >>> print(completion(ToolExample(id="1", calls=(line,))))
     <think> get_weather is what serves the user here. </think>
     <tool_call>

@@ -21,14 +21,12 @@ Source: ToolRL: Reward is All Tool Learning Needs (arXiv 2504.13958) and its rel
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guerdon.rewards import Context, Reward, Scores
-from guerdon.rewards.base import raised
-from guerdon.types import Group, Rollout, Score
+from guerdon.rewards import Reward
+from guerdon.types import Score
 from guerdon_code.tool_calls import Call, Malformed, calls_in, shown
 from guerdon_code.tool_examples import ToolExample, gold_accepted, gold_calls
 from guerdon_code.tool_layout import CALL_OPEN, last_thought, layout_fault
@@ -54,41 +52,13 @@ from guerdon_code.tool_schedules import (
     hull,
     words_wanted,
 )
+from guerdon_code.tool_turns import TurnReward
 from guerdon_code.tool_values import COMPARISONS, Comparison, same
 
 Accept = Literal["gold", "any"]
 Length = Literal["off", "fixed", "dynamic"]
 LENGTHS: tuple[Length, ...] = ("off", "fixed", "dynamic")
 LENGTH_WORDS = 512
-
-
-class TurnReward(Reward, sees="rollout"):
-    """A reward of one turn and of the step of the run: the same text earns the same wherever it stands in a batch."""
-
-    @abstractmethod
-    def grade(self, example: ToolExample, text: str, step: int) -> Score:
-        """What that text earns at that step."""
-
-    def score(self, rollout: Rollout) -> Score:
-        """One rollout's score at step 0; a run asks `score_batch`, which knows its step."""
-        return self.grade(rollout.example_as(ToolExample), rollout.answer, 0)
-
-    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
-        """All scores at the context's step, each distinct text of a group graded once."""
-        rows = []
-        for group in groups:
-            known: dict[tuple[int, str], Score] = {}
-            row = []
-            for index, rollout in enumerate(group.rollouts):
-                try:
-                    key = id(rollout.example), rollout.answer
-                    if key not in known:
-                        known[key] = self.grade(rollout.example_as(ToolExample), key[1], context.step)
-                except Exception as error:
-                    raise raised(self, error, f"rollout {index} of example {rollout.example.id!r}") from error
-                row.append(known[key])
-            rows.append(row)
-        return rows
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def part(examples: Sequence[ToolExample], *, eval_share: float, seed: int, apart
     """
     groups = components(examples, apart)
     Random(f"parted {seed}").shuffle(groups)
-    room = round(eval_share * len(examples))
+    room = int(eval_share * len(examples) + 1e-9)  # 0.1 * 30 is a hair above 3, and 0.29 * 100 one below 29
     chosen: set[int] = set()
     for group in groups:
         if len(chosen) + len(group) <= room:

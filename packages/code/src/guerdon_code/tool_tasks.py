@@ -119,7 +119,13 @@ class ToolCalls(_ToolTask):
         root = Path(self.root).expanduser()
         if not root.is_dir():
             raise TaskError(f"root of {self.name} is {self.root!r}, which is not a folder")
-        return self._part([example for kind in self.kinds for example in bfcl_examples(root, kind)], root)
+        examples = [example for kind in self.kinds for example in bfcl_examples(root, kind)]
+        kinds: dict[str, str] = {}
+        for example in examples:
+            if kinds.setdefault(example.id, example.kind) != example.kind:
+                both = f"{kinds[example.id]!r} and {example.kind!r}"
+                raise TaskError(f"{self.root!r}: the kinds {both} share the id {example.id!r}; ids must differ")
+        return self._part(examples, root)
 
 
 @dataclass(frozen=True, kw_only=True)
