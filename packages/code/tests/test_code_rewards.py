@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guerdon.conformance import check_reward
+from guerdon.conformance import check_is_a_value
 from guerdon.errors import ConfigError
 from guerdon.rewards import Context
 from guerdon.sandbox import Sandbox
@@ -28,7 +28,14 @@ CHEATS = {
     "nothing": "",
     "an exit": "import os\nos._exit(0)",
     "an exit in the function": "def double(x):\n    raise SystemExit(0)",
-    "always equal": "class A:\n    def __eq__(self, other): return True\n    def __sub__(self, other): return 0\n    def __abs__(self): return 0\n    def __lt__(self, other): return True\ndef double(x): return A()",
+    "always equal": """
+class A:
+    def __eq__(self, other): return True
+    def __sub__(self, other): return 0
+    def __abs__(self): return 0
+    def __lt__(self, other): return True
+def double(x): return A()
+""",
     "a verdict on stdout": "print('4 of 4 tests passed')\ndef double(x): print(True)",
     "not a number": "def double(x): return float('nan')",
     "its own abs": "import builtins\nbuiltins.abs = lambda x: 0\ndef double(x): return None",
@@ -145,9 +152,8 @@ def test_no_text_makes_a_reward_raise_or_leave_its_bounds(text, doubling):
 
 
 @pytest.mark.parametrize("reward", [Outcome(), PassRate(), Verpo()], ids=lambda reward: reward.label)
-def test_rewards_keep_what_core_asks_of_every_reward(reward, doubling):
-    texts = ("def double(x): return x + x", "def double(x): return 4", "", "def double(x): while True: pass")
-    check_reward(reward, [Group.of([Rollout.of(doubling, text) for text in texts])])
+def test_rewards_are_values(reward):
+    check_is_a_value(reward)
 
 
 def test_verpo_weighs_the_tests_of_the_sheets_first_example(doubling):

@@ -1,5 +1,7 @@
 """The tasks: problems made up, splits, prompts and feedback."""
 
+import itertools
+
 import pytest
 
 from guerdon.conformance import check_task
@@ -37,7 +39,7 @@ def test_the_same_seed_makes_the_same_problems():
 def test_a_wrong_answer_to_one_is_seldom_right_by_its_tests(made):
     """Each problem's reference, given for the next problem of its level, passes all of its tests in few cases."""
     problems = sorted(made.examples("train"), key=lambda each: each.level)
-    asked = [(one, other.reference) for one, other in zip(problems, problems[1:], strict=False)]
+    asked = [(one, other.reference) for one, other in itertools.pairwise(problems)]
     solved = sum(all(verdict.passed for verdict in row) for row in verdicts(asked))
     assert solved <= 3
 
@@ -65,7 +67,8 @@ def test_a_failed_attempt_is_told_what_failed_of_what_was_shown(doubling):
     world = Feedback(doubling, turns=3)
     assert world.reset(seed=0) == ""
     turn = world.step([Segment("policy", text="```python\ndef double(x):\n    return 4 if x == 2 else 1\n```")])
-    assert not (turn.terminated or turn.truncated)
+    assert not turn.terminated
+    assert not turn.truncated
     assert turn.observation == "1 of 4 tests passed.\ndouble(-3) gave 1, not -6\nWrite the whole code again."
     assert "'abab'" not in turn.observation  # a hidden test
 

@@ -83,10 +83,14 @@ def check(candidate):
 
 def test_no_expected_value_reaches_the_answer():
     """The answer looks through all it can see for what the tests expect."""
-    source = "secret = 'planted' + 'value'\ndef check(candidate):\n    assert candidate() == secret\n    assert candidate() == 'plantedvalue'"
+    source = (
+        "secret = 'planted' + 'value'\ndef check(candidate):\n"
+        "    assert candidate() == secret\n    assert candidate() == 'plantedvalue'"
+    )
     taken = take_apart(source, "f")
     look = (
-        "import gc, sys\ndef f():\n    seen = [v for o in gc.get_objects() if isinstance(o, dict) for v in list(o.values())]\n"
+        "import gc, sys\ndef f():\n"
+        "    seen = [v for o in gc.get_objects() if isinstance(o, dict) for v in list(o.values())]\n"
         "    seen += list(globals().values()) + [sys.argv]\n"
         "    return next((v for v in seen if isinstance(v, str) and v.startswith('planted') and v != 'planted'), 'no')"
     )
@@ -108,7 +112,10 @@ HUMANEVAL = {
     "prompt": "from typing import List\n\n\ndef below(l: List[int], t: int) -> bool:\n    ''' All below t? '''\n",
     "entry_point": "below",
     "canonical_solution": "    return all(e < t for e in l)\n",
-    "test": "METADATA = {}\n\n\ndef check(candidate):\n    assert candidate([1, 2], 3)\n    assert not candidate([1, 20], 5)\n    assert candidate([], 0) == True\n",
+    "test": (
+        "METADATA = {}\n\n\ndef check(candidate):\n    assert candidate([1, 2], 3)\n"
+        "    assert not candidate([1, 20], 5)\n    assert candidate([], 0) == True\n"
+    ),
 }
 MBPP = {
     "task_id": 7,

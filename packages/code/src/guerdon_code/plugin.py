@@ -8,22 +8,32 @@ from guerdon.plugins.catalog import Register
 
 @hookimpl
 def guerdon_rewards(register: Register) -> None:
-    """What programs earn."""
+    """What programs earn, and ToolRL's rewards of tool calls."""
     rewards = "guerdon_code.rewards"
     register("code/outcome-v1", f"{rewards}:Outcome", summary="every test passes, 0 or 1")
     register("code/pass-rate-v1", f"{rewards}:PassRate", summary="share of the tests that pass, in [0, 1]")
     register("code/compiles-v1", f"{rewards}:Compiles", summary="it is Python, 0 or 1")
     register("code/format-v1", f"{rewards}:Format", summary="one closed block of code, 0 or 1")
     register("code/verpo-v1", "guerdon_code.verpo_reward:Verpo", summary="tests weighed by difficulty, turn by turn")
+    tools = "guerdon_code.tool_rewards"
+    register("code/toolrl-v1", f"{tools}:toolrl", summary="ToolRL's total for a tool-calling turn, -3 to 4")
+    register("code/toolrl-format-v1", f"{tools}:Format", summary="the gold turn's layout is kept, 0 or 1")
+    register("code/toolrl-correctness-v1", f"{tools}:Correctness", summary="agreement with the gold calls, -3 to 3")
+    register("code/toolrl-length-v1", f"{tools}:ThoughtLength", summary="words of thought by 512, in [0, 1]")
+    register("code/no-call-v1", f"{tools}:NoCall", summary="-1 for a call where gold has none, else 0")
+    register("code/tool-exact-v1", f"{tools}:ExactCalls", summary="exactly the gold calls, 0 or 1; for reporting")
 
 
 @hookimpl
 def guerdon_tasks(register: Register) -> None:
-    """Problems made up, HumanEval's, and from files."""
+    """Problems made up, HumanEval's, and from files; tool-calling turns from files."""
     tasks = "guerdon_code.tasks"
     register("code/generated-v1", f"{tasks}:Generated", summary="small functions over lists of numbers, made up")
     register("code/humaneval-v1", f"{tasks}:HumanEval", summary="OpenAI's 164 problems, for evaluation")
     register("code/jsonl-v1", f"{tasks}:JsonLines", summary="HumanEval's, MBPP's, LiveCodeBench's or our own form")
+    tools = "guerdon_code.tool_tasks"
+    register("code/tool-calls-v1", f"{tools}:ToolCalls", summary="a folder of BFCL's single-turn files")
+    register("code/tool-calls-jsonl-v1", f"{tools}:ToolCallLines", summary="tool-calling turns from JSON lines")
 
 
 @hookimpl
@@ -36,5 +46,6 @@ def guerdon_recipes(register: Register) -> None:
 
 @hookimpl
 def guerdon_claims(register: Register) -> None:
-    """VeRPO's central claim."""
+    """VeRPO's and ToolRL's central claims."""
     register("verpo", "guerdon_code.verpo_claim:Verpo", summary="weighed tests lead past the easy ones")
+    register("toolrl", "guerdon_code.tool_claim:ToolRl", summary="partial credit learns where all-or-nothing does not")

@@ -424,7 +424,12 @@ def _written(job: Job, limits: Limits) -> bytes:
     else:
         cases = list(job.cases)
     return frame(
-        {"programs": isinstance(job, Programs), "code": job.code, "cases": cases, "limits": list(astuple(job.limits or limits))}
+        {
+            "programs": isinstance(job, Programs),
+            "code": job.code,
+            "cases": cases,
+            "limits": list(astuple(job.limits or limits)),
+        }
     )
 
 
