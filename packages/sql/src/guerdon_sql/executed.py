@@ -30,7 +30,7 @@ class Executed(QueryReward):
     """A reward that runs the answer. Those with equal limits share their executions."""
 
     timeout_s: float = 5.0
-    """Limit of one query, in seconds of the processor (for DuckDB files: of the wall clock)."""
+    """Limit of one query, in seconds of the processor."""
     max_rows: int = 100_000
     """Longest result that is compared; a longer one earns nothing (`released`: the first 5,000 rows count)."""
     now: str | None = None

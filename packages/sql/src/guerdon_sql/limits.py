@@ -18,13 +18,17 @@ processor, no file handle, I/O error).
 """
 
 
+WALL_FACTOR = 10.0
+"""A query that does not even get the processor is given up after so many deadlines by the wall clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The bounds of one query."""
 
     deadline_s: float = 5.0
     """Processor seconds, so that a busy machine makes no right answer late. Checked every 1,000 steps of SQLite's
-    machine; in a worker also from outside, by a kill. DuckDB's are seconds of the wall clock."""
+    machine; in a worker also from outside, by a kill."""
     max_rows: int = 100_000
     max_bytes: int = 32 * 2**20
     """Of the whole result, serialised."""

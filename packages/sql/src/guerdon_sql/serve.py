@@ -79,7 +79,7 @@ def _do(action: Action, query: str, database: str, limits: Limits, kept: Connect
             result = _proven(result, run(query, database, limits, kept))
     except MemoryError:
         return Result("fail", error=OUT_OF_MEMORY)
-    if result.status == "timeout" and result.cpu_s < limits.deadline_s / 2:  # DuckDB's deadline is the wall clock's
+    if result.status == "timeout" and result.cpu_s < limits.deadline_s / 2:  # DuckDB's last resort is the wall clock
         return Result("infra", error=STARVED, elapsed_s=result.elapsed_s, cpu_s=result.cpu_s)
     return result
 

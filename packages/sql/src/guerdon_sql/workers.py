@@ -33,14 +33,12 @@ from pathlib import Path
 from typing import Any
 
 from guerdon_sql.execute import refusal
-from guerdon_sql.limits import Limits, Result, Status
+from guerdon_sql.limits import WALL_FACTOR, Limits, Result, Status
 from guerdon_sql.packed import PackedRows
 from guerdon_sql.serve import HEADER, RUNS, STARVED, Action, frame
 
 GRACE_S = 0.5
 """How far beyond its deadline a query may be before its worker is killed: SQLite's own interrupt comes first."""
-WALL_FACTOR = 10.0
-"""A query that does not even get the processor is given up after so many deadlines by the wall clock."""
 START_S = 30.0
 """How long a worker may take to start."""
 WINDOW = 32
