@@ -71,7 +71,6 @@ def _compiled(code: str, name: str, mode: str) -> CodeType:
 def run_program(code: str) -> int:
     """Run the code as `python FILE` would, and return its exit status."""
     module = _module("__main__")
-    sys.argv = [NAME]
     status = 0
     try:
         exec(_compiled(code, NAME, "exec"), module.__dict__)
@@ -104,6 +103,7 @@ def end_program(status: int) -> None:
 def _module(name: str) -> ModuleType:
     module = ModuleType(name)
     sys.modules[name] = module
+    sys.argv = [NAME]
     vars(builtins).update(exit=sys.exit, quit=sys.exit)  # as `site` would, which is not imported
     random.seed(0)  # a fork draws anew, and the same answer is to do the same
     return module
