@@ -68,6 +68,16 @@ def test_a_wrong_value_is_shown_beside_the_right_one(doubling):
     assert score.why == "0 of 4 tests passed; double(2) gave 2, not 4"
 
 
+def test_a_score_says_where_a_layer_was_missing(doubling, monkeypatch):
+    running.forget()
+    with Sandbox(workers=1, without=("landlock", "seccomp")) as bare:
+        monkeypatch.setattr(running, "default_sandbox", lambda: bare)
+        score = Outcome()(Rollout.of(doubling, doubling.reference))
+        on = ", ".join(bare.layers.on)
+    running.forget()
+    assert score.why == f"4 of 4 tests passed (confined by {on} alone)"
+
+
 def test_a_value_of_another_type_is_another_value(doubling):
     """2.0 * 2 is 4.0, where 4 is expected."""
     score = PassRate()(Rollout.of(doubling, fenced("def double(x): return x * 2 if isinstance(x, str) else x * 2.0")))

@@ -22,6 +22,7 @@ from guerdon.errors import ConfigError
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.sandbox import Call, Calls, Limits, default_sandbox
 from guerdon.sandbox import Outcome as Compiled
+from guerdon.sandbox.confine import LAYERS
 from guerdon.types import Group, Rollout, Score, Status
 from guerdon_code.answers import FALLBACKS, Fallback, extract
 from guerdon_code.problems import CodeProblem
@@ -100,11 +101,13 @@ class Tested(Reward, sees="rollout"):
 
 
 def told(row: Sequence[Verdict]) -> str:
-    """How many tests passed, and what the first failure was."""
+    """How many tests passed, and what the first failure was; under which layers, where one is missing."""
     failed = [verdict for verdict in row if not verdict.passed]
     counted = f"{len(row) - len(failed)} of {len(row)} tests passed"
     text = f"{counted}; {failed[0].why}" if failed else counted
-    return text if len(text) <= _WHY_CHARS else f"{text[: _WHY_CHARS - 3]}..."
+    text = text if len(text) <= _WHY_CHARS else f"{text[: _WHY_CHARS - 3]}..."
+    layers = row[0].layers
+    return text if not layers or set(layers) == set(LAYERS) else f"{text} (confined by {', '.join(layers)} alone)"
 
 
 def status_of(row: Sequence[Verdict]) -> Status:

@@ -246,8 +246,8 @@ class _Batch:
         job = self._jobs[number]
         return (len(job.cases) + 1) * ((job.limits or self._limits).wall_s + 1.0) + GRACE_S
 
-    def file(self, number: int, rows: Any) -> None:
-        """Take down what a server says of a job.
+    def file(self, number: int, rows: Any, layers: tuple[str, ...]) -> None:
+        """Take down what a server, which runs programs under these layers, says of a job.
 
         Raises:
             Malformed: it is not what a server says.
@@ -255,7 +255,7 @@ class _Batch:
         job = self._jobs[number]
         if not isinstance(rows, list) or len(rows) != len(job.cases):
             raise Malformed("not one row per case")
-        self._rows[number] = [_read_row(row, isinstance(job, Programs)) for row in rows]
+        self._rows[number] = [_read_row(row, isinstance(job, Programs), layers) for row in rows]
 
     def lost(self, server: _Server) -> None:
         """A server ended over a job: it gets one more try, alone; then that is the answer's doing, unless the server
@@ -360,7 +360,7 @@ class _Server:
                 if self.layers is None:
                     self.layers = Layers(tuple(message["on"]), message["missing"], message["details"])
                 else:
-                    batch.file(self.flight[0], message)
+                    batch.file(self.flight[0], message, self.layers.on)
                     self.flight.popleft()
                 self.due = time.monotonic() + batch.longest_s(self.flight[0]) if self.flight else float("inf")
         except (Malformed, ValueError, KeyError, TypeError, IndexError):
@@ -433,7 +433,7 @@ def _written(job: Job, limits: Limits) -> bytes:
     )
 
 
-def _read_row(row: Any, program: bool) -> Outcome:
+def _read_row(row: Any, program: bool, layers: tuple[str, ...]) -> Outcome:
     status, text, error, cpu_s, wall_s = row
     if status not in ("ok", "fail", "timeout", "rejected", "truncated", "infra"):
         raise Malformed(f"no status {status!r}")
@@ -442,8 +442,8 @@ def _read_row(row: Any, program: bool) -> Outcome:
         try:
             value = text.encode("latin-1") if program else unpack(text)
         except (Malformed, UnicodeEncodeError) as problem:
-            return Outcome("fail", error=f"it wrote what is no value ({problem})", cpu_s=cpu_s, wall_s=wall_s)
-    return Outcome(status, value, str(error), float(cpu_s), float(wall_s))
+            status, value, error = "fail", None, f"it wrote what is no value ({problem})"
+    return Outcome(status, value, str(error), float(cpu_s), float(wall_s), layers)
 
 
 def _watch(selector: selectors.BaseSelector, server: _Server) -> None:
@@ -483,9 +483,13 @@ _DEFAULT_LOCK = threading.Lock()
 
 
 def default_sandbox() -> Sandbox:
-    """The process's own sandbox, made at first use."""
+    """The process's own sandbox, made at first use.
+
+    Layers named in the environment variable GUERDON_SANDBOX_REQUIRE (`namespaces,landlock,seccomp`, say) are required.
+    """
     global _DEFAULT
     with _DEFAULT_LOCK:
         if _DEFAULT is None:
-            _DEFAULT = Sandbox()
+            named = os.environ.get("GUERDON_SANDBOX_REQUIRE", "")
+            _DEFAULT = Sandbox(require=[name.strip() for name in named.split(",") if name.strip()])
         return _DEFAULT
