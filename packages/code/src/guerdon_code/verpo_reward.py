@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from guerdon.rewards import Context, Reward, Scores
@@ -11,7 +11,7 @@ from guerdon.types import Group, Rollout
 from guerdon_code import verpo
 from guerdon_code.answers import Fallback
 from guerdon_code.problems import CodeProblem
-from guerdon_code.rewards import code_of
+from guerdon_code.rewards import code_of, confinement
 from guerdon_code.verdicts import Testing, Verdict, verdicts
 from guerdon_code.verpo import Row, Rule, Settings
 
@@ -56,14 +56,17 @@ class Verpo(Reward, name="code/verpo-v1", bounds=(0.0, float("inf")), sees="grou
             for problem in [rollout.example_as(CodeProblem)]
             for code in attempts(rollout, problem, self.fallback)
         ]
-        rows = iter(verdicts(asked, Testing(floor_s=self.floor_s)))
+        found = verdicts(asked, Testing(floor_s=self.floor_s))
+        lacking = confinement(found[0]) if found else ""
+        rows = iter(found)
         scores = []
         for group in groups:
             matrix: list[list[Row]] = [
                 [_row(next(rows)) for _ in attempts(rollout, rollout.example_as(CodeProblem), self.fallback)]
                 for rollout in group.rollouts
             ]
-            scores.append(verpo.scores(matrix, self._settings))
+            earned = verpo.scores(matrix, self._settings)
+            scores.append([replace(score, why=score.why + lacking) for score in earned] if lacking else earned)
         return scores
 
 
