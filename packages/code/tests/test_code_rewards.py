@@ -177,6 +177,7 @@ def test_verpo_weighs_the_tests_of_the_sheets_first_example(doubling):
         [0.437272, 0.197146, 0.437272, 0.0], abs=1e-6
     )
     assert [score.dense["trajectory"].values[0] for score in scores] == [0.0] * 4
+    assert scores[1].parts["tests"].why == "2 of 4 tests passed; double('ab') gave 0, not 'abab'"
 
 
 def test_verpo_sees_every_turn(doubling):

@@ -106,13 +106,8 @@ def told(row: Sequence[Verdict]) -> str:
     counted = f"{len(row) - len(failed)} of {len(row)} tests passed"
     text = f"{counted}; {failed[0].why}" if failed else counted
     text = text if len(text) <= _WHY_CHARS else f"{text[: _WHY_CHARS - 3]}..."
-    return text + confinement(row)
-
-
-def confinement(row: Sequence[Verdict]) -> str:
-    """What confined the answer, in brackets, where a layer was missing; else nothing."""
     layers = row[0].layers
-    return "" if not layers or set(layers) == set(LAYERS) else f" (confined by {', '.join(layers)} alone)"
+    return text if not layers or set(layers) == set(LAYERS) else f"{text} (confined by {', '.join(layers)} alone)"
 
 
 def status_of(row: Sequence[Verdict]) -> Status:
