@@ -122,6 +122,42 @@ def test_trouble_of_ours_is_unscored(doubling, monkeypatch):
     assert Outcome()(Rollout.of(doubling, doubling.reference)).value == 1.0  # not remembered
 
 
+def test_trouble_with_a_check_is_unscored_too(doubling, monkeypatch):
+    from guerdon.errors import SandboxError
+
+    def broken(self, jobs, limits=None, real=Sandbox.run):
+        if any("0.3" in str(job.cases) for job in jobs):  # what the check compares with
+            raise SandboxError("no process to be had")
+        return real(self, jobs, limits)
+
+    running.forget()
+    monkeypatch.setattr(Sandbox, "run", broken)
+    assert Outcome()(Rollout.of(doubling, doubling.reference)).status == "infra"
+    running.forget()
+
+
+def test_checks_run_where_no_answer_does(doubling, monkeypatch):
+    """In the memory that an answer gets from its server there may be remains of what the server did before."""
+    where = []
+    monkeypatch.setattr(
+        Sandbox, "run", lambda self, jobs, limits=None, real=Sandbox.run: where.append(self) or real(self, jobs, limits)
+    )
+    running.forget()
+    running.verdicts([(doubling, doubling.reference)])
+    answers, checks = where
+    assert answers is not checks
+
+
+def test_the_deepest_value_that_may_leave_can_be_checked(doubling):
+    """It is one level deeper as an argument of the check; that ended the run."""
+    code = "def double(x):\n    for _ in range(199): x = [x]\n    return x"
+    assert PassRate()(Rollout.of(doubling, code)).value == 0.0
+
+
+def test_a_value_that_cannot_leave_is_rejected(doubling):
+    assert Outcome()(Rollout.of(doubling, "def double(x): return object()")).status == "rejected"
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -320,3 +320,33 @@ def test_ten_thousand_answers_leave_no_growth(sandbox):
     after = held()
     assert after[:2] == before[:2]
     assert all(late <= early + 256 for early, late in zip(before[2], after[2], strict=True))  # a megabyte
+
+
+def test_an_answer_is_compiled_as_if_it_stood_alone(sandbox):
+    """This package's own `from __future__ import annotations` would hide that List is missing."""
+    [[missing], [kind]] = sandbox.run(
+        [
+            Calls("def f(x: List[int]): return 1", ("f(1)",)),
+            Calls("def f(x: int): return f.__annotations__['x'] is int", ("f(1)",)),
+        ]
+    )
+    assert (missing.status, missing.error) == ("fail", "NameError: name 'List' is not defined (line 1)")
+    assert kind.value is True
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "out = open(1, 'w')\nout.write('done')",
+        "import os\nout = os.fdopen(1, 'w')\nout.write('done')",
+        "import io, sys\nprint('done', end='')\nsys.stdout = io.StringIO()",
+        "import sys\nprint('done', end='')\nsys.stdout.close()",
+        "import atexit, io, sys\nout = sys.stdout = io.StringIO()\n"
+        "atexit.register(lambda: sys.__stdout__.write(out.getvalue()))\nprint('done', end='')",
+    ],
+    ids=["opened", "another", "replaced", "closed", "at the end"],
+)
+def test_what_was_not_flushed_is_written_at_the_end_as_python_does(sandbox, code):
+    """Each writes `done` when run by `python FILE`."""
+    [[outcome]] = sandbox.run([Programs(code, ("",))])
+    assert (outcome.status, outcome.value) == ("ok", b"done")

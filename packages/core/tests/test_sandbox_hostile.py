@@ -7,6 +7,8 @@ matter. What confines a program is tested where the machine has the layer that d
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -304,3 +306,175 @@ def test_no_zombie_is_left(sandbox):
         if str(sandbox._pool[0].process.pid) == Path(entry, "stat").read_text().rpartition(")")[2].split()[1]
     ]
     assert "Z" not in states
+
+
+# -- not to be judged --------------------------------------------------------------------------------------------------
+
+UNTIDY = {
+    "closed": "os.chmod('.', 0)",
+    "closed within": "os.makedirs('a/b/c'); os.chmod('a/b', 0); os.chmod('a', 0)",
+    "deep": "[(os.mkdir('d'), os.chdir('d')) for _ in range(2000)]",
+    "wide, with odd names": r"[open(b'\xff\n' + str(n).encode(), 'w').close() for n in range(4000)]",
+    "long names": "[os.makedirs('n' * 255 + '/' + 'm' * 255 + '/' + 'o' * n) for n in range(1, 255)]",
+    "links": "os.symlink('/', 'root'); os.symlink('.', 'here'); open('f', 'w').close(); os.link('f', 'g')",
+    "a pipe": "os.mkfifo('pipe'); os.mkfifo('d')",
+    "a time": "os.utime('.', (77, 77))",
+}
+
+
+@pytest.mark.parametrize("mess", UNTIDY.values(), ids=UNTIDY)
+def test_however_an_answer_leaves_its_folder_the_next_finds_it_new(mess):
+    """A folder that could not be emptied would have ended the server, and the answer's reward with it."""
+    look = "import os\ndef f(x): return os.listdir(), oct(os.stat('.').st_mode & 0o777), os.stat('.').st_mtime"
+    with Sandbox(workers=1, limits=Limits(cpu_s=2.0, wall_s=5.0)) as sandbox:
+        made = f"import os\ntry: {mess}\nexcept OSError: pass\ndef f(x): return x"
+        assert [call(sandbox, made).value, call(sandbox, look).value] == [1, ([], "0o700", 0.0)]
+
+
+FORGED = {
+    "the exit status of what cannot be confined": "import os\ndef f(x): os._exit(113)",
+    "a folder the next child cannot enter": "import os\ndef f(x):\n    os.chmod('.', 0)\n    os._exit(0)",
+    "runnable when its time is up": "import time\ndef f(x):\n    time.sleep(0.9)\n    while True: pass",
+    "runnable now and then": "import time\ndef f(x):\n    while True: time.sleep(0.004) or sum(range(9000))",
+    "a full pipe": "import os\ndef f(x): os.write(3, b'\\4\\0\\0\\0' * 9); os._exit(0)",
+}
+
+
+@pytest.mark.parametrize("code", FORGED.values(), ids=FORGED)
+def test_an_answer_cannot_choose_not_to_be_judged(sandbox, code):
+    job = Calls(code, ("f(1)", "f(2)"), Limits(cpu_s=0.5, wall_s=1.0))
+    assert "infra" not in [outcome.status for outcome in sandbox.run([job])[0]]
+
+
+def test_a_program_that_never_got_the_processor_is_not_judged():
+    """Ours on one core, with sixteen others that want all of it."""
+    core = min(os.sched_getaffinity(0))
+    spin = f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"
+    others = [subprocess.Popen([sys.executable, "-S", "-c", spin], start_new_session=True) for _ in range(16)]
+    try:
+        with Sandbox(workers=1, limits=Limits(cpu_s=1.0, wall_s=1.0)) as sandbox:
+            assert call(sandbox, "def f(x): return x").value == 1
+            if not Path("/proc/self/schedstat").exists():
+                pytest.skip("this kernel does not count how long a process waits for the processor")
+            hog = f"import os\nos.sched_setaffinity(0, [{core}])\ndef f(x):\n    while True: pass"
+            outcome = call(sandbox, hog)
+            assert (outcome.status, outcome.error) == ("infra", "the program did not get the processor")
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+# -- to leave something for the next -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (3, 3))",
+        "resource.prlimit(os.getppid(), resource.RLIMIT_DATA, (1, 1))",
+        "os.sched_setaffinity(os.getppid(), {0})",
+        "os.sched_setparam(os.getppid(), os.sched_param(0))",
+        "os.setxattr('.', 'user.left', b'here')",
+    ],
+)
+def test_the_servers_limits_and_the_folders_attributes_cannot_be_changed(sandbox, layered, statement):
+    layered("seccomp")
+    assert tried(sandbox, statement, "os, resource") == "PermissionError"
+
+
+def test_its_own_limits_and_cores_are_a_programs_to_choose(sandbox):
+    own = "resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)); os.sched_setaffinity(0, os.sched_getaffinity(0))"
+    assert tried(sandbox, own, "os, resource") == "did it"
+
+
+@pytest.mark.parametrize("name", ["shmget", "semget", "msgget", "mq_open"])
+def test_no_memory_outlives_a_process(sandbox, layered, name):
+    layered("seccomp")
+    first = "b'/left'" if name == "mq_open" else "77"
+    body = (
+        "import ctypes\ndef f(x):\n    libc = ctypes.CDLL(None, use_errno=True)\n"
+        f"    return libc.{name}({first}, 0o1666, 0o1666, 0), ctypes.get_errno()"
+    )
+    assert call(sandbox, body).value == (-1, 1)
+
+
+def test_the_next_answer_is_not_read_ahead(sandbox):
+    """Both jobs travel at once; what the server had in a buffer, a child would have too."""
+    look = (
+        "import sys\n"
+        "def f(x):\n"
+        "    frame = sys._getframe()\n"
+        "    while 'source' not in frame.f_locals: frame = frame.f_back\n"
+        "    return hasattr(frame.f_locals['source'], 'peek')"
+    )
+    [[looked], [other]] = sandbox.run([Calls(look, ("f(1)",)), Calls("answer = 'another'", ("answer",))])
+    assert (looked.value, other.value) == (False, "another")
+
+
+@pytest.mark.parametrize("without", [(), ("landlock",), ("namespaces",), ("namespaces", "landlock")])
+def test_the_servers_memory_is_out_of_reach_whatever_is_missing(without):
+    with Sandbox(workers=1, limits=TIGHT, without=without) as sandbox:
+        assert tried(sandbox, "open(f'/proc/{os.getppid()}/mem', 'r+b')") == "PermissionError"
+        assert tried(sandbox, "open(f'/proc/{os.getppid()}/environ')") == "PermissionError"
+
+
+def test_there_are_no_privileges_to_use_whatever_is_missing():
+    look = "def f(x): return [l.split()[1] for l in open('/proc/self/status') if l.startswith(('CapEff', 'CapPrm'))]"
+    with Sandbox(workers=1, limits=TIGHT, without=("namespaces", "landlock")) as sandbox:
+        assert call(sandbox, look).value == ["0" * 16] * 2
+
+
+def test_the_server_takes_no_signal_of_an_answers(sandbox, layered):
+    layered("namespaces")
+    with Sandbox(workers=1, limits=TIGHT, without=("landlock",)) as bare:
+        server = bare.layers and bare._pool[0].process.pid
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            call(bare, f"import os\ndef f(x): os.kill(1, {number.value})")
+        assert bare._pool[0].process.pid == server
+
+
+# -- to read what helps ------------------------------------------------------------------------------------------------
+
+
+def test_installed_packages_cannot_be_read_and_all_of_python_can(sandbox, layered):
+    """Data sets are installed as packages, with their references and tests."""
+    layered("landlock")
+    found = [Path(path) for path in (pytest.__file__, os.__file__)]
+    found += list(Path(os.__file__).parent.glob("*-packages/*/*.py"))[:1]
+    packages = [path for path in found if path.parent.name != Path(os.__file__).parent.name]
+    for path in packages:
+        assert tried(sandbox, f"open({str(path)!r})") == "PermissionError"
+    assert tried(sandbox, f"open({os.__file__!r}); os.listdir(os.path.dirname(os.__file__))") == "did it"
+    uncommon = "import sqlite3, ssl, ctypes, xml.dom.minidom, zoneinfo, lzma\ndef f(x): return x"
+    assert call(sandbox, uncommon).value == 1
+
+
+# -- to be too much for us ---------------------------------------------------------------------------------------------
+
+
+def test_a_set_of_colliding_numbers_is_not_built_here(sandbox):
+    """Forty thousand multiples of 2**61 - 1 have one hash: half a minute for whoever makes a set of them."""
+    code = (
+        "import os\n"
+        "body = b'v[\"s\",' + b','.join(str(n * (2**61 - 1)).encode() for n in range(40000)) + b']'\n"
+        "def f(x):\n"
+        "    left = len(body).to_bytes(4, 'little') + body\n"
+        "    while left: left = left[os.write(3, left):]\n"
+        "    os._exit(0)"
+    )
+    began = time.monotonic()
+    outcome = call(sandbox, code)
+    assert (outcome.status, "one hash" in outcome.error) == ("fail", True)
+    assert time.monotonic() - began < 2.0
+
+
+def test_all_that_an_answer_gives_is_bounded_too(sandbox):
+    [outcomes] = sandbox.run([Calls("def f(x): return 'x' * 10**6", ("f(1)",) * 20)])
+    assert [outcome.status for outcome in outcomes] == ["ok"] * 16 + ["truncated"] * 4
+
+
+def test_a_value_as_deep_as_may_be_can_be_an_argument(sandbox):
+    nest = "def f(x):\n    for _ in range(199): x = [x]\n    return x"
+    deep = call(sandbox, nest).value
+    assert call(sandbox, "def f(x): return x", deep).value == deep

@@ -4,13 +4,15 @@ An assert is split into *calls*, evaluated with the answer, and a *check* over t
 
     assert abs(candidate(2.5) - 0.5) < 1e-6    ─▶    calls: candidate(2.5)        check: abs(_0 - 0.5) < 1e-6
 
-What cannot be split (a loop around a call, a call whose argument is made inside a comprehension) becomes one
-`ScriptTest`, of low trust.
+What cannot be split (a loop around a call, a call whose argument is made inside a comprehension, an assert about what
+an earlier call gave or changed) becomes one `ScriptTest`, of low trust. What calls depend on runs beside the answer: a
+table that holds inputs and expected values both, and is used for both, is open to it.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -42,31 +44,45 @@ def take_apart(source: str, entry_point: str) -> Taken:
         ValueError: there is not one assert in it.
     """
     module = ast.parse(source)
+    if entry_point:
+        module = _Namer(entry_point).visit(module)
     check = next((node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "check"), None)
     outside = [node for node in module.body if node is not check and not _calls_check(node)]
     body = [*outside, *(check.body if check else ())]
-    names = {entry_point, "candidate"}
+    names = {entry_point or "candidate"}
     tests: list[ValueTest | CheckTest | ScriptTest] = []
-    before: list[ast.stmt] = []
+    before: list[ast.stmt] = []  # what has nothing to do with the answer
+    ran: list[ast.stmt] = []  # that, and all that an assert about `made` or `lent` needs
+    made: set[str] = set()  # names that are not without the answer: bound to what it gave, or wrappers around it
+    lent: set[str] = set()  # names that an answer was called with, whose values it may have changed
+    bound: set[str] = set()
     for statement in body:
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-            continue  # a docstring
-        if not _mentions(statement, names):
-            if not (isinstance(statement, ast.Assert) and _is_trivial(statement)):
-                before.append(statement)
+        if isinstance(statement, ast.Pass) or _is_docstring(statement):
             continue
-        parted = _split(statement, names) if isinstance(statement, ast.Assert) else None
-        if parted is None:
-            script = ast.unparse(ast.Module([*before, statement], []))
-            tests.append(ScriptTest(script=_renamed(script, entry_point)))
-        elif isinstance(parted, CheckTest):
-            calls = tuple(_renamed(call, entry_point) for call in parted.calls)
-            tests.append(parted.model_copy(update={"calls": calls}))
+        bound |= _binds(statement)
+        used = bound & (_names(statement) | _binds(statement))
+        about = _mentions(statement, names | made)
+        if isinstance(statement, ast.Assert):
+            if about and not used & made and (parted := _split(statement, names)) is not None:
+                tests.append(parted)
+                made |= _binds(statement)
+                lent |= used
+                if used:
+                    ran.append(statement)
+            elif about or used & lent:
+                tests.append(ScriptTest(script=_source([*(ran if used & (made | lent) else before), statement])))
+            continue
+        if about:
+            if _judges(statement, names):
+                tests.append(ScriptTest(script=_source([*(ran if used & (made | lent) else before), statement])))
+            made |= used
         else:
-            tests.append(parted.model_copy(update={"call": _renamed(parted.call, entry_point)}))
+            before.append(statement)
+            if used & lent:
+                lent |= _binds(statement)
+        ran.append(statement)
     if not tests:
         raise ValueError("there is no assert about the function under test")
-    before = [node for node in before if not isinstance(node, ast.Assert | ast.Pass)]
     given = _needed(before, [call for test in tests for call in _calls_of(test)])
     checks = [test.check for test in tests if isinstance(test, CheckTest)]
     return Taken(tuple(tests), _source(given), _source([*_modules(checks), *_needed(before, checks)]))
@@ -78,25 +94,37 @@ def _calls_of(test: ValueTest | CheckTest | ScriptTest) -> tuple[str, ...]:
     return test.calls if isinstance(test, CheckTest) else ()
 
 
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
 def _calls_check(node: ast.stmt) -> bool:
     """`check(candidate)` at the top of a module."""
     call = node.value if isinstance(node, ast.Expr) else None
     return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check"
 
 
-def _is_trivial(statement: ast.Assert) -> bool:
-    """`assert True`, and the like."""
-    return isinstance(statement.test, ast.Constant)
+def _judges(statement: ast.stmt, names: set[str]) -> bool:
+    """Whether it may find fault with what the answer did, itself or by a function that it calls."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return False
+    if isinstance(statement, ast.Expr):
+        return not _is_call(statement.value, names)
+    return any(isinstance(node, ast.Assert | ast.Raise | ast.Try | ast.With) for node in ast.walk(statement))
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
 def _mentions(node: ast.AST, names: Iterable[str]) -> bool:
-    return any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(node))
+    return not _names(node).isdisjoint(names)
 
 
 def _split(statement: ast.Assert, names: set[str]) -> ValueTest | CheckTest | None:
     """The assert as calls and a check; None where a call cannot be moved."""
     taker = _Taker(names)
-    check = taker.visit(ast.Expression(statement.test))
+    check = taker.visit(ast.Expression(copy.deepcopy(statement.test)))
     if taker.stuck or _mentions(check, names):
         return None
     if isinstance(check.body, ast.Name) and taker.calls:  # its truth is asked for, of whatever type it is
@@ -116,7 +144,7 @@ class _Taker(ast.NodeTransformer):
         self._bound: list[set[str]] = []
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if not (isinstance(node.func, ast.Name) and node.func.id in self._names):
+        if not _is_call(_unwrapped(node), self._names):
             return self.generic_visit(node)
         bound = set(itertools.chain.from_iterable(self._bound))
         if bound and _mentions(node, bound):
@@ -141,6 +169,26 @@ class _Taker(ast.NodeTransformer):
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda = _within
 
 
+def _is_call(node: ast.expr, names: set[str]) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+
+_READERS = ("dict", "frozenset", "len", "list", "set", "sorted", "str", "sum", "tuple")
+
+
+def _unwrapped(node: ast.expr) -> ast.expr:
+    """What stands in `list(...)` and the like: of a generator, say, only the list can leave the answer's process."""
+    while (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in _READERS
+        and len(node.args) == 1
+        and not node.keywords
+    ):
+        node = node.args[0]
+    return node
+
+
 def _equals_literal(check: ast.expr) -> str | None:
     """The packed value, where the check is `_0 == literal` or the reverse."""
     if not (isinstance(check, ast.Compare) and len(check.ops) == 1 and isinstance(check.ops[0], ast.Eq)):
@@ -154,30 +202,30 @@ def _equals_literal(check: ast.expr) -> str | None:
     return None
 
 
-def _renamed(source: str, entry_point: str) -> str:
-    """The source with `candidate` named as the answer names it."""
+class _Namer(ast.NodeTransformer):
+    """Names `candidate` as the answer names it."""
 
-    class Namer(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.Name:
-            return ast.Name(entry_point, node.ctx) if node.id == "candidate" else node
+    def __init__(self, entry_point: str) -> None:
+        self._entry_point = entry_point
 
-    return ast.unparse(Namer().visit(ast.parse(source)))
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self._entry_point, node.ctx) if node.id == "candidate" else node
 
 
 def _needed(statements: Sequence[ast.stmt], expressions: Sequence[str]) -> list[ast.stmt]:
     """Those statements that bind a name which the expressions use, or which a statement so needed uses."""
-    wanted = {name.id for source in expressions for name in ast.walk(ast.parse(source)) if isinstance(name, ast.Name)}
+    wanted = {name for source in expressions for name in _names(ast.parse(source))}
     kept: list[ast.stmt] = []
     for statement in reversed(statements):
         if _binds(statement) & wanted:
             kept.append(statement)
-            wanted |= {name.id for name in ast.walk(statement) if isinstance(name, ast.Name)}
+            wanted |= _names(statement)
     return kept[::-1]
 
 
 def _modules(checks: Sequence[str]) -> list[ast.stmt]:
     """Imports of what checks use and data sets forget to import, since the reference beside them did it."""
-    named = {node.id for check in checks for node in ast.walk(ast.parse(check)) if isinstance(node, ast.Name)}
+    named = {name for check in checks for name in _names(ast.parse(check))}
     return [
         ast.Import([ast.alias(name)]) for name in ("cmath", "collections", "itertools", "math", "re") if name in named
     ]
@@ -185,6 +233,9 @@ def _modules(checks: Sequence[str]) -> list[ast.stmt]:
 
 def _binds(statement: ast.stmt) -> set[str]:
     names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names -= {
+        name for node in ast.walk(statement) if isinstance(node, ast.comprehension) for name in _names(node.target)
+    }
     if isinstance(statement, ast.Import | ast.ImportFrom):
         names |= {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):

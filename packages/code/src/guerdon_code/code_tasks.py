@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -111,6 +112,5 @@ def told(test: object) -> str:
     if isinstance(test, StdioTest):
         return f"Input:\n{test.stdin.rstrip()}\nOutput:\n{test.stdout.rstrip()}"
     check = getattr(test, "check", "")
-    for number, call in enumerate(getattr(test, "calls", ())):
-        check = check.replace(f"_{number}", call)
-    return check
+    calls = {f"_{number}": call for number, call in enumerate(getattr(test, "calls", ()))}
+    return re.sub(r"\b_\d+\b", lambda found: calls.get(found[0], found[0]), check)

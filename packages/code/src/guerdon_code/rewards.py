@@ -113,7 +113,7 @@ def status_of(row: Sequence[Verdict]) -> Status:
     failed = next((verdict for verdict in row if not verdict.passed), None)
     if failed is None:
         return "ok"
-    return "timeout" if failed.status == "timeout" else "truncated" if failed.status == "truncated" else "fail"
+    return "fail" if failed.status == "ok" else failed.status
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from guerdon.errors import SandboxError
-from guerdon.sandbox import Call, Calls, Equality, Limits, Outcome, Programs, Sandbox, default_sandbox
+from guerdon.sandbox import Call, Calls, Equality, Job, Limits, Outcome, Programs, Sandbox, default_sandbox
+from guerdon.sandbox.limits import Status as SandboxStatus
 from guerdon.sandbox.wire import unpack
 from guerdon_code.problems import CheckTest, CodeProblem, ScriptTest, StdioTest, Test, ValueTest
 from guerdon_code.stdout import Rule, same_output
@@ -31,7 +33,7 @@ class Verdict:
 
     passed: bool
     """False wherever the status is not `ok`."""
-    status: str
+    status: SandboxStatus
     """A sandbox status: `ok` says that the test ran to its end."""
     why: str = ""
     """What differed or failed, for people and for feedback; empty for a test that passed."""
@@ -97,7 +99,7 @@ def forget() -> None:
 
 
 def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sandbox) -> list[tuple[Verdict, ...]]:
-    jobs: list[Calls | Programs] = []
+    jobs: list[Job] = []
     places: list[tuple[int, int]] = []  # of each answer's job over functions, and over whole programs; -1 for none
     for problem, code in asked:
         limits = testing.limits(problem)
@@ -108,11 +110,7 @@ def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sa
             jobs.append(Calls(f"{code}\n\n{problem.given}" if problem.given else code, calls, limits))
         if inputs:
             jobs.append(Programs(code, inputs, limits))
-    try:
-        outcomes = sandbox.run(jobs)
-    except SandboxError as error:
-        failed = Outcome("infra", error=str(error))
-        outcomes = [[failed] * len(job.cases) for job in jobs]
+    outcomes = _ran(sandbox, jobs)
     pending: list[_Pending] = []
     rows: list[list[Verdict]] = []
     for (problem, _), (called, run) in zip(asked, places, strict=True):
@@ -140,8 +138,15 @@ def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sa
             row.append(replace(verdict, cpu_s=sum(each.cpu_s for each in got), layers=got[0].layers))
         rows.append(row)
     if pending:
-        _judge(pending, rows, sandbox)
+        _judge(pending, rows)
     return [tuple(row) for row in rows]
+
+
+def _ran(sandbox: Sandbox, jobs: Sequence[Job]) -> list[list[Outcome]]:
+    try:
+        return sandbox.run(jobs)
+    except SandboxError as error:
+        return [[Outcome("infra", error=str(error))] * len(job.cases) for job in jobs]
 
 
 def _calls(test: Test) -> tuple[str, ...]:
@@ -187,13 +192,19 @@ class _Pending:
         return Call(f"(lambda {names}: bool({self.test.check}))", self.values)
 
 
-def _judge(pending: Sequence[_Pending], rows: list[list[Verdict]], sandbox: Sandbox) -> None:
-    """Evaluate checks over values that an answer gave, where the answer is not."""
+@cache
+def _judges() -> Sandbox:
+    """Servers that no answer runs in: in its server's memory it might find remains of what ran before."""
+    return Sandbox()
+
+
+def _judge(pending: Sequence[_Pending], rows: list[list[Verdict]]) -> None:
+    """Evaluate checks over values that an answer gave, where no answer is or will be."""
     by_answer: dict[int, list[_Pending]] = {}
     for one in pending:
         by_answer.setdefault(one.row, []).append(one)
     jobs = [Calls(of_one[0].expected, tuple(one.as_call() for one in of_one)) for of_one in by_answer.values()]
-    for of_one, outcomes in zip(by_answer.values(), sandbox.run(jobs), strict=True):
+    for of_one, outcomes in zip(by_answer.values(), _ran(_judges(), jobs), strict=True):
         for one, outcome in zip(of_one, outcomes, strict=True):
             ran, judged = rows[one.row][one.place], _check_verdict(one.test, outcome)
             rows[one.row][one.place] = replace(judged, cpu_s=ran.cpu_s, layers=ran.layers)

@@ -13,9 +13,11 @@ A layer that is missing is said so, with the reason, in each server's first word
 from __future__ import annotations
 
 import ctypes
+import glob
 import os
 import resource
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +30,7 @@ STACK_BYTES = 64 * 2**20
 """Of the main thread, where a deep recursion ends in a crash."""
 _READABLE = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 1, 38, 24
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 1, 4, 38, 24
 _CAPSET_VERSION = 0x20080522
 
 
@@ -83,12 +85,13 @@ def enter_namespaces(wanted: bool, folder: str) -> Confinement:
         found.details["namespaces"] = ", ".join(namespaces.furnish(libc, folder, FOLDER_BYTES))
     except OSError as error:
         found.details["namespaces"] = f"processes, network; no mounts of its own ({error})"
-    drop_capabilities(libc)
     return found
 
 
 def prepare(found: Confinement, folder: str, unwanted: tuple[str, ...] = ()) -> None:
     """Make ready what the children will put on, and find out what is missing."""
+    drop_capabilities(found.libc)
+    found.libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # or /proc would hand a child the server's memory
     if "landlock" in unwanted:
         found.missing["landlock"] = "not asked for"
     else:
@@ -113,12 +116,40 @@ def _prepare_landlock(found: Confinement, folder: str) -> None:
     if not offered:
         found.missing["landlock"] = "the kernel does not offer it"
         return
-    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.path.realpath(os.__file__))}
     try:
-        found.rules = landlock.ruleset(found.libc, (*_READABLE, *sorted(prefixes)), (folder, *_DEVICES))
+        found.rules = landlock.ruleset(found.libc, *libraries(), (folder, *_DEVICES))
         found.details["landlock"] = f"version {offered}"
     except OSError as error:
         found.missing["landlock"] = f"{error}"
+
+
+def libraries() -> tuple[set[str], set[str]]:
+    """The system's and Python's own folders; and what in them answers may read: all but the packages that were
+    installed for Python, which hold data sets, with the tests and the references of problems.
+    """
+    prefixes = {sys.base_prefix, sys.base_exec_prefix}
+    roots = {*_READABLE, os.path.dirname(os.__file__)} | {
+        os.path.join(prefix, part) for prefix in prefixes for part in ("bin", "lib", "lib64", "share/zoneinfo")
+    }
+    roots = {os.path.realpath(root) for root in roots}
+    packages = {
+        path
+        for root in roots
+        for place in ("", "python*/", "lib*/python*/", "local/lib*/python*/")
+        for path in glob.glob(f"{glob.escape(root)}/{place}*-packages")
+    }
+    return roots, {path for root in roots for path in _without(root, packages)}
+
+
+def _without(folder: str, hidden: set[str]) -> Iterator[str]:
+    """The folder, or if something below it is hidden, what else is in it."""
+    if folder in hidden:
+        return
+    if not any(path.startswith(f"{folder}/") for path in hidden):
+        yield folder
+        return
+    for name in os.listdir(folder):
+        yield from _without(os.path.join(folder, name), hidden)
 
 
 def _trial(found: Confinement, layer: str) -> str:

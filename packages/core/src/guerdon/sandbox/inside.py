@@ -7,12 +7,13 @@ the *value* of a case, and those are compared elsewhere, with what was never her
 from __future__ import annotations
 
 import builtins
+import gc
 import os
 import random
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from guerdon.sandbox.wire import HEADER, Untransferable, pack, unpack
@@ -36,7 +37,7 @@ def answer_calls(code: str, cases: Sequence[Any], pipe: int) -> None:
     module = _module(NAME)
     sys.modules["__main__"] = module  # who asks for it is not to find ours
     try:
-        exec(compile(code, f"<{NAME}>", "exec"), module.__dict__)
+        exec(_compiled(code, NAME, "exec"), module.__dict__)
     except BaseException as error:  # noqa: BLE001 - whatever untrusted code raises is what it came to
         _write(pipe, record(ERROR, told(error)))
         return
@@ -53,10 +54,18 @@ def answer_calls(code: str, cases: Sequence[Any], pipe: int) -> None:
 
 def _call(case: Any, names: dict[str, Any]) -> Any:
     if isinstance(case, str):
-        return eval(case, names)  # in here, on purpose
+        return _value_of(case, names)
     function, args, kwargs = case
-    found: Callable[..., Any] = names[function] if function in names else eval(function, names)
-    return found(*unpack(args), **unpack(kwargs))
+    found: Callable[..., Any] = names[function] if function in names else _value_of(function, names)
+    return found(*map(unpack, args), **{name: unpack(value) for name, value in kwargs.items()})
+
+
+def _value_of(expression: str, names: dict[str, Any]) -> Any:
+    return eval(_compiled(expression, "case", "eval"), names)  # in here, on purpose
+
+
+def _compiled(code: str, name: str, mode: str) -> CodeType:
+    return compile(code, f"<{name}>", mode, dont_inherit=True)  # or this file's __future__ would be the answer's too
 
 
 def run_program(code: str) -> int:
@@ -65,7 +74,7 @@ def run_program(code: str) -> int:
     sys.argv = [NAME]
     status = 0
     try:
-        exec(compile(code, f"<{NAME}>", "exec"), module.__dict__)
+        exec(_compiled(code, NAME, "exec"), module.__dict__)
     except SystemExit as error:
         status = _exit_status(error.code)
     except BaseException as error:  # noqa: BLE001 - as Python itself does
@@ -75,14 +84,18 @@ def run_program(code: str) -> int:
 
 
 def end_program(status: int) -> None:
-    """What Python does at its end, in order: wait for threads, call what was registered, flush."""
+    """What Python does at its end: wait for threads, call what was registered, flush, let go of everything."""
     import atexit
     import threading
 
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+        for stream in (sys.stdout, sys.__stdout__):
+            if stream is not None and not getattr(stream, "closed", False):
+                stream.flush()
+        vars(sys.modules["__main__"]).clear()  # files that it left open are written now
+        gc.collect()
     except BaseException:  # noqa: BLE001 - a closed or full stdout, or an exit function of its own
         status = status or 1
     os._exit(status)

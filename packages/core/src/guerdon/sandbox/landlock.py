@@ -26,14 +26,16 @@ def version(libc: ctypes.CDLL) -> int:
     return max(0, int(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
-def ruleset(libc: ctypes.CDLL, readable: Iterable[str], writable: Iterable[str]) -> int:
-    """A descriptor of the rules: read and run below `readable`, do anything below `writable`, and nothing elsewhere.
+def ruleset(libc: ctypes.CDLL, listable: Iterable[str], readable: Iterable[str], writable: Iterable[str]) -> int:
+    """A descriptor of the rules: list the names below `listable`, read and run below `readable`, do anything below
+    `writable`, and nothing elsewhere.
 
     From version 4 on no TCP port may be bound or connected to, and from 6 on no process outside be signalled.
 
     Args:
         libc: the C library.
-        readable: files and folders; those that do not exist are passed over.
+        listable: folders; those that do not exist are passed over.
+        readable: the same, and files.
         writable: the same.
 
     Raises:
@@ -44,7 +46,7 @@ def ruleset(libc: ctypes.CDLL, readable: Iterable[str], writable: Iterable[str])
     attributes = struct.pack("=QQQ", handled, _NETWORK if offered >= 4 else 0, _SCOPES if offered >= 6 else 0)
     attributes = attributes[: 8 if offered < 4 else 16 if offered < 6 else 24]
     rules = _checked(libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0)))
-    for paths, rights in ((readable, _READ), (writable, handled)):
+    for paths, rights in ((listable, _READ_DIR), (readable, _READ), (writable, handled)):
         for path in paths:
             _allow(libc, rules, path, rights & handled)
     return rules
@@ -59,7 +61,8 @@ def _allow(libc: ctypes.CDLL, rules: int, path: str, rights: int) -> None:
         if not stat.S_ISDIR(os.fstat(place).st_mode):
             rights &= _OF_A_FILE
         beneath = struct.pack("=Qi", rights, place)
-        _checked(libc.syscall(_ADD_RULE, ctypes.c_int(rules), ctypes.c_int(1), beneath, ctypes.c_uint32(0)))
+        if rights:  # of a file there is nothing to list
+            _checked(libc.syscall(_ADD_RULE, ctypes.c_int(rules), ctypes.c_int(1), beneath, ctypes.c_uint32(0)))
     finally:
         os.close(place)
 

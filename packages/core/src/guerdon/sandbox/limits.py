@@ -28,7 +28,8 @@ class Limits:
     memory_bytes: int = 512 * 2**20
     """Address space beyond what the interpreter has mapped at start."""
     output_bytes: int = 2**20
-    """Of a case's stdout, of its stderr, of its value as text, and of any one file."""
+    """Of a case's stdout, of its stderr, of its value as text, and of any one file; the outputs or values of all cases
+    of an answer together may have sixteen times as much."""
     processes: int = 0
     """Further processes a program may start; threads are bounded by memory alone."""
     files: int = 64

@@ -18,7 +18,7 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +70,7 @@ class Sandbox:
         require: layers without which nothing runs; a layer that is missing and not required warns once.
         without: layers to leave off, for measuring and testing.
 
+    >>> from guerdon.sandbox import Call, Calls
     >>> with Sandbox(workers=1) as sandbox:
     ...     [outcomes] = sandbox.run([Calls("def double(x): return 2 * x", (Call("double", (21,)),))])
     >>> outcomes[0].value
@@ -242,9 +243,9 @@ class _Batch:
         return self._bodies[number]
 
     def longest_s(self, number: int) -> float:
-        """What a server may take over a job at the most."""
+        """What a server may take over a job at the most: each case may need the code loaded anew."""
         job = self._jobs[number]
-        return (len(job.cases) + 1) * ((job.limits or self._limits).wall_s + 1.0) + GRACE_S
+        return 2 * len(job.cases) * ((job.limits or self._limits).wall_s + 1.0) + GRACE_S
 
     def file(self, number: int, rows: Any, layers: tuple[str, ...]) -> None:
         """Take down what a server, which runs programs under these layers, says of a job.
@@ -255,7 +256,12 @@ class _Batch:
         job = self._jobs[number]
         if not isinstance(rows, list) or len(rows) != len(job.cases):
             raise Malformed("not one row per case")
-        self._rows[number] = [_read_row(row, isinstance(job, Programs), layers) for row in rows]
+        room = _OUTPUTS * (job.limits or self._limits).output_bytes
+        outcomes = []
+        for row in rows:
+            room -= len(row[1])
+            outcomes.append(_read_row(row, isinstance(job, Programs), layers) if room >= 0 else _TOO_MUCH)
+        self._rows[number] = outcomes
 
     def lost(self, server: _Server) -> None:
         """A server ended over a job: it gets one more try, alone; then that is the answer's doing, unless the server
@@ -418,7 +424,7 @@ class _Server:
 def _written(job: Job, limits: Limits) -> bytes:
     if isinstance(job, Calls):
         cases: list[Any] = [
-            case if isinstance(case, str) else [case.function, pack(tuple(case.args)), pack(dict(case.kwargs))]
+            case if isinstance(case, str) else [case.function, [*map(pack, case.args)], _packed(case.kwargs)]
             for case in job.cases
         ]
     else:
@@ -431,6 +437,14 @@ def _written(job: Job, limits: Limits) -> bytes:
             "limits": list(astuple(job.limits or limits)),
         }
     )
+
+
+_OUTPUTS = 16
+_TOO_MUCH = Outcome("truncated", error=f"the outputs or values are more than those of {_OUTPUTS} cases may be together")
+
+
+def _packed(kwargs: Mapping[str, Any]) -> dict[str, str]:
+    return {name: pack(value) for name, value in kwargs.items()}
 
 
 def _read_row(row: Any, program: bool, layers: tuple[str, ...]) -> Outcome:

@@ -1,8 +1,9 @@
 """A filter of system calls, as a program for the kernel (BPF). Linux on x86-64 and arm64; standard library only.
 
-What untrusted code has no use for and an escape has is refused with EPERM: the network, other processes' memory, mounts
-and namespaces, the kernel's own machinery. Everything else is left alone: a list of what is allowed would differ from
-one C library to the next. (A program may not even make way for others: whoever never got the processor is not judged.)
+What untrusted code has no use for and an escape has is refused with EPERM: the network, other processes' memory and
+limits, mounts and namespaces, memory that outlives its process, the kernel's own machinery. Everything else is left
+alone: a list of what is allowed would differ from one C library to the next. (A program may not even make way for
+others: whoever never got the processor is not judged.)
 Filters add up: where several are installed, what any of them refuses is refused.
 """
 
@@ -27,7 +28,9 @@ _NUMBERS: dict[str, dict[str, int]] = {
         "settimeofday": 164, "clock_settime": 227, "adjtimex": 159, "personality": 135, "iopl": 172, "ioperm": 173,
         "sethostname": 170,
         "setdomainname": 171, "setpriority": 141, "sched_setscheduler": 144, "sched_setattr": 314,
-        "clone": 56, "fork": 57, "vfork": 58, "clone3": 435,
+        "sched_setparam": 142, "ioprio_set": 251, "shmget": 29, "semget": 64, "msgget": 68, "mq_open": 240,
+        "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "setxattrat": 463,
+        "prlimit64": 302, "sched_setaffinity": 203, "clone": 56, "fork": 57, "vfork": 58, "clone3": 435,
     },
     "aarch64": {
         "socket": 198, "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
@@ -39,11 +42,16 @@ _NUMBERS: dict[str, dict[str, int]] = {
         "open_by_handle_at": 265, "name_to_handle_at": 264, "reboot": 142, "acct": 89, "quotactl": 60, "syslog": 116,
         "settimeofday": 170, "clock_settime": 112, "adjtimex": 171, "personality": 92, "sethostname": 161,
         "setdomainname": 162,
-        "setpriority": 140, "sched_setscheduler": 119, "sched_setattr": 274, "clone": 220, "clone3": 435,
+        "setpriority": 140, "sched_setscheduler": 119, "sched_setattr": 274,
+        "sched_setparam": 118, "ioprio_set": 30, "shmget": 194, "semget": 190, "msgget": 186, "mq_open": 180,
+        "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "setxattrat": 463,
+        "prlimit64": 261, "sched_setaffinity": 122, "clone": 220, "clone3": 435,
     },
 }  # fmt: skip
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _PROCESSES = ("clone", "fork", "vfork", "clone3")
+_OF_OTHERS = ("prlimit64", "sched_setaffinity")
+"""Calls whose first argument is a process, 0 for the one that calls: only that one is let through."""
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW = 0x7E020000
 """All flags of `clone` that make a namespace (time's shares its bit with a signal and is not among them)."""
@@ -63,7 +71,13 @@ def no_escapes() -> bytes:
     """The filter that refuses what an escape needs; empty where there is none for this machine."""
     return _filter(
         lambda numbers: [
-            *(step for name in numbers if name not in _PROCESSES for step in _refused(numbers[name], _REFUSE)),
+            *(
+                step
+                for name in numbers
+                if name not in (*_PROCESSES, *_OF_OTHERS)
+                for step in _refused(numbers[name], _REFUSE)
+            ),
+            *(step for name in _OF_OTHERS for step in _refused_unless_zero(numbers[name])),
             # The flags of clone3 are out of a filter's sight; where it is missing, C libraries use clone.
             *_refused(numbers["clone3"], _MISSING),
             (_JUMP_EQUAL, 0, 3, numbers["clone"]),
@@ -111,6 +125,17 @@ def _filter(refusals: Callable[[dict[str, int]], list[_Step]]) -> bytes:
 
 def _refused(number: int, how: int) -> list[_Step]:
     return [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, how)]
+
+
+def _refused_unless_zero(number: int) -> list[_Step]:
+    """Refused if the first argument, a 32-bit number, is not 0."""
+    return [
+        (_JUMP_EQUAL, 0, 3, number),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
+        (_JUMP_EQUAL, 1, 0, 0),
+        (_RETURN, 0, 0, _REFUSE),
+        (_LOAD, 0, 0, _NUMBER_AT),
+    ]
 
 
 def install(program: bytes, libc: ctypes.CDLL) -> None:

@@ -10,12 +10,11 @@ import contextlib
 import gc
 import os
 import select
-import shutil
 import signal
 import time
 from typing import Any
 
-from guerdon.sandbox import confine, inside
+from guerdon.sandbox import confine, folders, inside
 from guerdon.sandbox.limits import Limits
 from guerdon.sandbox.wire import HEADER, frame, read_frame
 
@@ -36,13 +35,16 @@ _Row = list[Any]
 
 def main() -> None:
     """Serve until stdin ends. The first message says how; the first answer says which layers are on."""
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    # Unbuffered: a child inherits what was read ahead, and that is another answer.
+    source, sink = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 gets no signal that it does not ask for
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
     settings = read_frame(source)
     folder, unwanted = settings["folder"], tuple(settings["unwanted"])
     found = confine.enter_namespaces("namespaces" not in unwanted, folder)
+    os.chdir(folder)  # here, since an answer may close the folder to the next child
     for name in _PRELOADED:
         __import__(name)
     confine.prepare(found, folder, unwanted)
@@ -53,14 +55,22 @@ def main() -> None:
     server = _Server(found, folder, nowhere)
     while (job := read_frame(source)) is not None:
         rows = server.run(job)
-        server.tidy()
+        try:
+            server.tidy()
+        except OSError:
+            os._exit(_UNTIDY)  # the answer's doing: something of it is still at work
         sink.write(frame(rows))
+
+
+_UNTIDY = 3
+"""Exit status of a server that an answer left in no state for the next."""
 
 
 class _Server:
     def __init__(self, found: confine.Confinement, folder: str, nowhere: int) -> None:
         self._found, self._folder, self._nowhere = found, folder, nowhere
         self._first_process = os.getpid() == 1
+        self._troubles, self._trouble = os.pipe2(os.O_NONBLOCK)
         self._limits = Limits()
 
     def run(self, job: dict[str, Any]) -> list[_Row]:
@@ -79,12 +89,7 @@ class _Server:
                     break
             except ChildProcessError:
                 break
-        for entry in os.scandir(self._folder):
-            if entry.is_dir(follow_symlinks=False):
-                os.chmod(entry.path, 0o700)
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                os.unlink(entry.path)
+        folders.renew(self._folder)
 
     # -- calls: one child for all cases, begun anew after a case that ended it -------------------------------------
 
@@ -131,7 +136,7 @@ class _Server:
                     continue
                 status, why = got
                 if status == "ended":
-                    status, why = child.how_it_ended(self._limits)
+                    status, why = self._how_it_ended(child)
                 if status == "done":
                     status, why = "fail", f"it ended before it answered ({why})"
                 row = [status, "", why, *child.spent()]
@@ -172,7 +177,7 @@ class _Server:
             try:
                 status, why = child.wait(self._limits)
                 if status == "ended":
-                    status, why = child.how_it_ended(self._limits)
+                    status, why = self._how_it_ended(child)
                 if status == "done":
                     status, why = "ok", ""
                 spent = child.spent()
@@ -206,7 +211,6 @@ class _Server:
                 os.dup2(pipe, _RECORDS_AT + 1)  # the number 3 may be its other end
             for number, stream in enumerate(streams or [self._nowhere] * 3):
                 os.dup2(stream, number)
-            os.chdir(self._folder)
             limits = self._limits
             confine.put_on(
                 self._found,
@@ -220,12 +224,17 @@ class _Server:
                 os.dup2(_RECORDS_AT + 1, _RECORDS_AT)
             os.closerange(_RECORDS_AT + (pipe is not None), 256)
             gc.enable()
-        except BaseException:  # noqa: BLE001 - not confined: nothing may run
-            os._exit(_NOT_CONFINED)
+        except BaseException as error:  # noqa: BLE001 - not confined: nothing may run
+            os.write(self._trouble, str(error).encode()[:_STDERR_CHARS])
+            os._exit(1)
         return _Child(0)
 
-
-_NOT_CONFINED = 113
+    def _how_it_ended(self, child: _Child) -> tuple[str, str]:
+        """As the child itself says, unless it could not be confined: that is said on a pipe which no answer has."""
+        with contextlib.suppress(BlockingIOError):
+            why = os.read(self._troubles, _STDERR_CHARS).decode("utf-8", "replace")
+            return "infra", f"a layer of the sandbox could not be put on: {why}"
+        return child.how_it_ended(self._limits)
 
 
 class _Child:
@@ -236,11 +245,11 @@ class _Child:
         self._over = os.pidfd_open(pid) if pid else -1
         self._status: int | None = None
         self._usage_s = 0.0
-        self._began_s = self._began_cpu_s = 0.0
+        self._began_s = self._began_cpu_s = self._began_queued_s = 0.0
 
     def begin(self) -> None:
         """A case begins."""
-        self._began_s, self._began_cpu_s = time.monotonic(), self._cpu_s()
+        self._began_s, self._began_cpu_s, self._began_queued_s = time.monotonic(), self._cpu_s(), self._queued_s()
 
     def spent(self) -> tuple[float, float]:
         """(processor seconds, seconds of the wall clock) since the case began."""
@@ -266,25 +275,29 @@ class _Child:
     def _late(self, limits: Limits, cpu_s: float) -> tuple[str, str]:
         if cpu_s >= limits.cpu_s:
             return "timeout", f"no answer within {limits.cpu_s:g} s of processor time"
-        # With processes of its own, a program can keep itself from the processor.
-        if not limits.processes and cpu_s < limits.cpu_s / 2 and self._is_runnable():
+        # With processes of its own, a program can keep itself from the processor; its threads' time is in cpu_s.
+        starved = self._queued_s() - self._began_queued_s >= limits.wall_s / 2
+        if starved and cpu_s < limits.cpu_s / 2 and not limits.processes:
             return "infra", "the program did not get the processor"
         return "timeout", f"no answer within {limits.wall_s:g} s"
 
-    def _is_runnable(self) -> bool:
-        """Whether it waits for nothing but the processor."""
+    def _queued_s(self) -> float:
+        """How long its first thread was ready to run and another ran; 0 where the kernel does not count that."""
         try:
-            with open(f"/proc/{self.pid}/stat", encoding="utf-8", errors="replace") as file:
-                return file.read().rpartition(")")[2].split()[0] == "R"
+            file = os.open(f"/proc/{self.pid}/schedstat", os.O_RDONLY)
         except OSError:
-            return False
+            return 0.0
+        try:
+            return int(os.read(file, 100).split()[1]) / 1e9
+        except (OSError, IndexError):
+            return 0.0
+        finally:
+            os.close(file)
 
     def how_it_ended(self, limits: Limits) -> tuple[str, str]:
         """Status (`done` for a quiet end) and reason, of a child that ended by itself."""
         self._reap()
         code = os.waitstatus_to_exitcode(self._status or 0)
-        if code == _NOT_CONFINED:
-            return "infra", "a layer of the sandbox could not be put on"
         if code >= 0:
             return "fail" if code else "done", f"exit status {code}"
         if -code in (signal.SIGXCPU, signal.SIGKILL) and self._usage_s >= limits.cpu_s:

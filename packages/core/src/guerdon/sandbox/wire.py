@@ -16,12 +16,16 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO
+from io import RawIOBase
+from typing import Any
 
 HEADER = struct.Struct("<I")
 MAX_DEPTH = 200
 """Of containers within containers."""
+_MAX_ALIKE = 256
+"""Members of a set or keys of a dictionary with one hash: reading n of them takes n² steps, which is no work for us."""
 
 
 class Untransferable(Exception):  # noqa: N818 - says what the value is
@@ -113,6 +117,10 @@ def _plain(tagged: Any, depth: int) -> Any:
         real, imaginary = rest
         return complex(float(real), float(imaginary))
     values = [_plain(each, depth - 1) for each in rest]
+    if tag in ("d", "s", "z") and len(values) > _MAX_ALIKE:
+        hashes = Counter(map(hash, values[::2] if tag == "d" else values))
+        if hashes.most_common(1)[0][1] > _MAX_ALIKE:
+            raise ValueError("too many members with one hash")
     if tag == "d":
         return dict(zip(values[::2], values[1::2], strict=True))
     return _MAKE[tag](values) if tag in _MAKE else _unknown(tag)
@@ -131,9 +139,16 @@ def frame(message: Any) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def read_frame(source: BinaryIO) -> Any:
-    """The next message, or None at the end of the stream."""
-    header = source.read(HEADER.size)
-    if len(header) < HEADER.size:
-        return None
-    return json.loads(source.read(HEADER.unpack(header)[0]))
+def read_frame(source: RawIOBase) -> Any:
+    """The next message, and not a byte of what follows it; None at the end of the stream."""
+    header = _exactly(source, HEADER.size)
+    return json.loads(_exactly(source, HEADER.unpack(header)[0])) if len(header) == HEADER.size else None
+
+
+def _exactly(source: RawIOBase, size: int) -> bytearray:
+    """So many bytes, or fewer at the end of the stream."""
+    data = bytearray(size)
+    held = 0
+    while held < size and (count := source.readinto(memoryview(data)[held:])):
+        held += count
+    return data[:held]
