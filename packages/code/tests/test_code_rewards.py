@@ -68,6 +68,16 @@ def test_a_wrong_value_is_shown_beside_the_right_one(doubling):
     assert score.why == "0 of 4 tests passed; double(2) gave 2, not 4"
 
 
+def test_a_score_says_where_a_layer_was_missing(doubling, monkeypatch):
+    running.forget()
+    with Sandbox(workers=1, without=("landlock", "seccomp")) as bare:
+        monkeypatch.setattr(running, "default_sandbox", lambda: bare)
+        score = Outcome()(Rollout.of(doubling, doubling.reference))
+        on = ", ".join(bare.layers.on)
+    running.forget()
+    assert score.why == f"4 of 4 tests passed (confined by {on} alone)"
+
+
 def test_a_value_of_another_type_is_another_value(doubling):
     """2.0 * 2 is 4.0, where 4 is expected."""
     score = PassRate()(Rollout.of(doubling, fenced("def double(x): return x * 2 if isinstance(x, str) else x * 2.0")))
@@ -173,7 +183,7 @@ def test_compiling_runs_nothing(adding, code, value):
 
 @pytest.mark.parametrize("options", [{"fallback": "some"}, {"floor_s": 0}, {"output": "words"}, {"memory_mb": True}])
 def test_a_wrong_option_is_named(options):
-    with pytest.raises(ConfigError, match=r"code/outcome-v1\.\w+ is .*; accepted"):
+    with pytest.raises(ConfigError, match=r"code/outcome-v1\.\w+ is .*; (accepted|a whole number|a number)"):
         Outcome(**options)
 
 
@@ -203,6 +213,7 @@ def test_verpo_weighs_the_tests_of_the_sheets_first_example(doubling):
         [0.437272, 0.197146, 0.437272, 0.0], abs=1e-6
     )
     assert [score.dense["trajectory"].values[0] for score in scores] == [0.0] * 4
+    assert scores[1].parts["tests"].why == "2 of 4 tests passed; double('ab') gave 0, not 'abab'"
 
 
 def test_verpo_sees_every_turn(doubling):

@@ -114,7 +114,7 @@ def test_problems_that_ask_for_the_same_stay_in_one_split(tmp_path, doubling):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"levels": ("maps",)}, "levels has 'maps'; accepted are map, filter"),
+        ({"levels": ("maps",)}, r"levels\[0\] is 'maps'; accepted are 'map', 'filter'"),
         ({"levels": ()}, "one or more different ones"),
         ({"train_size": -1}, "train_size is -1"),
         ({"turns": 0}, "turns is 0"),

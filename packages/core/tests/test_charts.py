@@ -84,3 +84,8 @@ def test_a_single_step_is_a_dot_with_its_value():
 def test_a_title_tells_what_the_eye_sees():
     chart = line_chart("loss & co", [0, 1], {"loss": [2.0, 1.0]})
     assert "<title>loss &amp; co: loss from 2.000 to 1.000</title>" in chart
+
+
+def test_an_interval_of_none_or_all_ends_there_exactly():
+    assert wilson(0.0, 300)[0] == 0.0
+    assert wilson(1.0, 300)[1] == 1.0

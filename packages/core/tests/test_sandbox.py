@@ -256,10 +256,25 @@ def test_a_bug_of_ours_is_not_the_answers_fault(monkeypatch):
     assert "TypeError: 'NoneType' object is not callable" in outcome.error
 
 
-def test_layers_that_are_left_off_are_said_so():
-    with Sandbox(workers=1, without=("namespaces", "landlock", "seccomp")) as sandbox:
-        assert sandbox.layers.on == ("limits",)
-        assert values(sandbox.run([Calls("x = 1", ("x",))])[0]) == [1]
+def test_every_outcome_says_what_confined_it(sandbox):
+    [[outcome]] = sandbox.run([Calls("x = 1", ("x",))])
+    assert outcome.layers == sandbox.layers.on
+    with Sandbox(workers=1, without=("namespaces", "landlock", "seccomp")) as bare:
+        assert bare.layers.on == ("limits",)
+        [[outcome]] = bare.run([Calls("x = 1", ("x",))])
+    assert (outcome.value, outcome.layers) == (1, ("limits",))
+
+
+def test_the_environment_can_require_layers(monkeypatch):
+    from guerdon.sandbox import pool
+
+    monkeypatch.setattr(pool, "_DEFAULT", None)
+    monkeypatch.setenv("GUERDON_SANDBOX_REQUIRE", "landlock, seccomp")
+    assert pool.default_sandbox().require == ("landlock", "seccomp")
+    monkeypatch.setattr(pool, "_DEFAULT", None)
+    monkeypatch.setenv("GUERDON_SANDBOX_REQUIRE", "chroot")
+    with pytest.raises(ValueError, match="no layer 'chroot'"):
+        pool.default_sandbox()
 
 
 def test_nothing_of_it_is_left_behind(tmp_path):

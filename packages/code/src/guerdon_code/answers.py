@@ -20,7 +20,8 @@ def extract(text: str, fallback: Fallback = "whole") -> str:
     r"""The body of the last block that is fenced by lines of ```` ``` ```` and says `python`, `py`, or nothing.
 
     Fences are matched from top to bottom; a last block that is never closed counts, since a policy cut by its budget
-    may have finished the code. Time and memory are linear in `text`.
+    may have finished the code. A bare fence with nothing after it ends a block that was opened before the text began.
+    Time and memory are linear in `text`.
 
     Args:
         text: a completion of any length.
@@ -32,16 +33,20 @@ def extract(text: str, fallback: Fallback = "whole") -> str:
     ('x = 3', '')
     """
     body = None
-    opened: tuple[int, bool] | None = None
+    opened: re.Match[str] | None = None
     for fence in _FENCE.finditer(text):
         if opened is None:
-            opened = fence.end() + 1, fence["language"].lower() in _PYTHON
-        else:
-            if opened[1]:
-                body = text[opened[0] : fence.start()]
-            opened = None
-    if opened is not None and opened[1]:
-        body = text[opened[0] :]
+            opened = fence
+            continue
+        if opened["language"].lower() in _PYTHON:
+            body = text[opened.end() + 1 : fence.start()]
+        opened = None
+    if opened is not None and opened["language"].lower() in _PYTHON:
+        rest = text[opened.end() + 1 :]
+        if rest.strip() or opened["language"]:
+            body = rest
+        elif body is None:
+            body = text[: opened.start()]
     if body is not None:
         return body
     return text if fallback == "whole" else ""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
 
-from guerdon.errors import ConfigError
 from guerdon.protocols import Environment, Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.types import Example, Message, Prompt
+from guerdon_code import options
 from guerdon_code.problems import CodeProblem, StdioTest, ValueTest
 
 FENCE = "```python\n"
@@ -35,10 +35,9 @@ class CodeTask(Task):
     """How many tests the prompt shows; None for what the problems say themselves."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.turns, int) or self.turns < 1:
-            raise ConfigError(f"turns is {self.turns!r}; accepted is a whole number from 1")
-        if self.shown is not None and (not isinstance(self.shown, int) or self.shown < 0):
-            raise ConfigError(f"shown is {self.shown!r}; accepted is a whole number from 0, or null")
+        options.whole("turns", self.turns, 1)
+        if self.shown is not None:
+            options.whole("shown", self.shown, 0)
 
     @abstractmethod
     def load(self, split: Split) -> Sequence[CodeProblem]:
@@ -54,8 +53,7 @@ class CodeTask(Task):
         Raises:
             TaskError: the files are not there or not in order.
         """
-        if split not in get_args(Split):
-            raise ConfigError(f"split is {split!r}; accepted are 'train' and 'eval'")
+        options.one_of("split", split, get_args(Split))
         if split not in self._loaded:
             problems = self.load(split)
             if self.shown is not None:

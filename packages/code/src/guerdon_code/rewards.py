@@ -13,16 +13,18 @@ All rewards that run tests share their runs. Every test of every answer runs, wh
 
 from __future__ import annotations
 
+import math
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from guerdon.errors import ConfigError
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.sandbox import Call, Calls, Limits, default_sandbox
 from guerdon.sandbox import Outcome as Compiled
+from guerdon.sandbox.confine import LAYERS
 from guerdon.types import Group, Rollout, Score, Status
+from guerdon_code import options
 from guerdon_code.answers import FALLBACKS, Fallback, extract
 from guerdon_code.problems import CodeProblem
 from guerdon_code.stdout import RULES, Rule
@@ -61,13 +63,10 @@ class Tested(Reward, sees="rollout"):
     """How the output of whole programs is compared."""
 
     def __post_init__(self) -> None:
-        for name, accepted in (("fallback", FALLBACKS), ("output", RULES)):
-            if getattr(self, name) not in accepted:
-                raise ConfigError(f"{self.name}.{name} is {getattr(self, name)!r}; accepted are {', '.join(accepted)}")
-        for name in ("floor_s", "memory_mb"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-                raise ConfigError(f"{self.name}.{name} is {value!r}; accepted is a number above 0")
+        options.one_of(f"{self.name}.fallback", self.fallback, FALLBACKS)
+        options.one_of(f"{self.name}.output", self.output, RULES)
+        options.between(f"{self.name}.floor_s", self.floor_s, 0.0, math.inf)
+        options.whole(f"{self.name}.memory_mb", self.memory_mb, 16)
 
     @property
     def testing(self) -> Testing:
@@ -100,11 +99,13 @@ class Tested(Reward, sees="rollout"):
 
 
 def told(row: Sequence[Verdict]) -> str:
-    """How many tests passed, and what the first failure was."""
+    """How many tests passed, and what the first failure was; under which layers, where one is missing."""
     failed = [verdict for verdict in row if not verdict.passed]
     counted = f"{len(row) - len(failed)} of {len(row)} tests passed"
     text = f"{counted}; {failed[0].why}" if failed else counted
-    return text if len(text) <= _WHY_CHARS else f"{text[: _WHY_CHARS - 3]}..."
+    text = text if len(text) <= _WHY_CHARS else f"{text[: _WHY_CHARS - 3]}..."
+    layers = row[0].layers
+    return text if not layers or set(layers) == set(LAYERS) else f"{text} (confined by {', '.join(layers)} alone)"
 
 
 def status_of(row: Sequence[Verdict]) -> Status:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from guerdon.errors import ConfigError, TaskError
 from guerdon.protocols import Split
+from guerdon_code import options
 from guerdon_code.code_tasks import CodeTask
 from guerdon_code.generate import LEVELS, problems
 from guerdon_code.loaders import read_problems
@@ -37,14 +38,12 @@ class Generated(CodeTask):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "levels", tuple(self.levels))  # recipes say [..]
-        for level in self.levels:
-            if level not in LEVELS:
-                raise ConfigError(f"levels has {level!r}; accepted are {', '.join(LEVELS)}")
+        for place, level in enumerate(self.levels):
+            options.one_of(f"levels[{place}]", level, tuple(LEVELS))
         if not self.levels or len(set(self.levels)) < len(self.levels):
             raise ConfigError(f"levels is {self.levels!r}; one or more different ones are needed")
-        for name in ("train_size", "eval_size"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; accepted is a whole number from 0")
+        options.whole("train_size", self.train_size, 0)
+        options.whole("eval_size", self.eval_size, 0)
 
     @cached_property
     def _made(self) -> dict[str, list[CodeProblem]]:
@@ -69,8 +68,8 @@ class _Filed(CodeTask):
         super().__post_init__()
         if not 0.0 <= self.train_share <= 1.0:
             raise ConfigError(f"train_share is {self.train_share!r}; accepted is a number from 0 to 1")
-        if self.limit is not None and (not isinstance(self.limit, int) or self.limit < 1):
-            raise ConfigError(f"limit is {self.limit!r}; accepted is a whole number from 1, or null")
+        if self.limit is not None:
+            options.whole("limit", self.limit, 1)
 
     def _path(self) -> Path:
         raise NotImplementedError

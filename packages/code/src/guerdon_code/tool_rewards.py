@@ -27,6 +27,7 @@ from typing import Literal
 
 from guerdon.rewards import Reward
 from guerdon.types import Score
+from guerdon_code.options import between, interval, one_of, whole
 from guerdon_code.tool_calls import Call, Malformed, calls_in, shown
 from guerdon_code.tool_examples import ToolExample, gold_accepted, gold_calls
 from guerdon_code.tool_layout import CALL_OPEN, last_thought, layout_fault
@@ -39,7 +40,6 @@ from guerdon_code.tool_matching import (
     Rules,
     agreement,
 )
-from guerdon_code.tool_options import between, interval, one_of, whole
 from guerdon_code.tool_schedules import (
     CORRECTNESS_RANGE,
     FORMAT_RANGE,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Literal
 
 from guerdon.errors import ConfigError
-from guerdon_code.tool_options import one_of, whole
+from guerdon_code.options import one_of, whole
 
 Schedule = Literal["constant", "two_stage", "smooth", "smooth_printed"]
 SCHEDULES: tuple[Schedule, ...] = ("constant", "two_stage", "smooth", "smooth_printed")

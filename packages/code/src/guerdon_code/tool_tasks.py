@@ -19,9 +19,9 @@ from guerdon.errors import ConfigError, TaskError
 from guerdon.protocols import Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.types import Example, Prompt
+from guerdon_code.options import between, one_of, whole
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_loaders import bfcl_examples, jsonl_examples
-from guerdon_code.tool_options import between, one_of, whole
 from guerdon_code.tool_prompts import chat_prompt, completion
 from guerdon_code.tool_splits import Apart, Parted, part
 

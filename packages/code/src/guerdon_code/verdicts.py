@@ -39,6 +39,8 @@ class Verdict:
     """What differed or failed, for people and for feedback; empty for a test that passed."""
     cpu_s: float = 0.0
     """Processor seconds of the answer's part of it."""
+    layers: tuple[str, ...] = ()
+    """What confined the answer."""
 
     @property
     def ours(self) -> bool:
@@ -118,21 +120,22 @@ def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sa
         for test in problem.tests:
             if isinstance(test, StdioTest):
                 ran = next(outputs)
-                row.append(replace(_output_verdict(test, ran, testing.output), cpu_s=ran.cpu_s))
+                verdict = _output_verdict(test, ran, testing.output)
+                row.append(replace(verdict, cpu_s=ran.cpu_s, layers=ran.layers))
                 continue
             got = [next(values) for _ in _calls(test)]
             bad = next((each for each in got if not each.ok), None)
-            cpu_s = sum(each.cpu_s for each in got)
             if bad is not None:
-                row.append(Verdict(False, bad.status, bad.error, cpu_s))
+                verdict = Verdict(False, bad.status, bad.error)
             elif isinstance(test, ValueTest):
-                row.append(replace(_value_verdict(test, got[0].value), cpu_s=cpu_s))
+                verdict = _value_verdict(test, got[0].value)
             elif isinstance(test, ScriptTest):
-                row.append(Verdict(True, "ok", cpu_s=cpu_s))
+                verdict = Verdict(True, "ok")
             else:
                 values_got = tuple(each.value for each in got)
                 pending.append(_Pending(len(rows), len(row), test, values_got, problem.expected))
-                row.append(Verdict(False, "infra", "not judged", cpu_s))
+                verdict = Verdict(False, "infra", "not judged")
+            row.append(replace(verdict, cpu_s=sum(each.cpu_s for each in got), layers=got[0].layers))
         rows.append(row)
     if pending:
         _judge(pending, rows)
@@ -203,8 +206,8 @@ def _judge(pending: Sequence[_Pending], rows: list[list[Verdict]]) -> None:
     jobs = [Calls(of_one[0].expected, tuple(one.as_call() for one in of_one)) for of_one in by_answer.values()]
     for of_one, outcomes in zip(by_answer.values(), _ran(_judges(), jobs), strict=True):
         for one, outcome in zip(of_one, outcomes, strict=True):
-            cpu_s = rows[one.row][one.place].cpu_s
-            rows[one.row][one.place] = replace(_check_verdict(one.test, outcome), cpu_s=cpu_s)
+            ran, judged = rows[one.row][one.place], _check_verdict(one.test, outcome)
+            rows[one.row][one.place] = replace(judged, cpu_s=ran.cpu_s, layers=ran.layers)
 
 
 def _check_verdict(test: CheckTest, outcome: Outcome) -> Verdict:

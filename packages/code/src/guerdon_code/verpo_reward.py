@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from guerdon.rewards import Context, Reward, Scores
-from guerdon.types import Group, Rollout
+from guerdon.types import Group, Rollout, Score
 from guerdon_code import verpo
 from guerdon_code.answers import Fallback
 from guerdon_code.problems import CodeProblem
-from guerdon_code.rewards import code_of
+from guerdon_code.rewards import code_of, status_of, told
 from guerdon_code.verdicts import Testing, Verdict, verdicts
 from guerdon_code.verpo import Row, Rule, Settings
 
@@ -57,14 +57,22 @@ class Verpo(Reward, name="code/verpo-v1", bounds=(0.0, float("inf")), sees="grou
             for code in attempts(rollout, problem, self.fallback)
         ]
         rows = iter(verdicts(asked, Testing(floor_s=self.floor_s)))
-        scores = []
-        for group in groups:
-            matrix: list[list[Row]] = [
-                [_row(next(rows)) for _ in attempts(rollout, rollout.example_as(CodeProblem), self.fallback)]
-                for rollout in group.rollouts
-            ]
-            scores.append(verpo.scores(matrix, self._settings))
-        return scores
+        return [self._group([self._turns(rollout, rows) for rollout in group.rollouts]) for group in groups]
+
+    def _turns(self, rollout: Rollout, rows: Iterator[Sequence[Verdict]]) -> list[Sequence[Verdict]]:
+        return [next(rows) for _ in attempts(rollout, rollout.example_as(CodeProblem), self.fallback)]
+
+    def _group(self, turns: Sequence[Sequence[Sequence[Verdict]]]) -> list[Score]:
+        earned = verpo.scores([[_row(row) for row in each] for each in turns], self._settings)
+        return [_explained(score, each[-1]) for score, each in zip(earned, turns, strict=True)]
+
+
+def _explained(score: Score, last: Sequence[Verdict]) -> Score:
+    """The score, with what the tests said of the last attempt beside the share of them that passed."""
+    if not score.scored:
+        return score
+    tests = replace(score.parts["tests"], why=told(last), status=status_of(last))
+    return replace(score, parts={**score.parts, "tests": tests})
 
 
 def attempts(rollout: Rollout, problem: CodeProblem, fallback: Fallback = "whole") -> list[str]:

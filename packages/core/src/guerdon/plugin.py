@@ -51,3 +51,10 @@ def guerdon_transforms(register: Register) -> None:
     register("gate", f"{transforms}:gate", summary="let values above a threshold through")
     register("scale", f"{transforms}:scale", summary="multiply by a factor and add a shift")
     register("standardize", f"{transforms}:standardize", summary="centre, and divide by the standard deviation")
+
+
+@hookimpl
+def guerdon_checks(register: Register) -> None:
+    """What `guerdon doctor` looks at beside the installation itself."""
+    sandbox = "guerdon.diagnostics.confinement:sandbox"
+    register("sandbox", sandbox, summary="the layers that confine a program, each put to the test")

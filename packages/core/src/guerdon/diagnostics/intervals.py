@@ -35,4 +35,5 @@ def wilson(share: float, count: int, z: float = Z_95) -> tuple[float, float]:
         raise ValueError(f"wilson needs a share in [0, 1] of at least one, was given {share!r} of {count!r}")
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     centre, scale = share + z * z / (2 * count), 1 + z * z / count
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    low = 0.0 if share == 0.0 else max(0.0, (centre - spread) / scale)  # of 0 and 1, exactly; computed, nearly
+    return low, 1.0 if share == 1.0 else min(1.0, (centre + spread) / scale)

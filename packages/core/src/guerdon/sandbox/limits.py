@@ -49,6 +49,8 @@ class Outcome:
     """Processor seconds of the case."""
     wall_s: float = 0.0
     """Seconds of the wall clock of the case."""
+    layers: tuple[str, ...] = ()
+    """What confined it; see `guerdon.sandbox.confine`. Empty where nothing ran."""
 
     @property
     def ok(self) -> bool:

@@ -247,8 +247,8 @@ class _Batch:
         job = self._jobs[number]
         return 2 * len(job.cases) * ((job.limits or self._limits).wall_s + 1.0) + GRACE_S
 
-    def file(self, number: int, rows: Any) -> None:
-        """Take down what a server says of a job.
+    def file(self, number: int, rows: Any, layers: tuple[str, ...]) -> None:
+        """Take down what a server, which runs programs under these layers, says of a job.
 
         Raises:
             Malformed: it is not what a server says.
@@ -260,7 +260,7 @@ class _Batch:
         outcomes = []
         for row in rows:
             room -= len(row[1])
-            outcomes.append(_read_row(row, isinstance(job, Programs)) if room >= 0 else _TOO_MUCH)
+            outcomes.append(_read_row(row, isinstance(job, Programs), layers) if room >= 0 else _TOO_MUCH)
         self._rows[number] = outcomes
 
     def lost(self, server: _Server) -> None:
@@ -366,7 +366,7 @@ class _Server:
                 if self.layers is None:
                     self.layers = Layers(tuple(message["on"]), message["missing"], message["details"])
                 else:
-                    batch.file(self.flight[0], message)
+                    batch.file(self.flight[0], message, self.layers.on)
                     self.flight.popleft()
                 self.due = time.monotonic() + batch.longest_s(self.flight[0]) if self.flight else float("inf")
         except (Malformed, ValueError, KeyError, TypeError, IndexError):
@@ -447,7 +447,7 @@ def _packed(kwargs: Mapping[str, Any]) -> dict[str, str]:
     return {name: pack(value) for name, value in kwargs.items()}
 
 
-def _read_row(row: Any, program: bool) -> Outcome:
+def _read_row(row: Any, program: bool, layers: tuple[str, ...]) -> Outcome:
     status, text, error, cpu_s, wall_s = row
     if status not in ("ok", "fail", "timeout", "rejected", "truncated", "infra"):
         raise Malformed(f"no status {status!r}")
@@ -456,8 +456,8 @@ def _read_row(row: Any, program: bool) -> Outcome:
         try:
             value = text.encode("latin-1") if program else unpack(text)
         except (Malformed, UnicodeEncodeError) as problem:
-            return Outcome("fail", error=f"it wrote what is no value ({problem})", cpu_s=cpu_s, wall_s=wall_s)
-    return Outcome(status, value, str(error), float(cpu_s), float(wall_s))
+            status, value, error = "fail", None, f"it wrote what is no value ({problem})"
+    return Outcome(status, value, str(error), float(cpu_s), float(wall_s), layers)
 
 
 def _watch(selector: selectors.BaseSelector, server: _Server) -> None:
@@ -497,9 +497,13 @@ _DEFAULT_LOCK = threading.Lock()
 
 
 def default_sandbox() -> Sandbox:
-    """The process's own sandbox, made at first use."""
+    """The process's own sandbox, made at first use.
+
+    Layers named in the environment variable GUERDON_SANDBOX_REQUIRE (`namespaces,landlock,seccomp`, say) are required.
+    """
     global _DEFAULT
     with _DEFAULT_LOCK:
         if _DEFAULT is None:
-            _DEFAULT = Sandbox()
+            named = os.environ.get("GUERDON_SANDBOX_REQUIRE", "")
+            _DEFAULT = Sandbox(require=[name.strip() for name in named.split(",") if name.strip()])
         return _DEFAULT
