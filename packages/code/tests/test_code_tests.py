@@ -27,6 +27,7 @@ def only(source, entry_point="f"):
         ("assert 3 == candidate('ab')", "f('ab')", 3),
         ("assert f(f(1)) == -1, 'why'", "f(f(1))", -1),
         ("assert candidate([])", "bool(f([]))", True),
+        ("assert not candidate([])", "bool(f([]))", False),
         ("assert f() == None", "f()", None),
     ],
 )
@@ -41,7 +42,7 @@ def test_an_assert_of_a_value_becomes_call_and_value(line, call, expected):
     [
         ("assert abs(f(1.0) - 0.5) < 1e-6", ("f(1.0)",), "abs(_0 - 0.5) < 1e-06"),
         ("assert f(1) == f(2)", ("f(1)", "f(2)"), "_0 == _1"),
-        ("assert not f(3)", ("f(3)",), "not _0"),
+        ("assert not f(3) == 4", ("f(3)",), "not _0 == 4"),
         ("assert set(f(1)) == set((4, 5))", ("set(f(1))",), "_0 == set((4, 5))"),
         ("assert f(0) in [1, 2]", ("f(0)",), "_0 in [1, 2]"),
         ("assert f(0) == 10 ** 2", ("f(0)",), "_0 == 10 ** 2"),
@@ -137,6 +138,22 @@ def test_no_expected_value_reaches_the_answer():
     ((first, second),) = verdicts([(problem, look)])
     assert (first.passed, second.passed) == (False, False)
     assert verdicts([(problem, "def f(): return 'planted' 'value'")])[0][0].passed
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "bool = lambda x: True\ndef even(x): return False",
+        "import sys\ndef even(x):\n    frame = sys._getframe(1)\n"
+        "    while 'case' not in frame.f_locals: frame = frame.f_back\n"
+        "    return frame.f_locals['case'].startswith('bool')",
+    ],
+)
+def test_how_a_test_asks_does_not_say_what_it_expects(code):
+    """Where truth was asked for in one way and untruth in another, that was the answer; three problems of HumanEval."""
+    lines = ["assert even(2)", "assert not even(3)", "assert even(4)", "assert not even(5)"]
+    problem = problem_of({"id": "x", "question": "", "entry_point": "even", "asserts": lines}, "here")
+    assert sum(verdict.passed for verdict in verdicts([(problem, code)])[0]) == 2
 
 
 def test_tests_without_the_function_are_no_tests():

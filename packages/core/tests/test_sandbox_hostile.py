@@ -4,6 +4,7 @@ Two kinds of promises. Where rule one is enough (no expected value is inside, no
 matter. What confines a program is tested where the machine has the layer that does it, and skipped with the reason.
 """
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -302,11 +303,13 @@ def test_a_server_that_is_ended_is_replaced_and_the_answer_tried_again(sandbox):
 def test_no_zombie_is_left(sandbox):
     for _ in range(5):
         call(sandbox, "import os\ndef f(x): os._exit(3)")
-    states = [
-        Path(entry, "stat").read_text().rpartition(")")[2].split()[0]
-        for entry in Path("/proc").glob("[0-9]*")
-        if str(sandbox._pool[0].process.pid) == Path(entry, "stat").read_text().rpartition(")")[2].split()[1]
-    ]
+    ours = {str(os.getpid()), str(sandbox._pool[0].process.pid)}
+    states = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # others come and go
+            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+            states += [state] if parent in ours else []
+    assert states
     assert "Z" not in states
 
 

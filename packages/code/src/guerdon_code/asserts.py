@@ -127,8 +127,10 @@ def _split(statement: ast.Assert, names: set[str]) -> ValueTest | CheckTest | No
     check = taker.visit(ast.Expression(copy.deepcopy(statement.test)))
     if taker.stuck or _mentions(check, names):
         return None
-    if isinstance(check.body, ast.Name) and taker.calls:  # its truth is asked for, of whatever type it is
-        return ValueTest(call=f"bool({taker.calls[0]})", expected=pack(True))
+    denied = isinstance(check.body, ast.UnaryOp) and isinstance(check.body.op, ast.Not)
+    if isinstance(check.body.operand if denied else check.body, ast.Name):
+        # Its truth is asked for, of whatever type it is; and alike, for the answer sees how, and must not see which.
+        return ValueTest(call=f"bool({taker.calls[0]})", expected=pack(not denied))
     if (expected := _equals_literal(check.body)) is not None:
         return ValueTest(call=taker.calls[0], expected=expected, types=False)
     return CheckTest(calls=tuple(taker.calls), check=ast.unparse(check))

@@ -19,7 +19,7 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -260,7 +260,9 @@ class _Batch:
         outcomes = []
         for row in rows:
             room -= len(row[1])
-            outcomes.append(_read_row(row, isinstance(job, Programs), layers) if room >= 0 else _TOO_MUCH)
+            outcomes.append(
+                _read_row(row, isinstance(job, Programs), layers) if room >= 0 else replace(_TOO_MUCH, layers=layers)
+            )
         self._rows[number] = outcomes
 
     def lost(self, server: _Server) -> None:
