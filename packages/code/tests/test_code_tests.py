@@ -156,6 +156,18 @@ def test_how_a_test_asks_does_not_say_what_it_expects(code):
     assert sum(verdict.passed for verdict in verdicts([(problem, code)])[0]) == 2
 
 
+def test_what_a_script_expects_helps_with_no_call():
+    """An answer that looks for the script's table finds it where the script runs, and there alone."""
+    source = "assert f(7) == 'planted'\nfor x, y in {7: 'planted'}.items(): assert f(x) == y"
+    taken = take_apart(source, "f")
+    look = (
+        "import gc\ndef f(x):\n    seen = [s for o in gc.get_objects() if isinstance(o, list) for s in o]\n"
+        "    return 'planted' if any('plan' 'ted' in s for s in seen if isinstance(s, str)) else None"
+    )
+    problem = CodeProblem(id="x", question="", entry_point="f", tests=taken.tests)
+    assert [verdict.passed for verdict in verdicts([(problem, look)])[0]] == [False, True]
+
+
 def test_tests_without_the_function_are_no_tests():
     with pytest.raises(ValueError, match="no assert about the function"):
         take_apart("assert True\nassert g(1) == 2", "f")
@@ -229,6 +241,7 @@ def test_a_method_is_tested_through_its_class():
         (HUMANEVAL | {"test": "def check(candidate:"}, r"HumanEval's form: SyntaxError"),
         (LIVECODEBENCH | {"private_test_cases": "eJxrYJ"}, r"not JSON; unpack them"),
         (LIVECODEBENCH | {"metadata": "{}", "starter_code": ""}, r"no func_name"),
+        (OWN | {"tests": [{"kind": "check", "calls": [], "check": "True"}]}, r"calls"),
         ([1], r"line 1 is list; an object with named fields is needed"),
     ],
 )

@@ -34,7 +34,7 @@ class CheckTest(_Frozen):
     """What an assert says of the values of calls, evaluated where the answer never was."""
 
     kind: Literal["check"] = "check"
-    calls: tuple[str, ...]
+    calls: Annotated[tuple[str, ...], Field(min_length=1)]
     """Expressions over the answer's names; the value of the first is `_0` in `check`, and so on."""
     check: str
     """An expression that is to be true: `abs(_0 - 0.5) < 1e-6`."""

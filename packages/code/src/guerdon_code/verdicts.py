@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from guerdon.errors import SandboxError
 from guerdon.sandbox import Call, Calls, Equality, Job, Limits, Outcome, Programs, Sandbox, default_sandbox
@@ -99,34 +99,20 @@ def forget() -> None:
 
 
 def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sandbox) -> list[tuple[Verdict, ...]]:
-    jobs: list[Job] = []
-    places: list[tuple[int, int]] = []  # of each answer's job over functions, and over whole programs; -1 for none
-    for problem, code in asked:
-        limits = testing.limits(problem)
-        calls = tuple(call for test in problem.tests for call in _calls(test))
-        inputs = tuple(test.stdin for test in problem.tests if isinstance(test, StdioTest))
-        places.append((len(jobs) if calls else -1, len(jobs) + bool(calls) if inputs else -1))
-        if calls:
-            jobs.append(Calls(f"{code}\n\n{problem.given}" if problem.given else code, calls, limits))
-        if inputs:
-            jobs.append(Programs(code, inputs, limits))
-    outcomes = _ran(sandbox, jobs)
+    jobs = [_jobs(problem, code, testing.limits(problem)) for problem, code in asked]
+    outcomes = iter(_ran(sandbox, [job for mine in jobs for job in mine.values()]))
     pending: list[_Pending] = []
     rows: list[list[Verdict]] = []
-    for (problem, _), (called, run) in zip(asked, places, strict=True):
-        values = iter(outcomes[called] if called >= 0 else ())
-        outputs = iter(outcomes[run] if run >= 0 else ())
+    for (problem, _), mine in zip(asked, jobs, strict=True):
+        answered = {how: iter(next(outcomes)) for how in mine}
         row: list[Verdict] = []
         for test in problem.tests:
-            if isinstance(test, StdioTest):
-                ran = next(outputs)
-                verdict = _output_verdict(test, ran, testing.output)
-                row.append(replace(verdict, cpu_s=ran.cpu_s, layers=ran.layers))
-                continue
-            got = [next(values) for _ in _calls(test)]
+            got = [next(answered[_how(test)]) for _ in _cases(test)]
             bad = next((each for each in got if not each.ok), None)
             if bad is not None:
                 verdict = Verdict(False, bad.status, bad.error)
+            elif isinstance(test, StdioTest):
+                verdict = _output_verdict(test, got[0].value, testing.output)
             elif isinstance(test, ValueTest):
                 verdict = _value_verdict(test, got[0].value)
             elif isinstance(test, ScriptTest):
@@ -149,13 +135,32 @@ def _ran(sandbox: Sandbox, jobs: Sequence[Job]) -> list[list[Outcome]]:
         return [[Outcome("infra", error=str(error))] * len(job.cases) for job in jobs]
 
 
-def _calls(test: Test) -> tuple[str, ...]:
-    """The expressions whose values an answer is asked for."""
+def _jobs(problem: CodeProblem, code: str, limits: Limits) -> dict[str, Job]:
+    """An answer's jobs, one for each way in which its tests run."""
+    cases: dict[str, tuple[str, ...]] = {}
+    for test in problem.tests:
+        cases[_how(test)] = (*cases.get(_how(test), ()), *_cases(test))
+    module = f"{code}\n\n{problem.given}" if problem.given else code
+    return {
+        how: Programs(code, mine, limits) if how == "program" else Calls(module, mine, limits)
+        for how, mine in cases.items()
+    }
+
+
+def _how(test: Test) -> Literal["calls", "scripts", "program"]:
+    """Scripts run apart from calls: what they expect is open to the answer, and may be what a call is to give."""
+    if isinstance(test, StdioTest):
+        return "program"
+    return "scripts" if isinstance(test, ScriptTest) else "calls"
+
+
+def _cases(test: Test) -> tuple[str, ...]:
+    """What a sandbox is asked for a test: expressions whose values are wanted, or a program's stdin."""
     if isinstance(test, ValueTest):
         return (test.call,)
     if isinstance(test, CheckTest):
         return test.calls
-    return (f"exec({test.script!r}, globals())",) if isinstance(test, ScriptTest) else ()
+    return (f"exec({test.script!r}, globals())",) if isinstance(test, ScriptTest) else (test.stdin,)
 
 
 def _value_verdict(test: ValueTest, got: Any) -> Verdict:
@@ -166,12 +171,10 @@ def _value_verdict(test: ValueTest, got: Any) -> Verdict:
     return Verdict(False, "ok", f"{test.call} gave {_clipped(repr(got))}, not {_clipped(repr(expected))}")
 
 
-def _output_verdict(test: StdioTest, outcome: Outcome, rule: Rule) -> Verdict:
-    if not outcome.ok:
-        return Verdict(False, outcome.status, outcome.error)
-    if same_output(outcome.value, test.stdout, rule):
+def _output_verdict(test: StdioTest, got: bytes, rule: Rule) -> Verdict:
+    if same_output(got, test.stdout, rule):
         return Verdict(True, "ok")
-    wrote = _clipped(repr(outcome.value.decode("utf-8", "backslashreplace")))
+    wrote = _clipped(repr(got.decode("utf-8", "backslashreplace")))
     return Verdict(
         False, "ok", f"given {_clipped(repr(test.stdin))} it wrote {wrote}, not {_clipped(repr(test.stdout))}"
     )
