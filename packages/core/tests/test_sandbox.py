@@ -40,7 +40,7 @@ def test_each_call_gives_a_value(sandbox):
 
 
 def test_a_method_is_called_by_its_expression(sandbox):
-    code = "class Solution:\n    def add(self, a, b): return a + b"
+    code = "import sys\nclass Solution:\n    def add(self, a, b): return a + b + len(sys.argv) - 1"
     [outcomes] = sandbox.run([Calls(code, (Call("Solution().add", (1, 2)),))])
     assert values(outcomes) == [3]
 
