@@ -148,7 +148,9 @@ def test_a_file_is_not_there_for_the_next_answer(sandbox):
 def test_what_is_left_in_the_folder_troubles_nobody(sandbox, left):
     """It goes, and is no fault of ours: an answer cannot choose `infra`."""
     body = f"import os\ndef f(x):\n    left = os.listdir()\n    {left}\n    return left"
-    assert [call(sandbox, body).value, call(sandbox, f"{body}  # again").value] == [[], []]
+    for code in (body, f"{body}  # again"):
+        [[outcome]] = sandbox.run([Calls(code, ("f(1)",))], Limits(cpu_s=3.0))  # 2,500 folders take a quarter second
+        assert outcome.value == []
 
 
 def test_a_run_cannot_choose_what_the_next_run_of_the_program_is(sandbox):
