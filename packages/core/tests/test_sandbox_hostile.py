@@ -137,6 +137,30 @@ def test_a_file_is_not_there_for_the_next_answer(sandbox):
     assert [call(sandbox, body).value, call(sandbox, f"{body}  # again").value] == [[], []]
 
 
+@pytest.mark.parametrize(
+    "left",
+    [
+        "os.makedirs('a/b/c'); os.chmod('a/b', 0)",
+        "[(os.mkdir('d'), os.chdir('d')) for _ in range(2_500)]",
+        "os.chmod('.', 0)",
+    ],
+    ids=["nested", "deep", "closed"],
+)
+def test_what_is_left_in_the_folder_troubles_nobody(sandbox, left):
+    """It goes, and is no fault of ours: an answer cannot choose `infra`."""
+    body = f"import os\ndef f(x):\n    left = os.listdir()\n    {left}\n    return left"
+    for code in (body, f"{body}  # again"):
+        [[outcome]] = sandbox.run([Calls(code, ("f(1)",))], Limits(cpu_s=3.0))  # 2,500 folders take a quarter second
+        assert outcome.value == []
+
+
+def test_a_run_cannot_choose_what_the_next_run_of_the_program_is(sandbox):
+    """The first run keeps its compiled code for the others, on a descriptor that is closed before the code runs."""
+    code = "import os\ntry:\n    os.write(3, b'x')\n    print('open')\nexcept OSError:\n    print('closed')"
+    [outcomes] = sandbox.run([Programs(code, ("", "", ""))])
+    assert [outcome.value for outcome in outcomes] == [b"closed\n"] * 3
+
+
 # -- to get out -------------------------------------------------------------------------------------------------------
 
 

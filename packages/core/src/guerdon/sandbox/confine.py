@@ -109,6 +109,8 @@ def prepare(found: Confinement, folder: str, unwanted: tuple[str, ...] = ()) -> 
         found.no_processes = seccomp.no_processes()
     found.mapped_bytes = _mapped_bytes()
     found.ceilings = {kind: resource.getrlimit(kind)[1] for kind in _LIMITED}
+    for kind, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_STACK, STACK_BYTES)):
+        resource.setrlimit(kind, _within(found, kind, value, value))  # the same for all: children inherit them
 
 
 def _prepare_landlock(found: Confinement, folder: str) -> None:
@@ -170,8 +172,17 @@ def _trial(found: Confinement, layer: str) -> str:
     return "" if not code else os.strerror(code) if code > 0 else f"the trial ended by signal {-code}"
 
 
-def put_on(found: Confinement, *, cpu_s: float, memory_bytes: int, file_bytes: int, files: int, processes: int) -> None:
-    """Everything a child puts on, before any untrusted code. From here on it can only lose more.
+@dataclass(frozen=True)
+class Coat:
+    """What one answer's children put on, worked out in the server: a child's every step there copies memory."""
+
+    limits: tuple[tuple[int, tuple[int, int]], ...]
+    """Kind, and (soft, hard)."""
+    processes: int
+
+
+def coat(found: Confinement, *, cpu_s: float, memory_bytes: int, file_bytes: int, files: int, processes: int) -> Coat:
+    """Make ready what a child puts on.
 
     Args:
         found: the server's.
@@ -180,32 +191,38 @@ def put_on(found: Confinement, *, cpu_s: float, memory_bytes: int, file_bytes: i
         file_bytes: largest file, the captured streams included.
         files: open files.
         processes: further processes.
+    """
+    soft = int(cpu_s) + 1
+    memory = found.mapped_bytes + memory_bytes
+    wanted = [
+        (resource.RLIMIT_CPU, soft, soft + 1),  # the soft limit's signal can be caught
+        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
+        (resource.RLIMIT_NOFILE, files, files),
+    ]
+    if processes:
+        wanted.append((resource.RLIMIT_NPROC, processes + 1, processes + 1))
+    return Coat(tuple((kind, _within(found, kind, *pair)) for kind, *pair in wanted), processes)
+
+
+def _within(found: Confinement, kind: int, soft: int, hard: int) -> tuple[int, int]:
+    ceiling = found.ceilings[kind]
+    return (soft, hard) if ceiling == resource.RLIM_INFINITY else (min(soft, ceiling), min(hard, ceiling))
+
+
+def put_on(found: Confinement, ready: Coat) -> None:
+    """Everything a child puts on, before any untrusted code. From here on it can only lose more.
 
     Raises:
         OSError: a layer that could be put on at start cannot now.
     """
     libc = found.libc
     libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0)
-    soft = int(cpu_s) + 1
-    for kind, value, hard in (
-        (resource.RLIMIT_CPU, soft, soft + 1),  # the soft limit's signal can be caught
-        (resource.RLIMIT_AS, found.mapped_bytes + memory_bytes, None),
-        (resource.RLIMIT_FSIZE, file_bytes, None),
-        (resource.RLIMIT_NOFILE, files, None),
-        (resource.RLIMIT_CORE, 0, None),
-        (resource.RLIMIT_STACK, STACK_BYTES, None),
-        (resource.RLIMIT_NPROC, processes + 1, None),
-    ):
-        if kind == resource.RLIMIT_NPROC and not processes:
-            continue
-        ceiling = found.ceilings[kind]
-        most = value if hard is None else hard
-        if ceiling != resource.RLIM_INFINITY:
-            value, most = min(value, ceiling), min(most, ceiling)
-        resource.setrlimit(kind, (value, most))
+    for kind, pair in ready.limits:
+        resource.setrlimit(kind, pair)
     if "landlock" not in found.missing:
         landlock.restrict(libc, found.rules)
-    if found.no_processes and not processes:
+    if found.no_processes and not ready.processes:
         seccomp.install(found.no_processes, libc)
 
 

@@ -6,11 +6,15 @@ the *value* of a case, and those are compared elsewhere, with what was never her
 
 from __future__ import annotations
 
+import atexit
 import builtins
+import contextlib
 import gc
+import marshal
 import os
 import random
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from types import CodeType, ModuleType
@@ -24,6 +28,13 @@ type that cannot leave."""
 NAME = "answer"
 """Of the module that an answer is, and of its file in tracebacks."""
 _ERROR_CHARS = 500
+
+
+def get_ready() -> None:
+    """What is the same in every child, done once, in the server."""
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # as `site` would, which is not imported
+    sys.argv = [NAME]
+    random.seed(0)  # the same answer is to do the same: see `_LIBRARY` in the server
 
 
 def record(kind: bytes, text: str = "") -> bytes:
@@ -68,12 +79,21 @@ def _compiled(code: str, name: str, mode: str) -> CodeType:
     return compile(code, f"<{name}>", mode, dont_inherit=True)  # or this file's __future__ would be the answer's too
 
 
-def run_program(code: str) -> int:
-    """Run the code as `python FILE` would, and return its exit status."""
+def run_program(code: str, compiled: bytes = b"", keep: int = -1) -> int:
+    """Run the code as `python FILE` would, and return its exit status.
+
+    Args:
+        code: source.
+        compiled: what an earlier run of it kept, if any.
+        keep: a descriptor to write that to; closed before the code runs, which must not choose what the next run is.
+    """
     module = _module("__main__")
     status = 0
     try:
-        exec(_compiled(code, NAME, "exec"), module.__dict__)
+        program = marshal.loads(compiled) if compiled else _compiled(code, NAME, "exec")
+        if keep >= 0:
+            _keep(program, keep)
+        exec(program, module.__dict__)
     except SystemExit as error:
         status = _exit_status(error.code)
     except BaseException as error:  # noqa: BLE001 - as Python itself does
@@ -82,13 +102,20 @@ def run_program(code: str) -> int:
     return status
 
 
+def _keep(program: CodeType, place: int) -> None:
+    try:
+        with contextlib.suppress(ValueError, MemoryError, OSError):  # too much to be kept
+            body = marshal.dumps(program)
+            _write(place, HEADER.pack(len(body)) + body)
+    finally:
+        os.close(place)
+
+
 def end_program(status: int) -> None:
     """What Python does at its end: wait for threads, call what was registered, flush, let go of everything."""
-    import atexit
-    import threading
-
     try:
-        threading._shutdown()  # type: ignore[attr-defined]
+        if threading.active_count() > 1:
+            threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.__stdout__):
             if stream is not None and not getattr(stream, "closed", False):
@@ -103,9 +130,6 @@ def end_program(status: int) -> None:
 def _module(name: str) -> ModuleType:
     module = ModuleType(name)
     sys.modules[name] = module
-    sys.argv = [NAME]
-    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # as `site` would, which is not imported
-    random.seed(0)  # a fork draws anew, and the same answer is to do the same
     return module
 
 

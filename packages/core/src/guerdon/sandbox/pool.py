@@ -42,6 +42,7 @@ _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",  # an answer that prints a set says the same each time
+    "LD_BIND_NOW": "1",  # once, in the server, or every child looks up the same C functions
     **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")},
 }
 

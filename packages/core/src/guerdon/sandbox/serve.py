@@ -7,6 +7,7 @@ no expected values, no environment, no descriptors of ours. Standard library onl
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import select
@@ -20,14 +21,20 @@ from guerdon.sandbox.wire import HEADER, frame, read_frame
 
 _PRELOADED = (
     "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
-    "fractions", "functools", "hashlib", "heapq", "io", "itertools", "json", "math", "numbers", "operator", "queue",
-    "random", "re", "statistics", "string", "textwrap", "threading", "typing", "unicodedata",
+    "fractions", "functools", "heapq", "io", "itertools", "json", "math", "numbers", "operator", "queue",
+    "random", "re", "statistics", "string", "textwrap", "threading", "typing",
 )  # fmt: skip
-"""What answers import most: there at once in every child."""
+"""What answers import most: there at once in every child. (Each library that is mapped makes every fork dearer:
+OpenSSL, behind `hashlib`, by a twelfth.)"""
 _RECORDS_AT = 3
 """The descriptor of the private pipe, in a child."""
 _PIPE_BYTES = 2**16
 _STDERR_CHARS = 500
+
+_LIBRARY = ctypes.PyDLL(None, use_errno=True)
+"""For its `fork`: Python's own makes locks, threads and random numbers anew in the child, which copies some two hundred
+pages for it. The server has one thread, so that no lock is held by another, and random numbers are to be the same. (A
+program that may start processes does so by Python's own.)"""
 
 _Row = list[Any]
 """An outcome as it crosses: status, value as text, error, processor seconds, seconds of the wall clock."""
@@ -47,12 +54,13 @@ def main() -> None:
     os.chdir(folder)  # here, since an answer may close the folder to the next child
     for name in _PRELOADED:
         __import__(name)
+    inside.get_ready()
     confine.prepare(found, folder, unwanted)
     os.umask(0o077)
+    server = _Server(found, folder, nowhere)
     gc.collect()
     gc.freeze()
     sink.write(frame(found.describe()))
-    server = _Server(found, folder, nowhere)
     while (job := read_frame(source)) is not None:
         rows = server.run(job)
         try:
@@ -72,15 +80,18 @@ class _Server:
         self._first_process = os.getpid() == 1
         self._troubles, self._trouble = os.pipe2(os.O_NONBLOCK)
         self._limits = Limits()
+        self._bare_fork = _LIBRARY.fork
+        self._coats: dict[int, confine.Coat] = {}
 
     def run(self, job: dict[str, Any]) -> list[_Row]:
         """All cases of one answer."""
         self._limits = Limits(*job["limits"])
+        self._coats.clear()
         return self._programs(job) if job["programs"] else self._calls(job)
 
     def tidy(self) -> None:
         """End whatever is left over, and empty the folder."""
-        if self._first_process and (self._limits.processes or "seccomp" in self._found.missing):
+        if self._first_process and self._may_leave_processes:
             with contextlib.suppress(ProcessLookupError):  # nobody is left
                 os.kill(-1, signal.SIGKILL)
         while True:
@@ -90,6 +101,10 @@ class _Server:
             except ChildProcessError:
                 break
         folders.renew(self._folder)
+
+    @property
+    def _may_leave_processes(self) -> bool:
+        return bool(self._limits.processes) or "seccomp" in self._found.missing
 
     # -- calls: one child for all cases, begun anew after a case that ended it -------------------------------------
 
@@ -145,32 +160,37 @@ class _Server:
                 return status
         finally:
             records.close()
-            child.end()
+            child.end(self._may_leave_processes)
 
     # -- programs: a child for each case -----------------------------------------------------------------------------
 
     def _programs(self, job: dict[str, Any]) -> list[_Row]:
         rows = list[_Row]()
         late = 0
+        compiled = b""
         for text in job["cases"]:
             if late >= self._limits.timeouts:
                 rows.append(["timeout", "", f"not run: {late} cases before timed out", 0.0, 0.0])
                 continue
-            rows.append(self._one_run(job["code"], text))
+            keep = -1 if compiled or len(rows) + 1 == len(job["cases"]) else os.memfd_create("compiled")
+            rows.append(self._one_run(job["code"], text, compiled, keep))
             late += rows[-1][0] == "timeout"
+            if keep >= 0:
+                compiled = _kept(keep)
+                os.close(keep)
         return rows
 
-    def _one_run(self, code: str, text: str) -> _Row:
+    def _one_run(self, code: str, text: str, compiled: bytes, keep: int) -> _Row:
         streams = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
         try:
             given = text.encode("utf-8", "surrogatepass")
-            with os.fdopen(os.dup(streams[0]), "wb") as file:
-                file.write(given)
-            os.lseek(streams[0], 0, os.SEEK_SET)
-            child = self._fork(None, rest=0, streams=streams)
+            written = 0
+            while written < len(given):
+                written += os.pwrite(streams[0], given[written:], written)
+            child = self._fork(keep, rest=0, streams=streams)
             if child.pid == 0:
                 try:
-                    inside.end_program(inside.run_program(code))
+                    inside.end_program(inside.run_program(code, compiled, keep if keep < 0 else _RECORDS_AT))
                 finally:
                     os._exit(1)
             child.begin()
@@ -182,37 +202,53 @@ class _Server:
                     status, why = "ok", ""
                 spent = child.spent()
             finally:
-                child.end()
-            output, said = (self._captured(stream) for stream in streams[1:])
-            if len(output) >= self._limits.output_bytes or len(said) >= self._limits.output_bytes:
+                child.end(self._may_leave_processes)
+            wrote, said = (os.lseek(stream, 0, os.SEEK_END) for stream in streams[1:])
+            output = b""
+            if max(wrote, said) >= self._limits.output_bytes:
                 status, why = "truncated", f"more than {self._limits.output_bytes:,} bytes of output"
+            elif status == "ok":
+                output = os.pread(streams[1], wrote, 0)
             elif status == "fail":
-                tail = said.decode("utf-8", "replace").strip()[-_STDERR_CHARS:]
+                tail = os.pread(streams[2], said, 0).decode("utf-8", "replace").strip()[-_STDERR_CHARS:]
                 why = f"{why}: {tail}" if tail else why
-            return [status, output.decode("latin-1") if status == "ok" else "", why, *spent]
+            return [status, output.decode("latin-1"), why, *spent]
         finally:
             for stream in streams:
                 os.close(stream)
 
-    def _captured(self, stream: int) -> bytes:
-        os.lseek(stream, 0, os.SEEK_SET)
-        return os.read(stream, self._limits.output_bytes)
-
     # -- children ----------------------------------------------------------------------------------------------------
 
-    def _fork(self, pipe: int | None, rest: int, streams: list[int] | None = None) -> _Child:
-        """A confined child (its `pid` is 0 there), with nothing open but its streams and the pipe."""
-        pid = os.fork()
+    def _fork(self, pipe: int, rest: int, streams: list[int] | None = None) -> _Child:
+        """A confined child (its `pid` is 0 there), with nothing open but its streams and the pipe (-1 for none)."""
+        ready = self._coat(rest)
+        pid = self._bare_fork()
+        if pid < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
         if pid:
             return _Child(pid)
         try:
             os.setsid()
-            if pipe is not None:
+            if pipe >= 0:
                 os.dup2(pipe, _RECORDS_AT + 1)  # the number 3 may be its other end
             for number, stream in enumerate(streams or [self._nowhere] * 3):
                 os.dup2(stream, number)
+            confine.put_on(self._found, ready)
+            if pipe >= 0:
+                os.dup2(_RECORDS_AT + 1, _RECORDS_AT)
+            os.closerange(_RECORDS_AT + (pipe >= 0), 256)
+            gc.enable()
+        except BaseException as error:  # noqa: BLE001 - not confined: nothing may run
+            os.write(self._trouble, str(error).encode()[:_STDERR_CHARS])
+            os._exit(1)
+        return _Child(0)
+
+    def _coat(self, rest: int) -> confine.Coat:
+        ready = self._coats.get(rest)
+        if ready is None:
             limits = self._limits
-            confine.put_on(
+            ready = self._coats[rest] = confine.coat(
                 self._found,
                 cpu_s=limits.cpu_s * (rest + 1),
                 memory_bytes=limits.memory_bytes,
@@ -220,14 +256,7 @@ class _Server:
                 files=limits.files,
                 processes=limits.processes,
             )
-            if pipe is not None:
-                os.dup2(_RECORDS_AT + 1, _RECORDS_AT)
-            os.closerange(_RECORDS_AT + (pipe is not None), 256)
-            gc.enable()
-        except BaseException as error:  # noqa: BLE001 - not confined: nothing may run
-            os.write(self._trouble, str(error).encode()[:_STDERR_CHARS])
-            os._exit(1)
-        return _Child(0)
+        return ready
 
     def _how_it_ended(self, child: _Child) -> tuple[str, str]:
         """As the child itself says, unless it could not be confined: that is said on a pipe which no answer has."""
@@ -304,14 +333,14 @@ class _Child:
             return "timeout", f"no answer within {limits.cpu_s:g} s of processor time"
         return "fail", f"ended by signal {_signal_name(-code)}"
 
-    def end(self) -> None:
-        """Kill the child and its process group, and reap it."""
-        for end in (os.killpg, os.kill):
-            with contextlib.suppress(
-                ProcessLookupError, PermissionError
-            ):  # one that has not come to setsid has no group
-                end(self.pid, signal.SIGKILL)
-        self._reap()
+    def end(self, group: bool) -> None:
+        """Kill the child, and reap it; with it its process group, where it may have one."""
+        if group:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # it has not come to setsid, or is alone
+                os.killpg(self.pid, signal.SIGKILL)
+        if self._status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self._reap()
         os.close(self._over)
 
     def _reap(self) -> None:
@@ -326,6 +355,15 @@ class _Child:
             return time.clock_gettime((~self.pid << 3) | 2)  # Linux's processor clock of another process
         except OSError:  # it has ended
             return self._began_cpu_s
+
+
+def _kept(place: int) -> bytes:
+    """What a child kept of its compiled code; nothing, where it did not come to that."""
+    size = os.lseek(place, 0, os.SEEK_END)
+    if size < HEADER.size:
+        return b""
+    data = os.pread(place, size, 0)
+    return data[HEADER.size :] if HEADER.unpack_from(data)[0] == size - HEADER.size else b""
 
 
 class _Records:
