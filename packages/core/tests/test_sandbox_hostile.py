@@ -444,8 +444,16 @@ def test_the_next_answer_is_not_read_ahead(sandbox):
 @pytest.mark.parametrize("without", [(), ("landlock",), ("namespaces",), ("namespaces", "landlock")])
 def test_the_servers_memory_is_out_of_reach_whatever_is_missing(without):
     with Sandbox(workers=1, limits=TIGHT, without=without) as sandbox:
-        assert tried(sandbox, "open(f'/proc/{os.getppid()}/mem', 'r+b')") == "PermissionError"
+        assert tried(sandbox, "open(f'/proc/{os.getppid()}/mem', 'rb')") == "PermissionError"
         assert tried(sandbox, "open(f'/proc/{os.getppid()}/environ')") == "PermissionError"
+
+
+@pytest.mark.parametrize("knob", ["1/oom_score_adj", "1/autogroup", "1/coredump_filter", "sys/kernel/shmmax"])
+def test_the_kernels_knobs_cannot_be_turned(knob):
+    with Sandbox(workers=1, limits=TIGHT, without=("landlock",)) as sandbox:
+        if "own /proc" not in sandbox.layers.details.get("namespaces", ""):
+            pytest.skip("no /proc of its own here")
+        assert tried(sandbox, f"open('/proc/{knob}', 'w').write('5')") in ("OSError", "PermissionError")
 
 
 def test_there_are_no_privileges_to_use_whatever_is_missing():

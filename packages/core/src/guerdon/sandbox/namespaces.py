@@ -13,7 +13,7 @@ from pathlib import Path
 
 _NEW_MOUNTS, _NEW_IPC, _NEW_UTS = 0x00020000, 0x08000000, 0x04000000
 _NEW_USER, _NEW_PIDS, _NEW_NETWORK = 0x10000000, 0x20000000, 0x40000000
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 1, 2, 4, 8, 0x4000, 0x40000
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _READ_ONLY = 442, -100, 0x8000, 1
 MAX_FILES = 4096
 """In the folder, folders included."""
@@ -67,7 +67,7 @@ def furnish(libc: ctypes.CDLL, folder: str, size_bytes: int) -> list[str]:
     )
     done.append("folder in memory")
     try:
-        _mount(libc, b"proc", b"/proc", b"proc", flags | _MS_NOEXEC)
+        _mount(libc, b"proc", b"/proc", b"proc", flags | _MS_NOEXEC | _MS_RDONLY)
     except OSError:  # a container that hides parts of its own /proc may not show a whole one
         return done
     return [*done, "own /proc"]
