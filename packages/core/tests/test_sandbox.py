@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guerdon.errors import SandboxError
+from guerdon.errors import ConfigError, SandboxError
 from guerdon.sandbox import Call, Calls, Limits, Programs, Sandbox
 from guerdon.sandbox.wire import Untransferable
 
@@ -269,6 +269,16 @@ def test_an_unknown_layer_or_no_worker_is_a_mistake():
         Sandbox(workers=0)
 
 
+@pytest.mark.parametrize(
+    "limit", [{"files": 3}, {"cpu_s": 0.0}, {"wall_s": float("inf")}, {"timeouts": 0}, {"processes": -1}]
+)
+def test_a_limit_that_is_none_is_named(sandbox, limit):
+    (name,) = limit
+    job = Calls("x = 1", ("x",), Limits(**limit))
+    with pytest.raises(ConfigError, match=rf"Limits\.{name} is .*; accepted is a number from"):
+        sandbox.run([job])
+
+
 def test_a_missing_layer_that_is_required_stops_everything():
     with Sandbox(workers=1, without=("seccomp",), require=("seccomp",)) as sandbox:
         job = Calls("x = 1", ("x",))
@@ -277,10 +287,10 @@ def test_a_missing_layer_that_is_required_stops_everything():
 
 
 def test_a_bug_of_ours_is_not_the_answers_fault(monkeypatch):
-    from guerdon.sandbox import pool
+    from guerdon.sandbox import servers
 
     boot = "import sys; sys.path.append(sys.argv[1]); import guerdon.sandbox.serve as s; s._Server.run = None; s.main()"
-    monkeypatch.setattr(pool, "_BOOT", boot)
+    monkeypatch.setattr(servers, "_BOOT", boot)
     with Sandbox(workers=1) as sandbox:
         [[outcome]] = sandbox.run([Calls("x = 1", ("x",))])
     assert outcome.status == "infra"

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from guerdon.sandbox.equality import Equality
     from guerdon.sandbox.jobs import Call, Calls, Job, Programs
     from guerdon.sandbox.limits import Limits, Outcome
-    from guerdon.sandbox.pool import Layers, Sandbox, default_sandbox
+    from guerdon.sandbox.pool import Sandbox, default_sandbox
+    from guerdon.sandbox.servers import Layers
 
 _HOMES = {
     "Equality": "equality",
     **dict.fromkeys(("Call", "Calls", "Job", "Programs"), "jobs"),
     **dict.fromkeys(("Limits", "Outcome"), "limits"),
-    **dict.fromkeys(("Layers", "Sandbox", "default_sandbox"), "pool"),
+    **dict.fromkeys(("Sandbox", "default_sandbox"), "pool"),
+    "Layers": "servers",
 }
 
 __all__ = ["Call", "Calls", "Equality", "Job", "Layers", "Limits", "Outcome", "Programs", "Sandbox", "default_sandbox"]

@@ -33,7 +33,26 @@ class Limits:
     processes: int = 0
     """Further processes a program may start; threads are bounded by memory alone."""
     files: int = 64
-    """Open files, the program's own pipes and streams included."""
+    """Open files, the program's own pipes and streams included; at least 8."""
+
+    def mistake(self) -> str:
+        """What is wrong with these limits, in words; empty if nothing is."""
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value < float("inf"):
+                return f"Limits.{name} is {value!r}; accepted is a number from {least}"
+        return ""
+
+
+_LEAST = {
+    "cpu_s": 0.001,
+    "wall_s": 0.001,
+    "timeouts": 1,
+    "memory_bytes": 2**20,
+    "output_bytes": 1,
+    "processes": 0,
+    "files": 8,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,11 @@ import contextlib
 import ctypes
 import gc
 import os
-import select
 import signal
-import time
 from typing import Any
 
 from guerdon.sandbox import confine, folders, inside
+from guerdon.sandbox.children import Child, Records
 from guerdon.sandbox.limits import Limits
 from guerdon.sandbox.wire import HEADER, frame, read_frame
 
@@ -129,7 +128,7 @@ class _Server:
             finally:
                 os._exit(0)
         os.close(write_end)
-        records = _Records(read_end, self._limits.output_bytes)
+        records = Records(read_end, self._limits.output_bytes)
         loaded = False
         try:
             child.begin()
@@ -219,7 +218,7 @@ class _Server:
 
     # -- children ----------------------------------------------------------------------------------------------------
 
-    def _fork(self, pipe: int, rest: int, streams: list[int] | None = None) -> _Child:
+    def _fork(self, pipe: int, rest: int, streams: list[int] | None = None) -> Child:
         """A confined child (its `pid` is 0 there), with nothing open but its streams and the pipe (-1 for none)."""
         ready = self._coat(rest)
         pid = self._bare_fork()
@@ -227,7 +226,7 @@ class _Server:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
         if pid:
-            return _Child(pid)
+            return Child(pid)
         try:
             os.setsid()
             if pipe >= 0:
@@ -242,7 +241,7 @@ class _Server:
         except BaseException as error:  # noqa: BLE001 - not confined: nothing may run
             os.write(self._trouble, str(error).encode()[:_STDERR_CHARS])
             os._exit(1)
-        return _Child(0)
+        return Child(0)
 
     def _coat(self, rest: int) -> confine.Coat:
         ready = self._coats.get(rest)
@@ -258,103 +257,12 @@ class _Server:
             )
         return ready
 
-    def _how_it_ended(self, child: _Child) -> tuple[str, str]:
+    def _how_it_ended(self, child: Child) -> tuple[str, str]:
         """As the child itself says, unless it could not be confined: that is said on a pipe which no answer has."""
         with contextlib.suppress(BlockingIOError):
             why = os.read(self._troubles, _STDERR_CHARS).decode("utf-8", "replace")
             return "infra", f"a layer of the sandbox could not be put on: {why}"
         return child.how_it_ended(self._limits)
-
-
-class _Child:
-    """A child and its clocks."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._over = os.pidfd_open(pid) if pid else -1
-        self._status: int | None = None
-        self._usage_s = 0.0
-        self._began_s = self._began_cpu_s = self._began_queued_s = 0.0
-
-    def begin(self) -> None:
-        """A case begins."""
-        self._began_s, self._began_cpu_s, self._began_queued_s = time.monotonic(), self._cpu_s(), self._queued_s()
-
-    def spent(self) -> tuple[float, float]:
-        """(processor seconds, seconds of the wall clock) since the case began."""
-        return max(0.0, self._cpu_s() - self._began_cpu_s), time.monotonic() - self._began_s
-
-    def wait(self, limits: Limits, pipe: int = -1) -> tuple[str, str]:
-        """Until the child has ended (`ended`), the pipe can be read (`ready`), or the case's time is up."""
-        poll = select.poll()
-        poll.register(self._over, select.POLLIN)
-        if pipe >= 0:
-            poll.register(pipe, select.POLLIN)
-        while True:
-            cpu_s, wall_s = self.spent()
-            left_s = min(limits.cpu_s - cpu_s, limits.wall_s - wall_s)
-            if left_s <= 0:
-                return self._late(limits, cpu_s)
-            ready = dict(poll.poll(max(1, int(1000 * left_s) + 1)))
-            if pipe in ready:
-                return "ready", ""
-            if ready:
-                return "ended", ""
-
-    def _late(self, limits: Limits, cpu_s: float) -> tuple[str, str]:
-        if cpu_s >= limits.cpu_s:
-            return "timeout", f"no answer within {limits.cpu_s:g} s of processor time"
-        # With processes of its own, a program can keep itself from the processor; its threads' time is in cpu_s.
-        starved = self._queued_s() - self._began_queued_s >= limits.wall_s / 2
-        if starved and cpu_s < limits.cpu_s / 2 and not limits.processes:
-            return "infra", "the program did not get the processor"
-        return "timeout", f"no answer within {limits.wall_s:g} s"
-
-    def _queued_s(self) -> float:
-        """How long its first thread was ready to run and another ran; 0 where the kernel does not count that."""
-        try:
-            file = os.open(f"/proc/{self.pid}/schedstat", os.O_RDONLY)
-        except OSError:
-            return 0.0
-        try:
-            return int(os.read(file, 100).split()[1]) / 1e9
-        except (OSError, IndexError):
-            return 0.0
-        finally:
-            os.close(file)
-
-    def how_it_ended(self, limits: Limits) -> tuple[str, str]:
-        """Status (`done` for a quiet end) and reason, of a child that ended by itself."""
-        self._reap()
-        code = os.waitstatus_to_exitcode(self._status or 0)
-        if code >= 0:
-            return "fail" if code else "done", f"exit status {code}"
-        if -code in (signal.SIGXCPU, signal.SIGKILL) and self._usage_s >= limits.cpu_s:
-            return "timeout", f"no answer within {limits.cpu_s:g} s of processor time"
-        return "fail", f"ended by signal {_signal_name(-code)}"
-
-    def end(self, group: bool) -> None:
-        """Kill the child, and reap it; with it its process group, where it may have one."""
-        if group:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # it has not come to setsid, or is alone
-                os.killpg(self.pid, signal.SIGKILL)
-        if self._status is None:
-            os.kill(self.pid, signal.SIGKILL)
-            self._reap()
-        os.close(self._over)
-
-    def _reap(self) -> None:
-        if self._status is None:
-            _, self._status, usage = os.wait4(self.pid, 0)
-            self._usage_s = usage.ru_utime + usage.ru_stime
-
-    def _cpu_s(self) -> float:
-        if self._status is not None:
-            return self._usage_s
-        try:
-            return time.clock_gettime((~self.pid << 3) | 2)  # Linux's processor clock of another process
-        except OSError:  # it has ended
-            return self._began_cpu_s
 
 
 def _kept(place: int) -> bytes:
@@ -366,36 +274,6 @@ def _kept(place: int) -> bytes:
     return data[HEADER.size :] if HEADER.unpack_from(data)[0] == size - HEADER.size else b""
 
 
-class _Records:
-    """The private pipe, read record by record."""
-
-    def __init__(self, pipe: int, max_bytes: int) -> None:
-        self._pipe, self._max_bytes = pipe, max_bytes
-        self._held = bytearray()
-
-    def next(self, child: _Child, limits: Limits) -> bytes | tuple[str, str]:
-        """The next record; or what came instead of it, and why."""
-        while True:
-            if len(self._held) >= HEADER.size:
-                size = HEADER.unpack_from(self._held)[0]
-                if size > self._max_bytes:
-                    return "truncated", f"a value of more than {self._max_bytes:,} bytes as text"
-                if len(self._held) >= HEADER.size + size:
-                    body = bytes(self._held[HEADER.size : HEADER.size + size])
-                    del self._held[: HEADER.size + size]
-                    return body
-            got, why = child.wait(limits, self._pipe)
-            if got != "ready":
-                return got, why
-            data = os.read(self._pipe, _PIPE_BYTES)
-            if not data:  # closed by its end, or on purpose
-                return child.wait(limits)
-            self._held += data
-
-    def close(self) -> None:
-        os.close(self._pipe)
-
-
 def _read_record(kind: bytes, text: str) -> list[str]:
     """Status, value as text, and error."""
     if kind == inside.VALUE:
@@ -403,10 +281,3 @@ def _read_record(kind: bytes, text: str) -> list[str]:
     if kind == inside.ODD:
         return ["rejected", "", text]
     return ["fail", "", text or "it failed" if kind == inside.ERROR else "it wrote on the sandbox's own pipe"]
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
