@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from guerdon.errors import SandboxError
 from guerdon_code.problems import CodeProblem
-from guerdon_code.verdicts import Testing, forget, verdicts
+from guerdon_code.verdicts import Testing, verdicts
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ def proven(
     known = [problem for problem in problems if problem.reference]
     asked = [(problem, problem.reference) for problem in known]
     first = verdicts(asked, testing)
-    forget()  # or the second run would be the first, remembered
-    second = verdicts(asked, testing)
+    second = verdicts(asked, testing, anew=True)
     kept: dict[str, CodeProblem] = {}
     dropped: list[Dropped] = []
     for problem, *rows in zip(known, first, second, strict=True):

@@ -72,6 +72,8 @@ def verdicts(
     asked: Sequence[tuple[CodeProblem, str]],
     testing: Testing = Testing(),
     sandbox: Sandbox | None = None,
+    *,
+    anew: bool = False,
 ) -> list[tuple[Verdict, ...]]:
     """One verdict per test, in the problem's order, for each (problem, code).
 
@@ -81,9 +83,10 @@ def verdicts(
         asked: what to test; at most a batch.
         testing: limits and comparison.
         sandbox: where; None for the process's own.
+        anew: run them though their verdicts are remembered.
     """
     keys = [(problem.fingerprint, code, testing) for problem, code in asked]
-    found = {key: kept for key in keys if (kept := _KEPT.get(key)) is not None}
+    found = {} if anew else {key: kept for key in keys if (kept := _KEPT.get(key)) is not None}
     new = {key: answer for key, answer in zip(keys, asked, strict=True) if key not in found}
     ran = _run(list(new.values()), testing, sandbox or default_sandbox())
     for key, row in zip(new, ran, strict=True):
