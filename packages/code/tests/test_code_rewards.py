@@ -10,6 +10,7 @@ from guerdon.rewards import Context
 from guerdon.sandbox import Sandbox
 from guerdon.types import Group, Rollout, Segment
 from guerdon_code import verdicts as running
+from guerdon_code.problems import ScriptTest
 from guerdon_code.rewards import Compiles, Format, Outcome, PassRate, code_of
 from guerdon_code.verpo_reward import Verpo, attempts
 
@@ -76,6 +77,12 @@ def test_a_score_says_where_a_layer_was_missing(doubling, monkeypatch):
         on = ", ".join(bare.layers.on)
     running.forget()
     assert score.why == f"4 of 4 tests passed (confined by {on} alone)"
+
+
+def test_a_score_says_how_many_of_its_tests_are_of_low_trust(doubling):
+    script = ScriptTest(script="for x in range(3): assert double(x) == 2 * x")
+    problem = doubling.model_copy(update={"tests": (*doubling.tests, script)})
+    assert Outcome()(Rollout.of(problem, doubling.reference)).why == "5 of 5 tests passed (1 of low trust)"
 
 
 def test_a_value_of_another_type_is_another_value(doubling):

@@ -102,6 +102,8 @@ def told(row: Sequence[Verdict]) -> str:
     """How many tests passed, and what the first failure was; under which layers, where one is missing."""
     failed = [verdict for verdict in row if not verdict.passed]
     counted = f"{len(row) - len(failed)} of {len(row)} tests passed"
+    if doubtful := sum(verdict.low_trust for verdict in row):
+        counted += f" ({doubtful} of low trust)"
     text = f"{counted}; {failed[0].why}" if failed else counted
     text = text if len(text) <= _WHY_CHARS else f"{text[: _WHY_CHARS - 3]}..."
     layers = row[0].layers

@@ -41,6 +41,8 @@ class Verdict:
     """Processor seconds of the answer's part of it."""
     layers: tuple[str, ...] = ()
     """What confined the answer."""
+    low_trust: bool = False
+    """It passed a test that it could have passed by finding out what was expected (`ScriptTest`)."""
 
     @property
     def ours(self) -> bool:
@@ -119,7 +121,7 @@ def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sa
             elif isinstance(test, ValueTest):
                 verdict = _value_verdict(test, got[0].value)
             elif isinstance(test, ScriptTest):
-                verdict = Verdict(True, "ok")
+                verdict = Verdict(True, "ok", low_trust=True)
             else:
                 values_got = tuple(each.value for each in got)
                 pending.append(_Pending(len(rows), len(row), test, values_got, problem.expected))
