@@ -165,6 +165,21 @@ def test_a_value_that_cannot_leave_is_rejected(doubling):
     assert Outcome()(Rollout.of(doubling, "def double(x): return object()")).status == "rejected"
 
 
+def test_what_we_failed_to_run_is_tried_once_more(doubling, monkeypatch):
+    from guerdon.errors import SandboxError
+
+    running.forget()
+    failures = iter([True])
+
+    def run(self, jobs, limits=None, real=Sandbox.run):
+        if next(failures, False):
+            raise SandboxError("not now")
+        return real(self, jobs, limits)
+
+    monkeypatch.setattr(Sandbox, "run", run)
+    assert Outcome()(Rollout.of(doubling, doubling.reference)).value == 1.0
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -24,6 +24,8 @@ from guerdon_code.stdout import Rule, same_output
 
 SLOWER = 4.0
 """An answer may take so many times the reference's processor time (EvalPlus)."""
+RETRIES = 1
+"""How often an answer is run again whose tests could not all be run."""
 _SHOWN_CHARS = 120
 
 
@@ -79,7 +81,8 @@ def verdicts(
 ) -> list[tuple[Verdict, ...]]:
     """One verdict per test, in the problem's order, for each (problem, code).
 
-    Every test runs, whatever the others came to. Equal answers to a problem are run once, and remembered.
+    Every test runs, whatever the others came to. Equal answers to a problem are run once, and remembered; one that we
+    failed to run is tried once more.
 
     Args:
         asked: what to test; at most a batch.
@@ -90,11 +93,15 @@ def verdicts(
     keys = [(problem.fingerprint, code, testing) for problem, code in asked]
     found = {} if anew else {key: kept for key in keys if (kept := _KEPT.get(key)) is not None}
     new = {key: answer for key, answer in zip(keys, asked, strict=True) if key not in found}
-    ran = _run(list(new.values()), testing, sandbox or default_sandbox())
-    for key, row in zip(new, ran, strict=True):
-        found[key] = row
-        if not any(verdict.ours for verdict in row):
-            _KEPT.put(key, row)
+    where = sandbox or default_sandbox()
+    for _ in range(1 + RETRIES):
+        for key, row in zip(new, _run(list(new.values()), testing, where), strict=True):
+            found[key] = row
+            if not any(verdict.ours for verdict in row):
+                _KEPT.put(key, row)
+        new = {key: answer for key, answer in new.items() if any(verdict.ours for verdict in found[key])}
+        if not new:
+            break
     return [found[key] for key in keys]
 
 
