@@ -307,3 +307,10 @@ def test_all_of_humaneval_can_be_solved_and_almost_all_is_taken_apart():
 def test_all_of_the_real_mbpp_can_be_solved(data_dir):
     kept, dropped = proven(read_problems(data_dir / "mbpp_sanitized.jsonl"))
     assert (len(kept), sum(len(problem.tests) for problem in kept), dropped) == (320, 991, [])
+
+
+def test_a_problem_with_other_tests_is_another_problem(doubling):
+    """Verdicts are remembered by a problem's fingerprint."""
+    fewer = doubling.model_copy(update={"tests": doubling.tests[:1]})
+    assert doubling.fingerprint != fewer.fingerprint
+    assert [len(row) for row in verdicts([(doubling, doubling.reference), (fewer, doubling.reference)])] == [4, 1]
