@@ -297,6 +297,11 @@ def test_the_latest_checkpoint_is_found_by_number(tmp_path):
         find_checkpoint(tmp_path, Path("step-000013"))
 
 
+def test_a_run_folder_without_resume_is_known_for_one(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("name: mine\n")
+    assert "is a run's folder; go on with it by --resume" in run("train", str(tmp_path), code=2)
+
+
 def test_report_of_what_is_no_run_says_so(tmp_path):
     assert "holds no run" in run("report", str(tmp_path), code=2)
 

@@ -208,3 +208,17 @@ def test_a_call_holds_a_reward_to_its_bounds():
 
     with pytest.raises(BoundsError):
         two(Rollout.of(Example(id="1"), "x"))
+
+
+def test_a_setting_that_cannot_be_used_here_is_not_called_a_bug():
+    @reward
+    def needs(rollout):
+        raise ConfigError("there is no such layer on this machine")
+
+    class Needs(Reward):
+        def score(self, rollout):
+            raise ConfigError("there is no such layer on this machine")
+
+    for each in (needs, Needs()):
+        with pytest.raises(ConfigError, match=r"^there is no such layer on this machine$"):
+            each(Rollout.of(Example(id="1"), "x"))

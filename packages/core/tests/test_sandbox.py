@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guerdon.errors import ConfigError, SandboxError
+from guerdon.errors import ConfigError
 from guerdon.sandbox import Call, Calls, Limits, Programs, Sandbox
 from guerdon.sandbox.wire import Untransferable
 
@@ -282,7 +282,9 @@ def test_a_limit_that_is_none_is_named(sandbox, limit):
 def test_a_missing_layer_that_is_required_stops_everything():
     with Sandbox(workers=1, without=("seccomp",), require=("seccomp",)) as sandbox:
         job = Calls("x = 1", ("x",))
-        with pytest.raises(SandboxError, match="lacks what is required of it here: seccomp: not asked for"):
+        with pytest.raises(ConfigError, match="lacks what is required of it here: seccomp: not asked for"):
+            sandbox.check()
+        with pytest.raises(ConfigError, match="lacks what is required of it here: seccomp: not asked for"):
             sandbox.run([job])
 
 
@@ -313,8 +315,8 @@ def test_the_environment_can_require_layers(monkeypatch):
     monkeypatch.setenv("GUERDON_SANDBOX_REQUIRE", "landlock, seccomp")
     assert pool.default_sandbox().require == ("landlock", "seccomp")
     monkeypatch.setattr(pool, "_DEFAULT", None)
-    monkeypatch.setenv("GUERDON_SANDBOX_REQUIRE", "chroot")
-    with pytest.raises(ValueError, match="no layer 'chroot'"):
+    monkeypatch.setenv("GUERDON_SANDBOX_REQUIRE", "chroot landlock")
+    with pytest.raises(ConfigError, match="GUERDON_SANDBOX_REQUIRE has 'chroot'; accepted are limits, namespaces"):
         pool.default_sandbox()
 
 

@@ -76,3 +76,16 @@ def test_the_command_says_what_to_do_next(tmp_path):
 )
 def test_a_plugin_asks_for_the_core_versions_that_promise_to_work_alike(version, expected):
     assert _core_range(version) == expected
+
+
+def test_an_installed_distribution_is_not_started_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("guerdon.cli.new._is_installed", lambda distribution: distribution == "guerdon-sql")
+    result = CliRunner().invoke(main, ["new", "sql", "--dir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "guerdon-sql is installed already" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_can_be_written_that_is_said():
+    with pytest.raises(ConfigError, match="cannot write '/proc/nope/guerdon-ok"):
+        scaffold("ok", Path("/proc/nope"))

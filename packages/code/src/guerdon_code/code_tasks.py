@@ -11,6 +11,7 @@ from typing import get_args
 
 from guerdon.protocols import Environment, Split, Task
 from guerdon.rewards.base import Reward
+from guerdon.sandbox import default_sandbox
 from guerdon.types import Example, Message, Prompt
 from guerdon_code import options
 from guerdon_code.problems import CodeProblem, StdioTest, ValueTest
@@ -52,9 +53,11 @@ class CodeTask(Task):
 
         Raises:
             TaskError: the files are not there or not in order.
+            ConfigError: the sandbox lacks a layer that is required of it.
         """
         options.one_of("split", split, get_args(Split))
         if split not in self._loaded:
+            default_sandbox().check()  # what is wrong with it should be said now, not by every score
             problems = self.load(split)
             if self.shown is not None:
                 problems = [each.model_copy(update={"shown": min(self.shown, len(each.tests))}) for each in problems]

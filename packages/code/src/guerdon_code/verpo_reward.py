@@ -71,8 +71,8 @@ def _explained(score: Score, last: Sequence[Verdict]) -> Score:
     """The score, with what the tests said of the last attempt beside the share of them that passed."""
     if not score.scored:
         return score
-    tests = replace(score.parts["tests"], why=told(last), status=status_of(last))
-    return replace(score, parts={**score.parts, "tests": tests})
+    why, status = told(last), status_of(last)
+    return replace(score, parts={name: replace(part, why=why, status=status) for name, part in score.parts.items()})
 
 
 def attempts(rollout: Rollout, problem: CodeProblem, fallback: Fallback = "whole") -> list[str]:

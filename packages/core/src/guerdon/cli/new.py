@@ -7,7 +7,7 @@ filled in. `examples/guerdon-hello` is what it writes for the name `hello`; a te
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -28,6 +28,9 @@ _SUFFIX = ".tmpl"
 )
 def command(name: str, parent: Path) -> None:
     """Start a plugin distribution guerdon-NAME: one reward, one task, a test that passes."""
+    taken = f"guerdon-{name.removeprefix('guerdon-')}"
+    if _is_installed(taken):
+        raise ConfigError(f"{taken} is installed already, and would be replaced; choose another name")
     folder = scaffold(name, parent)
     click.echo(f"{folder} is ready. Next:\n  python -m pip install -e '{folder}[test]'\n  python -m pytest {folder}")
 
@@ -43,7 +46,7 @@ def scaffold(name: str, parent: Path) -> Path:
         The distribution's folder.
 
     Raises:
-        ConfigError: the name is not one, or the folder exists and is not empty.
+        ConfigError: the name is not one, or the folder is not empty or cannot be written.
     """
     domain = name.removeprefix("guerdon-")
     if not _DOMAIN.fullmatch(domain):
@@ -57,9 +60,20 @@ def scaffold(name: str, parent: Path) -> Path:
     names = {"domain": domain, "module": module, "core": _core_range(version("guerdon"))}
     for path, text in _templates(files("guerdon.cli") / "template"):
         target = folder / path.replace("package", module).replace("domain", domain.replace("-", "_"))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(Template(text).substitute(names), encoding="utf-8")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(Template(text).substitute(names), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot write {str(target)!r}: {error.strerror}; choose another --dir") from error
     return folder
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _templates(folder: Traversable, prefix: str = "") -> list[tuple[str, str]]:

@@ -54,6 +54,8 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     try:
         found = catalog().load("recipes", str(source))
     except UnknownName:
+        if (path / "recipe.yaml").is_file():
+            raise ConfigError(f"{str(path)!r} is a run's folder; go on with it by --resume") from None
         if path.is_dir():
             raise ConfigError(f"{str(path)!r} holds no run: there is no recipe.yaml in it") from None
         if path.is_file():

@@ -121,6 +121,8 @@ class Reward:
         for index, rollout in enumerate(group.rollouts):
             try:
                 scores.append(self.score(rollout))
+            except ConfigError:
+                raise
             except Exception as error:
                 raise raised(self, error, f"rollout {index} of example {rollout.example.id!r}") from error
         return scores
@@ -131,7 +133,7 @@ class Reward:
         for group in groups:
             try:
                 scores.append(self.score_group(group))
-            except RewardError:
+            except (RewardError, ConfigError):
                 raise
             except Exception as error:
                 raise raised(self, error, f"the group of example {group.example.id!r}") from error
@@ -242,10 +244,11 @@ def evaluated(reward: Reward, groups: Sequence[Group], context: Context) -> Scor
 
     Raises:
         RewardError: as `Context.scores`.
+        ConfigError: the reward was set up as it cannot be used here.
     """
     try:
         return checked(reward, groups, reward.score_batch(groups, context))
-    except RewardError:
+    except (RewardError, ConfigError):  # the latter is no bug: a setting that only the machine can judge
         raise
     except Exception as error:
         raise raised(reward, error, f"a batch of {len(groups)} groups") from error
@@ -312,7 +315,7 @@ class FunctionReward(Reward, sees="rollout"):
             for rollout in group.rollouts:
                 result = function(rollout)
                 scores.append(result if isinstance(result, Score) else Score(float(result)))
-        except RewardError:
+        except (RewardError, ConfigError):
             raise
         except Exception as error:
             raise raised(self, error, f"rollout {len(scores)} of example {group.example.id!r}") from error

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
-from guerdon.errors import SandboxError
+from guerdon.errors import ConfigError, SandboxError
 from guerdon.sandbox.batches import Batch
 from guerdon.sandbox.confine import LAYERS
 from guerdon.sandbox.jobs import Job
@@ -67,8 +67,8 @@ class Sandbox:
         """One list of outcomes per job, one outcome per case, in order. Equal jobs run once.
 
         Raises:
-            SandboxError: no server can be started, or a required layer is missing.
-            ConfigError: a limit is none.
+            SandboxError: no server can be started.
+            ConfigError: a limit is none, or a required layer is missing.
             Untransferable: a case's argument is no plain value.
         """
         batch = Batch(list(jobs), limits or self.limits)
@@ -79,6 +79,15 @@ class Sandbox:
                 self._stop()  # a half-read pipe is of no use to the next caller
                 raise
         return batch.outcomes()
+
+    def check(self) -> None:
+        """Start a server, and see that it has the layers required.
+
+        Raises:
+            ConfigError: it has not.
+            SandboxError: no server can be started.
+        """
+        self._approve(self.layers)
 
     @property
     def layers(self) -> Layers:
@@ -163,7 +172,7 @@ class Sandbox:
         lacking = [name for name in self.require if name in layers.missing]
         if lacking:
             told = "; ".join(f"{name}: {layers.missing[name]}" for name in lacking)
-            raise SandboxError(f"the sandbox lacks what is required of it here: {told}")
+            raise ConfigError(f"the sandbox lacks what is required of it here: {told}. See `guerdon doctor`.")
         lacking = [name for name in layers.missing if name not in self.without]
         if lacking:
             told = "; ".join(f"{name} ({layers.missing[name]})" for name in lacking)
@@ -213,6 +222,7 @@ def _after_fork() -> None:
 
 os.register_at_fork(after_in_child=_after_fork)
 
+REQUIRE = "GUERDON_SANDBOX_REQUIRE"
 _DEFAULT: Sandbox | None = None
 _DEFAULT_LOCK = threading.Lock()
 
@@ -221,10 +231,15 @@ def default_sandbox() -> Sandbox:
     """The process's own sandbox, made at first use.
 
     Layers named in the environment variable GUERDON_SANDBOX_REQUIRE (`namespaces,landlock,seccomp`, say) are required.
+
+    Raises:
+        ConfigError: the variable names what is no layer.
     """
     global _DEFAULT
     with _DEFAULT_LOCK:
         if _DEFAULT is None:
-            named = os.environ.get("GUERDON_SANDBOX_REQUIRE", "")
-            _DEFAULT = Sandbox(require=[name.strip() for name in named.split(",") if name.strip()])
+            named = os.environ.get(REQUIRE, "").replace(",", " ").split()
+            if unknown := [name for name in named if name not in LAYERS]:
+                raise ConfigError(f"{REQUIRE} has {unknown[0]!r}; accepted are {', '.join(LAYERS)}")
+            _DEFAULT = Sandbox(require=named)
         return _DEFAULT
