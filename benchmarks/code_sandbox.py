@@ -17,7 +17,8 @@ figure that counts. These references take milliseconds, so a recipe could lower 
 Both are processor time: a busy machine makes no right program late.
 
 Before anything is timed: verdicts are equal, test by test, on every honest program, and every cheat, drawn or not, has
-not one test passed by us. Wall time counts, but only means something with the cores to ourselves: see the load.
+not one test passed by us. Wall time counts, but only means something with the cores to ourselves: see the load, and the
+processor time beside it (which hides that the peers use one core, and we all).
 """
 
 from __future__ import annotations
@@ -559,20 +560,33 @@ def versus(
     pairs: int, count: int, theirs: Callable[[], object], ours: Callable[[], object], target: float | None
 ) -> None:
     """Interleaved pairs; who is measured first takes turns."""
-    ratios = []
+    ratios, cpu_ratios = [], []
     for pair in range(pairs):
-        seconds = {}
+        seconds, cpu = {}, {}
         for name, work in (("peer", theirs), ("ours", ours))[:: 1 if pair % 2 == 0 else -1]:
+            before_s = processor_s()
             seconds[name] = timed(work)
+            cpu[name] = processor_s() - before_s
         ratios.append(seconds["peer"] / seconds["ours"])
+        cpu_ratios.append(cpu["peer"] / cpu["ours"])
         print(
-            f"  pair {pair + 1}: peer {seconds['peer']:.1f} s ({count / seconds['peer']:.0f}/s), ours "
-            f"{seconds['ours']:.2f} s ({count / seconds['ours']:,.0f}/s), {ratios[-1]:.1f}x, "
-            f"load {os.getloadavg()[0]:.1f}"
+            f"  pair {pair + 1}: peer {seconds['peer']:.1f} s ({count / seconds['peer']:.0f}/s; processor "
+            f"{cpu['peer']:.1f} s), ours {seconds['ours']:.2f} s ({count / seconds['ours']:,.0f}/s; "
+            f"{cpu['ours']:.2f} s), {ratios[-1]:.1f}x, load {os.getloadavg()[0]:.1f}"
         )
     median = statistics.median(ratios)
     told = "" if target is None else f"; target {target:g}x {'reached' if median >= target else 'MISSED'}"
     print(f"  ratio min {min(ratios):.1f} / median {median:.1f} / max {max(ratios):.1f}{told}")
+    print(f"  processor time: median {statistics.median(cpu_ratios):.1f}x")
+
+
+def processor_s() -> float:
+    """Of us, of the servers, and of all their children that have ended."""
+    ticks = 0
+    for pid in ("self", *descendants(os.getpid())):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -228,6 +228,13 @@ def test_many_answers_keep_their_order():
         assert sandbox.run([]) == []
 
 
+def test_where_there_is_a_server_for_each_core_each_keeps_to_its_own():
+    with Sandbox() as sandbox:
+        sandbox.run([Calls(f"x = {number}", ("x",)) for number in range(64)])
+        kept_to = [os.sched_getaffinity(server.process.pid) for server in sandbox._pool]
+    assert sorted(core for cores in kept_to for core in cores) == sorted(os.sched_getaffinity(0))
+
+
 def test_threads_take_turns(sandbox):
     found = {}
 

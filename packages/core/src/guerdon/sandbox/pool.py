@@ -125,10 +125,18 @@ class Sandbox:
 
     def _add_server(self) -> None:
         try:
-            self._pool.append(Server(self.without))
+            self._pool.append(Server(self.without, self._free_core()))
         except OSError as error:
             if not self._pool:
                 raise SandboxError(f"a sandbox server cannot be started: {error}") from error
+
+    def _free_core(self) -> int | None:
+        """The core that the next server keeps to, where each has its own: a server and its child take turns, and spread
+        over two cores, each would first wake one that sleeps. Fewer servers go where there is room.
+        """
+        if self.workers is not None or multiprocessing.parent_process() is not None:
+            return None
+        return min(os.sched_getaffinity(0) - {server.core for server in self._pool}, default=None)
 
     def _drive(self, batch: Batch) -> None:
         """Until every job has its outcomes: send, wait, read, and replace what is late or dead."""

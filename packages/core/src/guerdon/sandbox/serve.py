@@ -49,6 +49,9 @@ def main() -> None:
     os.dup2(nowhere, 1)
     settings = read_frame(source)
     folder, unwanted = settings["folder"], tuple(settings["unwanted"])
+    if settings["core"] is not None:
+        with contextlib.suppress(OSError):  # it is no longer ours: any other will do
+            os.sched_setaffinity(0, {settings["core"]})
     found = confine.enter_namespaces("namespaces" not in unwanted, folder)
     os.chdir(folder)  # here, since an answer may close the folder to the next child
     for name in _PRELOADED:

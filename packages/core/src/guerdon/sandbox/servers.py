@@ -50,7 +50,8 @@ class Layers:
 class Server:
     """One process and its pipes."""
 
-    def __init__(self, without: tuple[str, ...]) -> None:
+    def __init__(self, without: tuple[str, ...], core: int | None) -> None:
+        self.core = core
         self.folder = tempfile.mkdtemp(prefix="guerdon-sandbox-")
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - read after the end
         root = str(Path(__file__).resolve().parents[2])
@@ -69,7 +70,7 @@ class Server:
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
         os.set_blocking(self.stdin, False)
         os.set_blocking(self.stdout, False)
-        self.outbox = bytearray(frame({"folder": self.folder, "unwanted": without}))
+        self.outbox = bytearray(frame({"folder": self.folder, "unwanted": without, "core": core}))
         self.inbox = bytearray()
         self.flight: deque[int] = deque()
         self.layers: Layers | None = None
