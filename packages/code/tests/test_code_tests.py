@@ -237,7 +237,8 @@ def test_a_method_is_tested_through_its_class():
     [
         ({"a": 1}, r"line 1 has the fields a, which is no known form: HumanEval's form has"),
         (OWN | {"tests": []}, r"guerdon's own form: ValueError: tests or asserts is empty"),
-        (OWN | {"qestion": ""}, r"qestion"),
+        (OWN | {"qestion": ""}, r"the field 'qestion' is unknown; accepted are asserts, id, question"),
+        (OWN | {"asserts": "assert f(1) == 2"}, r"asserts is str; a list of texts is needed"),
         (HUMANEVAL | {"test": "def check(candidate:"}, r"HumanEval's form: SyntaxError"),
         (LIVECODEBENCH | {"private_test_cases": "eJxrYJ"}, r"not JSON; unpack them"),
         (LIVECODEBENCH | {"metadata": "{}", "starter_code": ""}, r"no func_name"),

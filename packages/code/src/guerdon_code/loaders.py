@@ -180,6 +180,11 @@ def _own(row: Mapping[str, Any]) -> CodeProblem:
     """`CodeProblem`'s fields; a test may say `value` (any JSON) in place of `expected`, and asserts may be lines."""
     fields = dict(row)
     lines = fields.pop("asserts", None)
+    if unknown := [name for name in fields if name not in CodeProblem.model_fields]:
+        accepted = ", ".join(["asserts", *CodeProblem.model_fields])
+        raise ValueError(f"the field {unknown[0]!r} is unknown; accepted are {accepted}")
+    if lines is not None and not isinstance(lines, list):
+        raise ValueError(f"asserts is {type(lines).__name__}; a list of texts is needed")
     tests = [_own_test(test) for test in fields.pop("tests", ())]
     if lines is not None:
         taken = take_apart("\n".join(lines), fields.get("entry_point", ""))
