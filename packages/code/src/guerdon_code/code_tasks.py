@@ -12,9 +12,10 @@ from typing import get_args
 from guerdon.protocols import Environment, Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.sandbox import default_sandbox
+from guerdon.sandbox.wire import unpack
 from guerdon.types import Example, Message, Prompt
 from guerdon_code import options
-from guerdon_code.problems import CodeProblem, StdioTest, ValueTest
+from guerdon_code.problems import CheckTest, CodeProblem, StdioTest, Test, ValueTest
 
 FENCE = "```python\n"
 _FUNCTION = "Write the Python function. Answer with one block of code and nothing else."
@@ -106,14 +107,13 @@ def as_problem(example: Example) -> CodeProblem:
     return example
 
 
-def told(test: object) -> str:
-    """A test as a prompt shows it."""
-    from guerdon.sandbox.wire import unpack
-
+def told(test: Test) -> str:
+    """A test as a prompt shows it; nothing of a script."""
     if isinstance(test, ValueTest):
         return f"{test.call} gives {unpack(test.expected)!r}"
     if isinstance(test, StdioTest):
         return f"Input:\n{test.stdin.rstrip()}\nOutput:\n{test.stdout.rstrip()}"
-    check = getattr(test, "check", "")
-    calls = {f"_{number}": call for number, call in enumerate(getattr(test, "calls", ()))}
-    return re.sub(r"\b_\d+\b", lambda found: calls.get(found[0], found[0]), check)
+    if not isinstance(test, CheckTest):
+        return ""
+    calls = {f"_{number}": call for number, call in enumerate(test.calls)}
+    return re.sub(r"\b_\d+\b", lambda found: calls.get(found[0], found[0]), test.check)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,16 +73,17 @@ class _Filed(CodeTask):
         if self.limit is not None:
             options.whole("limit", self.limit, 1)
 
+    @abstractmethod
     def _path(self) -> Path:
-        raise NotImplementedError
+        """Where the problems are."""
 
     @cached_property
     def _proven(self) -> tuple[list[CodeProblem], list[Dropped]]:
         found = list(read_problems(self._path()))[: self.limit]
         if not found:
             raise TaskError(f"there is no problem in {str(self._path())!r}")
-        names = [problem.id for problem in found]
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        counts = Counter(problem.id for problem in found)
+        if twice := next((name for name, count in counts.items() if count > 1), None):
             raise TaskError(f"{str(self._path())!r} has the problem {twice!r} twice")
         kept, dropped = proven(found)
         if not kept:

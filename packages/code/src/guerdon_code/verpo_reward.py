@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -49,18 +49,17 @@ class Verpo(Reward, name="code/verpo-v1", bounds=(0.0, float("inf")), sees="grou
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """All groups' scores: one round of tests for the whole batch, then each group by itself."""
-        asked = [
-            (problem, code)
+        turns = [
+            [
+                [(problem, code) for code in attempts(rollout, problem, self.fallback)]
+                for rollout in group.rollouts
+                for problem in [rollout.example_as(CodeProblem)]
+            ]
             for group in groups
-            for rollout in group.rollouts
-            for problem in [rollout.example_as(CodeProblem)]
-            for code in attempts(rollout, problem, self.fallback)
         ]
+        asked = [answer for group in turns for rollout in group for answer in rollout]
         rows = iter(verdicts(asked, Testing(floor_s=self.floor_s)))
-        return [self._group([self._turns(rollout, rows) for rollout in group.rollouts]) for group in groups]
-
-    def _turns(self, rollout: Rollout, rows: Iterator[Sequence[Verdict]]) -> list[Sequence[Verdict]]:
-        return [next(rows) for _ in attempts(rollout, rollout.example_as(CodeProblem), self.fallback)]
+        return [self._group([[next(rows) for _ in rollout] for rollout in group]) for group in turns]
 
     def _group(self, turns: Sequence[Sequence[Sequence[Verdict]]]) -> list[Score]:
         earned = verpo.scores([[_row(row) for row in each] for each in turns], self._settings)

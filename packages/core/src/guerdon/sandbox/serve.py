@@ -27,7 +27,6 @@ _PRELOADED = (
 OpenSSL, behind `hashlib`, by a twelfth.)"""
 _RECORDS_AT = 3
 """The descriptor of the private pipe, in a child."""
-_PIPE_BYTES = 2**16
 _STDERR_CHARS = 500
 
 _LIBRARY = ctypes.PyDLL(None, use_errno=True)
