@@ -87,7 +87,8 @@ class Sandbox:
             ConfigError: it has not.
             SandboxError: no server can be started.
         """
-        self._approve(self.layers)
+        with self._lock:
+            self._approve(self._first_server())
 
     @property
     def layers(self) -> Layers:
@@ -97,12 +98,16 @@ class Sandbox:
             SandboxError: no server can be started.
         """
         with self._lock:
-            if not self._pool:
-                self._add_server()
-            server = self._pool[0]
-            server.await_layers()
+            server = self._first_server()
             assert server.layers is not None
             return server.layers
+
+    def _first_server(self) -> Server:
+        """A server that has said which layers are on."""
+        if not self._pool:
+            self._add_server()
+        self._pool[0].await_layers()
+        return self._pool[0]
 
     def close(self) -> None:
         """End the servers. The sandbox may be used again; it starts new ones."""
@@ -159,9 +164,8 @@ class Sandbox:
                         alive = server.receive(batch)
                     if not alive:
                         self._bury(server, selector, batch)
-                    elif server.layers is not None and not server.approved:
-                        self._approve(server.layers)
-                        server.approved = True
+                    else:
+                        self._approve(server)
                 if not events:
                     for server in [each for each in self._pool if time.monotonic() >= each.due]:
                         self._bury(server, selector, batch)
@@ -176,11 +180,16 @@ class Sandbox:
         server.end()
         batch.lost(server)
 
-    def _approve(self, layers: Layers) -> None:
+    def _approve(self, server: Server) -> None:
+        """See, once it has said what it has, that it is all that is required; warn of what is missing."""
+        layers = server.layers
+        if layers is None or server.approved:
+            return
         lacking = [name for name in self.require if name in layers.missing]
         if lacking:
             told = "; ".join(f"{name}: {layers.missing[name]}" for name in lacking)
             raise ConfigError(f"the sandbox lacks what is required of it here: {told}. See `guerdon doctor`.")
+        server.approved = True
         lacking = [name for name in layers.missing if name not in self.without]
         if lacking:
             told = "; ".join(f"{name} ({layers.missing[name]})" for name in lacking)
