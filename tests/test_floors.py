@@ -25,6 +25,7 @@ FLOORS = (
     {"trainer", "runs", "audit", "diagnostics", "claims", "conformance"},
     {"plugins", "plugin"},
     {"recipes"},
+    {"grading"},
     {"serve", "adapters", "cli"},
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
 from guerdon.cli import main
 from guerdon.cli.eval import find_checkpoint
-from guerdon.cli.sources import named
 from guerdon.diagnostics.findings import Finding
 from guerdon.errors import ConfigError, RunError, TaskError
 from guerdon.plugins.catalog import KINDS, catalog, register_local
 from guerdon.protocols import Split, Task
+from guerdon.recipes.spelling import named
 from guerdon.rewards import Reward, reward
 from guerdon.types import Example, Group, Prompt, Rollout, Score
 
@@ -254,7 +254,7 @@ def test_an_unknown_example_gets_the_nearest():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "name both --task and --reward"),
+        ((), "name both a task and a reward"),
         (("--task", "test/sums", "--reward", "test/adds"), "nothing to score"),
         (("--task", "test/sums", "--reward", "test/adds", "--text", "x"), "--example"),
         (

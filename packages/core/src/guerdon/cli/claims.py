@@ -82,8 +82,8 @@ def run(ctx: click.Context, names: tuple[str, ...], every: bool, seeds: int, as_
 def _claim(text: str) -> Claim:
     """The claim that `NAME[k=v,...]` means, of the size its fields say."""
     from guerdon.claims import Claim
-    from guerdon.cli.sources import named
     from guerdon.recipes.building import construct
+    from guerdon.recipes.spelling import named
 
     _, name, options = named(text)
     made = construct(catalog().load("claims", name), options, name)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import examples_of, naming, reward_spec, rows_of_file, rows_of_run, task_use
+from guerdon.cli.sources import naming, rows_of_file, rows_of_run
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
     from guerdon.recipes import RewardSpec, Use
     from guerdon.rewards import Reward
-    from guerdon.types import Group
 
 JsonRow = dict[str, Any]
 
@@ -51,7 +50,9 @@ def command(
     They come from a file (--rollouts), from the command line (--example with --text), or from the run folder RUN. Task
     and reward come from RECIPE or RUN, or are named.
     """
-    use, spec = _asked(source, task, rewards)
+    from guerdon.grading import task_and_reward
+
+    use, spec = task_and_reward(source, task, rewards)
     if text is not None:
         if example is None:
             raise ConfigError("--text is the completion of an example: name it with --example ID")
@@ -70,19 +71,6 @@ def command(
         _score(use, spec, numbered, index, as_json)
 
 
-def _asked(source: str | None, task: str | None, rewards: Sequence[str]) -> tuple[Use, RewardSpec]:
-    """Task and reward: as named, else those of the recipe or run."""
-    from guerdon.recipes import load_recipe
-
-    if source is None:
-        if task is None or not rewards:
-            raise ConfigError("name both --task and --reward, or give a recipe or a run folder that has them")
-        return task_use(task), reward_spec(rewards)
-    run = Path(source) / "recipe.yaml"
-    recipe = load_recipe(run if run.is_file() else source)
-    return task_use(task) if task else recipe.task, reward_spec(rewards) if rewards else recipe.reward
-
-
 def _with_groups_of(rows: list[JsonRow], index: int | None) -> list[JsonRow]:
     """The rows that share a group with rollout `index`: a group reward's number depends on them all."""
     wanted = {_group_key(row) for row in rows if index in (None, row["number"])}
@@ -95,35 +83,13 @@ def _group_key(row: JsonRow) -> tuple[str, Any]:
 
 def _score(use: Use, spec: RewardSpec, rows: list[JsonRow], index: int | None, as_json: bool) -> None:
     """Score the rows in their groups and print those asked for."""
+    from guerdon.grading import Grader
     from guerdon.recipes.building import build_reward, build_task
-    from guerdon.scoring import Runner
 
-    task, reward = build_task(use), build_reward(spec)
-    examples = examples_of(task, {row["example"] for row in rows})
-    gathered: dict[tuple[str, Any], list[JsonRow]] = {}
-    for row in rows:
-        gathered.setdefault(_group_key(row), []).append(row)
-    groups = [_group(task, examples, members) for members in gathered.values()]
-    with Runner() as runner:
-        scores = runner.score(reward, groups)
-    shown = [
-        (row, score)
-        for members, row_scores in zip(gathered.values(), scores, strict=True)
-        for row, score in zip(members, row_scores, strict=True)
-        if index in (None, row["number"])
-    ]
-    shown.sort(key=lambda pair: pair[0]["number"])
-    _print(reward, shown, as_json)
-
-
-def _group(task: Any, examples: dict[str, Any], rows: list[JsonRow]) -> Group:
-    """The attempts at one example, whole where the row came from a run, else single-turn."""
-    from guerdon.trainer.records import rollout_of
-    from guerdon.types import Group
-
-    example = examples[rows[0]["example"]]
-    prompt = task.prompt(example)
-    return Group.of([rollout_of(row, example, prompt, index=index) for index, row in enumerate(rows)])
+    with Grader(build_reward(spec), build_task(use)) as grader:
+        scores = grader.grade(rows)
+    shown = [pair for pair in zip(rows, scores, strict=True) if index in (None, pair[0]["number"])]
+    _print(grader.reward, shown, as_json)
 
 
 def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Any]], as_json: bool) -> None:

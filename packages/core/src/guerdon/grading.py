@@ -1,0 +1,293 @@
+"""Grading: completions that somebody else sampled, scored by a task's examples and a reward.
+
+Everything that is not our trainer comes through here: `guerdon score`, the reward server, and the adapters to other
+trainers. They all say the same thing, a *row*:
+
+| field | what it is |
+|---|---|
+| `example` | an example's id in the task, or its fields as an object; without a task, what a reward may look at |
+| `completion` | what the policy wrote: a text, or chat messages in which the assistant's are the policy's |
+| `group` | optional: which attempts at one example are compared with one another (if absent, all of them) |
+| `stop` | optional: `length` where a budget cut it |
+
+and any field of a run's rollouts file (`segments`, `prompt`, `token_ids` ...), which then count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import ConfigDict, ValidationError
+
+from guerdon.errors import ConfigError, UnknownName
+from guerdon.protocols import Split
+from guerdon.rewards import Context, Reward, walk
+from guerdon.scoring import Runner
+from guerdon.trainer.records import part_weights, rollout_of
+from guerdon.types import Example, Group, Prompt, Rollout, Score, Segment, StopReason
+
+if TYPE_CHECKING:
+    from guerdon.protocols import Task
+    from guerdon.recipes import RewardSpec, Use
+
+Row = Mapping[str, Any]
+
+
+class Columns(Example):
+    """A row of somebody else's data set: every column is a field."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any]) -> Columns:
+        """The row, under its own `id`, or one that is made from all its columns."""
+        if isinstance(columns.get("id"), str):
+            return cls(**columns)
+        text = json.dumps(columns, sort_keys=True, default=repr)
+        return cls(**{**columns, "id": hashlib.blake2b(text.encode(), digest_size=8).hexdigest()})
+
+    def __hash__(self) -> int:  # columns may be lists
+        return hash(self.id)
+
+
+@dataclass
+class Grader:
+    """A task and a reward, ready to score rows. A context manager; threads may share one, and take turns.
+
+    >>> from guerdon import reward
+    >>> polite = reward(lambda rollout: float("please" in rollout.answer))
+    >>> with Grader(polite) as grader:
+    ...     grader.grade([{"example": {"id": "1"}, "completion": "yes, please"}])
+    [Score(1.0)]
+    """
+
+    reward: Reward
+    task: Task | None = None
+    """Whose examples the rows name; None where rows bring all that the reward looks at."""
+    workers: int | None = None
+    """Worker processes; see `guerdon.scoring.Runner`."""
+    deadline_s: float = 30.0
+    """Wall-clock limit of one rollout, in seconds."""
+    on_error: Literal["raise", "unscored"] = "raise"
+    """What a bug in the reward does: raise, or leave the row unscored."""
+    _examples: dict[str, Example] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.runner = Runner(self.workers, self.deadline_s, on_error=self.on_error)
+        self._lock = threading.RLock()
+
+    @classmethod
+    def of(
+        cls,
+        source: str | Path | None = None,
+        *,
+        task: str | None = None,
+        reward: str | Sequence[str] = (),
+        **options: Any,
+    ) -> Grader:
+        """The grader that names mean.
+
+        Args:
+            source: a recipe (built in, or a file) or a run folder, which has both task and reward.
+            task: another task, as `NAME` or `NAME[k=v,...]`.
+            reward: another reward, as `NAME`, `W*NAME[k=v,...]`, or several of these to be summed.
+            options: the grader's own fields.
+
+        Raises:
+            ConfigError: a name or an option is wrong, or one of task and reward is named nowhere.
+        """
+        from guerdon.recipes.building import build_reward, build_task
+
+        use, spec = task_and_reward(source, task, [reward] if isinstance(reward, str) else reward)
+        return cls(build_reward(spec), build_task(use), **options)
+
+    def grade(self, rows: Sequence[Row], context: Context | None = None, *, learn: bool = False) -> list[Score]:
+        """One score per row, in order.
+
+        Args:
+            rows: see the module's head. Attempts at one example are scored as one group, wherever they stand.
+            context: how far the run is, for rewards with schedules.
+            learn: let rewards that learn see these rows; False where they are an evaluation.
+
+        Raises:
+            ConfigError: a row is not what is needed, or names an unknown example; the message has its number.
+            RewardError: a bug in the reward (`on_error="raise"`).
+        """
+        with self._lock:
+            groups, places = self._grouped(rows)
+            context = context or Context()
+            scores = self.runner.score(self.reward, groups, context)
+            if learn:
+                for node in self.learning:
+                    node.update(groups, scores, context)
+        return [scores[group][index] for group, index in places]
+
+    def _grouped(self, rows: Sequence[Row]) -> tuple[list[Group], list[tuple[int, int]]]:
+        """The rows as groups, and where in them each row went: (group, place)."""
+        members: dict[tuple[str, Any], list[Rollout]] = {}
+        found = []
+        for number, row in enumerate(rows):
+            try:
+                example = self._example(row)
+                key = example.id, row.get("group")
+                attempts = members.setdefault(key, [])
+                found.append((key, len(attempts)))
+                attempts.append(self._rollout(row, example, len(attempts)))
+            except ConfigError as error:
+                error.add_note(f"That is in row {number}.")
+                raise
+        order = {key: place for place, key in enumerate(members)}
+        groups = [
+            Group.of(attempts, id_ if group is None else f"{id_}#{group}") for (id_, group), attempts in members.items()
+        ]
+        return groups, [(order[key], place) for key, place in found]
+
+    def _example(self, row: Row) -> Example:
+        named = row.get("example")
+        if isinstance(named, str):
+            return self.example(named)
+        if not isinstance(named, Mapping):
+            raise ConfigError(
+                f"the field 'example' is {named!r}; an example's id, or its fields as an object, is needed"
+            )
+        if self.task is None:
+            return Columns.of(named)
+        kind = type(next(iter(self._known().values())))
+        try:
+            return kind(**named)
+        except (ValidationError, TypeError) as error:
+            raise ConfigError(f"the field 'example' is no {kind.__name__} of task {self.task.name}: {error}") from None
+
+    def example(self, id_: str) -> Example:
+        """The task's example of that id, from either split.
+
+        Raises:
+            UnknownName: there is none; the message has the nearest id.
+        """
+        if self.task is None:
+            return Columns(id=id_)
+        known = self._known()
+        if id_ not in known:
+            raise UnknownName(f"example of {self.task.name}", id_, known)
+        return known[id_]
+
+    def _known(self) -> dict[str, Example]:
+        with self._lock:
+            if not self._examples and self.task is not None:
+                for split in get_args(Split):
+                    for example in self.task.examples(split):
+                        self._examples.setdefault(example.id, example)
+        return self._examples
+
+    def _rollout(self, row: Row, example: Example, index: int) -> Rollout:
+        prompt = self.task.prompt(example) if self.task else Prompt()
+        if (stop := row.get("stop", "stop")) not in get_args(StopReason):
+            raise ConfigError(
+                f"the field 'stop' is {stop!r}; accepted are {', '.join(map(repr, get_args(StopReason)))}"
+            )
+        if row.get("segments"):
+            return rollout_of(row, example, prompt, index=index)
+        rollout = rollout_of({**row, "completion": ""}, example, prompt, index=index)
+        return replace(rollout, segments=_segments(row.get("completion"), prompt.forced))
+
+    # -- state of rewards that learn -----------------------------------------------------------------------------------
+
+    @property
+    def learning(self) -> list[Reward]:
+        """The reward's nodes that keep state."""
+        return [node for node in walk(self.reward) if node.stateful]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a trainer's checkpoint must hold."""
+        return {"rewards": [node.state_dict() for node in self.learning]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up where `state_dict` left off.
+
+        Raises:
+            ConfigError: it was another reward's.
+        """
+        nodes, kept = self.learning, state["rewards"]
+        if len(nodes) != len(kept):
+            raise ConfigError(f"the state is that of {len(kept)} rewards that learn; this one has {len(nodes)}")
+        for node, values in zip(nodes, kept, strict=True):
+            node.load_state_dict(values)
+
+    # -- what is logged ------------------------------------------------------------------------------------------------
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The names of the reward's terms: known before anything is scored, and the same for every row."""
+        return tuple(part_weights(self.reward))
+
+    def parts(self, score: Score) -> dict[str, float]:
+        """The value of each of `part_names`; NaN where a term has none for this row."""
+        values = {path.rpartition("/")[2]: value for path, value in reversed(score.flat().items())}
+        return {name: values.get(name, float("nan")) for name in self.part_names}
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the worker processes. The grader may be used again; fresh ones then start."""
+        with self._lock:
+            self.runner.close()
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Grader, tuple(getattr(self, each.name) for each in fields(self) if each.init)
+
+
+def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequence[str]) -> tuple[Use, RewardSpec]:
+    """Task and reward: as named, else those of the recipe or run `source`.
+
+    Raises:
+        ConfigError: there is no such recipe, or one of the two is named nowhere.
+    """
+    from guerdon.recipes import load_recipe
+    from guerdon.recipes.spelling import reward_spec, task_use
+
+    if source is None:
+        if task is None or not rewards:
+            raise ConfigError(
+                "name both a task and a reward (--task, --reward), or a recipe or a run folder that has them"
+            )
+        return task_use(task), reward_spec(rewards)
+    run = Path(source) / "recipe.yaml"
+    recipe = load_recipe(run if run.is_file() else str(source))
+    return task_use(task) if task else recipe.task, reward_spec(rewards) if rewards else recipe.reward
+
+
+def _segments(completion: Any, forced: str) -> tuple[Segment, ...]:
+    """A completion as segments. The task's forced prefix stands before it, whether the text repeats it or not."""
+    start = (Segment("forced", forced),) if forced else ()
+    if isinstance(completion, str):
+        return (*start, Segment("policy", completion.removeprefix(forced)))
+    if isinstance(completion, Sequence) and all(isinstance(message, Mapping) for message in completion):
+        return (*start, *(_segment(message) for message in completion))
+    raise ConfigError(f"the field 'completion' is {completion!r}; a text or a list of chat messages is needed")
+
+
+def _segment(message: Mapping[str, Any]) -> Segment:
+    """One chat message: the assistant's is the policy's, tool calls that were taken out of its text put back."""
+    content = message.get("content") or ""
+    if not isinstance(content, str):  # parts: text, images
+        content = "".join(part.get("text") or "" for part in content if isinstance(part, Mapping))
+    if message.get("role") != "assistant":
+        return Segment("environment", content)
+    calls = [call.get("function", call) for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
+    said = [content, *(f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>" for call in calls)]
+    return Segment("policy", "\n".join(part for part in said if part))

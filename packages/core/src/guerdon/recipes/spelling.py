@@ -1,0 +1,58 @@
+"""How a task or a reward is named where no recipe stands: `sql/soft-f1`, `0.5*sql/soft-f1[timeout_s=2]`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from guerdon.errors import ConfigError
+from guerdon.recipes.schema import RewardSpec, Use
+
+_NAMED = re.compile(
+    r"\s*(?:(?P<weight>[-+.\deE]+)\s*\*)?\s*(?P<name>[^\s\[\]*]+)\s*(?:\[(?P<options>.*)\])?\s*", re.DOTALL
+)
+
+
+def named(text: str) -> tuple[float, str, dict[str, Any]]:
+    """`W*NAME[k=v,...]` taken apart; the values are YAML.
+
+    Raises:
+        ConfigError: it has another form.
+
+    >>> named("0.5*sql/soft-f1[timeout_s=2, modes=[bag, ordered]]")
+    (0.5, 'sql/soft-f1', {'timeout_s': 2, 'modes': ['bag', 'ordered']})
+    """
+    form = f"{text!r} is not of the form NAME, NAME[option=value,...] or WEIGHT*NAME"
+    match = _NAMED.fullmatch(text)
+    if match is None:
+        raise ConfigError(form)
+    options = {}
+    if match["options"]:
+        body = re.sub(r"(^|,)\s*(\w+)\s*=", r"\1 \2: ", match["options"])
+        try:
+            options = yaml.safe_load("{" + body + "}")
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{form}: {error}") from None
+        if any(value is None and f"{key}:" not in body for key, value in options.items()):
+            raise ConfigError(form)
+    try:
+        return float(match["weight"] or 1.0), match["name"], options
+    except ValueError:
+        raise ConfigError(form) from None
+
+
+def task_use(text: str) -> Use:
+    """The task that `NAME[k=v,...]` means."""
+    weight, name, options = named(text)
+    if weight != 1.0:
+        raise ConfigError(f"{text!r}: a task has no weight")
+    return Use.model_validate({"use": name, "with": options})
+
+
+def reward_spec(texts: Sequence[str]) -> RewardSpec:
+    """The reward, or the sum of rewards, that each `W*NAME[k=v,...]` means."""
+    terms = [{"use": name, "with": options, "weight": weight} for weight, name, options in map(named, texts)]
+    return RewardSpec.model_validate(terms[0] if len(terms) == 1 else {"sum": terms})

@@ -1,0 +1,182 @@
+"""Completions from elsewhere, scored: rows in, one score per row out, in order."""
+
+import pickle
+from dataclasses import dataclass, field
+
+import pytest
+
+from guerdon import Example, Message, Prompt, Reward, Score, reward
+from guerdon.errors import ConfigError, UnknownName
+from guerdon.grading import Grader
+from guerdon.protocols import Task
+
+
+class Sum(Example):
+    total: int
+
+
+@dataclass(frozen=True)
+class Sums(Task):
+    name = "test/sums-v1"
+    forced: str = ""
+
+    def examples(self, split):
+        return [Sum(id="five", total=5), Sum(id="six", total=6)] if split == "train" else [Sum(id="seven", total=7)]
+
+    def prompt(self, example):
+        return Prompt((Message("user", "?"),), forced=self.forced)
+
+
+@reward(bounds=(0.0, 1.0))
+def right(rollout):
+    return float(str(rollout.example_as(Sum).total) in rollout.answer)
+
+
+@dataclass(frozen=True)
+class Shortest(Reward, bounds=(0.0, 1.0)):
+    """1.0 for the shortest attempt of a group."""
+
+    def score_group(self, group):
+        least = min(len(rollout.answer) for rollout in group.rollouts)
+        return [Score(float(len(rollout.answer) == least)) for rollout in group.rollouts]
+
+
+@dataclass(frozen=True, eq=False)
+class Counting(Reward):
+    """How many rollouts it has learnt from."""
+
+    stateful = True
+    seen: list = field(default_factory=lambda: [0])
+
+    def score(self, rollout):
+        return Score(float(self.seen[0]))
+
+    def update(self, groups, scores, context):
+        self.seen[0] += sum(map(len, groups))
+
+    def state_dict(self):
+        return {"seen": self.seen[0]}
+
+    def load_state_dict(self, state):
+        self.seen[0] = state["seen"]
+
+
+def values(reward, rows, task=Sums(), **options):
+    with Grader(reward, task) as grader:
+        return [score.value for score in grader.grade(rows, **options)]
+
+
+def test_rows_name_examples_of_either_split():
+    rows = [{"example": "seven", "completion": "7"}, {"example": "five", "completion": "7"}]
+    assert values(right, rows) == [1.0, 0.0]
+
+
+def test_an_example_may_come_with_its_fields():
+    assert values(right, [{"example": {"id": "new", "total": 41}, "completion": "41"}]) == [1.0]
+
+
+def test_attempts_are_compared_wherever_they_stand():
+    """Of `five`'s attempts "a" is the shortest; of `six`'s, "bb" is alone, and so the shortest."""
+    rows = [
+        {"example": "five", "completion": "aaa"},
+        {"example": "six", "completion": "bb"},
+        {"example": "five", "completion": "a"},
+    ]
+    assert values(Shortest(), rows) == [0.0, 1.0, 1.0]
+
+
+def test_groups_of_one_example_are_kept_apart_where_rows_say_so():
+    rows = [{"example": "five", "completion": text, "group": group} for text, group in (("aaa", 0), ("a", 1))]
+    assert values(Shortest(), rows) == [1.0, 1.0]
+
+
+def test_without_a_task_columns_are_what_the_reward_sees():
+    named = reward(lambda rollout: float(rollout.example.city in rollout.answer))
+    rows = [{"example": {"city": "Oslo", "tags": ["a"]}, "completion": "in Oslo"}]
+    assert values(named, rows, task=None) == [1.0]
+
+
+def test_rows_with_equal_columns_are_attempts_at_one_example():
+    rows = [{"example": {"city": "Oslo"}, "completion": text} for text in ("aa", "a")]
+    assert values(Shortest(), rows, task=None) == [0.0, 1.0]
+
+
+def test_of_chat_messages_the_assistants_are_the_policys():
+    rows = [
+        {
+            "example": "five",
+            "completion": [
+                {"role": "assistant", "content": "let me see"},
+                {"role": "tool", "content": "it is 5"},
+                {"role": "assistant", "content": "no idea"},
+            ],
+        }
+    ]
+    assert values(right, rows) == [0.0]
+
+
+def test_a_tool_call_taken_out_of_the_text_is_put_back():
+    said = reward(lambda rollout: float(rollout.completion == '<tool_call>\n{"name": "add"}\n</tool_call>'))
+    call = {"role": "assistant", "content": None, "tool_calls": [{"type": "function", "function": {"name": "add"}}]}
+    assert values(said, [{"example": "five", "completion": [call]}]) == [1.0]
+
+
+@pytest.mark.parametrize("text", ["```5", "5"])
+def test_a_forced_prefix_stands_before_the_completion_once(text):
+    whole = reward(lambda rollout: float(rollout.completion == "```5" and rollout.turns[0].text == "5"))
+    assert values(whole, [{"example": "five", "completion": text}], Sums(forced="```")) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"example": "fife", "completion": ""}, "Did you mean 'five'?"),
+        ({"example": 5, "completion": ""}, "'example' is 5"),
+        ({"completion": ""}, "'example' is None"),
+        ({"example": "five"}, "'completion' is None"),
+        ({"example": "five", "completion": ["a"]}, "'completion' is ['a']"),
+        ({"example": "five", "completion": "", "stop": "bored"}, "'stop' is 'bored'"),
+        ({"example": {"id": "x", "totl": 1}, "completion": ""}, "no Sum of task test/sums-v1"),
+    ],
+)
+def test_a_row_that_is_none_is_named(row, said):
+    with pytest.raises(ConfigError) as caught:
+        values(right, [{"example": "five", "completion": "5"}, row])
+    assert said in str(caught.value)
+    assert caught.value.__notes__ == ["That is in row 1."]
+
+
+def test_a_reward_that_learns_sees_what_it_is_to_learn_from_and_keeps_it():
+    rows = [{"example": "five", "completion": "5"}] * 3
+    with Grader(Counting(), Sums()) as grader:
+        grader.grade(rows)
+        assert grader.state_dict() == {"rewards": [{"seen": 0}]}
+        grader.grade(rows, learn=True)
+        state = grader.state_dict()
+    with Grader(Counting(), Sums()) as other:
+        other.load_state_dict(state)
+        assert other.grade(rows[:1])[0].value == 3.0
+        with pytest.raises(ConfigError, match="of 0 rewards"):
+            other.load_state_dict({"rewards": []})
+
+
+def test_parts_have_the_same_names_for_every_row():
+    total = (0.5 * right + 0.5 * Shortest()).gated_by(right)
+    with Grader(total, Sums()) as grader:
+        assert grader.part_names == ("right", "shortest")
+        [score] = grader.grade([{"example": "five", "completion": "5"}])
+        assert grader.parts(score) == {"right": 1.0, "shortest": 1.0}
+        assert list(grader.parts(Score.unscored("broken"))) == ["right", "shortest"]
+
+
+def test_a_grader_is_named_as_on_the_command_line(tmp_path):
+    with pytest.raises(ConfigError, match="name both a task and a reward"):
+        Grader.of(task="sql/generated")
+    with pytest.raises(UnknownName, match="no recipe named 'nope'"):
+        Grader.of("nope")
+
+
+def test_a_grader_travels():
+    copy = pickle.loads(pickle.dumps(Grader(right, Sums(), workers=1, deadline_s=2.0)))
+    assert copy == Grader(right, Sums(), workers=1, deadline_s=2.0)
+    assert copy.grade([{"example": "five", "completion": "5"}])[0].value == 1.0
