@@ -27,7 +27,25 @@ def tries(*steps):
 
 def loop():
     while True: pass
+
+def hold(processes, size):
+    import os
+    asked, told = os.pipe(), os.pipe()
+    for _ in range(processes):
+        if not os.fork():
+            os.close(asked[1])
+            kept = bytearray(size)
+            kept[::4096] = b"x" * len(kept[::4096])
+            os.write(told[1], b"x")
+            os.close(told[1])
+            os.read(asked[0], 1)
+            os._exit(0)
+    os.close(told[1])
+    held = 0
+    while held < processes and os.read(told[0], 1): held += 1
+    return held
 """
+_HOLDERS = 12
 _ADVICE = "see SECURITY.md for what is not promised without it"
 
 
@@ -84,9 +102,22 @@ def _seccomp(others: Sequence[str]) -> tuple[str, bool]:
     return "a further process and a socket are refused", refused == ["PermissionError"] * 2
 
 
-def _tried(expression: str, without: Sequence[str]) -> Outcome:
-    with Sandbox(workers=1, limits=_LIMITS, without=without) as one:
+def _cgroups(others: Sequence[str]) -> tuple[str, bool]:
+    several = Limits(wall_s=10.0, memory_bytes=64 * 2**20, processes=_HOLDERS)
+    held = _tried(f"hold({_HOLDERS}, {48 * 2**20})", others, several)
+    kept = held.status == "fail" or (held.status == "ok" and held.value < _HOLDERS)
+    return f"{_HOLDERS} processes do not get 48 MiB each", kept
+
+
+def _tried(expression: str, without: Sequence[str], limits: Limits = _LIMITS) -> Outcome:
+    with Sandbox(workers=1, limits=limits, without=without) as one:
         return one.run([Calls(_HELP, (expression,))])[0][0]
 
 
-_PROBES = {"limits": _limits, "namespaces": _namespaces, "landlock": _landlock, "seccomp": _seccomp}
+_PROBES = {
+    "limits": _limits,
+    "namespaces": _namespaces,
+    "landlock": _landlock,
+    "seccomp": _seccomp,
+    "cgroups": _cgroups,
+}

@@ -43,6 +43,9 @@ class Batch:
                 self._bodies.append(body)
                 self.waiting.append(number)
             self._places.append(number)
+        given = [job.limits or limits for job in self._jobs] or [limits]
+        self.most = max(each.memory_bytes for each in given), max(each.processes for each in given)
+        """Memory in bytes, and further processes, that any of the jobs may have."""
 
     @property
     def unfinished(self) -> int:

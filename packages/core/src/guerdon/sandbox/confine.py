@@ -6,6 +6,7 @@
 | `namespaces` | seeing or signalling other processes, the network, changing any file outside the folder | the server |
 | `landlock` | reading what is not Python's or the system's own, writing outside the folder, signals, TCP | each child |
 | `seccomp` | the network, others' memory, mounts, the kernel's own machinery; new processes | the server; each child |
+| `cgroups` | more memory or processes than allowed, of all of an answer's processes together | who starts the server |
 
 A layer that is missing is said so, with the reason, in each server's first words; the others stay.
 """
@@ -23,7 +24,7 @@ from typing import Any
 
 from guerdon.sandbox import landlock, namespaces, seccomp
 
-LAYERS = ("limits", "namespaces", "landlock", "seccomp")
+LAYERS = ("limits", "namespaces", "landlock", "seccomp", "cgroups")
 FOLDER_BYTES = 64 * 2**20
 """Of the files a program may keep at one time."""
 STACK_BYTES = 64 * 2**20
@@ -54,9 +55,8 @@ class Confinement:
 
     def describe(self) -> dict[str, Any]:
         """What is on and what is not, as plain values."""
-        return {"on": [layer for layer in LAYERS if layer not in self.missing], "missing": self.missing} | {
-            "details": self.details
-        }
+        on = [layer for layer in LAYERS if layer not in self.missing and layer != "cgroups"]
+        return {"on": on, "missing": self.missing, "details": self.details}
 
 
 def enter_namespaces(wanted: bool, folder: str) -> Confinement:
@@ -84,7 +84,7 @@ def enter_namespaces(wanted: bool, folder: str) -> Confinement:
     try:
         found.details["namespaces"] = ", ".join(namespaces.furnish(libc, folder, FOLDER_BYTES))
     except OSError as error:
-        found.details["namespaces"] = f"processes, network; no mounts of its own ({error})"
+        found.missing["namespaces"] = f"only own processes and no network; no mounts of its own: {error}"
     return found
 
 

@@ -33,7 +33,8 @@ class Sandbox:
     Args:
         workers: servers; None for one per core this process may use, or one inside a multiprocessing child.
         limits: of each answer, unless a call gives others.
-        require: layers without which nothing runs; a layer that is missing and not required warns once.
+        require: layers without which nothing runs; one that is missing and not required warns once (not so `cgroups`,
+            which few machines hand down).
         without: layers to leave off, for measuring and testing.
 
     >>> from guerdon.sandbox import Call, Calls
@@ -153,6 +154,7 @@ class Sandbox:
                     if len(self._pool) == before:
                         break  # fewer will do
                 for server in self._pool:
+                    server.allow(*batch.most)
                     server.take(batch)
                     _watch(selector, server)
                 due = min(server.due for server in self._pool)
@@ -190,7 +192,7 @@ class Sandbox:
             told = "; ".join(f"{name}: {layers.missing[name]}" for name in lacking)
             raise ConfigError(f"the sandbox lacks what is required of it here: {told}. See `guerdon doctor`.")
         server.approved = True
-        lacking = [name for name in layers.missing if name not in self.without]
+        lacking = [name for name in layers.missing if name not in (*self.without, "cgroups")]
         if lacking:
             told = "; ".join(f"{name} ({layers.missing[name]})" for name in lacking)
             warnings.warn(

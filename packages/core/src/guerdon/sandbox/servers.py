@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import selectors
@@ -17,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from guerdon.errors import SandboxError
+from guerdon.sandbox import cgroups, leftovers
 from guerdon.sandbox.batches import Batch
+from guerdon.sandbox.confine import FOLDER_BYTES
 from guerdon.sandbox.limits import Limits
 from guerdon.sandbox.wire import HEADER, Malformed, frame
 
 START_S = 30.0
 """How long a server may take to start."""
 _PIPE_BYTES = 2**16
+_PREFIX = "guerdon-answers-"
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from guerdon.sandbox.serve import main; sys.path.pop(); main()"
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -52,7 +56,9 @@ class Server:
 
     def __init__(self, without: tuple[str, ...], core: int | None) -> None:
         self.core = core
-        self.folder = tempfile.mkdtemp(prefix="guerdon-sandbox-")
+        _remove_abandoned()
+        self.folder = tempfile.mkdtemp(prefix=_PREFIX)
+        self._claim = leftovers.claim(Path(self.folder))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - read after the end
         root = str(Path(__file__).resolve().parents[2])
         self.process = subprocess.Popen(
@@ -65,6 +71,10 @@ class Server:
             bufsize=0,
             start_new_session=True,  # Ctrl-C is for us: the servers end because we do
         )
+        self._group: cgroups.Cgroup | None = None
+        self._no_group = "not asked for"
+        if "cgroups" not in without:
+            self._enter_group()
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
@@ -79,6 +89,28 @@ class Server:
         """Its stdout has ended."""
         self.due = time.monotonic() + START_S
         """When to give it up."""
+
+    def _enter_group(self) -> None:
+        """Before it is sent its first message, and so before it starts anything."""
+        try:
+            group = cgroups.make()
+        except OSError as error:
+            self._no_group = str(error)
+            return
+        try:
+            group.take(self.process.pid)
+            group.limit(FOLDER_BYTES, 0)
+        except OSError as error:
+            self._no_group = str(error)
+            group.remove()
+            return
+        self._group = group
+
+    def allow(self, memory_bytes: int, processes: int) -> None:
+        """Let all processes of an answer together have so much memory, and be so many, where there are groups."""
+        if self._group is not None:
+            with contextlib.suppress(OSError):  # version 1 refuses what is less than is in use: the former limit stays
+                self._group.limit(memory_bytes + FOLDER_BYTES, processes)
 
     @property
     def ready(self) -> bool:
@@ -122,7 +154,7 @@ class Server:
         try:
             while (message := self._message()) is not None:
                 if self.layers is None:
-                    self.layers = Layers(tuple(message["on"]), message["missing"], message["details"])
+                    self.layers = self._layers(**message)
                 else:
                     batch.file(self.flight[0], message, self.layers.on)
                     self.flight.popleft()
@@ -130,6 +162,11 @@ class Server:
         except (Malformed, ValueError, KeyError, TypeError, IndexError):
             return False
         return bool(data)
+
+    def _layers(self, on: list[str], missing: dict[str, str], details: dict[str, str]) -> Layers:
+        if self._group is None:
+            return Layers(tuple(on), {**missing, "cgroups": self._no_group}, details)
+        return Layers((*on, "cgroups"), missing, details)
 
     def await_layers(self) -> None:
         """Wait for the first words.
@@ -166,12 +203,24 @@ class Server:
             self.process.wait(0.1 if self.said_its_last else 0.0)  # how it ended by itself tells why
         self.process.kill()
         self.process.wait()
-        self.forget()
+        if self._group is not None:
+            self._group.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.forget()
 
     def forget(self) -> None:
-        """Close our ends of the pipes."""
+        """Close our ends of the pipes, and give up our claims."""
+        os.close(self._claim)
+        if self._group is not None:
+            self._group.forget()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+
+@functools.cache
+def _remove_abandoned() -> None:
+    """Once per process: the folders of servers whose owner was killed."""
+    for folder in leftovers.abandoned(Path(tempfile.gettempdir()), _PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
