@@ -118,11 +118,11 @@ def test_equal_answers_are_run_once(doubling, monkeypatch):
 def test_trouble_of_ours_is_unscored(doubling, monkeypatch):
     from guerdon.errors import SandboxError
 
-    def broken(self, jobs, limits=None):
+    def broken(self, jobs, visit, limits=None):
         raise SandboxError("no process to be had")
 
     running.forget()
-    monkeypatch.setattr(Sandbox, "run", broken)
+    monkeypatch.setattr(Sandbox, "run_each", broken)
     score = Outcome()(Rollout.of(doubling, doubling.reference))
     assert (score.status, score.why) == ("infra", "a test could not be run: no process to be had")
     monkeypatch.undo()
@@ -132,13 +132,13 @@ def test_trouble_of_ours_is_unscored(doubling, monkeypatch):
 def test_trouble_with_a_check_is_unscored_too(doubling, monkeypatch):
     from guerdon.errors import SandboxError
 
-    def broken(self, jobs, limits=None, real=Sandbox.run):
+    def broken(self, jobs, visit, limits=None, real=Sandbox.run_each):
         if any("0.3" in str(job.cases) for job in jobs):  # what the check compares with
             raise SandboxError("no process to be had")
-        return real(self, jobs, limits)
+        return real(self, jobs, visit, limits)
 
     running.forget()
-    monkeypatch.setattr(Sandbox, "run", broken)
+    monkeypatch.setattr(Sandbox, "run_each", broken)
     assert Outcome()(Rollout.of(doubling, doubling.reference)).status == "infra"
     running.forget()
 
@@ -147,12 +147,22 @@ def test_checks_run_where_no_answer_does(doubling, monkeypatch):
     """In the memory that an answer gets from its server there may be remains of what the server did before."""
     where = []
     monkeypatch.setattr(
-        Sandbox, "run", lambda self, jobs, limits=None, real=Sandbox.run: where.append(self) or real(self, jobs, limits)
+        Sandbox, "run_each", lambda self, *asked, real=Sandbox.run_each: where.append(self) or real(self, *asked)
     )
     running.forget()
     running.verdicts([(doubling, doubling.reference)])
     answers, checks = where
     assert answers is not checks
+
+
+def test_checks_need_not_wait_for_one_another(doubling, monkeypatch):
+    """Whose values are judged in small portions earns the same: the second answer fails what the first passes."""
+    monkeypatch.setattr(running, "_CHECKS_AT_ONCE", 1)
+    running.forget()
+    right, wrong = running.verdicts([(doubling, doubling.reference), (doubling, "def double(x): return x")])
+    assert all(verdict.passed for verdict in right)
+    assert not all(verdict.passed for verdict in wrong)
+    assert all(verdict.status == "ok" for verdict in wrong)
 
 
 def test_the_deepest_value_that_may_leave_can_be_checked(doubling):
@@ -171,12 +181,12 @@ def test_what_we_failed_to_run_is_tried_once_more(doubling, monkeypatch):
     running.forget()
     failures = iter([True])
 
-    def run(self, jobs, limits=None, real=Sandbox.run):
+    def run(self, jobs, visit, limits=None, real=Sandbox.run_each):
         if next(failures, False):
             raise SandboxError("not now")
-        return real(self, jobs, limits)
+        return real(self, jobs, visit, limits)
 
-    monkeypatch.setattr(Sandbox, "run", run)
+    monkeypatch.setattr(Sandbox, "run_each", run)
     assert Outcome()(Rollout.of(doubling, doubling.reference)).value == 1.0
 
 

@@ -315,6 +315,38 @@ def test_every_outcome_says_what_confined_it(sandbox):
     assert (outcome.value, outcome.layers) == (1, ("limits",))
 
 
+def test_nothing_runs_where_a_required_layer_is_missing(tmp_path):
+    bare = ("namespaces", "landlock", "seccomp", "cgroups")
+    mark = Calls(f"open({str(tmp_path / 'ran')!r}, 'w').close()", ("1",))
+    with Sandbox(workers=1, without=bare) as allowed:
+        allowed.run([mark])
+    assert (tmp_path / "ran").exists()  # so it would have shown
+    (tmp_path / "ran").unlink()
+    with Sandbox(workers=1, without=bare, require=("landlock",)) as refused:
+        with pytest.raises(ConfigError, match="landlock: not asked for"):
+            refused.run([mark])
+        time.sleep(0.5)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_outcomes_are_handed_over_as_they_come_to_each_who_asked():
+    seen = []
+    with Sandbox(workers=1) as sandbox:
+        same = Calls("x = 1", ("x",))
+        sandbox.run_each([same, Calls("", ("2",)), same], lambda place, got: seen.append((place, got[0].value)))
+    assert sorted(seen) == [(0, 1), (1, 2), (2, 1)]
+
+
+def test_what_a_visitor_raises_is_raised_and_the_sandbox_stays_of_use():
+    def visit(place, outcomes):
+        raise ValueError("mine")
+
+    with Sandbox(workers=1) as sandbox:
+        with pytest.raises(ValueError, match="mine"):
+            sandbox.run_each([Calls("", ("1",))] * 3, visit)
+        assert sandbox.run([Calls("", ("2",))])[0][0].value == 2
+
+
 def test_the_environment_can_require_layers(monkeypatch):
     from guerdon.sandbox import pool
 

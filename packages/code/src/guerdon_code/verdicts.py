@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from guerdon.errors import SandboxError
 from guerdon.sandbox import Call, Calls, Equality, Job, Limits, Outcome, Programs, Sandbox, default_sandbox
+from guerdon.sandbox.batches import Visit
 from guerdon.sandbox.limits import Status as SandboxStatus
 from guerdon.sandbox.wire import unpack
 from guerdon_code.problems import CheckTest, CodeProblem, ScriptTest, StdioTest, Test, ValueTest
@@ -111,15 +112,22 @@ def forget() -> None:
 
 
 def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sandbox) -> list[tuple[Verdict, ...]]:
-    jobs = [_jobs(problem, code, testing.limits(problem)) for problem, code in asked]
-    outcomes = iter(_ran(sandbox, [job for mine in jobs for job in mine.values()]))
+    jobs = [
+        (number, how, job)
+        for number, (problem, code) in enumerate(asked)
+        for how, job in _jobs(problem, code, testing.limits(problem)).items()
+    ]
+    rows = [[_UNJUDGED] * len(problem.tests) for problem, _ in asked]
     pending: list[_Pending] = []
-    rows: list[list[Verdict]] = []
-    for (problem, _), mine in zip(asked, jobs, strict=True):
-        answered = {how: iter(next(outcomes)) for how in mine}
-        row: list[Verdict] = []
-        for test in problem.tests:
-            got = [next(answered[_how(test)]) for _ in _cases(test)]
+
+    def judge(place: int, outcomes: Sequence[Outcome]) -> None:
+        """Judge what can be judged here at once: an answer's values are as large as it likes, and are not kept."""
+        number, how, _ = jobs[place]
+        problem, answered = asked[number][0], iter(outcomes)
+        for index, test in enumerate(problem.tests):
+            if _how(test) != how:
+                continue
+            got = [next(answered) for _ in _cases(test)]
             bad = next((each for each in got if not each.ok), None)
             if bad is not None:
                 verdict = Verdict(False, bad.status, bad.error)
@@ -131,20 +139,38 @@ def _run(asked: Sequence[tuple[CodeProblem, str]], testing: Testing, sandbox: Sa
                 verdict = Verdict(True, "ok", low_trust=True)
             else:
                 values_got = tuple(each.value for each in got)
-                pending.append(_Pending(len(rows), len(row), test, values_got, problem.expected))
-                verdict = Verdict(False, "infra", "not judged")
-            row.append(replace(verdict, cpu_s=sum(each.cpu_s for each in got), layers=got[0].layers))
-        rows.append(row)
+                pending.append(_Pending(number, index, test, values_got, problem.expected))
+                verdict = _UNJUDGED
+            spent = sum(each.cpu_s for each in got)
+            rows[number][index] = replace(verdict, cpu_s=spent, layers=got[0].layers)
+        if len(pending) >= _CHECKS_AT_ONCE:
+            _judge(pending, rows)
+            pending.clear()
+
+    _ran(sandbox, [job for *_, job in jobs], judge)
     if pending:
         _judge(pending, rows)
     return [tuple(row) for row in rows]
 
 
-def _ran(sandbox: Sandbox, jobs: Sequence[Job]) -> list[list[Outcome]]:
+_UNJUDGED = Verdict(False, "infra", "not judged")
+_CHECKS_AT_ONCE = 512
+"""Whose values wait for their judges at a time."""
+
+
+def _ran(sandbox: Sandbox, jobs: Sequence[Job], visit: Visit) -> None:
+    """Run them; a sandbox that fails says so for each job that it has not done."""
+    left = set(range(len(jobs)))
+
+    def done(place: int, outcomes: list[Outcome]) -> None:
+        left.discard(place)
+        visit(place, outcomes)
+
     try:
-        return sandbox.run(jobs)
+        sandbox.run_each(jobs, done)
     except SandboxError as error:
-        return [[Outcome("infra", error=str(error))] * len(job.cases) for job in jobs]
+        for place in sorted(left):
+            visit(place, [Outcome("infra", error=str(error))] * len(jobs[place].cases))
 
 
 def _jobs(problem: CodeProblem, code: str, limits: Limits) -> dict[str, Job]:
@@ -218,11 +244,14 @@ def _judge(pending: Sequence[_Pending], rows: list[list[Verdict]]) -> None:
     by_answer: dict[int, list[_Pending]] = {}
     for one in pending:
         by_answer.setdefault(one.row, []).append(one)
-    jobs = [Calls(of_one[0].expected, tuple(one.as_call() for one in of_one)) for of_one in by_answer.values()]
-    for of_one, outcomes in zip(by_answer.values(), _ran(_judges(), jobs), strict=True):
-        for one, outcome in zip(of_one, outcomes, strict=True):
-            ran, judged = rows[one.row][one.place], _check_verdict(one.test, outcome)
-            rows[one.row][one.place] = replace(judged, cpu_s=ran.cpu_s, layers=ran.layers)
+    answers = list(by_answer.values())
+
+    def judged(place: int, outcomes: Sequence[Outcome]) -> None:
+        for one, outcome in zip(answers[place], outcomes, strict=True):
+            ran, verdict = rows[one.row][one.place], _check_verdict(one.test, outcome)
+            rows[one.row][one.place] = replace(verdict, cpu_s=ran.cpu_s, layers=ran.layers)
+
+    _ran(_judges(), [Calls(mine[0].expected, tuple(one.as_call() for one in mine)) for mine in answers], judged)
 
 
 def _check_verdict(test: CheckTest, outcome: Outcome) -> Verdict:

@@ -1,9 +1,9 @@
-"""The jobs of one call: which wait, which have outcomes, and what a server's rows say."""
+"""The jobs of one call: which wait, which are done, and what a server's rows say."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +21,22 @@ _EXCEPTION = 1
 """Exit status of a server that raised."""
 
 
-class Batch:
-    """The distinct jobs of one call: which wait, which have outcomes."""
+Visit = Callable[[int, list[Outcome]], None]
+"""Told of each job, by its place, what came of its cases."""
 
-    def __init__(self, jobs: list[Job], limits: Limits) -> None:
-        self._limits = limits
+
+class Batch:
+    """The distinct jobs of one call: which wait, which are done. It keeps no outcome: a program chooses their size."""
+
+    def __init__(self, jobs: list[Job], limits: Limits, visit: Visit) -> None:
+        self._limits, self._visit = limits, visit
         self.waiting: deque[int] = deque()
         self.suspects: set[int] = set()
         self._jobs: list[Job] = []
         self._bodies: list[bytes] = []
-        self._rows: dict[int, list[Outcome]] = {}
-        self._places: list[int] = []
+        self._places: list[list[int]] = []
         seen: dict[bytes, int] = {}
-        for job in jobs:
+        for place, job in enumerate(jobs):
             if mistake := (job.limits or limits).mistake():
                 raise ConfigError(mistake)
             body = _written(job, limits)
@@ -41,16 +44,14 @@ class Batch:
             if number == len(self._jobs):
                 self._jobs.append(job)
                 self._bodies.append(body)
+                self._places.append([])
                 self.waiting.append(number)
-            self._places.append(number)
+            self._places[number].append(place)
+        self.unfinished = len(self._jobs)
+        """How many jobs have no outcomes yet."""
         given = [job.limits or limits for job in self._jobs] or [limits]
         self.most = max(each.memory_bytes for each in given), max(each.processes for each in given)
         """Memory in bytes, and further processes, that any of the jobs may have."""
-
-    @property
-    def unfinished(self) -> int:
-        """How many jobs have no outcomes yet."""
-        return len(self._jobs) - len(self._rows)
 
     def body(self, number: int) -> bytes:
         """What is sent to a server."""
@@ -61,8 +62,8 @@ class Batch:
         job = self._jobs[number]
         return 2 * len(job.cases) * ((job.limits or self._limits).wall_s + 1.0) + GRACE_S
 
-    def file(self, number: int, rows: Any, layers: tuple[str, ...]) -> None:
-        """Take down what a server, which runs programs under these layers, says of a job.
+    def read(self, number: int, rows: Any, layers: tuple[str, ...]) -> list[Outcome]:
+        """What a server, which runs programs under these layers, says of a job.
 
         Raises:
             Malformed: it is not what a server says.
@@ -77,7 +78,13 @@ class Batch:
             outcomes.append(
                 _read_row(row, isinstance(job, Programs), layers) if room >= 0 else replace(_TOO_MUCH, layers=layers)
             )
-        self._rows[number] = outcomes
+        return outcomes
+
+    def done(self, number: int, outcomes: list[Outcome]) -> None:
+        """Pass on what came of a job."""
+        self.unfinished -= 1
+        for place in self._places[number]:
+            self._visit(place, outcomes)
 
     def lost(self, server: Server) -> None:
         """A server ended over a job: it gets one more try, alone; then that is the answer's doing, unless the server
@@ -90,8 +97,6 @@ class Batch:
             return
         first, ahead = flight[0], flight[1:]
         self.waiting.extendleft(reversed(ahead))
-        if not server.ready:
-            raise SandboxError(f"a sandbox server did not start: {server.last_words()}")
         if first not in self.suspects:
             self.suspects.add(first)
             self.waiting.appendleft(first)
@@ -100,11 +105,7 @@ class Batch:
             lost = Outcome("infra", error=f"a bug of ours ended the sandbox's server twice: {server.last_words()}")
         else:
             lost = Outcome("fail", error="it ended the sandbox's server twice")
-        self._rows[first] = [lost for _ in self._jobs[first].cases]
-
-    def outcomes(self) -> list[list[Outcome]]:
-        """All jobs' outcomes, in the order asked."""
-        return [self._rows[number] for number in self._places]
+        self.done(first, [lost for _ in self._jobs[first].cases])
 
 
 def _written(job: Job, limits: Limits) -> bytes:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from guerdon.errors import ConfigError, SandboxError
-from guerdon.sandbox.batches import Batch
+from guerdon.sandbox.batches import Batch, Visit
 from guerdon.sandbox.confine import LAYERS
 from guerdon.sandbox.jobs import Job
 from guerdon.sandbox.limits import Limits, Outcome
@@ -72,14 +72,29 @@ class Sandbox:
             ConfigError: a limit is none, or a required layer is missing.
             Untransferable: a case's argument is no plain value.
         """
-        batch = Batch(list(jobs), limits or self.limits)
+        found: dict[int, list[Outcome]] = {}
+        self.run_each(jobs, found.__setitem__, limits)
+        return [found[place] for place in range(len(found))]
+
+    def run_each(self, jobs: Iterable[Job], visit: Visit, limits: Limits | None = None) -> None:
+        """As `run`, with the outcomes handed over job by job, as they come, and not kept: programs choose how large
+        their values are.
+
+        Args:
+            jobs: what to run.
+            visit: called with a job's place and its outcomes; not in order. It must not use this sandbox.
+            limits: of each answer; the sandbox's own if None.
+
+        Raises:
+            SandboxError, ConfigError, Untransferable: as `run`.
+        """
+        batch = Batch(list(jobs), limits or self.limits, visit)
         with self._lock:
             try:
                 self._drive(batch)
             except BaseException:
                 self._stop()  # a half-read pipe is of no use to the next caller
                 raise
-        return batch.outcomes()
 
     def check(self) -> None:
         """Start a server, and see that it has the layers required.
@@ -154,6 +169,7 @@ class Sandbox:
                     if len(self._pool) == before:
                         break  # fewer will do
                 for server in self._pool:
+                    self._approve(server)
                     server.allow(*batch.most)
                     server.take(batch)
                     _watch(selector, server)
@@ -166,8 +182,6 @@ class Sandbox:
                         alive = server.receive(batch)
                     if not alive:
                         self._bury(server, selector, batch)
-                    else:
-                        self._approve(server)
                 if not events:
                     for server in [each for each in self._pool if time.monotonic() >= each.due]:
                         self._bury(server, selector, batch)

@@ -21,7 +21,7 @@ from guerdon.errors import SandboxError
 from guerdon.sandbox import cgroups, leftovers
 from guerdon.sandbox.batches import Batch
 from guerdon.sandbox.confine import FOLDER_BYTES
-from guerdon.sandbox.limits import Limits
+from guerdon.sandbox.limits import Limits, Outcome
 from guerdon.sandbox.wire import HEADER, Malformed, frame
 
 START_S = 30.0
@@ -85,6 +85,7 @@ class Server:
         self.flight: deque[int] = deque()
         self.layers: Layers | None = None
         self.approved = False
+        """It has the layers required; before that nothing is run."""
         self.said_its_last = False
         """Its stdout has ended."""
         self.due = time.monotonic() + START_S
@@ -118,13 +119,13 @@ class Server:
         return self.layers is not None
 
     def take(self, batch: Batch) -> None:
-        """Send jobs: one to work at, and one ahead. A suspect travels alone."""
-        while batch.waiting and len(self.flight) < 2:
+        """Send jobs, once it has all the layers required: one to work at, and one ahead. A suspect travels alone."""
+        while self.approved and batch.waiting and len(self.flight) < 2:
             number = batch.waiting[0]
             if self.flight and (number in batch.suspects or self.flight[0] in batch.suspects):
                 break
             batch.waiting.popleft()
-            if not self.flight and self.ready:
+            if not self.flight:
                 self.due = time.monotonic() + batch.longest_s(number)
             self.flight.append(number)
             self.outbox += batch.body(number)
@@ -151,17 +152,33 @@ class Server:
             return True
         self.inbox += data
         self.said_its_last = not data
-        try:
-            while (message := self._message()) is not None:
-                if self.layers is None:
-                    self.layers = self._layers(**message)
-                else:
-                    batch.file(self.flight[0], message, self.layers.on)
-                    self.flight.popleft()
-                self.due = time.monotonic() + batch.longest_s(self.flight[0]) if self.flight else float("inf")
-        except (Malformed, ValueError, KeyError, TypeError, IndexError):
-            return False
-        return bool(data)
+        while True:
+            try:
+                done = self._next_done(batch)
+            except (Malformed, ValueError, KeyError, TypeError, IndexError):
+                return False
+            if done is None:
+                return bool(data)
+            batch.done(*done)
+
+    def _next_done(self, batch: Batch) -> tuple[int, list[Outcome]] | None:
+        """The next job that it has done, if all it says of it is here. Its first words are kept on the way."""
+        message = self._message()
+        if message is not None and self.layers is None:
+            self.layers = self._layers(**message)
+            self._on_time(batch)
+            message = self._message()
+        if message is None:
+            return None
+        assert self.layers is not None
+        number = self.flight[0]
+        outcomes = batch.read(number, message, self.layers.on)
+        self.flight.popleft()
+        self._on_time(batch)
+        return number, outcomes
+
+    def _on_time(self, batch: Batch) -> None:
+        self.due = time.monotonic() + batch.longest_s(self.flight[0]) if self.flight else float("inf")
 
     def _layers(self, on: list[str], missing: dict[str, str], details: dict[str, str]) -> Layers:
         if self._group is None:
@@ -174,7 +191,7 @@ class Server:
         Raises:
             SandboxError: they do not come.
         """
-        nothing = Batch([], Limits())
+        nothing = Batch([], Limits(), lambda place, outcomes: None)
         while not self.ready:
             self.send()
             with selectors.DefaultSelector() as selector:
