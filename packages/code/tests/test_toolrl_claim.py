@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -48,6 +49,15 @@ def test_the_same_seed_measures_the_same_and_another_does_not():
     small = ToolRl(steps=20)
     first, again, other = (small.measure("default", seed) for seed in (0, 0, 1))
     assert str(first) == str(again) != str(other)
+
+
+def test_the_second_check_stops_at_half_exact_and_counts_the_groups_until_then():
+    """So a longer run that was stopped there measures the same as one that was to end there."""
+    long = ToolRl(queries=2, queries_per_step=2, learning_rate=3.0, steps=1000)
+    stopped = long.measure("[-3, 3]", 0)
+    assert 1.0 < stopped.half < 1000.0
+    assert stopped.exact >= 0.5
+    assert replace(long, steps=int(stopped.half)).measure("[-3, 3]", 0) == stopped
 
 
 def test_the_claim_can_fail_where_there_is_no_time_to_learn():

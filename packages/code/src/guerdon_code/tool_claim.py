@@ -102,19 +102,19 @@ class ToolRl(Claim):
         queries = make_queries(self.queries, Random(f"world {seed}"))
         policy, random = TablePolicy(layouts=arm in SCALES), Random(f"policy {seed}")
         estimator = group_relative(std=True, ddof=1, epsilon=1e-6)
-        dead, half = 0, math.nan
+        dead, seen, half = 0, 0, math.nan
         for step in range(self.steps):
             chosen = random.sample(queries, self.queries_per_step)
             groups = [Group.of(policy.attempts(query, self.group_size, random)) for query in chosen]
             advantages = estimator.estimate(groups, Context(step, self.steps).scores(reward, groups))
-            dead += sum(advantages.dead)
+            dead, seen = dead + sum(advantages.dead), seen + len(groups)
             for group, values in zip(groups, advantages.values, strict=True):
                 attempts = [(rollout, value[0]) for rollout, value in zip(group.rollouts, values, strict=True)]
                 policy.reinforce(attempts, self.learning_rate)
             if arm in SCALES and _exact(policy, queries) >= 0.5:
                 half = step + 1.0
                 break  # the second check asks no more
-        return Outcome(_exact(policy, queries), dead / (self.steps * self.queries_per_step), half)
+        return Outcome(_exact(policy, queries), dead / seen, half)
 
 
 def _exact(policy: TablePolicy, queries: Sequence[ToolQuery]) -> float:

@@ -53,7 +53,7 @@ from guerdon_code.tool_schedules import (
     words_wanted,
 )
 from guerdon_code.tool_turns import TurnReward
-from guerdon_code.tool_values import COMPARISONS, Comparison, same
+from guerdon_code.tool_values import COMPARISONS, Accepted, Comparison, in_golds_words, same
 
 Accept = Literal["gold", "any"]
 Length = Literal["off", "fixed", "dynamic"]
@@ -138,21 +138,25 @@ class Correctness(TurnReward, name="code/toolrl-correctness-v1"):
             return Score(low, str(error), status="rejected")
         gold = gold_calls(example.calls)
         rules = Rules(self.granularity, self.assignment, self.values)
-        found = agreement(gold, calls, rules, gold_accepted(example.accepted) if self.accept == "any" else ())
+        accepted = gold_accepted(example.accepted) if self.accept == "any" else ()
+        found = agreement(gold, calls, rules, accepted)
         if found.earned == found.most:
             return Score(high, f"as gold ({self.granularity})")
         value = (high - low) * found.earned / found.most + low
-        return Score(min(max(value, low), high), self._told(found, gold, calls), status="fail")
+        return Score(min(max(value, low), high), self._told(found, gold, calls, accepted), status="fail")
 
-    def _told(self, found: Agreement, gold: Sequence[Call], calls: Sequence[Call]) -> str:
+    def _told(
+        self, found: Agreement, gold: Sequence[Call], calls: Sequence[Call], accepted: Sequence[Accepted]
+    ) -> str:
         """What was earned of what, and the first gold call that was not wholly met."""
         earned = f"{found.earned:.4g} of {found.most:g} ({self.granularity}, {self.assignment})"
         if self.granularity == "coarse":
             return f"not the gold calls; {earned}"
-        for wanted, place in zip(gold, found.matches, strict=True):
+        for number, (wanted, place) in enumerate(zip(gold, found.matches, strict=True)):
             if place is None:
                 return f"nothing for gold's {shown(wanted.name)}; {earned}"
-            given = calls[place].parameters
+            call = calls[place]
+            given = (in_golds_words(call, wanted, accepted[number], self.values) if accepted else call).parameters
             lacks = [key for key in wanted.parameters if key not in given]
             adds = [key for key in given if key not in wanted.parameters]
             wrong = [
