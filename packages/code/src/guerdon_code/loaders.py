@@ -1,4 +1,4 @@
-"""Problems from files: HumanEval's and MBPP's fields, LiveCodeBench's, and our own, one JSON object a line.
+"""Problems from files: HumanEval's and MBPP's fields, LiveCodeBench's, and our own.
 
 Pure reading. Everything wrong with a file is a `TaskError` that names file, line and field. Whether references pass
 their tests is `guerdon_code.proving`'s business.

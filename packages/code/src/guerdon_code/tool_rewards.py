@@ -66,7 +66,9 @@ class Format(TurnReward, name="code/toolrl-format-v1"):
     """`high` when the turn has the layout of the gold turn, else `low`."""
 
     low: float = FORMAT_RANGE[0]
+    """What a broken layout earns."""
     high: float = FORMAT_RANGE[1]
+    """What a kept one earns."""
     schedule: Schedule = "constant"
     """How the range moves with the step; see `tool_schedules`."""
     steps: int = 0
@@ -98,8 +100,9 @@ class Correctness(TurnReward, name="code/toolrl-correctness-v1"):
     """
 
     low: float = CORRECTNESS_RANGE[0]
+    """What wholly wrong calls earn, and those that cannot be read."""
     high: float = CORRECTNESS_RANGE[1]
-    """-1 and 1 are the paper's variant "equal max"."""
+    """What the gold calls earn. -1 and 1 are the paper's variant "equal max"."""
     schedule: Schedule = "constant"
     """How the range moves with the step; see `tool_schedules`."""
     steps: int = 0
@@ -145,9 +148,7 @@ class Correctness(TurnReward, name="code/toolrl-correctness-v1"):
         value = (high - low) * found.earned / found.most + low
         return Score(min(max(value, low), high), self._told(found, gold, calls, accepted), status="fail")
 
-    def _told(
-        self, found: Agreement, gold: Sequence[Call], calls: Sequence[Call], accepted: Sequence[Accepted]
-    ) -> str:
+    def _told(self, found: Agreement, gold: Sequence[Call], calls: Sequence[Call], accepted: Sequence[Accepted]) -> str:
         """What was earned of what, and the first gold call that was not wholly met."""
         earned = f"{found.earned:.4g} of {found.most:g} ({self.granularity}, {self.assignment})"
         if self.granularity == "coarse":
@@ -219,6 +220,7 @@ class ExactCalls(TurnReward, name="code/tool-exact-v1", bounds=(0.0, 1.0)):
     """1.0 for exactly the gold calls, in any order, and for no call where gold has none; else 0.0. For reporting."""
 
     values: Comparison = "python"
+    """When two values are the same; see `tool_values`."""
     accept: Accept = "any"
     """`any` also accepts the other values that the example lists."""
 
