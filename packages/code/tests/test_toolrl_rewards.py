@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guerdon.advantages import group_relative
 from guerdon.conformance import check_is_a_value, check_reward, hostile_texts
 from guerdon.errors import ConfigError, RewardError
 from guerdon.protocols import Task
 from guerdon.rewards import Context
 from guerdon.types import Example, Group, Prompt, Rollout
+from guerdon_code.tool_claim import ADVANTAGE
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_prompts import chat_prompt, completion, turn
 from guerdon_code.tool_rewards import Correctness, ExactCalls, Format, NoCall, ThoughtLength, toolrl
@@ -192,7 +192,7 @@ def test_example_15_half_the_words_earn_half_the_length():
 
 def test_example_16_advantages_of_a_group():
     """(R - .75) / (2.871410 + 1e-6), the std over n - 1."""
-    found = group_relative(std=True, ddof=1, epsilon=1e-6).centred([4.0, 1.0, 1.0, -3.0])
+    found = ADVANTAGE.centred([4.0, 1.0, 1.0, -3.0])
     assert found == pytest.approx([1.131504, 0.087039, 0.087039, -1.305582], abs=1e-6)
 
 
@@ -289,6 +289,8 @@ def test_the_printed_smooth_schedule_differs_where_the_layout_is_broken():
 def test_a_schedule_can_be_as_long_as_the_run():
     assert score_at(5, Correctness(schedule="smooth", steps=10), WEATHER, written(RIGHT)).value == 2.5
     assert score_at(10, Correctness(schedule="two_stage", steps=10), WEATHER, written(RIGHT)).value == 3.0
+    parts = score_at(5, toolrl(schedule="smooth", steps=10), WEATHER, written(RIGHT)).parts
+    assert (parts["format"].value, parts["correctness"].value) == (1.5, 2.5)
 
 
 def test_equal_max_puts_correctness_on_the_scale_of_the_layout():
@@ -369,6 +371,18 @@ def test_a_needless_call_costs_a_point_where_that_is_asked_for(text, value):
 )
 def test_exact_calls_come_in_any_order_and_no_more_of_them(text, value):
     assert score_at(0, ExactCalls(), example(RIGHT, call("ping")), text).value == value
+
+
+def test_exact_calls_are_matched_whichever_way_all_of_them_fit():
+    """The first gold call accepts 1 and 2, the second 1 alone: the first must not take the 1."""
+    gold = example(call("f", x=1), call("f", x=1), accepted=('{"x": [1, 2]}', '{"x": [1]}'))
+    for said in (written(call("f", x=1), call("f", x=2)), written(call("f", x=2), call("f", x=1))):
+        assert score_at(0, ExactCalls(), gold, said).value == 1
+    assert score_at(0, ExactCalls(), gold, written(call("f", x=2), call("f", x=2))).value == 0
+
+
+def test_a_call_with_members_beside_name_and_parameters_is_not_exact():
+    assert score_at(0, ExactCalls(), WEATHER, written(RIGHT[:-1] + ', "id": 1}')).value == 0
 
 
 def test_exactly_no_call_where_gold_has_none():

@@ -120,6 +120,13 @@ def test_a_component_that_does_not_fit_stays_in_train():
     assert {example.tools for example in parted.eval} == {("b",), ("c",)}
 
 
+@pytest.mark.parametrize(("count", "share", "held_out"), [(100, 0.29, 29), (30, 0.1, 3), (10, 0.25, 2)])
+def test_a_share_is_rounded_down_and_not_by_how_floats_are_written(count, share, held_out):
+    """0.29 * 100 is a hair below 29."""
+    parted = part(turns(*(([str(n)], str(n)) for n in range(count))), eval_share=share, seed=0)
+    assert len(parted.eval) == held_out
+
+
 def test_examples_that_cannot_be_parted_say_how_they_could(folder):
     rows = [question(n, "same") | {"id": f"irrelevance_{n}"} for n in range(8)]
     for n, row in enumerate(rows):
