@@ -61,6 +61,12 @@ def test_the_same_seed_measures_the_same_and_another_does_not():
     assert str(first) == str(again) != str(other)
 
 
+def test_where_no_attempt_is_ever_right_all_groups_are_dead():
+    """Right by chance is one call in thousands: six groups of four all earn the layout's 1 - 3."""
+    found = ToolRl(queries=2, queries_per_step=2, steps=3).measure("coarse", 0)
+    assert (found.dead, found.exact) == (1.0, 0.0)
+
+
 def test_the_second_check_stops_at_half_exact_and_counts_the_groups_until_then():
     """So a longer run that was stopped there measures the same as one that was to end there."""
     long = ToolRl(queries=2, queries_per_step=2, learning_rate=3.0, steps=1000)

@@ -246,7 +246,7 @@ def assignment(worth: Sequence[Sequence[float]]) -> list[int]:
                 if seen[other]:
                     of_row[row_at[other]] += step
                     of_column[other] -= step
-                elif other < m:
+                else:  # never column m, which was seen first
                     least[other] -= step
             column = nearest
         while column != m:  # shift along the path
