@@ -127,5 +127,5 @@ def test_a_wrong_option_of_a_task_is_named(options, says):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(TaskError, match=r"cannot read problems from .*none\.jsonl"):
+    with pytest.raises(TaskError, match=r"no problems at .*none\.jsonl"):
         JsonLines(path=str(tmp_path / "none.jsonl")).examples("eval")

@@ -243,7 +243,7 @@ def test_a_method_is_tested_through_its_class():
         (LIVECODEBENCH | {"private_test_cases": "eJxrYJ"}, r"not JSON; unpack them"),
         (LIVECODEBENCH | {"metadata": "{}", "starter_code": ""}, r"no func_name"),
         (OWN | {"tests": [{"kind": "check", "calls": [], "check": "True"}]}, r"calls"),
-        ([1], r"line 1 is list; an object with named fields is needed"),
+        ([1], r"row 1 is int; an object with named fields is needed"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path, row, says):

@@ -120,8 +120,10 @@ def test_deep_nesting_is_refused_the_same_from_a_deep_stack():
 
 def test_a_whole_number_has_a_limit_of_digits():
     assert read_json("9" * MAX_DIGITS) == 10**MAX_DIGITS - 1
-    with pytest.raises(Malformed, match="more than 640 digits"):
-        read_json("9" * (MAX_DIGITS + 1))
+    assert read_json("-" + "9" * MAX_DIGITS) == 1 - 10**MAX_DIGITS
+    for sign in ("", "-"):
+        with pytest.raises(Malformed, match="more than 640 digits"):
+            read_json(sign + "9" * (MAX_DIGITS + 1))
 
 
 @pytest.mark.parametrize(

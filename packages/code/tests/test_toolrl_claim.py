@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -35,6 +36,16 @@ def test_the_policy_starts_even_and_a_good_attempt_becomes_likelier():
     assert policy.probabilities(query)[0][tool] == pytest.approx(expected)
 
 
+def test_the_step_is_along_the_mean_over_the_attempts():
+    query = make_queries(1, Random(0))[0]
+    once, twice = TablePolicy(), TablePolicy()
+    (rollout,) = once.attempts(query, 1, Random(1))
+    once.reinforce([(rollout, 1.0)], 0.3)
+    twice.reinforce([(rollout, 0.5), (rollout, 1.5)], 0.3)
+    for row, other in zip(once.table(query), twice.table(query), strict=True):
+        assert row == pytest.approx(other)
+
+
 def test_an_attempt_knows_its_probability():
     """1/8 for the tool, 1/2 for each parameter there or not, 1/6 for each value."""
     query = make_queries(1, Random(0))[0]
@@ -48,6 +59,21 @@ def test_the_same_seed_measures_the_same_and_another_does_not():
     small = ToolRl(steps=20)
     first, again, other = (small.measure("default", seed) for seed in (0, 0, 1))
     assert str(first) == str(again) != str(other)
+
+
+def test_where_no_attempt_is_ever_right_all_groups_are_dead():
+    """Right by chance is one call in thousands: six groups of four all earn the layout's 1 - 3."""
+    found = ToolRl(queries=2, queries_per_step=2, steps=3).measure("coarse", 0)
+    assert (found.dead, found.exact) == (1.0, 0.0)
+
+
+def test_the_second_check_stops_at_half_exact_and_counts_the_groups_until_then():
+    """So a longer run that was stopped there measures the same as one that was to end there."""
+    long = ToolRl(queries=2, queries_per_step=2, learning_rate=3.0, steps=1000)
+    stopped = long.measure("[-3, 3]", 0)
+    assert 1.0 < stopped.half < 1000.0
+    assert stopped.exact == 0.5  # one of the two
+    assert replace(long, steps=int(stopped.half)).measure("[-3, 3]", 0) == stopped
 
 
 def test_the_claim_can_fail_where_there_is_no_time_to_learn():

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guerdon.advantages import group_relative
 from guerdon.conformance import check_is_a_value, check_reward, hostile_texts
 from guerdon.errors import ConfigError, RewardError
 from guerdon.protocols import Task
 from guerdon.rewards import Context
 from guerdon.types import Example, Group, Prompt, Rollout
+from guerdon_code.tool_claim import ADVANTAGE
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_prompts import chat_prompt, completion, turn
 from guerdon_code.tool_rewards import Correctness, ExactCalls, Format, NoCall, ThoughtLength, toolrl
@@ -143,6 +143,38 @@ def test_example_14_coarser_credit(granularity, expected):
 
 
 @pytest.mark.parametrize(
+    ("said", "default", "finegrained", "intermediate", "coarse"),
+    [
+        # an extra parameter: 1 + 2/3 + 2 of 4; 1 + 0 + 2 of 4; 1 + 0 of 2
+        ([call("get_weather", city="Oslo", unit="C", lang="en")], 2.5, 1.5, 0, -3),
+        # the right call twice: 1/2 + 3 of 4; 0 + 3 of 4; 1/2 + 1 of 2
+        ([RIGHT, RIGHT], 2.25, 1.5, 1.5, -3),
+        # with another tool's before it: the same, since order counts only where lists are compared whole
+        ([call("ping"), RIGHT], 2.25, 1.5, 1.5, -3),
+    ],
+)
+def test_coarser_credit_for_too_much(said, default, finegrained, intermediate, coarse):
+    expected = {"default": default, "finegrained": finegrained, "intermediate": intermediate, "coarse": coarse}
+    for granularity, value in expected.items():
+        assert earned(WEATHER, written(*said), granularity=granularity) == (1, value), granularity
+
+
+@pytest.mark.parametrize(
+    ("granularity", "swapped", "alone"),
+    [
+        ("finegrained", 1.8, -0.6),  # 0 + 2 + 2 of 5; 0 + 2 of 5
+        ("intermediate", 3, 0),  # 1 + 1 + 1 of 3; 1/2 + 1 of 3
+        ("coarse", -3, -3),
+    ],
+)
+def test_coarser_credit_for_two_calls_swapped_or_one_left_out(granularity, swapped, alone):
+    one, other = call("A", city="Oslo"), call("B", tz="CET")
+    gold = example(one, other)
+    assert earned(gold, written(other, one), granularity=granularity) == (1, swapped)
+    assert earned(gold, written(one), granularity=granularity) == (1, alone)
+
+
+@pytest.mark.parametrize(
     ("step", "layout", "correctness"),
     [(0, (-2, 2), (-2, 2)), (75, (-1, 1.5), (-2.5, 2.5)), (150, (-1, 1), (-3, 3)), (9999, (-1, 1), (-3, 3))],
 )
@@ -160,8 +192,73 @@ def test_example_15_half_the_words_earn_half_the_length():
 
 def test_example_16_advantages_of_a_group():
     """(R - .75) / (2.871410 + 1e-6), the std over n - 1."""
-    found = group_relative(std=True, ddof=1, epsilon=1e-6).centred([4.0, 1.0, 1.0, -3.0])
+    found = ADVANTAGE.centred([4.0, 1.0, 1.0, -3.0])
     assert found == pytest.approx([1.131504, 0.087039, 0.087039, -1.305582], abs=1e-6)
+
+
+# -- pitfalls, as the sheet lists them -------------------------------------------------------------------------------
+
+
+def test_a_tag_mentioned_in_the_thoughts_breaks_the_layout_and_the_block():
+    """The first opening tag begins the block, and what follows it there is no call."""
+    assert earned(WEATHER, written(RIGHT).replace("so", "I use <tool_call>")) == (0, -3)
+
+
+def test_junk_before_a_second_closing_of_the_thoughts_passes():
+    assert earned(WEATHER, written(RIGHT).replace("</think>", "</think> junk </think>")) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        f"{RIGHT}\n\n{RIGHT}",
+        json.dumps(json.loads(RIGHT), indent=1),
+        '{"name": "get_weather", "parameters": ["Oslo", "C"]}',
+        '{"name": "get_weather"}',
+    ],
+    ids=["a blank line", "pretty-printed", "parameters that are a list", "no parameters"],
+)
+def test_a_block_that_is_not_one_call_a_line_earns_the_minimum_and_keeps_its_layout(block):
+    assert earned(WEATHER, written(block)) == (1, -3)
+
+
+def test_keys_are_compared_with_their_case():
+    """`City` for `city`: S = 1 + 1/3 + 1 of 4."""
+    assert earned(WEATHER, written(call("get_weather", City="Oslo", unit="C"))) == (1, 0.5)
+
+
+def test_of_a_parameter_given_twice_the_last_one_counts():
+    pairs = '"city": "Rome", "city": "Oslo", "unit": "C"'
+    assert earned(WEATHER, written(f'{{"name": "get_weather", "parameters": {{{pairs}}}}}')) == (1, 3)
+
+
+def test_a_name_may_have_spaces():
+    gold = example(call("Get the weather", city="Oslo"))
+    assert earned(gold, written(call("Get the weather", city="Oslo"))) == (1, 3)
+
+
+@pytest.mark.parametrize("written_out", ["NaN", "Infinity", "[NaN]"])
+def test_what_is_no_number_equals_nothing(written_out):
+    """S = 1 + 1 + 0 of 3."""
+    line = f'{{"name": "f", "parameters": {{"x": {written_out}}}}}'
+    assert earned(example(call("f", x=1)), written(line)) == (1, 1)
+
+
+def test_guessing_each_of_six_values_still_pays_and_reporting_sees_through_it():
+    """S = 1/6 + 1 + 1 of 3, so 6 * 13/18 - 3: the published reward takes no more than the names' share."""
+    gold = example(call("f", x=4))
+    guesses = written(*(call("f", x=value) for value in range(6)))
+    assert earned(gold, guesses) == (1, pytest.approx(4 / 3))
+    assert score_at(0, ExactCalls(), gold, guesses).value == 0.0
+
+
+def test_gold_with_calls_and_words_asks_for_both_and_gold_with_neither_for_thoughts():
+    both, neither = example(RIGHT, response="Done"), example()
+    assert earned(both, written(RIGHT, response="Other words")) == (1, 3)
+    assert earned(both, written(RIGHT)) == (0, 3)
+    assert earned(both, written(response="Done")) == (0, -3)
+    assert earned(neither, "<think> so </think>") == (1, 0)
+    assert earned(neither, written(RIGHT)) == (0, 0)
 
 
 # -- variants --------------------------------------------------------------------------------------------------------
@@ -178,7 +275,12 @@ def test_two_stages_first_teach_the_layout(step, layout, correctness):
 
 
 def test_the_printed_smooth_schedule_differs_where_the_layout_is_broken():
-    """p = 0.5: [-2 + p, 2 - p], not [-2 + 2p, 2 - p]."""
+    """p = 0.5: [-2 + p, 2 - p], not [-2 + 2p, 2 - p]; correctness is the same, [-2 - p, 2 + p]."""
+    for step in (0, 75, 150, 9999):
+        for text in ("", written(RIGHT)):
+            printed, released = (Correctness(schedule=schedule) for schedule in ("smooth_printed", "smooth"))
+            assert score_at(step, printed, WEATHER, text).value == score_at(step, released, WEATHER, text).value
+    assert score_at(75, Format(schedule="smooth_printed"), WEATHER, written(RIGHT)).value == 1.5
     assert score_at(75, Format(schedule="smooth_printed"), WEATHER, "").value == -1.5
     assert score_at(75, Format(schedule="smooth"), WEATHER, "").value == -1.0
     assert score_at(9999, Format(schedule="smooth_printed"), WEATHER, "").value == -1.0
@@ -187,6 +289,8 @@ def test_the_printed_smooth_schedule_differs_where_the_layout_is_broken():
 def test_a_schedule_can_be_as_long_as_the_run():
     assert score_at(5, Correctness(schedule="smooth", steps=10), WEATHER, written(RIGHT)).value == 2.5
     assert score_at(10, Correctness(schedule="two_stage", steps=10), WEATHER, written(RIGHT)).value == 3.0
+    parts = score_at(5, toolrl(schedule="smooth", steps=10), WEATHER, written(RIGHT)).parts
+    assert (parts["format"].value, parts["correctness"].value) == (1.5, 2.5)
 
 
 def test_equal_max_puts_correctness_on_the_scale_of_the_layout():
@@ -204,7 +308,15 @@ def test_the_dynamic_length_asks_for_more_as_the_run_goes_on(step, value):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("", 0.0), ("<think>" + "w " * 600, 0.0), ("<think>" + "w " * 600 + "</think>", 1.0), ("<think></think>", 0.0)],
+    [
+        ("", 0.0),
+        ("<think>" + "w " * 600, 0.0),
+        ("w " * 600 + "</think>", 0.0),
+        ("<think></think>" + "w " * 600, 0.0),
+        ("<think>" + "w " * 300 + "</think>", 0.59),  # 0.5859
+        ("<think>" + "w\n\t" * 512 + "</think>", 1.0),
+        ("<think>" + "w " * 600 + "</think>", 1.0),
+    ],
 )
 def test_length_ends_at_one_and_needs_its_tags(text, value):
     assert score_at(0, ThoughtLength(), WEATHER, text).value == value
@@ -261,6 +373,18 @@ def test_exact_calls_come_in_any_order_and_no_more_of_them(text, value):
     assert score_at(0, ExactCalls(), example(RIGHT, call("ping")), text).value == value
 
 
+def test_exact_calls_are_matched_whichever_way_all_of_them_fit():
+    """The first gold call accepts 1 and 2, the second 1 alone: the first must not take the 1."""
+    gold = example(call("f", x=1), call("f", x=1), accepted=('{"x": [1, 2]}', '{"x": [1]}'))
+    for said in (written(call("f", x=1), call("f", x=2)), written(call("f", x=2), call("f", x=1))):
+        assert score_at(0, ExactCalls(), gold, said).value == 1
+    assert score_at(0, ExactCalls(), gold, written(call("f", x=2), call("f", x=2))).value == 0
+
+
+def test_a_call_with_members_beside_name_and_parameters_is_not_exact():
+    assert score_at(0, ExactCalls(), WEATHER, written(RIGHT[:-1] + ', "id": 1}')).value == 0
+
+
 def test_exactly_no_call_where_gold_has_none():
     assert score_at(0, ExactCalls(), example(response="Hello"), "whatever").value == 1
     assert score_at(0, ExactCalls(), example(response="Hello"), written(RIGHT)).value == 0
@@ -288,6 +412,14 @@ def test_a_score_says_what_was_missed(text, status, why):
     score = score_at(0, Correctness(), WEATHER, text)
     assert score.status == status
     assert score.why.startswith(why)
+
+
+def test_what_is_accepted_is_not_told_as_missed():
+    """Another word for the city and no unit, both accepted; only the language is wrong: 1 + 2/3 + 2 of 4."""
+    accepted = {"city": ["Oslo", "Oslo, Norway"], "unit": ["C", ""], "lang": ["en", ""]}
+    gold = example(RIGHT, accepted=(json.dumps(accepted),))
+    score = score_at(0, Correctness(accept="any"), gold, written(call("get_weather", city="Oslo, Norway", lang="no")))
+    assert score.why == "'get_weather' adds 'lang'; 3.667 of 4 (default, greedy)"
 
 
 def test_the_layouts_fault_is_said():
@@ -349,6 +481,11 @@ def test_no_text_raises_or_leaves_the_bounds_and_asked_again_it_earns_the_same(n
     assert (again.value, again.status, again.why) == (score.value, score.status, score.why)
     for part in score.parts.values():
         part.why.encode()
+
+
+@given(text=texts, place=st.integers(2, 3))
+def test_without_a_gold_call_the_total_is_the_layouts(text, place):
+    assert score_at(0, toolrl(), GOLD[place], text).value == score_at(0, Format(), GOLD[place], text).value
 
 
 @given(text=texts, place=st.integers(0, 3))

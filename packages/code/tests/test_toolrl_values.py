@@ -62,6 +62,11 @@ def test_an_accepted_value_may_be_a_mapping_of_accepted_values():
     assert not accepts(options, 20)
 
 
+def test_that_a_parameter_may_be_left_out_does_not_accept_an_empty_text():
+    assert accepts(["C", ""], "C")
+    assert not accepts(["C", ""], "")
+
+
 def test_a_list_is_accepted_member_by_member():
     assert accepts([[{"w": [1, 2]}]], [{"w": 2}])
     assert not accepts([[{"w": [1, 2]}]], [{"w": 2}, {"w": 2}])

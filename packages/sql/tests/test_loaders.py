@@ -1,11 +1,10 @@
-import json
 import sqlite3
 
 import pytest
 
 from guerdon.errors import TaskError
 from guerdon_sql.limits import Result
-from guerdon_sql.loaders import Row, bird_descriptions, check_golds, database_in, read_rows
+from guerdon_sql.loaders import bird_descriptions, check_golds, database_in
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import database_summary, quoted
 from guerdon_sql.workers import Executor
@@ -17,36 +16,6 @@ def make_database(path, script):
         connection.executescript(script)
     connection.close()
     return path
-
-
-@pytest.mark.parametrize("text", ['[{"a": 1}, {"a": 2}]', '{"a": 1}\n\n{"a": 2}\n', '\ufeff[{"a": 1}, {"a": 2}]'])
-def test_a_json_array_and_json_lines_read_the_same(tmp_path, text):
-    path = tmp_path / "rows.json"
-    path.write_text(text, encoding="utf-8")
-    assert [row.fields for row in read_rows(path)] == [{"a": 1}, {"a": 2}]
-
-
-def test_a_line_separator_inside_a_text_does_not_end_the_line(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text('{"a": "one\u2028two"}\n', encoding="utf-8")
-    assert [row.fields["a"] for row in read_rows(path)] == ["one\u2028two"]
-
-
-def test_a_missing_file_names_those_that_are_there(tmp_path):
-    (tmp_path / "dev.json").write_text("[]")
-    with pytest.raises(TaskError, match=r"no questions at '.*train\.json'; that folder has dev\.json"):
-        list(read_rows(tmp_path / "train.json"))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("{]", "line 1 is not JSON"), ("[1]", "row 1 is int; an object"), ("{}\n3", "line 2 is int; an object")],
-)
-def test_what_is_no_row_is_named_by_its_place(tmp_path, text, message):
-    path = tmp_path / "rows.jsonl"
-    path.write_text(text)
-    with pytest.raises(TaskError, match=message):
-        list(read_rows(path))
 
 
 @pytest.mark.parametrize("db_id", ["../secret", "/etc/passwd", "", "..", "a/b", "a\nb"])
@@ -173,9 +142,3 @@ def test_what_is_no_database_is_said_so(tmp_path):
 )
 def test_names_are_quoted_where_sql_needs_it(name, text):
     assert quoted(name) == text
-
-
-def test_rows_keep_every_field_and_their_place(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps({"db_id": "x", "extra": [1]}))
-    assert list(read_rows(path)) == [Row({"db_id": "x", "extra": [1]}, f"{str(path)!r}, line 1")]

@@ -1,4 +1,4 @@
-"""Problems from files: HumanEval's and MBPP's fields, LiveCodeBench's, and our own, one JSON object a line.
+"""Problems from files: HumanEval's and MBPP's fields, LiveCodeBench's, and our own.
 
 Pure reading. Everything wrong with a file is a `TaskError` that names file, line and field. Whether references pass
 their tests is `guerdon_code.proving`'s business.
@@ -7,10 +7,8 @@ their tests is `guerdon_code.proving`'s business.
 from __future__ import annotations
 
 import ast
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,32 +16,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from guerdon.errors import TaskError
+from guerdon.parsing.rows import read_rows
 from guerdon.sandbox.wire import Untransferable, pack
 from guerdon_code.asserts import take_apart
 from guerdon_code.problems import CodeProblem, StdioTest, Test, ValueTest
 
 
 def read_problems(path: Path) -> Iterator[CodeProblem]:
-    """The problems of a file of JSON lines (gzipped, if it is named `.gz`); each line's fields say whose form it has.
+    """The problems of a file, as `guerdon.parsing.rows` reads one; each row's fields say whose form it has.
 
     Raises:
-        TaskError: no such file, or a line is not of a known form.
+        TaskError: no such file, or a row is not of a known form; once the problems are asked for.
     """
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        lines = raw.decode("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
-        raise TaskError(f"cannot read problems from {str(path)!r}: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            place = f"{str(path)!r}, line {number}"
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise TaskError(f"{place} is not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise TaskError(f"{place} is {type(row).__name__}; an object with named fields is needed")
-            yield problem_of(row, place)
+    for row in read_rows(path, "problems"):
+        yield problem_of(row.fields, row.place)
 
 
 def problem_of(row: Mapping[str, Any], place: str) -> CodeProblem:

@@ -132,7 +132,7 @@ def _too_deep(text: str) -> bool:
 
 
 def _whole_number(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
+    if len(digits.removeprefix("-")) > MAX_DIGITS:
         raise Malformed(f"has a whole number of more than {MAX_DIGITS} digits")
     return int(digits)
 

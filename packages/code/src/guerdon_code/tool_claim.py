@@ -24,6 +24,8 @@ ARMS: dict[Granularity, Reward] = {granularity: toolrl(granularity=granularity) 
 """Reward by arm."""
 SCALES: dict[str, Reward] = {"[-3, 3]": toolrl(), "[-1, 1]": toolrl(correctness_max=1.0)}
 """Reward by the range of its correctness, for the second check."""
+ADVANTAGE = group_relative(std=True, ddof=1, epsilon=1e-6)
+"""As published: over n - 1."""
 _TOLD: dict[Granularity, tuple[str, str]] = {
     "default": ("1.00", "0.28"),
     "finegrained": ("1.00", "0.30"),
@@ -101,20 +103,19 @@ class ToolRl(Claim):
         reward = SCALES[arm] if arm in SCALES else ARMS[arm]  # type: ignore[index]  # one of the two has it
         queries = make_queries(self.queries, Random(f"world {seed}"))
         policy, random = TablePolicy(layouts=arm in SCALES), Random(f"policy {seed}")
-        estimator = group_relative(std=True, ddof=1, epsilon=1e-6)
-        dead, half = 0, math.nan
+        dead, seen, half = 0, 0, math.nan
         for step in range(self.steps):
             chosen = random.sample(queries, self.queries_per_step)
             groups = [Group.of(policy.attempts(query, self.group_size, random)) for query in chosen]
-            advantages = estimator.estimate(groups, Context(step, self.steps).scores(reward, groups))
-            dead += sum(advantages.dead)
+            advantages = ADVANTAGE.estimate(groups, Context(step, self.steps).scores(reward, groups))
+            dead, seen = dead + sum(advantages.dead), seen + len(groups)
             for group, values in zip(groups, advantages.values, strict=True):
                 attempts = [(rollout, value[0]) for rollout, value in zip(group.rollouts, values, strict=True)]
                 policy.reinforce(attempts, self.learning_rate)
             if arm in SCALES and _exact(policy, queries) >= 0.5:
                 half = step + 1.0
                 break  # the second check asks no more
-        return Outcome(_exact(policy, queries), dead / (self.steps * self.queries_per_step), half)
+        return Outcome(_exact(policy, queries), dead / seen, half)
 
 
 def _exact(policy: TablePolicy, queries: Sequence[ToolQuery]) -> float:

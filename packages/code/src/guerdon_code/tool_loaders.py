@@ -15,11 +15,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from guerdon.errors import TaskError
+from guerdon.parsing.rows import Row, read_rows
 from guerdon_code.tool_calls import calls_in, line_of
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_layout import CALL_OPEN, RESPONSE_CLOSE, RESPONSE_OPEN, THINK_CLOSE
 from guerdon_code.tool_prompts import Piece, Speaker, system_text, user_text
-from guerdon_code.tool_rows import Row, read_rows
 from guerdon_code.tool_values import first_of
 
 NO_TOOL_SERVES = "None of these tools can do that."
@@ -58,7 +58,7 @@ def bfcl_examples(root: Path, kind: str) -> list[ToolExample]:
         TaskError: a file is missing or not in order, or of a kind without gold calls (live_relevance, multi_turn).
     """
     path = bfcl_file(root, kind)
-    rows = read_rows(path)
+    rows = list(read_rows(path, "examples"))
     if "irrelevance" in kind:
         return built(rows, lambda row: _bfcl_fields(row, kind) | {"response": NO_TOOL_SERVES})
     answers_path = path.parent / "possible_answer" / path.name
@@ -67,7 +67,7 @@ def bfcl_examples(root: Path, kind: str) -> list[ToolExample]:
             f"kind {kind!r} has no gold calls: {str(answers_path)!r} is not there. Name other kinds, or put the "
             "answers in that place"
         )
-    answers = {row.text("id"): row for row in read_rows(answers_path)}
+    answers = {row.text("id"): row for row in read_rows(answers_path, "answers")}
 
     def fields(row: Row) -> dict[str, Any]:
         answer = answers.get(row.text("id"))
@@ -127,7 +127,7 @@ def jsonl_examples(path: Path) -> list[ToolExample]:
     Raises:
         TaskError: a field is missing or of the wrong form, or an id comes twice.
     """
-    rows = read_rows(path)
+    rows = list(read_rows(path, "examples"))
     numbers = {row.place: number for number, row in enumerate(rows)}
 
     def fields(row: Row) -> dict[str, Any]:

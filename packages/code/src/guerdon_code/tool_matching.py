@@ -41,8 +41,11 @@ class Rules:
     """How calls are compared."""
 
     granularity: Granularity = "default"
+    """What is credited in part; the first table above."""
     assignment: Assignment = "greedy"
+    """Which call is compared with which gold call; the second."""
     comparison: Comparison = "python"
+    """When two values are the same; see `tool_values`."""
 
 
 RELEASED = Rules()
@@ -98,6 +101,12 @@ def agreement(
         predicted: m calls, of any number.
         rules: how to compare.
         accepted: what else each gold call accepts, n of them; or none, and gold alone is right.
+
+    Returns:
+        S and S_max, and what they are made of. The two are equal at once where the lists are, in order and wholly: the
+        order of keys, which `finegrained` looks at, does not count there.
+
+    Source: ToolRL, released code (`compute_tool_call_reward`); `optimal` is the paper's formula.
 
     >>> gold = [Call("f", {"x": 1}), Call("f", {"x": 1, "y": 2})]
     >>> said = [Call("f", {"x": 1, "y": 2}), Call("f", {"x": 9})]
@@ -208,6 +217,9 @@ def assignment(worth: Sequence[Sequence[float]]) -> list[int]:
     Args:
         worth: n rows of m >= n numbers.
 
+    Returns:
+        n columns, each in [0, m).
+
     Source: the Hungarian method with potentials (Kuhn 1955; Munkres 1957), n times a shortest path: O(n * n * m).
 
     >>> assignment([[3.0, 2.0], [3.0, 0.0]])
@@ -234,7 +246,7 @@ def assignment(worth: Sequence[Sequence[float]]) -> list[int]:
                 if seen[other]:
                     of_row[row_at[other]] += step
                     of_column[other] -= step
-                elif other < m:
+                else:  # never column m, which was seen first
                     least[other] -= step
             column = nearest
         while column != m:  # shift along the path

@@ -53,7 +53,7 @@ from guerdon_code.tool_schedules import (
     words_wanted,
 )
 from guerdon_code.tool_turns import TurnReward
-from guerdon_code.tool_values import COMPARISONS, Comparison, same
+from guerdon_code.tool_values import COMPARISONS, Accepted, Comparison, in_golds_words, same
 
 Accept = Literal["gold", "any"]
 Length = Literal["off", "fixed", "dynamic"]
@@ -66,7 +66,9 @@ class Format(TurnReward, name="code/toolrl-format-v1"):
     """`high` when the turn has the layout of the gold turn, else `low`."""
 
     low: float = FORMAT_RANGE[0]
+    """What a broken layout earns."""
     high: float = FORMAT_RANGE[1]
+    """What a kept one earns."""
     schedule: Schedule = "constant"
     """How the range moves with the step; see `tool_schedules`."""
     steps: int = 0
@@ -98,8 +100,9 @@ class Correctness(TurnReward, name="code/toolrl-correctness-v1"):
     """
 
     low: float = CORRECTNESS_RANGE[0]
+    """What wholly wrong calls earn, and those that cannot be read."""
     high: float = CORRECTNESS_RANGE[1]
-    """-1 and 1 are the paper's variant "equal max"."""
+    """What the gold calls earn. -1 and 1 are the paper's variant "equal max"."""
     schedule: Schedule = "constant"
     """How the range moves with the step; see `tool_schedules`."""
     steps: int = 0
@@ -138,21 +141,23 @@ class Correctness(TurnReward, name="code/toolrl-correctness-v1"):
             return Score(low, str(error), status="rejected")
         gold = gold_calls(example.calls)
         rules = Rules(self.granularity, self.assignment, self.values)
-        found = agreement(gold, calls, rules, gold_accepted(example.accepted) if self.accept == "any" else ())
+        accepted = gold_accepted(example.accepted) if self.accept == "any" else ()
+        found = agreement(gold, calls, rules, accepted)
         if found.earned == found.most:
             return Score(high, f"as gold ({self.granularity})")
         value = (high - low) * found.earned / found.most + low
-        return Score(min(max(value, low), high), self._told(found, gold, calls), status="fail")
+        return Score(min(max(value, low), high), self._told(found, gold, calls, accepted), status="fail")
 
-    def _told(self, found: Agreement, gold: Sequence[Call], calls: Sequence[Call]) -> str:
+    def _told(self, found: Agreement, gold: Sequence[Call], calls: Sequence[Call], accepted: Sequence[Accepted]) -> str:
         """What was earned of what, and the first gold call that was not wholly met."""
         earned = f"{found.earned:.4g} of {found.most:g} ({self.granularity}, {self.assignment})"
         if self.granularity == "coarse":
             return f"not the gold calls; {earned}"
-        for wanted, place in zip(gold, found.matches, strict=True):
+        for number, (wanted, place) in enumerate(zip(gold, found.matches, strict=True)):
             if place is None:
                 return f"nothing for gold's {shown(wanted.name)}; {earned}"
-            given = calls[place].parameters
+            call = calls[place]
+            given = (in_golds_words(call, wanted, accepted[number], self.values) if accepted else call).parameters
             lacks = [key for key in wanted.parameters if key not in given]
             adds = [key for key in given if key not in wanted.parameters]
             wrong = [
@@ -215,6 +220,7 @@ class ExactCalls(TurnReward, name="code/tool-exact-v1", bounds=(0.0, 1.0)):
     """1.0 for exactly the gold calls, in any order, and for no call where gold has none; else 0.0. For reporting."""
 
     values: Comparison = "python"
+    """When two values are the same; see `tool_values`."""
     accept: Accept = "any"
     """`any` also accepts the other values that the example lists."""
 

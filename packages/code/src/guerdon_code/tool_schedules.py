@@ -43,6 +43,9 @@ def format_range(schedule: Schedule, step: int, given: Range = FORMAT_RANGE, ste
         given: the range as configured.
         steps: how long the stage or the smooth part lasts; 0 for the released code's 30 or 150.
 
+    Returns:
+        (low, high), within [-2, 2] where the schedule is smooth.
+
     >>> format_range("smooth", 75), format_range("smooth_printed", 75), format_range("two_stage", 30)
     ((-1.0, 1.5), (-1.5, 1.5), (0.0, 0.5))
     """
@@ -59,6 +62,9 @@ def format_range(schedule: Schedule, step: int, given: Range = FORMAT_RANGE, ste
 
 def correctness_range(schedule: Schedule, step: int, given: Range = CORRECTNESS_RANGE, steps: int = 0) -> Range:
     """What wholly wrong and wholly right calls earn at a step. Arguments as for `format_range`.
+
+    Returns:
+        (low, high), within [-3, 3] where the schedule is smooth.
 
     >>> correctness_range("smooth", 75), correctness_range("two_stage", 0), correctness_range("two_stage", 30)
     ((-2.5, 2.5), (-1.0, 1.0), (-3.0, 3.0))

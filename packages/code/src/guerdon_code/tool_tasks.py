@@ -137,7 +137,8 @@ class ToolCallLines(_ToolTask):
     path: str = ""
     """The file."""
     eval_path: str = ""
-    """Another file for the eval split; empty: it is parted off."""
+    """Another file for the eval split; empty: it is parted off. Two files may share tools, whatever `apart` says, but
+    no question."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,7 +16,16 @@ class TurnReward(Reward, sees="rollout"):
 
     @abstractmethod
     def grade(self, example: ToolExample, text: str, step: int) -> Score:
-        """What that text earns at that step."""
+        """What that text earns.
+
+        Args:
+            example: gold, and what is accepted beside it.
+            text: all of the turn, whatever the policy wrote.
+            step: of the run, from 0 on.
+
+        Returns:
+            A number within the reward's bounds: no text goes unscored or raises.
+        """
 
     def score(self, rollout: Rollout) -> Score:
         """One rollout's score at step 0; a run asks `score_batch`, which knows its step."""

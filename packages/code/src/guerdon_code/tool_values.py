@@ -7,6 +7,9 @@
 | `typed`: as they were written | differ | differ | differ |
 
 All three go into lists and mappings; the order of a mapping's keys never counts; NaN is the same as nothing.
+
+Source: ToolRL (arXiv 2504.13958), released code, for `python`; the other two are ours. That several values may be
+accepted is how the Berkeley Function Calling Leaderboard states its answers (`possible_answer`).
 """
 
 from __future__ import annotations

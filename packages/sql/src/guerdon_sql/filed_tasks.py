@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon_sql.loaders import (
     BIRD,
@@ -20,7 +21,6 @@ from guerdon_sql.loaders import (
     check_golds,
     database_in,
     questions_of,
-    read_rows,
 )
 from guerdon_sql.options import one_of, whole
 from guerdon_sql.questions import SqlQuestion
@@ -108,7 +108,7 @@ class Folder(_Filed):
         named = (self.train if split == "train" else self.eval) or next(
             (name for name in usual if (root / name).is_file()), usual[0]
         )
-        rows = list(read_rows(root / named))
+        rows = list(read_rows(root / named, "questions"))
         if not rows:
             return ()
         bird = self.source == "bird" or (self.source == "auto" and "SQL" in rows[0].fields)
@@ -126,7 +126,7 @@ class Folder(_Filed):
             return database_summary(path, self.schema_style, descriptions=notes)
 
         found = questions_of(
-            iter(rows),
+            rows,
             BIRD if bird else SPIDER,
             database_in([folder for folder in folders if folder.is_dir()] or folders[-1:], nested=True),
             schema_text,
@@ -164,7 +164,7 @@ class JsonLines(_Filed):
         """Read the rows whose database belongs to the split."""
         root = self._folder
         path = root / self.questions
-        rows = list(read_rows(path))
+        rows = list(read_rows(path, "questions"))
         known = {row.fields.get("db_id") for row in rows}
         for db_id in self.train_databases:
             if db_id not in known:
@@ -174,7 +174,7 @@ class JsonLines(_Filed):
                 )
         rows = [row for row in rows if (row.fields.get("db_id") in self.train_databases) == (split == "train")]
         found = questions_of(
-            iter(rows),
+            rows,
             JSONL,
             database_in([root / "databases"], nested=False),
             self._schema_text(root / "schemas.jsonl"),
@@ -187,7 +187,7 @@ class JsonLines(_Filed):
     def _schema_text(self, path: Path) -> SchemaText:
         notes: dict[str, dict[tuple[str, str], str]] = {}
         if self.descriptions and path.is_file():
-            for row in read_rows(path):
+            for row in read_rows(path, "schemas"):
                 try:
                     notes[row.fields["db_id"]] = {
                         (table["name"].lower(), column["name"].lower()): column["description"] or ""

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from guerdon.errors import TaskError
+from guerdon.parsing.rows import Row
 from guerdon_sql.questions import SqlQuestion
 
 Source = Literal["auto", "bird", "spider"]
 SchemaText = Callable[[str, Path], str]
 """(db_id, path of the database) -> text for the prompt."""
-
-
-class Row(NamedTuple):
-    """One row of a file, with what an error has to say about it."""
-
-    fields: Mapping[str, Any]
-    place: str
-    """`'/data/dev.json', row 3`, counted from 1."""
 
 
 @dataclass(frozen=True)
@@ -46,41 +38,8 @@ SPIDER = Fields(gold="query")
 JSONL = Fields(gold="gold_sql", id="id", evidence="evidence", level="category")
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The objects of a JSON array or of JSON lines, whichever the file holds.
-
-    Raises:
-        TaskError: no such file, not JSON, or not objects.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        near = sorted(each.name for each in path.parent.glob("*.json*")) if path.parent.is_dir() else []
-        there = f"that folder has {', '.join(near)}" if near else f"no .json or .jsonl file is in {str(path.parent)!r}"
-        raise TaskError(f"no questions at {str(path)!r}; {there}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"cannot read {str(path)!r}: {error}") from error
-    if text.lstrip().startswith("["):
-        pieces = [("row", number, value) for number, value in enumerate(_parsed(text, f"{str(path)!r}"), 1)]
-    else:
-        lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-        pieces = [("line", number, _parsed(line, f"{str(path)!r}, line {number}")) for number, line in lines]
-    for word, number, value in pieces:
-        place = f"{str(path)!r}, {word} {number}"
-        if not isinstance(value, dict):
-            raise TaskError(f"{place} is {type(value).__name__}; an object with named fields is needed")
-        yield Row(value, place)
-
-
-def _parsed(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise TaskError(f"{place} is not JSON: {error}") from error
-
-
 def questions_of(
-    rows: Iterator[Row],
+    rows: Iterable[Row],
     fields: Fields,
     database: Callable[[str, str], Path],
     schema_text: SchemaText,
@@ -92,7 +51,7 @@ def questions_of(
     """Typed questions from rows.
 
     Args:
-        rows: as `read_rows` yields them. Fields beyond the known ones are left alone.
+        rows: as `guerdon.parsing.rows.read_rows` yields them. Fields beyond the known ones are left alone.
         fields: what the layout calls things.
         database: (db_id, place) -> path of an existing file, or a TaskError.
         schema_text: called once per database.
@@ -110,7 +69,7 @@ def questions_of(
     for number, row in enumerate(rows):
         if limit is not None and number >= limit:
             break
-        db_id = _text(row, "db_id")
+        db_id = row.text("db_id")
         path = database(db_id, row.place)
         if db_id not in texts:
             texts[db_id] = schema_text(db_id, path)
@@ -122,37 +81,22 @@ def questions_of(
         found.append(
             SqlQuestion(
                 id=known,
-                question=_text(row, "question"),
+                question=row.text("question"),
                 db_id=db_id,
                 database=str(path),
                 gold=_golds(row, fields.gold),
                 evidence=_hint(row, hint),
                 schema_text=texts[db_id],
-                level=_text(row, fields.level, optional=True) if fields.level else "",
+                level=row.text(fields.level, optional=True) if fields.level else "",
             )
         )
     return found
 
 
-def _text(row: Row, field: str, *, optional: bool = False) -> str:
-    value = row.fields.get(field)
-    if value is None and optional:
-        return ""
-    if not isinstance(value, str) or not (value.strip() or optional):
-        raise TaskError(f"{row.place}: field {field!r} {_found(row, field)}; a text is needed")
-    return value
-
-
-def _found(row: Row, field: str) -> str:
-    if field in row.fields:
-        return f"is {row.fields[field]!r}"
-    return f"is missing; the row has {', '.join(row.fields) or 'no fields'}"
-
-
 def _hint(row: Row, field: str) -> str:
     """The hint, and the instant that the gold takes as now, where the row states one."""
-    words = _text(row, field, optional=True) if field else ""
-    now = _text(row, "reference_now", optional=True)
+    words = row.text(field, optional=True) if field else ""
+    now = row.text("reference_now", optional=True)
     return f"{words} The present time is {now}.".strip() if now else words
 
 
@@ -161,8 +105,7 @@ def _golds(row: Row, field: str) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
     if not (isinstance(value, list) and value and all(isinstance(gold, str) and gold.strip() for gold in value)):
-        found = _found(row, field)
-        raise TaskError(f"{row.place}: field {field!r} {found}; a query or a list of queries is needed")
+        raise row.fault(field, "a query or a list of queries")
     return tuple(value)
 
 

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 
 from guerdon.cached_folders import built_once, cache_folder
 from guerdon.errors import ConfigError, TaskError
+from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
-from guerdon_sql.loaders import read_rows
 from guerdon_sql.options import one_of, whole
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import database_summary
@@ -98,7 +98,7 @@ class _Asked(SqlTask):
                 database=str(databases[row.fields["db_id"]]),
                 schema_text=texts[row.fields["db_id"]],
             )
-            for row in read_rows(path)
+            for row in read_rows(path, "questions")
         )
 
 
