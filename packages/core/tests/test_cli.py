@@ -411,6 +411,9 @@ def recipe(tmp_path, monkeypatch):
         (("mine.yaml", "--resume"), "to resume, name the run folder: guerdon train RUN --resume"),
         (("mine.yaml", "--resume", "--out", "nowhere"), "'nowhere' holds no run: there is no recipe.yaml in it"),
         (("empty", "--resume"), "'empty' holds no run: there is no recipe.yaml in it"),
+        (("nowhere", "--resume"), "there is no run folder 'nowhere'; to resume, name one: guerdon train RUN --resume"),
+        (("runs/nowhere", "--resume"), "there is no run folder 'runs/nowhere', and no recipe named 'runs/nowhere'"),
+        (("nowhere",), "error: no recipe named 'nowhere'"),
         (("mine.json",), "'mine.json' ends in '.json'; accepted are .yaml, .yml and .toml"),
         (("nowhere.yaml",), "'nowhere.yaml' cannot be read: No such file or directory"),
         (("mine.yaml", "--set", "train.stesp=3"), "mine.yaml: field 'train.stesp' is unknown; did you mean 'steps'?"),
@@ -435,6 +438,12 @@ def test_train_says_what_is_wrong_and_has_written_nothing(arguments, said, recip
     before = sorted(recipe.parent.iterdir())
     assert said in run("train", *arguments, code=2)
     assert sorted(recipe.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [("score",), ("eval",), ("train",)])
+def test_a_run_folder_that_is_not_there_is_not_taken_for_a_recipe_alone(arguments, recipe):
+    said = run(*arguments, "runs/nowhere", code=2)
+    assert said.startswith("error: there is no run folder 'runs/nowhere', and no recipe named 'runs/nowhere'")
 
 
 def test_a_task_whose_files_are_not_in_order_is_said_before_the_run_folder_is_made(recipe):
