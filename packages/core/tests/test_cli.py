@@ -405,6 +405,21 @@ def recipe(tmp_path, monkeypatch):
     return path
 
 
+def train_small(recipe: Path, *settings: str, code: int = 0) -> str:
+    """Two steps of one group of two, in the folder `run`."""
+    pytest.importorskip("torch")
+    states = [f"{split}-{number}" for split in ("train", "eval") for number in range(4)]
+    small = (
+        f"policy={{use: tabular, with: {{states: {states}, actions: [a, b]}}}}",
+        "train.steps=2",
+        "train.prompts_per_step=1",
+        "train.group_size=2",
+        *settings,
+    )
+    given = [part for setting in small for part in ("--set", setting)]
+    return run("train", str(recipe), *given, "--out", str(recipe.parent / "run"), code=code)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -464,6 +479,22 @@ def test_eval_says_that_there_is_no_checkpoint_yet(tmp_path):
         find_checkpoint(tmp_path, None)
     with pytest.raises(RunError, match=r"^no checkpoint 'step-1', and no run folder is named"):
         find_checkpoint(None, Path("step-1"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        ((), 3),
+        (("--limit", "2"), 2),
+        (("--set", "train.eval.examples=0"), 4),
+        (("--set", "train.eval.examples=9"), 4),
+    ],
+)
+def test_eval_asks_as_many_examples_as_the_run_does_unless_told(arguments, count, recipe):
+    """The task has four; the run evaluates on three."""
+    train_small(recipe, "train.eval.examples=3")
+    (task,) = json.loads(run("eval", "run", *arguments, "--json"))["tasks"].values()
+    assert task["count"] == count
 
 
 def test_an_interrupted_run_says_how_to_resume_it(tmp_path, monkeypatch):

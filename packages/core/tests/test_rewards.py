@@ -152,9 +152,7 @@ class AddsTogether(Adds, name="adds"):
     "one", [Adds(), AddsTogether(), reward(name="adds")(Adds().score), Adds() + Length()], ids=repr
 )
 def test_a_reward_beside_a_task_it_was_not_written_for_is_a_wrong_setting_and_no_bug(one):
-    with pytest.raises(
-        ConfigError, match=r"the reward adds scores Sum, and the task gives Example 'e'\. Name a reward"
-    ):
+    with pytest.raises(ConfigError, match=r"reward adds scores Sum, and the task gives Example 'e'\. Name a"):
         Context().scores(one, [group("a")])
 
 

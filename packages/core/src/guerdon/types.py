@@ -47,7 +47,7 @@ class Example(BaseModel):
 ExampleT = TypeVar("ExampleT", bound=Example)
 
 
-class OtherExample(TypeError):
+class OtherExample(TypeError):  # noqa: N818 - reads as what it is: `except OtherExample`
     """An example of another kind than is needed: a reward beside a task it was not written for."""
 
     def __init__(self, wanted: type[Example], given: Example) -> None:

@@ -121,7 +121,15 @@ def recipe_of(run: Path) -> Recipe:
 def evaluate_recipe(
     recipe: Recipe, *, checkpoint: Path | None = None, limit: int | None = None
 ) -> dict[str, EvalResult]:
-    """Greedy evaluation of a recipe's policy (or of the weights in a checkpoint) on its tasks' held-out splits."""
+    """Greedy evaluation of a recipe's policy (or of the weights in a checkpoint) on its tasks' held-out splits.
+
+    Args:
+        recipe: what to evaluate, and how: `train.sampling` and `train.eval`.
+        checkpoint: a checkpoint's folder; None for the weights the policy starts with.
+        limit: at most so many examples of each task; None for as many as the run itself evaluates on
+            (`train.eval.examples`), or all where that is 0.
+    """
+    limit = limit or recipe.train.eval.examples or None
     trainer = trainer_of(recipe)
     if checkpoint is not None:
         trainer.policy.load(checkpoint / "policy")
