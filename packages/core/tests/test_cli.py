@@ -481,6 +481,29 @@ def test_eval_says_that_there_is_no_checkpoint_yet(tmp_path):
         find_checkpoint(None, Path("step-1"))
 
 
+@reward(name="test/never-v1", bounds=(0.0, 1.0))
+def never(rollout: Rollout) -> Score:
+    return Score.unscored("no such database", status="invalid")
+
+
+@pytest.mark.filterwarnings("ignore:step 0 teaches nothing")
+def test_a_run_in_which_nothing_was_scored_fails_and_says_why(recipe):
+    """Two steps of one group of two; the run is whole all the same, and its report is written."""
+    register_local("rewards", "test/never-v1", never)
+    said = train_small(recipe, "reward=test/never", code=1)
+    assert (
+        "error: nothing was learnt: none of the 4 rollouts of 2 steps was scored. Most often (4 of 4): invalid, "
+        in said
+    )
+    assert "no such database. The task itself is broken: mend its examples" in said
+    assert (recipe.parent / "run" / "report.html").is_file()
+    assert run("train", "run", "--resume", code=1).count("nothing was learnt") == 1
+
+
+def test_a_run_in_which_something_was_scored_does_not_fail(recipe):
+    assert "nothing was learnt" not in train_small(recipe)
+
+
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [

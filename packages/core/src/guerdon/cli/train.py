@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from guerdon.cli import INTERRUPTED
+from guerdon.cli import FAILED, INTERRUPTED, say_wrong
 from guerdon.cli.sources import naming
 from guerdon.errors import RunError, UnknownName
 
@@ -51,6 +51,9 @@ def command(
         ctx.exit(INTERRUPTED)
     print_evals(result.evals)
     click.echo(f"report {result.report}")
+    if result.unscored:
+        say_wrong(result.unscored)
+        ctx.exit(FAILED)
 
 
 def print_evals(evals: Sequence[Mapping[str, Any]]) -> None:
