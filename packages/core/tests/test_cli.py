@@ -118,6 +118,13 @@ def test_list_shows_a_kind_with_its_distribution():
     assert "tasks" not in said
 
 
+def test_a_kind_may_be_named_in_the_singular():
+    assert run("list", "reward") == run("list", "rewards")
+    assert run("list", "policy") == run("list", "policies")
+    assert "no kind 'rewrads'. Did you mean 'rewards'?" in run("list", "rewrads", code=2)
+    assert "no kind 'x'. There are: rewards, transforms, " in run("list", "x", code=2)
+
+
 def test_list_as_json_holds_every_kind_and_the_problems():
     listed = json.loads(run("list", "--json"))
     assert {"rewards", "tasks", "recipes", "commands", "problems"} <= set(listed)
@@ -381,6 +388,13 @@ def test_a_claim_is_run_over_as_many_seeds_as_asked_for():
 def test_a_claim_that_does_not_hold_exits_with_1_and_says_so():
     register_local("claims", "test/coin", Coin)
     assert "did not hold" in run("claims", "run", "test/coin[heads=0.25]", "--seeds", "1", code=1)
+
+
+def test_a_claim_without_the_word_run_gets_the_whole_line():
+    register_local("claims", "test/coin", Coin)
+    said = run("claims", "test/coin[heads=1]", "--seeds", "2", code=2)
+    assert "To run that claim: guerdon claims run test/coin[heads=1] --seeds 2" in said
+    assert "Did you mean 'test/coin'?" in run("claims", "test/cion", code=2)
 
 
 def test_claims_run_without_a_name_asks_for_one():
