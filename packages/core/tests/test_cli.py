@@ -224,6 +224,27 @@ def test_the_table_shows_every_parts_value_weight_and_contribution():
     assert table["total"][0] == "1.75"
 
 
+def test_a_column_in_which_nothing_stands_is_left_out():
+    """A single reward has neither weights nor contributions, and `short` says no why."""
+    asked = ("score", "--task", "test/sums", "--example", "eval-1", "--text", right("eval-1"))
+    said = run(*asked, "--reward", "test/short")
+    assert "value" in said
+    assert not {"weight", "contribution", "why"} & set(said.split())
+    assert {"weight", "contribution", "why"} <= set(
+        run(*asked, "--reward", "test/short", "--reward", "test/adds").split()
+    )
+
+
+def test_what_the_environment_said_between_the_turns_is_shown(tmp_path):
+    spoken = (("forced", "Think: "), ("policy", "four"), ("environment", "[red]digits, \x1bplease"), ("policy", "4"))
+    segments = [{"author": author, "text": text} for author, text in spoken]
+    row = {"example": "train-0", "completion": "Think: four4", "segments": segments}
+    path = write(tmp_path, json.dumps(row))
+    said = run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path)
+    shown = ["turn 1", "Think: four", "environment", "[red]digits, \N{REPLACEMENT CHARACTER}please", "turn 2", "4"]
+    assert said.splitlines()[1:7] == shown
+
+
 def test_a_completion_cannot_drive_the_terminal():
     said = run(
         "score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval-1", "--text", "\x1b[2J[red]x"

@@ -242,9 +242,7 @@ def test_a_folder_that_cannot_be_made_is_no_full_disk(tmp_path, monkeypatch):
     """Some file systems (`/proc`) always say that nothing is free."""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 0))
     (tmp_path / "file").write_text("")
-    with pytest.raises(
-        RunError, match=r"cannot write '.*file/run': Not a directory\. Mend that, or give another folder"
-    ):
+    with pytest.raises(RunError, match=r"cannot write '.*file/run': Not a directory\. Mend that, or give another"):
         RunFolder.create(tmp_path / "file" / "run", "task: sql", seed=7, tensorboard=False)
 
 
