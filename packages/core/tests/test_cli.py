@@ -273,6 +273,29 @@ def test_a_bad_line_of_a_rollouts_file_is_named(line, said, tmp_path):
     assert said in run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, code=2)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--rollout", "999"), "error: there is no rollout 999: the 3 there are have the numbers 0 to 2\n"),
+        (
+            ("--example", "train-0", "--rollout", "1"),
+            "rollout 1 is not of example 'train-0'; those of it have the numbers 0, 2",
+        ),
+        (("--example", "train_0"), "none of the 3 rollouts is of example 'train_0'. Did you mean 'train-0'?"),
+        (
+            ("--example", "x", "--rollout", "0"),
+            "none of the 3 rollouts is of example 'x'. They are of train-0, eval-1.",
+        ),
+    ],
+)
+def test_rollouts_that_are_not_there_are_said_in_words(asked, said, tmp_path):
+    rows = ({"example": example, "completion": ""} for example in ("train-0", "eval-1", "train-0"))
+    path = write(tmp_path, *map(json.dumps, rows))
+    told = run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, *asked, code=2)
+    assert said in told
+    assert "None" not in told
+
+
 def test_an_unknown_example_gets_the_nearest():
     said = run("score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval_0", "--text", "", code=2)
     assert "no example of test/sums-v1 named 'eval_0'" in said
