@@ -64,7 +64,7 @@ def test_the_optional_fields_of_a_question_do_what_the_page_says(tmp_path):
     lines = [row, {**row, "evidence_full": "all of it", "category": "hard"}]
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     first, second = JsonLines(root=str(tmp_path), hints="evidence_full").examples("eval")
-    assert (first.id, first.evidence) == ("questions-0", "The present time is 2024-05-01.")
+    assert (first.id, first.evidence) == ("questions-eval-0", "The present time is 2024-05-01.")
     assert (second.level, second.evidence) == ("hard", "all of it The present time is 2024-05-01.")
     assert {"db_id", "question", "gold_sql"} == set(re.findall(r"^\| `(\w+)` \| needed", README, flags=re.MULTILINE))
 
