@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guerdon.conformance import check_is_a_value, check_reward, hostile_texts
-from guerdon.errors import ConfigError, RewardError
+from guerdon.errors import ConfigError
 from guerdon.protocols import Task
 from guerdon.rewards import Context
 from guerdon.types import Example, Group, Prompt, Rollout
@@ -563,8 +563,8 @@ def test_bounds_are_those_that_a_run_reaches(schedule):
     assert (Format(schedule=schedule).bounds, Correctness(schedule=schedule).bounds) == expected
 
 
-def test_another_kind_of_example_is_named_with_its_rollout():
-    with pytest.raises(RewardError, match="rollout 0 of example '7'"):
+def test_a_task_of_another_kind_is_a_wrong_setting_and_no_bug():
+    with pytest.raises(ConfigError, match="scores ToolExample, and the task gives Example '7'"):
         score_at(0, Format(), Example(id="7"), "")
 
 

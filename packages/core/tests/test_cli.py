@@ -118,6 +118,13 @@ def test_list_shows_a_kind_with_its_distribution():
     assert "tasks" not in said
 
 
+def test_a_kind_may_be_named_in_the_singular():
+    assert run("list", "reward") == run("list", "rewards")
+    assert run("list", "policy") == run("list", "policies")
+    assert "no kind 'rewrads'. Did you mean 'rewards'?" in run("list", "rewrads", code=2)
+    assert "no kind 'x'. There are: rewards, transforms, " in run("list", "x", code=2)
+
+
 def test_list_as_json_holds_every_kind_and_the_problems():
     listed = json.loads(run("list", "--json"))
     assert {"rewards", "tasks", "recipes", "commands", "problems"} <= set(listed)
@@ -217,6 +224,27 @@ def test_the_table_shows_every_parts_value_weight_and_contribution():
     assert table["total"][0] == "1.75"
 
 
+def test_a_column_in_which_nothing_stands_is_left_out():
+    """A single reward has neither weights nor contributions, and `short` says no why."""
+    asked = ("score", "--task", "test/sums", "--example", "eval-1", "--text", right("eval-1"))
+    said = run(*asked, "--reward", "test/short")
+    assert "value" in said
+    assert not {"weight", "contribution", "why"} & set(said.split())
+    assert {"weight", "contribution", "why"} <= set(
+        run(*asked, "--reward", "test/short", "--reward", "test/adds").split()
+    )
+
+
+def test_what_the_environment_said_between_the_turns_is_shown(tmp_path):
+    spoken = (("forced", "Think: "), ("policy", "four"), ("environment", "[red]digits, \x1bplease"), ("policy", "4"))
+    segments = [{"author": author, "text": text} for author, text in spoken]
+    row = {"example": "train-0", "completion": "Think: four4", "segments": segments}
+    path = write(tmp_path, json.dumps(row))
+    said = run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path)
+    shown = ["turn 1", "Think: four", "environment", "[red]digits, \N{REPLACEMENT CHARACTER}please", "turn 2", "4"]
+    assert said.splitlines()[1:7] == shown
+
+
 def test_a_completion_cannot_drive_the_terminal():
     said = run(
         "score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval-1", "--text", "\x1b[2J[red]x"
@@ -243,6 +271,29 @@ def write(folder: Path, *lines: str) -> str:
 def test_a_bad_line_of_a_rollouts_file_is_named(line, said, tmp_path):
     path = write(tmp_path, '{"example": "train-0", "completion": ""}', line)
     assert said in run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, code=2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--rollout", "999"), "error: there is no rollout 999: the 3 there are have the numbers 0 to 2\n"),
+        (
+            ("--example", "train-0", "--rollout", "1"),
+            "rollout 1 is not of example 'train-0'; those of it have the numbers 0, 2",
+        ),
+        (("--example", "train_0"), "none of the 3 rollouts is of example 'train_0'. Did you mean 'train-0'?"),
+        (
+            ("--example", "x", "--rollout", "0"),
+            "none of the 3 rollouts is of example 'x'. They are of train-0, eval-1.",
+        ),
+    ],
+)
+def test_rollouts_that_are_not_there_are_said_in_words(asked, said, tmp_path):
+    rows = ({"example": example, "completion": ""} for example in ("train-0", "eval-1", "train-0"))
+    path = write(tmp_path, *map(json.dumps, rows))
+    told = run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, *asked, code=2)
+    assert said in told
+    assert "None" not in told
 
 
 def test_an_unknown_example_gets_the_nearest():
@@ -383,6 +434,13 @@ def test_a_claim_that_does_not_hold_exits_with_1_and_says_so():
     assert "did not hold" in run("claims", "run", "test/coin[heads=0.25]", "--seeds", "1", code=1)
 
 
+def test_a_claim_without_the_word_run_gets_the_whole_line():
+    register_local("claims", "test/coin", Coin)
+    said = run("claims", "test/coin[heads=1]", "--seeds", "2", code=2)
+    assert "To run that claim: guerdon claims run test/coin[heads=1] --seeds 2" in said
+    assert "Did you mean 'test/coin'?" in run("claims", "test/cion", code=2)
+
+
 def test_claims_run_without_a_name_asks_for_one():
     assert "name a claim, or give --all" in run("claims", "run", code=2)
 
@@ -405,12 +463,30 @@ def recipe(tmp_path, monkeypatch):
     return path
 
 
+def train_small(recipe: Path, *settings: str, code: int = 0) -> str:
+    """Two steps of one group of two, in the folder `run`."""
+    pytest.importorskip("torch")
+    states = [f"{split}-{number}" for split in ("train", "eval") for number in range(4)]
+    small = (
+        f"policy={{use: tabular, with: {{states: {states}, actions: [a, b]}}}}",
+        "train.steps=2",
+        "train.prompts_per_step=1",
+        "train.group_size=2",
+        *settings,
+    )
+    given = [part for setting in small for part in ("--set", setting)]
+    return run("train", str(recipe), *given, "--out", str(recipe.parent / "run"), code=code)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("mine.yaml", "--resume"), "to resume, name the run folder: guerdon train RUN --resume"),
         (("mine.yaml", "--resume", "--out", "nowhere"), "'nowhere' holds no run: there is no recipe.yaml in it"),
         (("empty", "--resume"), "'empty' holds no run: there is no recipe.yaml in it"),
+        (("nowhere", "--resume"), "there is no run folder 'nowhere'; to resume, name one: guerdon train RUN --resume"),
+        (("runs/nowhere", "--resume"), "there is no run folder 'runs/nowhere', and no recipe named 'runs/nowhere'"),
+        (("nowhere",), "error: no recipe named 'nowhere'"),
         (("mine.json",), "'mine.json' ends in '.json'; accepted are .yaml, .yml and .toml"),
         (("nowhere.yaml",), "'nowhere.yaml' cannot be read: No such file or directory"),
         (("mine.yaml", "--set", "train.stesp=3"), "mine.yaml: field 'train.stesp' is unknown; did you mean 'steps'?"),
@@ -437,6 +513,12 @@ def test_train_says_what_is_wrong_and_has_written_nothing(arguments, said, recip
     assert sorted(recipe.parent.iterdir()) == before
 
 
+@pytest.mark.parametrize("arguments", [("score",), ("eval",), ("train",)])
+def test_a_run_folder_that_is_not_there_is_not_taken_for_a_recipe_alone(arguments, recipe):
+    said = run(*arguments, "runs/nowhere", code=2)
+    assert said.startswith("error: there is no run folder 'runs/nowhere', and no recipe named 'runs/nowhere'")
+
+
 def test_a_task_whose_files_are_not_in_order_is_said_before_the_run_folder_is_made(recipe):
     pytest.importorskip("torch")
 
@@ -455,6 +537,45 @@ def test_eval_says_that_there_is_no_checkpoint_yet(tmp_path):
         find_checkpoint(tmp_path, None)
     with pytest.raises(RunError, match=r"^no checkpoint 'step-1', and no run folder is named"):
         find_checkpoint(None, Path("step-1"))
+
+
+@reward(name="test/never-v1", bounds=(0.0, 1.0))
+def never(rollout: Rollout) -> Score:
+    return Score.unscored("no such database", status="invalid")
+
+
+@pytest.mark.filterwarnings("ignore:step 0 teaches nothing")
+def test_a_run_in_which_nothing_was_scored_fails_and_says_why(recipe):
+    """Two steps of one group of two; the run is whole all the same, and its report is written."""
+    register_local("rewards", "test/never-v1", never)
+    said = train_small(recipe, "reward=test/never", code=1)
+    assert (
+        "error: nothing was learnt: none of the 4 rollouts of 2 steps was scored. Most often (4 of 4): invalid, "
+        in said
+    )
+    assert "no such database. The task itself is broken: mend its examples" in said
+    assert (recipe.parent / "run" / "report.html").is_file()
+    assert run("train", "run", "--resume", code=1).count("nothing was learnt") == 1
+
+
+def test_a_run_in_which_something_was_scored_does_not_fail(recipe):
+    assert "nothing was learnt" not in train_small(recipe)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        ((), 3),
+        (("--limit", "2"), 2),
+        (("--set", "train.eval.examples=0"), 4),
+        (("--set", "train.eval.examples=9"), 4),
+    ],
+)
+def test_eval_asks_as_many_examples_as_the_run_does_unless_told(arguments, count, recipe):
+    """The task has four; the run evaluates on three."""
+    train_small(recipe, "train.eval.examples=3")
+    (task,) = json.loads(run("eval", "run", *arguments, "--json"))["tasks"].values()
+    assert task["count"] == count
 
 
 def test_an_interrupted_run_says_how_to_resume_it(tmp_path, monkeypatch):

@@ -132,6 +132,30 @@ def test_a_reward_with_a_list_is_told_to_use_a_tuple():
         Context().scores(Listed(), [group("a")])
 
 
+class Sum(Example):
+    a: int
+
+
+@dataclass(frozen=True)
+class Adds(Reward, bounds=(0.0, 1.0)):
+    def score(self, rollout):
+        return Score(float(rollout.answer == str(rollout.example_as(Sum).a)))
+
+
+@dataclass(frozen=True)
+class AddsTogether(Adds, name="adds"):
+    def score_batch(self, groups, context):
+        return [[self.score(rollout) for rollout in group.rollouts] for group in groups]
+
+
+@pytest.mark.parametrize(
+    "one", [Adds(), AddsTogether(), reward(name="adds")(Adds().score), Adds() + Length()], ids=repr
+)
+def test_a_reward_beside_a_task_it_was_not_written_for_is_a_wrong_setting_and_no_bug(one):
+    with pytest.raises(ConfigError, match=r"reward adds scores Sum, and the task gives Example 'e'\. Name a"):
+        Context().scores(one, [group("a")])
+
+
 def test_a_reward_that_raises_is_named_with_the_sample():
     @reward
     def picky(rollout):

@@ -238,6 +238,14 @@ def test_a_disk_that_fills_up_unsaid_is_recognised_by_its_free_space(run, monkey
         raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
 
 
+def test_a_folder_that_cannot_be_made_is_no_full_disk(tmp_path, monkeypatch):
+    """Some file systems (`/proc`) always say that nothing is free."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 0))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cannot write '.*file/run': Not a directory\. Mend that, or give another"):
+        RunFolder.create(tmp_path / "file" / "run", "task: sql", seed=7, tensorboard=False)
+
+
 def test_out_of_disk_while_logging_leaves_whole_lines(run, monkeypatch):
     run.log(1, "rl", {"loss": 1.0})
     write, room = os.write, [5]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from guerdon.errors import RewardError, SandboxError
+from guerdon.errors import ConfigError, RewardError, SandboxError
 from guerdon.rewards import Context, reward
 from guerdon.scoring import Runner
 from guerdon.types import Example, Group, Rollout
@@ -17,7 +17,10 @@ MODULE = """
 import os, re, sys, time
 from dataclasses import dataclass
 from guerdon.rewards import Reward, reward
-from guerdon.types import Score
+from guerdon.types import Example, Score
+
+class Sum(Example):
+    a: int
 
 def obey(text, directory=""):
     if text == "hang":
@@ -70,6 +73,10 @@ class Whole(Reward, bounds=(0.0, 1e6), runs_in="processes"):
 @reward(bounds=(0.0, 1.0), runs_in="processes")
 def short(rollout):
     return float(len(rollout.completion) < 3)
+
+@reward(bounds=(0.0, 1.0), runs_in="processes")
+def adds(rollout):
+    return float(rollout.answer == str(rollout.example_as(Sum).a))
 
 class Unloadable(Reward, bounds=(0.0, 1.0), runs_in="processes"):
     def __reduce__(self):
@@ -199,6 +206,12 @@ def test_a_bug_stops_the_run_and_the_runner_can_go_on(t, runner, text, named):
     with pytest.raises(RewardError, match=named):
         runner.score(t.Obedient(), groups(["a", text]))
     assert values(runner.score(t.Obedient(), groups(["a", "print"]))) == [[1.0, 5.0]]
+
+
+def test_a_reward_beside_the_wrong_task_stops_the_run_even_where_bugs_are_counted(t):
+    said = "the reward adds scores Sum, and the task gives Example 'e0'"
+    with Runner(workers=1, on_error="unscored") as counting, pytest.raises(ConfigError, match=said):
+        counting.score(t.adds, groups(["1"]))
 
 
 def test_a_bug_may_be_counted_instead(t):

@@ -347,6 +347,13 @@ def test_the_split_is_by_database(lines):
         JsonLines(root=str(lines), train_databases=("clubs",)).examples("train")
 
 
+def test_rows_without_an_id_get_one_that_the_other_split_does_not_have(lines):
+    rewrite(lines, "questions.jsonl", [{**JSON_ROW, "id": None, "db_id": db_id} for db_id in ("club", "firm")])
+    task = JsonLines(root=str(lines), train_databases=("club",))
+    ids = [example.id for split in ("train", "eval") for example in task.examples(split)]
+    assert ids == ["questions-train-0", "questions-eval-0"]
+
+
 def test_the_hint_comes_from_the_field_that_is_asked_for(lines):
     rewrite(lines, "questions.jsonl", [JSON_ROW | {"evidence": "short", "evidence_full": "short and long"}])
     found = {hints: JsonLines(root=str(lines), hints=hints).examples("eval")[0].evidence for hints in

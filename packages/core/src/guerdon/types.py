@@ -47,6 +47,15 @@ class Example(BaseModel):
 ExampleT = TypeVar("ExampleT", bound=Example)
 
 
+class OtherExample(TypeError):  # noqa: N818 - reads as what it is: `except OtherExample`
+    """An example of another kind than is needed: a reward beside a task it was not written for."""
+
+    def __init__(self, wanted: type[Example], given: Example) -> None:
+        found = f"{type(given).__name__} {given.id!r}"
+        super().__init__(f"this reward scores {wanted.__name__}, was given {found}")
+        self.wanted, self.given = wanted.__name__, found
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message."""
@@ -157,12 +166,10 @@ class Rollout:
         """The example, checked to be of the kind a reward was written for.
 
         Raises:
-            TypeError: it is of another kind; the message names both.
+            OtherExample: a TypeError; it is of another kind, and the message names both.
         """
         if not isinstance(self.example, kind):
-            raise TypeError(
-                f"this reward scores {kind.__name__}, was given {type(self.example).__name__} {self.example.id!r}"
-            )
+            raise OtherExample(kind, self.example)
         return self.example
 
 

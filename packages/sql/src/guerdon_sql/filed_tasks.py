@@ -178,7 +178,7 @@ class JsonLines(_Filed):
             JSONL,
             database_in([root / "databases"], nested=False),
             self._schema_text(root / "schemas.jsonl"),
-            stem=path.stem,
+            stem=f"{path.stem}-{split}",
             evidence="" if self.hints == "none" else self.hints,
             limit=self.limit,
         )

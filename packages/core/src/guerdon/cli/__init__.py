@@ -2,8 +2,8 @@
 
 Help shows the summaries that commands were registered with, so that `guerdon --help` imports none of them.
 
-Exit codes: 0 done; 1 a check or a claim failed; 2 something asked for is wrong (one clean message; the traceback with
-`guerdon --debug ...`); 130 interrupted.
+Exit codes: 0 done; 1 a check or a claim failed, or a run in which nothing was scored; 2 something asked for is wrong
+(one clean message; the traceback with `guerdon --debug ...`); 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,8 +18,15 @@ import click
 from guerdon.errors import GuerdonError
 from guerdon.plugin import COMMANDS
 
-INTERRUPTED = 130
+FAILED = 1
 WRONG = 2
+INTERRUPTED = 130
+
+
+def say_wrong(message: str) -> None:
+    """One message on standard error."""
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
 
 
 class Commands(click.Group):
@@ -67,9 +74,7 @@ class Commands(click.Group):
         except GuerdonError as error:
             if ctx.params.get("debug"):
                 raise
-            lines = [str(error), *getattr(error, "__notes__", ())]
-            click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-            click.echo("\n".join(lines), err=True)
+            say_wrong("\n".join([str(error), *getattr(error, "__notes__", ())]))
             ctx.exit(WRONG)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)

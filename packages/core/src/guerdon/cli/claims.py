@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from guerdon.errors import ConfigError, GuerdonError, PluginError
+from guerdon.errors import ConfigError, GuerdonError, PluginError, UnknownName
 from guerdon.plugins.catalog import catalog
 
 if TYPE_CHECKING:
@@ -16,7 +16,23 @@ if TYPE_CHECKING:
     from guerdon.progress import Progress
 
 
-@click.group("claims", invoke_without_command=True)
+class _Claims(click.Group):
+    """Its one command, and what to type for who forgot it."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's; but a claim's name in place of a command gets the whole line that runs it."""
+        if args and self.get_command(ctx, args[0]) is None:
+            try:
+                catalog().find("claims", args[0].partition("[")[0])
+            except UnknownName as error:
+                ctx.fail(f"no command {args[0]!r}, there is 'run'; and {error}")
+            ctx.fail(f"no command {args[0]!r}. To run that claim: guerdon claims run {' '.join(args)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group("claims", cls=_Claims, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:

@@ -25,7 +25,11 @@ from guerdon.errors import RunError
     metavar="FIELD=VALUE",
     help="Override a field: policy.with.model=gpt2. Repeatable.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Evaluate on the first so many examples only.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Evaluate on the first so many examples.  [default: train.eval.examples of the recipe; all where that is 0]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(source: str, checkpoint: Path | None, overrides: tuple[str, ...], limit: int | None, as_json: bool) -> None:
     """Evaluate the policy of RECIPE, or a checkpoint of the run folder RUN, greedily on the held-out examples."""

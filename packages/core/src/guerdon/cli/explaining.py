@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,23 +21,54 @@ def explain(row: Mapping[str, Any], score: Score, weights: Mapping[str, float]) 
     """Print one rollout's score."""
     console = Console(highlight=False)
     console.print(f"[bold]example {escape(row['example'])} · rollout {row['number']}[/]", soft_wrap=True)
-    text = str(row["completion"])
-    cut = f"[dim] ... and {len(text) - SHOWN_CHARACTERS} more characters[/]" if len(text) > SHOWN_CHARACTERS else ""
-    console.print(escape(_printable(text[:SHOWN_CHARACTERS])) + cut, style="dim", soft_wrap=True)
+    for author, text in _said(row):
+        if author:
+            console.print(f"[bold dim]{author}[/]", soft_wrap=True)
+        cut = f"[dim] ... and {len(text) - SHOWN_CHARACTERS} more characters[/]" if len(text) > SHOWN_CHARACTERS else ""
+        console.print(escape(_printable(text[:SHOWN_CHARACTERS])) + cut, style="dim", soft_wrap=True)
+    console.print(_table(score, weights))
+
+
+def _said(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Who said what, in order; the completion alone, and nobody named, where no environment spoke."""
+    segments = row.get("segments") or ()
+    if not any(segment["author"] == "environment" for segment in segments):
+        yield "", str(row["completion"])
+        return
+    turn = 0
+    for is_environment, run in itertools.groupby(segments, key=lambda segment: segment["author"] == "environment"):
+        turn += not is_environment
+        yield "environment" if is_environment else f"turn {turn}", "".join(str(segment["text"]) for segment in run)
+
+
+def _table(score: Score, weights: Mapping[str, float]) -> Table:
+    """A row per part and one for the total; a column in which nothing stands is left out."""
+    rows = [_cells(depth, name, part, weights) for depth, name, part in _parts(score)]
+    total = ("[bold]total[/]", f"[bold]{_value(score)}[/]", "", "", _status(score), escape(_printable(score.why)))
+    used = [any(column) for column in zip(*rows, total, strict=True)]
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("part", no_wrap=True, style="cyan")
-    for heading in ("value", "weight", "contribution"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("why", overflow="fold")
-    for depth, name, part in _parts(score):
-        weight = weights.get(name) if depth == 0 else None
-        contribution = "" if weight is None or not part.scored else f"{weight * part.value:.6g}"
-        cells = ("" if weight is None else f"{weight:g}", contribution, _status(part), escape(_printable(part.why)))
-        table.add_row("  " * depth + escape(name), _value(part), *cells)
+    for heading in itertools.compress(("part", "value", "weight", "contribution", "status", "why"), used):
+        number, words = heading in ("value", "weight", "contribution"), heading == "why"
+        table.add_column(
+            heading,
+            justify="right" if number else "left",
+            no_wrap=not words,
+            overflow="fold" if words else "ellipsis",
+            style="cyan" if heading == "part" else None,
+        )
+    for row in rows:
+        table.add_row(*itertools.compress(row, used))
     table.add_section()
-    table.add_row("[bold]total[/]", f"[bold]{_value(score)}[/]", "", "", _status(score), escape(_printable(score.why)))
-    console.print(table)
+    table.add_row(*itertools.compress(total, used))
+    return table
+
+
+def _cells(depth: int, name: str, part: Score, weights: Mapping[str, float]) -> tuple[str, ...]:
+    """A part's row."""
+    weight = weights.get(name) if depth == 0 else None
+    contribution = "" if weight is None or not part.scored else f"{weight * part.value:.6g}"
+    shown = "" if weight is None else f"{weight:g}"
+    return "  " * depth + escape(name), _value(part), shown, contribution, _status(part), escape(_printable(part.why))
 
 
 def _parts(score: Score, depth: int = 0) -> Iterator[tuple[int, str, Score]]:

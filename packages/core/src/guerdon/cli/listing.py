@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import asdict
 
 import click
 
-from guerdon.plugins.catalog import KINDS, Catalog, Kind, catalog
+from guerdon.plugins.catalog import KINDS, Catalog, Kind, catalog, singular
+
+
+def _kind(_ctx: click.Context, _param: click.Parameter, given: str | None) -> Kind | None:
+    """The kind meant, in the plural or the singular."""
+    if given is None:
+        return None
+    words: dict[str, Kind] = {word: kind for kind in KINDS for word in (kind, singular(kind))}
+    if given in words:
+        return words[given]
+    near = difflib.get_close_matches(given, KINDS, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(KINDS)}."
+    raise click.UsageError(f"no kind {given!r}. {hint}")
 
 
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice(KINDS))
+@click.argument("kind", required=False, metavar="[KIND]", callback=_kind)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(kind: Kind | None, as_json: bool) -> None:
-    """List rewards, tasks, recipes and the rest, each with the distribution that offers it; problems come last."""
+    """List rewards, tasks, recipes and the rest, each with the distribution that offers it; problems come last.
+
+    KIND, such as `rewards`, lists that alone.
+    """
     found = catalog()
     kinds = KINDS if kind is None else (kind,)
     if as_json:

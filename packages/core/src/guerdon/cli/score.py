@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 from collections.abc import Sequence
@@ -66,9 +67,22 @@ def command(
     numbered = [{**row, "number": number} for number, row in enumerate(rows) if example in (None, row["example"])]
     numbered = _with_groups_of(numbered, index)
     if not numbered:
-        raise ConfigError(f"none of the {len(rows)} rollouts is that of example {example!r} with number {index}")
+        raise ConfigError(_why_none(rows, example, index))
     with naming(source):
         _score(use, spec, numbered, index, as_json)
+
+
+def _why_none(rows: Sequence[JsonRow], example: str | None, index: int | None) -> str:
+    """Why none of the rollouts is the one asked for: there is no such number, or no such example."""
+    ids = list(dict.fromkeys(row["example"] for row in rows))
+    if example is None:
+        return f"there is no rollout {index}: the {len(rows)} there are have the numbers 0 to {len(rows) - 1}"
+    numbers = ", ".join(str(number) for number, row in enumerate(rows) if row["example"] == example)
+    if numbers:
+        return f"rollout {index} is not of example {example!r}; those of it have the numbers {numbers}"
+    near = difflib.get_close_matches(example, ids, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"They are of {', '.join(ids[:12])}{', ...' * (len(ids) > 12)}."
+    return f"none of the {len(rows)} rollouts is of example {example!r}. {hint}"
 
 
 def _with_groups_of(rows: list[JsonRow], index: int | None) -> list[JsonRow]:

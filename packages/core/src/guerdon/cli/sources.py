@@ -67,5 +67,6 @@ def rows_of_run(run: Path, phase: str, step: int | None) -> list[dict[str, Any]]
     steps = {at: path for of, at, path in files if of == phase}
     if not steps or (step is not None and step not in steps):
         there = ", ".join(f"{of} {at}" for of, at, _ in files[-12:]) or "none"
-        raise RunError(f"{str(run)!r} kept no rollouts of phase {phase!r}, step {step}; there are: {there}")
+        asked = f"phase {phase!r}" if step is None else f"phase {phase!r}, step {step}"
+        raise RunError(f"{str(run)!r} kept no rollouts of {asked}; there are: {there}")
     return read_rollouts(steps[max(steps) if step is None else step])

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from guerdon.cli import INTERRUPTED
+from guerdon.cli import FAILED, INTERRUPTED, say_wrong
 from guerdon.cli.sources import naming
+from guerdon.errors import RunError, UnknownName
 
 
 @click.command("train")
@@ -35,7 +36,12 @@ def command(
         source, out = Path(recipe) / "recipe.yaml", out or Path(recipe)
     if seed is not None:
         overrides = (*overrides, f"seed={seed}")
-    asked = load_recipe(source, overrides)
+    try:
+        asked = load_recipe(source, overrides)
+    except UnknownName:
+        if not resume or out:
+            raise
+        raise RunError(f"there is no run folder {recipe!r}; to resume, name one: guerdon train RUN --resume") from None
     folder = out if out or resume else default_folder(asked)
     try:
         with naming(source):
@@ -45,6 +51,9 @@ def command(
         ctx.exit(INTERRUPTED)
     print_evals(result.evals)
     click.echo(f"report {result.report}")
+    if result.unscored:
+        say_wrong(result.unscored)
+        ctx.exit(FAILED)
 
 
 def print_evals(evals: Sequence[Mapping[str, Any]]) -> None:

@@ -19,7 +19,7 @@ import torch
 from guerdon.engines.attention import plain
 from guerdon.engines.transformers import TransformersEngine
 from guerdon.errors import PolicyError
-from guerdon.policies import keeping
+from guerdon.policies import hub, keeping
 from guerdon.policies.chat import Chat
 from guerdon.policies.dtypes import Dtype, dtype_named, preferred_dtype
 from guerdon.policies.embedded import EMBEDDED, INSTALL_HINT, is_embedded, resolve
@@ -108,12 +108,16 @@ class LanguagePolicy:
             policy.load(Path(model))
             return policy
         source = resolve(model)
+        away = hub.is_away(source)
         try:
             with keeping.no_bars():
-                tokenizer = AutoTokenizer.from_pretrained(source)
-                weights = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32).to(place)
+                tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=away)
+                weights = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, local_files_only=away).to(
+                    place
+                )
         except (OSError, ValueError) as error:
             hint = INSTALL_HINT if is_embedded(model) else "Give a local folder with a model in it, or a hub id."
+            hint = f"{hint} {hub.away_hint()}" if away else hint
             raise PolicyError(f"no causal language model could be loaded from {model!r}. {hint} ({error})") from error
         policy = cls(weights, tokenizer, dtype=compute, lora=lora, name=model, seed=seed)
         policy.version = int(saved.get("version", 0))

@@ -28,6 +28,8 @@ class RunResult:
     report: Path
     evals: tuple[Mapping[str, Any], ...]
     """The evaluation lines of metrics.jsonl, in order: `stage` and `eval/<metric>`."""
+    unscored: str = ""
+    """What is wrong, where not one rollout of all RL steps was scored; empty else."""
 
 
 def default_folder(recipe: Recipe) -> Path:
@@ -57,6 +59,7 @@ def run_recipe(
     """
     from guerdon.diagnostics.report import render
     from guerdon.runs import RunFolder, versions
+    from guerdon.trainer.unscored import why_never_scored
 
     if resume and out is None:
         raise ConfigError("to resume, name the run folder: guerdon train RUN --resume")
@@ -80,7 +83,8 @@ def run_recipe(
         started(path)
         trainer.fit(run, resume=resume)
         evals = tuple(line for line in run.metrics() if line["phase"] == "eval")
-    return RunResult(path, render(path), evals)
+        unscored = why_never_scored(run)
+    return RunResult(path, render(path), evals, unscored)
 
 
 def trainer_of(recipe: Recipe) -> Trainer:
@@ -121,7 +125,15 @@ def recipe_of(run: Path) -> Recipe:
 def evaluate_recipe(
     recipe: Recipe, *, checkpoint: Path | None = None, limit: int | None = None
 ) -> dict[str, EvalResult]:
-    """Greedy evaluation of a recipe's policy (or of the weights in a checkpoint) on its tasks' held-out splits."""
+    """Greedy evaluation of a recipe's policy (or of the weights in a checkpoint) on its tasks' held-out splits.
+
+    Args:
+        recipe: what to evaluate, and how: `train.sampling` and `train.eval`.
+        checkpoint: a checkpoint's folder; None for the weights the policy starts with.
+        limit: at most so many examples of each task; None for as many as the run itself evaluates on
+            (`train.eval.examples`), or all where that is 0.
+    """
+    limit = limit or recipe.train.eval.examples or None
     trainer = trainer_of(recipe)
     if checkpoint is not None:
         trainer.policy.load(checkpoint / "policy")

@@ -53,7 +53,7 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
             raise ConfigError(f"recipe file {str(path)!r} cannot be read: {reason}") from None
     try:
         found = catalog().load("recipes", str(source))
-    except UnknownName:
+    except UnknownName as error:
         if (path / "recipe.yaml").is_file():
             raise ConfigError(f"{str(path)!r} is a run's folder; go on with it by --resume") from None
         if path.is_dir():
@@ -61,6 +61,8 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         if path.is_file():
             accepted = "accepted are .yaml, .yml and .toml"
             raise ConfigError(f"recipe file {str(path)!r} ends in {path.suffix!r}; {accepted}") from None
+        if len(path.parts) > 1:  # names of recipes may have a slash too, so both are said
+            raise ConfigError(f"there is no run folder {str(path)!r}, and {error}") from None
         raise
     text = found() if callable(found) else found
     origin = f"recipe {str(source)!r}"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from guerdon.errors import BoundsError, ConfigError, RewardError
-from guerdon.types import SCORED, UNSCORED, Example, Group, Rollout, Score
+from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score
 
 if TYPE_CHECKING:
     from guerdon.rewards.algebra import Gate, Named, Sum, Then, Weighted
@@ -231,10 +231,18 @@ _PREPARED: OrderedDict[tuple[Reward, Example], Any] = OrderedDict()
 _PREPARED_LIMIT = 4096
 
 
-def raised(reward: Reward, error: Exception, where: str) -> RewardError:
-    """The error for a reward that raised: a bug in the reward, with the sample that shows it."""
+def raised(reward: Reward, error: Exception, where: str) -> RewardError | ConfigError:
+    """The error for a reward that raised: a bug in the reward, with the sample that shows it.
+
+    One that was given examples it is not written for has no bug: reward and task do not go together.
+    """
     if isinstance(error, RewardError):
         return error
+    if isinstance(error, OtherExample):
+        return ConfigError(
+            f"the reward {reward.name} scores {error.wanted}, and the task gives {error.given}. Name a reward for that "
+            f"task's examples (`guerdon list rewards`), or another task."
+        )
     what = f"{type(error).__name__}: {error}"
     return RewardError(f"{reward.name} raised {what} on {where}. That is a bug in the reward, not a zero.")
 
@@ -244,7 +252,7 @@ def evaluated(reward: Reward, groups: Sequence[Group], context: Context) -> Scor
 
     Raises:
         RewardError: as `Context.scores`.
-        ConfigError: the reward was set up as it cannot be used here.
+        ConfigError: the reward was set up as it cannot be used here, or scores no examples of this kind.
     """
     try:
         return checked(reward, groups, reward.score_batch(groups, context))

@@ -152,10 +152,11 @@ def sync_tree(path: Path) -> None:
 def disk_full(error: BaseException, folder: Path) -> bool:
     """Whether a failed write looks like a full disk.
 
-    Writers in other languages (safetensors, torch) do not raise `OSError`; their text and the free space tell.
+    The system's own error says what it is. Writers in other languages (safetensors, torch) do not raise one; their text
+    and the free space tell.
     """
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
     if "No space left" in str(error):
         return True
     try:
@@ -171,4 +172,5 @@ def cannot_write(path: Path, error: BaseException) -> RunError:
             f"no space left on the disk that holds {str(path)!r}. What was written before is intact: free some space, "
             f"then take the run up again with `--resume`."
         )
-    return RunError(f"cannot write {str(path)!r}: {error}")
+    said = getattr(error, "strerror", None) or str(error)
+    return RunError(f"cannot write {str(path)!r}: {said}. Mend that, or give another folder.")

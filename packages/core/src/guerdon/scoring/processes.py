@@ -43,7 +43,8 @@ class Piece:
 class Outcome:
     """What became of a piece: its scores, or why there are none."""
 
-    kind: Literal["done", "error", "timeout", "died"]
+    kind: Literal["done", "error", "misused", "timeout", "died"]
+    """`error` is a bug in the reward, `misused` a setting under which it cannot score."""
     scores: Scores = field(default_factory=list)
     why: str = ""
 
@@ -197,7 +198,7 @@ def _hear(worker: _Worker, batch: _Batch, message: tuple[Any, ...]) -> None:
     else:
         _, index, answer = message
         assert worker.task is not None, "a worker answers only while it has a task"
-        outcome = Outcome("done", scores=answer) if kind == "done" else Outcome("error", why=answer)
+        outcome = Outcome("done", scores=answer) if kind == "done" else Outcome(kind, why=answer)
         batch.outcomes[worker.task.pieces[index]] = outcome
         worker.task.answered = index + 1
         if worker.task.answered == len(worker.task.pieces):

@@ -73,6 +73,7 @@ class Runner:
 
         Raises:
             RewardError: a bug in a reward, with the sample that shows it (`on_error="raise"`).
+            ConfigError: a reward cannot score these examples, or not as it is set up.
             SandboxError: worker processes cannot be started or cannot read what they are sent.
         """
         context = context or Context()
@@ -155,6 +156,8 @@ class Runner:
     def _settled(self, reward: Reward, piece: Piece, outcome: Outcome) -> Scores:
         if outcome.kind == "done":
             return outcome.scores
+        if outcome.kind == "misused":
+            raise ConfigError(outcome.why)
         if outcome.kind == "error":
             if self.on_error == "raise":
                 raise RewardError(outcome.why)

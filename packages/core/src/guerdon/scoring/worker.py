@@ -59,7 +59,7 @@ def _serve(parent: Connection[Any, Any], message: tuple[Any, ...], rewards: dict
 def _answer(
     parent: Connection[Any, Any], index: int, reward: Any, fields: tuple[int, int, int], groups: Any, deadline_s: float
 ) -> None:
-    from guerdon.errors import RewardError
+    from guerdon.errors import ConfigError, RewardError
     from guerdon.rewards import Context
 
     with open(os.devnull, "w") as nowhere:
@@ -68,6 +68,8 @@ def _answer(
             answer = pickle.dumps(("done", index, Context(*fields).scores(reward, groups)))
         except RewardError as error:
             answer = pickle.dumps(("error", index, str(error)))
+        except ConfigError as error:
+            answer = pickle.dumps(("misused", index, str(error)))
         except BaseException as error:  # noqa: BLE001 - the boundary; SystemExit in a reward is a bug like any other
             answer = pickle.dumps(("error", index, f"{reward.name} raised {type(error).__name__}: {error}"))
         finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from guerdon.trainer.measures import Clock, Metrics, batch_metrics
 from guerdon.trainer.optimizers import adamw, learning_rate
 from guerdon.trainer.records import groups_of, part_weights, rollout_records, rounds_of, shown_advantages
 from guerdon.trainer.refilling import Batch, prompt_order
+from guerdon.trainer.unscored import why_unscored
 from guerdon.trainer.updates import imitate, reinforce
 from guerdon.types import Example, Group, Rollout
 
@@ -84,6 +86,7 @@ class Trainer:
         """
         self.check()
         self._run = run
+        self._unscored_stretch = False
         self._train = self.task.examples("train")
         self._examples = {example.id: example for example in self._train}
         try:
@@ -189,6 +192,7 @@ class Trainer:
                 known = kept[1] if kept else None
                 batch.add(groups, self._score(groups, Context(step, config.steps, seed), known))
 
+        self._warn_if_unscored(step, batch.scores)
         advantages = self.advantage.estimate(batch.groups, batch.scores)
         if not replayed:
             self._keep(step, batch, advantages)
@@ -224,6 +228,15 @@ class Trainer:
         for node in stateful:
             node.update(groups, scores, context)
         return scores
+
+    def _warn_if_unscored(self, step: int, scores: Scores) -> None:
+        """Warn of a step that teaches nothing since none of its rollouts is scored; once for a stretch of them."""
+        why = why_unscored(itertools.chain.from_iterable(scores))
+        if why and not self._unscored_stretch:
+            count = sum(map(len, scores))
+            message = f"step {step} teaches nothing: none of its {count} rollouts is scored. {why}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        self._unscored_stretch = bool(why)
 
     # -- evaluation --------------------------------------------------------------------------------------------------
 
