@@ -1,0 +1,196 @@
+"""A guerdon task as a taskset of verifiers, and a reward as a function that its configuration can name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guerdon.adapters import versions
+from guerdon.adapters.verifiers.traces import PLAYED, earned, graded, is_played_in_turns
+from guerdon.errors import ConfigError
+from guerdon.protocols import Split
+from guerdon.types import Prompt
+
+if TYPE_CHECKING:
+    import verifiers.v1 as vf
+
+    from guerdon.grading import Grader
+
+RewardFunction = Callable[["vf.TaskData", "vf.Trace"], Awaitable[float]]
+
+
+def taskset(source: str | Path | Grader | None = None, *, split: Split = "train", **options: Any) -> type[vf.Taskset]:
+    """A `Taskset` class over the examples of a task, each scored by a reward. Nothing is loaded before it is used.
+
+    Args:
+        source: a recipe (built in, or a file), a run folder, or a grader that has a task.
+        split: which examples; `--env.taskset.split` overrides it.
+        options: as for `Grader.of`: `task`, `reward`, `workers`, `deadline_s` ...
+
+    Returns:
+        A class to export. Its tasks' data have `idx`, `id` and `example` (the example's id), `prompt` and
+        `system_prompt`. A forced prefix is the prompt's last message, by the assistant, which the server must go on with
+        (see `chat`).
+
+    Raises:
+        ConfigError: on first use: a name or an option is wrong, there is no task, or the reward learns.
+    """
+    import verifiers.v1 as vf
+
+    versions.check("verifiers", "0.4", "0.5")
+    found = _lazily(source, options)
+    begun_with = split
+
+    class ExampleData(vf.TaskData):
+        """One example."""
+
+        example: str
+        """The guerdon example's id."""
+
+    class ExampleTask(vf.Task[ExampleData, vf.State, vf.TaskConfig]):
+        """One example, which scores its traces."""
+
+        grader = staticmethod(found)
+
+        @property
+        def key(self) -> str:
+            return self.data.example
+
+        async def validate(self, runtime: vf.Runtime) -> bool | None:
+            return await _reference_is_right(found(), self.data.example)
+
+        @vf.reward
+        async def guerdon(self, task: vf.TaskData, trace: vf.Trace) -> float:
+            return await _scored(trace, found(), self.data.example)
+
+    class ExamplesConfig(vf.TasksetConfig):
+        """Which examples."""
+
+        split: Split = begun_with
+
+    class Examples(vf.Taskset[ExampleTask, ExamplesConfig]):
+        """The examples of a split."""
+
+        def load(self) -> Iterable[ExampleTask]:
+            task = _task(found())
+            for example in task.examples(self.config.split):
+                data = ExampleData(id=example.id, example=example.id, **shown(task.prompt(example)))
+                yield ExampleTask(data, self.config.task)
+
+    return Examples
+
+
+def reward_function(
+    source: str | Path | Grader | None = None,
+    *,
+    example: Callable[[vf.TaskData], str | Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> RewardFunction:
+    """An async function `(task, trace) -> float` for `[env.taskset.task.rewards.NAME] fn = "package.module:function"`.
+
+    Args:
+        source: as for `taskset`; a grader without a task scores whatever the rows bring.
+        example: which example a row of the taskset is: its id in the grader's task, or the columns that the reward looks
+            at. If absent: the row's `id` where the grader has a task, else all of the row's fields.
+        options: as for `Grader.of`.
+    """
+    versions.check("verifiers", "0.4", "0.5")
+    found = _lazily(source, options)
+
+    async def guerdon(task: vf.TaskData, trace: vf.Trace) -> float:
+        grader = found()
+        return await _scored(trace, grader, example(task) if example else _row_example(grader, task))
+
+    return guerdon
+
+
+def shown(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as fields of `TaskData`: as texts where it is one question, so that every harness can take it.
+
+    Raises:
+        ConfigError: it is no text.
+    """
+    import verifiers.v1 as vf
+
+    if not prompt.messages:
+        raise ConfigError(
+            "the task's prompt has no messages (it is an observation of another kind): verifiers shows text"
+        )
+    *before, last = prompt.messages
+    if last.role == "user" and not prompt.forced and [each.role for each in before] in ([], ["system"]):
+        return {"prompt": last.content, "system_prompt": before[0].content if before else None}
+    kinds = {"system": vf.SystemMessage, "user": vf.UserMessage, "assistant": vf.AssistantMessage}
+    try:
+        messages = [kinds[each.role](content=each.content) for each in prompt.messages]
+    except KeyError:
+        raise ConfigError("the task's prompt has a tool's message, of which verifiers must know the call") from None
+    if prompt.forced:
+        messages.append(vf.AssistantMessage(content=prompt.forced))
+    return {"prompt": messages}
+
+
+def _lazily(source: str | Path | Grader | None, options: Mapping[str, Any]) -> Callable[[], Grader]:
+    """The grader, made when it is first asked for, once."""
+    from guerdon.grading import Grader
+
+    @cache
+    def found() -> Grader:
+        if isinstance(source, Grader):
+            if options:
+                raise ConfigError(f"a grader is given, and with it {', '.join(options)}: these are its own fields")
+            grader = source
+        else:
+            grader = Grader.of(source, **options)
+        if grader.learning:
+            names = ", ".join(node.name for node in grader.learning)
+            raise ConfigError(
+                f"the reward learns ({names}), and verifiers tells a task nothing of the training: its state would stand "
+                f"still, or differ from worker to worker. Use a reward without state here."
+            )
+        return grader
+
+    return found
+
+
+def _task(grader: Grader) -> Any:
+    if grader.task is None:
+        raise ConfigError("a taskset is made of a task's examples, and the grader has no task: name one (task=...)")
+    return grader.task
+
+
+def _row_example(grader: Grader, task: vf.TaskData) -> str | Mapping[str, Any]:
+    if grader.task is None:
+        return task.model_dump(exclude_none=True)
+    if task.id is None:
+        raise ConfigError(
+            f"row {task.idx} of the taskset has no id to find its example of {grader.task.name} by; say which it is with "
+            f"reward_function(example=...)"
+        )
+    return task.id
+
+
+async def _scored(trace: vf.Trace, grader: Grader, example: str | Mapping[str, Any]) -> float:
+    """One trace's number, if it can be had from that trace alone."""
+    if grader.reward.sees != "rollout":
+        raise ConfigError(
+            f"{grader.reward.name} compares the attempts at one example, and verifiers scores each trace alone: export "
+            f"guerdon.adapters.verifiers.environment() beside the taskset and set --env.attempts"
+        )
+    if isinstance(example, str) and PLAYED not in trace.info and is_played_in_turns(grader, grader.example(example)):
+        raise ConfigError(
+            "the task answers the policy turn by turn, and this trace was played without it: export "
+            "guerdon.adapters.verifiers.environment() beside the taskset"
+        )
+    return await earned(trace, grader, example)
+
+
+async def _reference_is_right(grader: Grader, name: str) -> bool | None:
+    """Whether the reference earns the top; None where there is none, or the reward compares attempts."""
+    text = _task(grader).reference(grader.example(name))
+    if text is None or grader.reward.sees != "rollout":
+        return None
+    [score] = await graded(grader, [{"example": name, "completion": text}])
+    top = grader.reward.bounds[1]
+    return score.status == "ok" and (score.value >= top - 1e-9 or top == float("inf"))
