@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -50,6 +51,30 @@ def task_use(text: str) -> Use:
     if weight != 1.0:
         raise ConfigError(f"{text!r}: a task has no weight")
     return Use.model_validate({"use": name, "with": options})
+
+
+def spelled(use: Use) -> str:
+    """`NAME[k=v,...]` that `task_use` reads back as the same name and options.
+
+    Raises:
+        ConfigError: an option is of a kind that text cannot hold.
+
+    >>> spelled(task_use("sql/generated[train_size=5, levels=[a b], layout=plain]"))
+    'sql/generated[train_size=5,levels=["a b"],layout=plain]'
+    """
+    try:
+        options = ",".join(f"{name}={_value(value)}" for name, value in use.options.items())
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the options of {use.use!r} cannot be written as text: {error}") from None
+    return f"{use.use}[{options}]" if options else use.use
+
+
+def _value(value: Any) -> str:
+    """A value in YAML: a plain word as it is, the rest as JSON, of which YAML reads all."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w.-]*", value) and yaml.safe_load(value) == value:
+        return value
+    # The one character that `named` would take for the start of another option. It stands in JSON only within texts.
+    return json.dumps(value, allow_nan=False).replace("=", "\\u003d")
 
 
 def reward_spec(texts: Sequence[str]) -> RewardSpec:

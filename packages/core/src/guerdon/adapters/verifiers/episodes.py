@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def environment() -> type[vf.Env]:
     """An `Env` class to export beside a `taskset()`: for tasks in turns, and for rewards that compare attempts.
 
-    Its configuration: `attempts` (`--env.attempts`, 1), how often one episode tries its task, and `agent`, the one seat,
-    on this machine unless told otherwise, since nothing that the policy writes is run there.
+    Its configuration: `attempts` (`--env.attempts`, 1), how often one episode tries its task, and `agent`, the one
+    seat, on this machine unless told otherwise, since nothing that the policy writes is run there.
     """
     import verifiers.v1 as vf
 

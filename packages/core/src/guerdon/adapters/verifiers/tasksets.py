@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guerdon.adapters import versions
-from guerdon.adapters.verifiers.traces import PLAYED, earned, graded, is_played_in_turns
+from guerdon.adapters.together import Together
+from guerdon.adapters.verifiers.traces import PLAYED, earned, graded
 from guerdon.errors import ConfigError
 from guerdon.protocols import Split
 from guerdon.types import Prompt
@@ -31,8 +33,8 @@ def taskset(source: str | Path | Grader | None = None, *, split: Split = "train"
 
     Returns:
         A class to export. Its tasks' data have `idx`, `id` and `example` (the example's id), `prompt` and
-        `system_prompt`. A forced prefix is the prompt's last message, by the assistant, which the server must go on with
-        (see `chat`).
+        `system_prompt`. A forced prefix is the prompt's last message, by the assistant, and the server must go on
+        with it (see `chat`).
 
     Raises:
         ConfigError: on first use: a name or an option is wrong, there is no task, or the reward learns.
@@ -41,6 +43,7 @@ def taskset(source: str | Path | Grader | None = None, *, split: Split = "train"
 
     versions.check("verifiers", "0.4", "0.5")
     found = _lazily(source, options)
+    alone = _Alone(found)
     begun_with = split
 
     class ExampleData(vf.TaskData):
@@ -56,14 +59,14 @@ def taskset(source: str | Path | Grader | None = None, *, split: Split = "train"
 
         @property
         def key(self) -> str:
-            return self.data.example
+            return str(self.data.example)
 
         async def validate(self, runtime: vf.Runtime) -> bool | None:
             return await _reference_is_right(found(), self.data.example)
 
         @vf.reward
         async def guerdon(self, task: vf.TaskData, trace: vf.Trace) -> float:
-            return await _scored(trace, found(), self.data.example)
+            return await alone.score(trace, self.data.example)
 
     class ExamplesConfig(vf.TasksetConfig):
         """Which examples."""
@@ -92,16 +95,16 @@ def reward_function(
 
     Args:
         source: as for `taskset`; a grader without a task scores whatever the rows bring.
-        example: which example a row of the taskset is: its id in the grader's task, or the columns that the reward looks
-            at. If absent: the row's `id` where the grader has a task, else all of the row's fields.
+        example: which example a row of the taskset is: its id in the grader's task, or the columns that the reward
+            looks at. If absent: the row's `id` where the grader has a task, else all of the row's fields.
         options: as for `Grader.of`.
     """
     versions.check("verifiers", "0.4", "0.5")
     found = _lazily(source, options)
+    alone = _Alone(found)
 
     async def guerdon(task: vf.TaskData, trace: vf.Trace) -> float:
-        grader = found()
-        return await _scored(trace, grader, example(task) if example else _row_example(grader, task))
+        return await alone.score(trace, example(task) if example else _row_example(found(), task))
 
     return guerdon
 
@@ -146,8 +149,8 @@ def _lazily(source: str | Path | Grader | None, options: Mapping[str, Any]) -> C
         if grader.learning:
             names = ", ".join(node.name for node in grader.learning)
             raise ConfigError(
-                f"the reward learns ({names}), and verifiers tells a task nothing of the training: its state would stand "
-                f"still, or differ from worker to worker. Use a reward without state here."
+                f"the reward learns ({names}), and verifiers tells a task nothing of the training: its state would "
+                f"stand still, or differ from worker to worker. Use a reward without state here."
             )
         return grader
 
@@ -162,28 +165,43 @@ def _task(grader: Grader) -> Any:
 
 def _row_example(grader: Grader, task: vf.TaskData) -> str | Mapping[str, Any]:
     if grader.task is None:
-        return task.model_dump(exclude_none=True)
+        columns: dict[str, Any] = task.model_dump(exclude_none=True)
+        return columns
     if task.id is None:
         raise ConfigError(
-            f"row {task.idx} of the taskset has no id to find its example of {grader.task.name} by; say which it is with "
-            f"reward_function(example=...)"
+            f"row {task.idx} of the taskset has no id to find its example of {grader.task.name} by; say which it is "
+            f"with reward_function(example=...)"
         )
-    return task.id
+    return str(task.id)
 
 
-async def _scored(trace: vf.Trace, grader: Grader, example: str | Mapping[str, Any]) -> float:
-    """One trace's number, if it can be had from that trace alone."""
-    if grader.reward.sees != "rollout":
-        raise ConfigError(
-            f"{grader.reward.name} compares the attempts at one example, and verifiers scores each trace alone: export "
-            f"guerdon.adapters.verifiers.environment() beside the taskset and set --env.attempts"
-        )
-    if isinstance(example, str) and PLAYED not in trace.info and is_played_in_turns(grader, grader.example(example)):
-        raise ConfigError(
-            "the task answers the policy turn by turn, and this trace was played without it: export "
-            "guerdon.adapters.verifiers.environment() beside the taskset"
-        )
-    return await earned(trace, grader, example)
+class _Alone:
+    """Scores traces one by one, if that can be done."""
+
+    def __init__(self, found: Callable[[], Grader]) -> None:
+        self._found = found
+
+    @cached_property
+    def _scorer(self) -> Together:
+        grader = self._found()
+        if grader.reward.sees != "rollout":
+            raise ConfigError(
+                f"{grader.reward.name} compares the attempts at one example, and verifiers scores each trace alone: "
+                f"export guerdon.adapters.verifiers.environment() beside the taskset, and set --env.attempts"
+            )
+        return Together(grader)
+
+    async def score(self, trace: vf.Trace, example: str | Mapping[str, Any]) -> float:
+        """One trace's number; see `earned`."""
+        grader = self._scorer.grader
+        if PLAYED not in trace.info and isinstance(example, str) and grader.task is not None:
+            found = await asyncio.to_thread(grader.example, example)
+            if grader.task.environment(found) is not None:
+                raise ConfigError(
+                    f"{grader.task.name} answers the policy turn by turn, and this trace was played without it: export "
+                    f"guerdon.adapters.verifiers.environment() beside the taskset"
+                )
+        return await earned(trace, self._scorer, example)
 
 
 async def _reference_is_right(grader: Grader, name: str) -> bool | None:

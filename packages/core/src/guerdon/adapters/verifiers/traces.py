@@ -6,6 +6,7 @@ it. The thought comes back between `<think>` and `</think>`, as vLLM's parsers t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import GuerdonError
 from guerdon.trainer.records import part_weights, score_record
-from guerdon.types import Example, Score
+from guerdon.types import Score
 
 if TYPE_CHECKING:
     from verifiers.v1 import Message, Trace
 
+    from guerdon.adapters.together import Together
     from guerdon.grading import Grader, Row
 
 EVIDENCE = "guerdon"
@@ -91,25 +93,18 @@ def record(trace: Trace, grader: Grader, score: Score) -> float:
     return score.value
 
 
-async def earned(trace: Trace, grader: Grader, example: str | Mapping[str, Any]) -> float:
-    """Score a trace without holding up the event loop.
+async def earned(trace: Trace, scorer: Together, example: str | Mapping[str, Any]) -> float:
+    """Score a trace without holding up the event loop, together with others that wait.
 
     Raises:
         UnscoredError: there is no number.
         ConfigError: the grader knows no such example.
         RewardError: a bug in the reward.
     """
-    [score] = await graded(grader, [row_of(trace, example)])
-    return record(trace, grader, score)
+    score = await asyncio.wrap_future(scorer.grade(row_of(trace, example)))
+    return record(trace, scorer.grader, score)
 
 
 async def graded(grader: Grader, rows: Sequence[Row]) -> list[Score]:
     """`Grader.grade` in a thread. Rewards have deadlines of their own, so a thread that nobody awaits any more ends."""
-    import asyncio
-
     return await asyncio.to_thread(grader.grade, rows)
-
-
-def is_played_in_turns(grader: Grader, example: Example) -> bool:
-    """Whether the task answers the policy."""
-    return grader.task is not None and grader.task.environment(example) is not None
