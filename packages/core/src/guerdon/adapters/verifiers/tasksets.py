@@ -194,7 +194,7 @@ class _Alone:
     async def score(self, trace: vf.Trace, example: str | Mapping[str, Any]) -> float:
         """One trace's number; see `earned`."""
         grader = self._scorer.grader
-        if PLAYED not in trace.info and isinstance(example, str) and grader.task is not None:
+        if trace.num_turns and PLAYED not in trace.info and isinstance(example, str) and grader.task is not None:
             found = await asyncio.to_thread(grader.example, example)
             if grader.task.environment(found) is not None:
                 raise ConfigError(
