@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from guerdon.adapters import exporting
@@ -95,6 +95,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=3), SCALARS, max_size=2)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["count", "ask", "forced"]), VALUES))
 @example({"ask": "a, b=c", "forced": "]=[,'\"\\", "count": 1e22})
 @example({"ask": "\u2028\x85\ufeff\x7f\U00010000\n", "forced": "yes", "count": "2e-5"})
