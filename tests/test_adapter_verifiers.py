@@ -81,7 +81,7 @@ def test_a_recipe_in_turns_is_played_with_its_own_feedback_and_scored_as_a_group
     """Two attempts: one is right at once, one after having failed. VeRPO sees both, and gives what `grade` gives."""
     from guerdon.adapters.verifiers import chat, environment, taskset
 
-    grader = Grader.of("code-turns")
+    grader = Grader.of("code-turns", task="code/generated[turns=2, shown=2, prefill=false]")
     example = grader.task.examples("train")[0]
     reference = grader.task.reference(example)
     module = types.ModuleType("code_with_guerdon")
@@ -110,6 +110,6 @@ def test_a_recipe_in_turns_is_played_with_its_own_feedback_and_scored_as_a_group
     assert "of 10 tests passed" in told
     rows = [{"example": example.id, **trace.info["guerdon_turns"]} for trace in episode.traces]
     said = sorted([[segment["author"] for segment in row["segments"]] for row in rows], key=len)
-    assert said == [["forced", "policy"], ["forced", "policy", "environment", "policy"]]
+    assert said == [["policy"], ["policy", "environment", "policy"]]
     assert [trace.reward for trace in episode.traces] == [score.value for score in grader.grade(rows)]
     grader.close()

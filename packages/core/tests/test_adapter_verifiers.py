@@ -249,7 +249,8 @@ def test_a_completion_that_its_budget_cut_is_known_to_be(package):
 @pytest.mark.parametrize("text", ["=0", "0"])
 def test_a_forced_prefix_is_sent_to_be_gone_on_with_and_stands_before_the_text_once(package, text):
     whole = reward(lambda rollout: float(rollout.completion == "=0" and rollout.turns[0].text == "0"))
-    [episode], [body] = played(package, Grader(whole, Numbers(forced="=")), lambda said: text)
+    package(T=taskset(Grader(whole, Numbers(forced="=")), forced="continue"), E=environment(), H=chat())
+    [episode], [body] = play(load(), lambda said: text)
     assert trace_of(episode).reward == 1.0
     assert body["messages"][-1] == {"role": "assistant", "content": "="}
     assert body["continue_final_message"] is True
@@ -305,6 +306,13 @@ def test_verifiers_own_limit_of_turns_cuts_the_rollout(package):
     grader = Grader(cut, Numbers(turns=9))
     [episode], _ = played(package, grader, guesses("9", "8", "0"), agent={"max_turns": 2})
     assert trace_of(episode).reward == 1.0
+
+
+def test_a_turn_that_is_half_ours_is_refused(package):
+    package(T=taskset(Grader(right, Numbers(turns=2, forced="=")), forced="continue"), E=environment(), H=chat())
+    [episode], bodies = play(load(), lambda said: "1")
+    assert "no turn that is half ours" in episode.errors[0].message
+    assert bodies == []
 
 
 def test_an_environment_that_fails_is_nobodys_zero(package):
@@ -422,6 +430,7 @@ class Learning(Reward):
     [
         (lambda: taskset(Grader(Learning(), Numbers())), "the reward learns (learning)"),
         (lambda: taskset(Grader(right)), "the grader has no task"),
+        (lambda: taskset(Grader(right, Numbers(forced="="))), "begins the completion itself (with '=')"),
         (lambda: taskset("nope"), "no recipe named 'nope'"),
         (lambda: taskset(Grader(right, Numbers()), workers=2), "a grader is given, and with it workers"),
     ],

@@ -57,9 +57,12 @@ def environment() -> type[vf.Env]:
                         f"{self.config.attempts}: set it to the size of a group"
                     )
                 task = task.defer_scoring()
-            async with asyncio.TaskGroup() as playing:  # one that raises ends its siblings
-                for _ in range(self.config.attempts):
-                    playing.create_task(play(task, agents.agent))
+            try:
+                async with asyncio.TaskGroup() as playing:  # one that raises ends its siblings
+                    for _ in range(self.config.attempts):
+                        playing.create_task(play(task, agents.agent))
+            except ExceptionGroup as group:  # an episode's error is shown by its message, and a group's says nothing
+                raise group.exceptions[0] from group
 
         async def finalize(self, task: vf.Task, episode: vf.Episode) -> None:
             grader = _grader(task)
@@ -81,14 +84,18 @@ async def play(task: vf.Task, agent: vf.Agent) -> None:
     # Every attempt at an example meets the same world, whoever comes first.
     opening = await asyncio.to_thread(world.reset, seed=zlib.crc32(example.id.encode()))
     prompt = with_observation(grader.task.prompt(example), opening)
+    if prompt.forced:
+        raise ConfigError(
+            f"{grader.task.name} begins the completion itself (with {prompt.forced!r}), and answers in turns: chat "
+            f"servers know no turn that is half ours. Name the task with its option for that turned off (task=...)"
+        )
     segments: list[Segment] = []
     async with agent.interaction(task.with_data(**shown(prompt))) as talk:
         answer = await talk.turn()
         stop: StopReason = "stop"
         turns = 0
         while not answer.terminated:
-            forced = "" if segments else prompt.forced
-            segments += completion_segments(chat_messages(answer.messages), forced)
+            segments += completion_segments(chat_messages(answer.messages))
             if talk.trace.is_truncated:
                 stop = "length"
                 break

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from guerdon.adapters import versions
 from guerdon.adapters.together import Together
@@ -23,18 +23,26 @@ if TYPE_CHECKING:
 RewardFunction = Callable[["vf.TaskData", "vf.Trace"], Awaitable[float]]
 
 
-def taskset(source: str | Path | Grader | None = None, *, split: Split = "train", **options: Any) -> type[vf.Taskset]:
+def taskset(
+    source: str | Path | Grader | None = None,
+    *,
+    split: Split = "train",
+    forced: Literal["refuse", "continue"] = "refuse",
+    **options: Any,
+) -> type[vf.Taskset]:
     """A `Taskset` class over the examples of a task, each scored by a reward. Nothing is loaded before it is used.
 
     Args:
         source: a recipe (built in, or a file), a run folder, or a grader that has a task.
         split: which examples; `--env.taskset.split` overrides it.
+        forced: what to do with a task that begins the completion itself (a forced prefix). verifiers' training client
+            starts every answer afresh, so it is refused; `continue` sends the prefix as a last message by the
+            assistant, for evaluation by `chat` on vLLM or SGLang, which can be told to go on with one.
         options: as for `Grader.of`: `task`, `reward`, `workers`, `deadline_s` ...
 
     Returns:
         A class to export. Its tasks' data have `idx`, `id` and `example` (the example's id), `prompt` and
-        `system_prompt`. A forced prefix is the prompt's last message, by the assistant, and the server must go on
-        with it (see `chat`).
+        `system_prompt`.
 
     Raises:
         ConfigError: on first use: a name or an option is wrong, there is no task, or the reward learns.
@@ -79,7 +87,14 @@ def taskset(source: str | Path | Grader | None = None, *, split: Split = "train"
         def load(self) -> Iterable[ExampleTask]:
             task = _task(found())
             for example in task.examples(self.config.split):
-                data = ExampleData(id=example.id, example=example.id, **shown(task.prompt(example)))
+                prompt = task.prompt(example)
+                if prompt.forced and forced == "refuse":
+                    raise ConfigError(
+                        f"{task.name} begins the completion itself (with {prompt.forced!r}), and verifiers starts "
+                        f"every answer afresh: name the task with its option for that turned off (task=...), or, to "
+                        f"evaluate on vLLM or SGLang, taskset(forced='continue')"
+                    )
+                data = ExampleData(id=example.id, example=example.id, **shown(prompt))
                 yield ExampleTask(data, self.config.task)
 
     return Examples
