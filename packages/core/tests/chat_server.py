@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = str | dict[str, Any]
-"""A reply's text, or fields of the message, and `finish_reason` beside them."""
+Answer = str | dict[str, Any] | None
+"""A reply's text; or fields of the message, and `finish_reason` beside them; or None for a refusal (400)."""
 
 
 @contextmanager
@@ -23,6 +23,9 @@ def chat_server(answer: Callable[[list[dict[str, Any]]], Answer]) -> Iterator[tu
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             bodies.append(body)
             said = answer(body["messages"])
+            if said is None:
+                self._send(400, {"error": {"message": "refused"}})
+                return
             fields = {"content": said} if isinstance(said, str) else dict(said)
             finish = fields.pop("finish_reason", "stop")
             message = {"role": "assistant", "content": None, **fields}
@@ -34,8 +37,11 @@ def chat_server(answer: Callable[[list[dict[str, Any]]], Answer]) -> Iterator[tu
                 "choices": [{"index": 0, "finish_reason": finish, "message": message}],
                 "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
             }
-            data = json.dumps(completion).encode()
-            self.send_response(200)
+            self._send(200, completion)
+
+        def _send(self, status, body):
+            data = json.dumps(body).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -351,6 +351,20 @@ def test_an_attempt_without_a_number_leaves_the_others_theirs(package):
     assert not episode.ok
 
 
+def test_an_attempt_that_never_ended_is_not_among_those_compared(package):
+    """The server refuses the second. Had it counted, an empty text would be the shortest."""
+
+    class Shortest(Reward, bounds=(0.0, 1.0)):
+        def score_group(self, group):
+            lengths = [len(rollout.answer) for rollout in group.rollouts]
+            return [Score(float(length == min(lengths))) for length in lengths]
+
+    [episode], _ = played(package, Grader(Shortest(), Numbers()), in_turn("1", None, "22"), attempts=3)
+    assert [(trace.ok, trace.rewards["guerdon"].score if trace.ok else None) for trace in episode.traces] == [
+        (True, 1.0), (False, None), (True, 0.0),
+    ]  # fmt: skip
+
+
 def test_attempts_in_turns_are_compared_too(package):
     grader = Grader(Longest(), Numbers(turns=2))
     [episode], _ = played(package, grader, lambda said: "0" if len(said) > 2 else "55", attempts=2)
