@@ -15,6 +15,8 @@ PACKAGES = sorted(path.parent.name for path in Path("packages").glob("*/pyprojec
 DOMAINS = [package for package in PACKAGES if package != "core"]
 ACROSS = "across"
 """The root's `tests/`: all packages together, the embedded model, and a plugin from outside."""
+TRAINERS = ["verifiers"]
+"""Other people's trainers that `guerdon.adapters` speaks to, each an extra of core by that name."""
 NOTHING_COLLECTED = 5
 """pytest's exit code where a package has no test of the kind asked for."""
 
@@ -79,6 +81,15 @@ def tests(session: nox.Session, package: str) -> None:
     else:
         session.install("-c", "constraints.txt", "-e", "packages/core", "-e", f"packages/{package}[test]")
         run_pytest(session, "--doctest-modules", f"packages/{package}")
+
+
+@nox.session
+@nox.parametrize("trainer", TRAINERS, ids=TRAINERS)
+def adapters(session: nox.Session, trainer: str) -> None:
+    """Run the tests of an adapter against the trainer it speaks to: nox -s "adapters(verifiers)"."""
+    domains = [part for package in DOMAINS for part in ("-e", f"packages/{package}[test]")]
+    session.install("-c", "constraints.txt", "-e", f"packages/core[{trainer},test]", *domains)
+    run_pytest(session, f"packages/core/tests/test_adapter_{trainer}.py", f"tests/test_adapter_{trainer}.py")
 
 
 @nox.session

@@ -127,6 +127,13 @@ def test_a_forced_prefix_stands_before_the_completion_once(text):
     assert values(whole, [{"example": "five", "completion": text}], Sums(forced="```")) == [1.0]
 
 
+@pytest.mark.parametrize("text", ["```5", "5"])
+def test_a_forced_prefix_stands_before_chat_messages_once(text):
+    whole = reward(lambda rollout: float(rollout.completion == "```5" and rollout.turns[0].text == "5"))
+    said = [{"role": "assistant", "content": text}]
+    assert values(whole, [{"example": "five", "completion": said}], Sums(forced="```")) == [1.0]
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

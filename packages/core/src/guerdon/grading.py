@@ -195,7 +195,7 @@ class Grader:
         if row.get("segments"):
             return rollout_of(row, example, prompt, index=index)
         rollout = rollout_of({**row, "completion": ""}, example, prompt, index=index)
-        return replace(rollout, segments=_segments(row.get("completion"), prompt.forced))
+        return replace(rollout, segments=completion_segments(row.get("completion"), prompt.forced))
 
     # -- state of rewards that learn -----------------------------------------------------------------------------------
 
@@ -271,13 +271,20 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
     return task_use(task) if task else recipe.task, reward_spec(rewards) if rewards else recipe.reward
 
 
-def _segments(completion: Any, forced: str) -> tuple[Segment, ...]:
-    """A completion as segments. The task's forced prefix stands before it, whether the text repeats it or not."""
+def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...]:
+    """A completion as segments. The task's forced prefix stands before it, whether the text repeats it or not.
+
+    Raises:
+        ConfigError: it is neither a text nor chat messages.
+    """
     start = (Segment("forced", forced),) if forced else ()
     if isinstance(completion, str):
         return (*start, Segment("policy", completion.removeprefix(forced)))
     if isinstance(completion, Sequence) and all(isinstance(message, Mapping) for message in completion):
-        return (*start, *(_segment(message) for message in completion))
+        said = [_segment(message) for message in completion]
+        if said and said[0].author == "policy":
+            said[0] = replace(said[0], text=said[0].text.removeprefix(forced))
+        return (*start, *said)
     raise ConfigError(f"the field 'completion' is {completion!r}; a text or a list of chat messages is needed")
 
 

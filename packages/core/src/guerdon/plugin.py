@@ -9,6 +9,7 @@ COMMANDS = {
     "list": ("guerdon.cli.listing:command", "List what the installed distributions offer."),
     "doctor": ("guerdon.cli.doctor:command", "Check this machine and its installation."),
     "score": ("guerdon.cli.score:command", "Score completions and explain every number part by part."),
+    "export": ("guerdon.cli.export:command", "Write a task's prompts and references as a file for another trainer."),
     "train": ("guerdon.cli.train:command", "Train a policy by a recipe."),
     "eval": ("guerdon.cli.eval:command", "Evaluate a recipe's policy or a run's checkpoint."),
     "report": ("guerdon.cli.report:command", "Write a run's report page again."),

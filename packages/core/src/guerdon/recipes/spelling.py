@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -14,6 +15,11 @@ from guerdon.recipes.schema import RewardSpec, Use
 _NAMED = re.compile(
     r"\s*(?:(?P<weight>[-+.\deE]+)\s*\*)?\s*(?P<name>[^\s\[\]*]+)\s*(?:\[(?P<options>.*)\])?\s*", re.DOTALL
 )
+
+_OPTION = re.compile(r"""(?P<text>(?<!\w)(?:"(?:\\.|[^"\\])*"|'(?:''|[^'])*'))|(^|,)\s*(\w+)\s*=""", re.DOTALL)
+"""The start of an option; or a quoted text, which may look like one within."""
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+"""What YAML does not read, or reads as a line's end, unless it is escaped; JSON escapes what comes before these."""
 
 
 def named(text: str) -> tuple[float, str, dict[str, Any]]:
@@ -31,7 +37,7 @@ def named(text: str) -> tuple[float, str, dict[str, Any]]:
         raise ConfigError(form)
     options = {}
     if match["options"]:
-        body = re.sub(r"(^|,)\s*(\w+)\s*=", r"\1 \2: ", match["options"])
+        body = _OPTION.sub(lambda found: found[0] if found["text"] else f"{found[2]} {found[3]}: ", match["options"])
         try:
             options = yaml.safe_load("{" + body + "}")
         except yaml.YAMLError as error:
@@ -50,6 +56,35 @@ def task_use(text: str) -> Use:
     if weight != 1.0:
         raise ConfigError(f"{text!r}: a task has no weight")
     return Use.model_validate({"use": name, "with": options})
+
+
+def spelled(use: Use) -> str:
+    """`NAME[k=v,...]` that `task_use` reads back as the same name and options.
+
+    Raises:
+        ConfigError: an option is of a kind that text cannot hold.
+
+    >>> spelled(task_use("sql/generated[train_size=5, levels=[a b], layout=plain]"))
+    'sql/generated[train_size=5,levels=["a b"],layout=plain]'
+    """
+    try:
+        options = ",".join(f"{name}={_value(value)}" for name, value in use.options.items())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the options of {use.use!r} cannot be written as text: {error}") from None
+    return f"{use.use}[{options}]" if options else use.use
+
+
+def _value(value: Any) -> str:
+    """A value in YAML on one line."""
+    if isinstance(value, str):
+        plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and yaml.safe_load(value) == value
+        quoted = json.dumps(value, ensure_ascii=False)
+        return value if plain else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_value(key)}: {_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return yaml.safe_dump(value).partition("\n")[0]
 
 
 def reward_spec(texts: Sequence[str]) -> RewardSpec:

@@ -80,6 +80,28 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 @contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """A path to write to, bit by bit; when the block ends it becomes `path`, durable and at once.
+
+    Raises:
+        RunError: the disk is full or cannot be written. What was written is removed; an old file is as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        _sync_file(partial)
+        os.replace(partial, path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        ours = isinstance(error, OSError) or (isinstance(error, Exception) and disk_full(error, path.parent))
+        failure = cannot_write(path, error) if ours else error  # asked before the removal frees the disk
+        partial.unlink(missing_ok=True)
+        if failure is error:
+            raise
+        raise failure from error
+
+
+@contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
     """An empty folder to write into; when the block ends it becomes `path`, durable and at once.
 
@@ -141,12 +163,16 @@ def sync_tree(path: Path) -> None:
     """Make every file and folder under `path` durable, the deepest first."""
     for folder, _, names in os.walk(path, topdown=False):
         for name in names:
-            fd = os.open(os.path.join(folder, name), os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            _sync_file(Path(folder, name))
         sync_folder(Path(folder))
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def disk_full(error: BaseException, folder: Path) -> bool:
@@ -170,7 +196,7 @@ def cannot_write(path: Path, error: BaseException) -> RunError:
     if disk_full(error, path.parent):
         return RunError(
             f"no space left on the disk that holds {str(path)!r}. What was written before is intact: free some space, "
-            f"then take the run up again with `--resume`."
+            f"then start again (a run goes on with `--resume`)."
         )
     said = getattr(error, "strerror", None) or str(error)
     return RunError(f"cannot write {str(path)!r}: {said}. Mend that, or give another folder.")

@@ -1,0 +1,44 @@
+"""Which releases of a framework an adapter was tested with, and a warning outside of them."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+
+
+def check(distribution: str, low: str, high: str) -> None:
+    """Warn where the installed release is not in `low <= version < high`; silent where none is installed.
+
+    Args:
+        distribution: its name on the package index.
+        low: the oldest release that was tested, `"0.4"`.
+        high: the first one that was not.
+
+    Warns:
+        RuntimeWarning: the installed release is outside; the message names it and the tested range.
+    """
+    try:
+        found = version(distribution)
+    except PackageNotFoundError:  # importing it will say so, better than we could
+        return
+    if not _numbers(low) <= _numbers(found) < _numbers(high):
+        warnings.warn(
+            f"{distribution} {found} is installed, and guerdon's adapter was tested with {low} <= {distribution} < "
+            f"{high}: its contract may have changed. Install a tested release if something looks wrong.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The release's leading numbers, trailing zeros dropped, so that 0.4 and 0.4.0 are equal.
+
+    >>> _numbers("0.4.0"), _numbers("1.16.0rc1"), _numbers("2.13.0+cpu")
+    ((0, 4), (1, 16), (2, 13))
+    """
+    found = re.match(r"\d+(\.\d+)*", text)
+    numbers = [int(part) for part in found[0].split(".")] if found else [0]
+    while len(numbers) > 1 and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)

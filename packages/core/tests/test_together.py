@@ -1,0 +1,83 @@
+"""Rows that come one by one are scored in batches, and each gets its own score, or its own error."""
+
+import threading
+
+import pytest
+
+from guerdon import Reward, Score, reward
+from guerdon.adapters.together import Together
+from guerdon.errors import ConfigError, RewardError
+from guerdon.grading import Grader
+
+
+@reward
+def number(rollout):
+    return float(rollout.answer)
+
+
+def row(text):
+    return {"example": {"id": "1"}, "completion": text}
+
+
+class Slow(Grader):
+    """Waits in its first call until told, and counts the rows of each call."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.begun, self.go_on, self.calls = threading.Event(), threading.Event(), []
+
+    def grade(self, rows, *arguments, **options):
+        self.calls.append(len(rows))
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return super().grade(rows, *arguments, **options)
+
+
+@pytest.fixture
+def slow():
+    grader = Slow(number)
+    yield grader
+    grader.go_on.set()
+
+
+def test_what_waits_is_one_batch_and_every_row_gets_its_own_score(slow):
+    """The first row is alone, the nine that come meanwhile are one call."""
+    together = Together(slow)
+    first = together.grade(row("0"))
+    assert slow.begun.wait(10)
+    rest = [together.grade(row(str(value))) for value in range(1, 10)]
+    slow.go_on.set()
+    assert [future.result(10).value for future in (first, *rest)] == [float(value) for value in range(10)]
+    assert slow.calls == [1, 9]
+
+
+def test_a_bug_concerns_the_row_that_shows_it_alone(slow):
+    together = Together(slow)
+    together.grade(row("0"))
+    assert slow.begun.wait(10)
+    futures = [together.grade(row(text)) for text in ("1", "no number", "2")]
+    slow.go_on.set()
+    assert futures[0].result(10).value == 1.0
+    assert futures[2].result(10).value == 2.0
+    with pytest.raises(RewardError, match="no number"):
+        futures[1].result(10)
+
+
+def test_a_row_nobody_waits_for_any_more_is_left_out(slow):
+    together = Together(slow)
+    together.grade(row("0"))
+    assert slow.begun.wait(10)
+    gone, kept = together.grade(row("1")), together.grade(row("2"))
+    assert gone.cancel()
+    slow.go_on.set()
+    assert kept.result(10).value == 2.0
+    assert slow.calls == [1, 1]
+
+
+def test_a_reward_that_compares_attempts_is_refused():
+    class First(Reward):
+        def score_group(self, group):
+            return [Score(float(place == 0)) for place in range(len(group))]
+
+    with pytest.raises(ConfigError, match="first compares the attempts"):
+        Together(Grader(First()))
