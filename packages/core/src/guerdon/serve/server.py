@@ -1,0 +1,133 @@
+"""The process: uvicorn around the app, patience with slow clients, and an end that loses no accepted batch.
+
+Told to end (SIGTERM, SIGINT), the server refuses new batches with 503 and Retry-After, finishes those it accepted,
+hands over their answers, and exits with 0. A second signal, or `Settings.grace_s`, ends it at once, and what is then
+unfinished is lost, which is said as an error.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from guerdon.errors import ConfigError, ServerError
+from guerdon.serve.admission import check_bind
+from guerdon.serve.service import Service
+from guerdon.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from guerdon.grading import Grader
+
+BACKLOG = 2048
+"""Connections that the kernel holds until they are taken up."""
+KEEP_ALIVE_S = 60
+"""How long an idle connection is kept: trainers ask again after their next step."""
+CONNECTIONS = 8192
+"""Connections at once; further ones are told 503."""
+
+
+def serve(
+    graders: Mapping[str, Grader],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    token: str | None = None,
+    open_to_all: bool = False,
+    settings: Settings | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until told to end.
+
+    Args:
+        graders: what can be asked for, by name.
+        host: the address to bind; one that others can reach needs a token.
+        port: 0 for any that is free.
+        token: what requests must bring.
+        open_to_all: that everybody may ask is meant.
+        settings: limits.
+        on_ready: called with the server's address when it takes batches.
+
+    Raises:
+        ConfigError: something is set up wrong, or the address cannot be bound.
+        ServerError: a scoring process cannot be started, or the end was forced and accepted batches were lost.
+    """
+    check_bind(host, token, open_to_all=open_to_all)
+    service = Service(graders, settings or Settings(), token)
+    listener = _bound(host, port)
+    with listener:
+        service.desk.start()
+        try:
+            shown = f"[{host}]" if ":" in host else host
+            _run(service, listener, lambda: on_ready and on_ready(f"http://{shown}:{listener.getsockname()[1]}"))
+        finally:
+            service.desk.end()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named, since asyncio turns Nagle's delay off for sockets that say they are TCP's, and no others:
+    # without this each answer takes 40 ms more.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on host {host!r}, port {port}: {error}. Choose another by --host, --port"
+        ) from None
+    return listener
+
+
+def _run(service: Service, listener: socket.socket, ready: Callable[[], Any]) -> None:
+    import uvicorn
+
+    from guerdon.serve.app import build_app
+    from guerdon.serve.patience import patient_protocol
+
+    settings = service.settings
+
+    class Server(uvicorn.Server):  # type: ignore[misc, unused-ignore] # without uvicorn's types
+        """Ends when all that was accepted is answered."""
+
+        gives_up_at = float("inf")
+        lost = 0
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            if service.draining:
+                self.should_exit = self.force_exit = True
+            service.draining = True
+            self.gives_up_at = time.monotonic() + settings.grace_s
+
+        async def on_tick(self, counter: int) -> bool:
+            if service.draining and (service.accepted == 0 or time.monotonic() >= self.gives_up_at):
+                self.should_exit = True
+            ended: bool = await super().on_tick(counter)
+            self.lost = service.accepted if ended else 0
+            return ended
+
+    config = uvicorn.Config(
+        build_app(service),
+        http=patient_protocol(settings.read_timeout_s, settings.write_timeout_s),
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, int(settings.write_timeout_s)),
+    )
+    server = Server(config)
+    server.run(sockets=[listener])
+    if server.lost:
+        raise ServerError(f"the server was ended before {server.lost} accepted batches were answered")
