@@ -96,10 +96,8 @@ def compare(name: str, setup: dict[str, Any], pairs: int, lanes: int) -> None:
                     f"{rows / seconds[in_process]:.0f} rows/s, server {rows / seconds[by_server]:.0f}: {ratios[-1]:.2f}"
                 )
         low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
-        verdict = "met" if middle >= BAR else "MISSED"
-        print(
-            f"{name}: server / in process {low:.2f} / {middle:.2f} / {high:.2f} (min, median, max); bar {BAR}: {verdict}"
-        )
+        spread = f"{low:.2f} / {middle:.2f} / {high:.2f} (min, median, max)"
+        print(f"{name}: server / in process {spread}; bar {BAR}: {'met' if middle >= BAR else 'MISSED'}")
     finally:
         server.terminate()
         server.wait(30)

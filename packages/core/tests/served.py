@@ -58,7 +58,8 @@ class Obedient(Reward, name="t/obedient-v1", bounds=(0.0, 1000.0)):
             raise KeyError("boom")
         elif word in ("abstain", "invalid", "infra"):
             return Score.unscored(f"{word}, as told", status=word)
-        return Score(float(len(rollout.completion)), why="as long", dense={"turns": Stream("turn", (0.1, float("nan")))})
+        dense = {"turns": Stream("turn", (0.1, float("nan")))}
+        return Score(float(len(rollout.completion)), why="as long", dense=dense)
 
 @dataclass(frozen=True)
 class Shortest(Reward, name="t/shortest-v1", bounds=(0.0, 1.0)):
@@ -86,7 +87,9 @@ from served_rewards import GRADERS
 from guerdon.serve.server import serve
 from guerdon.serve.settings import Settings
 limits = json.loads(sys.argv[1])
-serve(GRADERS, port=0, token=os.environ.get("TOKEN"), settings=Settings(**limits), on_ready=lambda url: print(url, flush=True))
+def ready(url):
+    print(url, flush=True)
+serve(GRADERS, port=0, token=os.environ.get("TOKEN"), settings=Settings(**limits), on_ready=ready)
 """
 
 

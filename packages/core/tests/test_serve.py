@@ -127,11 +127,11 @@ def test_the_first_lines_of_a_stream_come_before_the_last_are_scored(server):
 
 def test_a_stream_that_breaks_off_says_so(server):
     rows = [{"example": "train-0", "completion": "a"}] * 4 + [{"example": "train-1", "completion": "bug"}]
-    found = []
-    with Client(server.url) as client, pytest.raises(RewardError, match="raised KeyError: 'boom'"):
-        for number, _ in client.stream(rows, "alone"):
-            found.append(number)
-    assert found == [0, 1, 2, 3]
+    with Client(server.url) as client:
+        stream = client.stream(rows, "alone")
+        assert [next(stream)[0] for _ in range(4)] == [0, 1, 2, 3]
+        with pytest.raises(RewardError, match="raised KeyError: 'boom'"):
+            next(stream)
 
 
 def test_a_stream_that_cannot_begin_is_refused_as_any_batch(server):

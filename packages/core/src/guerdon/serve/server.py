@@ -7,9 +7,12 @@ unfinished is lost, which is said as an error.
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import ConfigError, ServerError
@@ -58,11 +61,30 @@ def serve(
     listener = _bound(host, port)
     with listener:
         service.desk.start()
-        try:
-            shown = f"[{host}]" if ":" in host else host
-            _run(service, listener, lambda: on_ready and on_ready(f"http://{shown}:{listener.getsockname()[1]}"))
-        finally:
-            service.desk.end()
+        shown = f"[{host}]" if ":" in host else host
+        with _signals_noted(service):
+            try:
+                _run(service, listener, lambda: on_ready and on_ready(f"http://{shown}:{listener.getsockname()[1]}"))
+            finally:
+                service.desk.end()
+
+
+@contextmanager
+def _signals_noted(service: Service) -> Iterator[None]:
+    """Within it, a signal before or after uvicorn's own watch is an end like any other, and none cuts the end short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def note(sig: int, frame: Any) -> None:
+        service.draining = True
+
+    before = {sig: signal.signal(sig, note) for sig in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
 
 
 def _bound(host: str, port: int) -> socket.socket:
