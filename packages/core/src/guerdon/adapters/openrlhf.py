@@ -93,21 +93,26 @@ def reward_func(
     def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
         """Rewards, scores for dynamic filtering (0 to 1 where the reward has bounds), and parts as logs."""
         rows = rows_of(queries, prompts, labels, end_tokens)
-        scores = grader.grade(rows)
-        for attempt in range(retries):
-            again = [number for number, score in enumerate(scores) if score.status == "infra"]
-            if not again:
-                break
-            time.sleep(0.5 * 2**attempt)
-            for number, score in zip(again, grader.grade([rows[number] for number in again]), strict=True):
-                scores[number] = score
-        answer = answer_of(grader, scores, fill)
+        answer = answer_of(grader, graded(grader, rows, retries), fill)
         if len(rows) != 1:
             return answer
         logs = {name: values[0] for name, values in answer["extra_logs"].items()}
         return {"rewards": answer["rewards"][0], "scores": answer["scores"][0], "extra_logs": logs}
 
     return reward_func
+
+
+def graded(grader: Grader, rows: Sequence[Mapping[str, Any]], retries: int) -> list[Score]:
+    """The rows' scores; those that failed by our fault are asked for again, so many times, after 0.5 s, 1 s ..."""
+    scores = grader.grade(rows)
+    for attempt in range(retries):
+        again = [number for number, score in enumerate(scores) if score.status == "infra"]
+        if not again:
+            break
+        time.sleep(0.5 * 2**attempt)
+        for number, score in zip(again, grader.grade([rows[number] for number in again]), strict=True):
+            scores[number] = score
+    return scores
 
 
 def check_reward(reward: Reward) -> None:

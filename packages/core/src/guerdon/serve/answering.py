@@ -170,17 +170,17 @@ def _context(request: Mapping[str, Any]) -> Context:
 
 
 def _openrlhf(grader: Grader, name: str, request: Mapping[str, Any], settings: Settings) -> Part:
-    from guerdon.adapters.openrlhf import UnscoredError, answer_of, check_reward, rows_of
+    from guerdon.adapters.openrlhf import UnscoredError, answer_of, check_reward, graded, rows_of
 
     check_reward(grader.reward)
     query, prompts, labels = (_texts(request, field) for field in ("query", "prompts", "labels"))
     rows = rows_of(query, prompts, labels)
     check_rows(rows, grader, settings)
-    scores = grader.grade(rows)
+    # Where a number is to stand for a failure of ours, it is worth a second try; else OpenRLHF makes five.
+    scores = graded(grader, rows, 0 if settings.openrlhf_fill is None else 1)
     try:
         told = answer_of(grader, scores, settings.openrlhf_fill)
     except UnscoredError as error:
-        # Only what may pass is worth OpenRLHF's five tries.
         raise RefusedError(503 if error.score.status == "infra" else 422, str(error)) from None
     return Part(200, dump(told), True, name, _statuses(scores))
 
