@@ -10,6 +10,8 @@ import pytest
 
 from guerdon import Example, Rollout, Score
 from guerdon.errors import ConfigError, RewardError, ServerError
+from guerdon.recipes import RewardSpec
+from guerdon.recipes.building import build_reward
 from guerdon.rewards import Context
 from guerdon.scoring import Runner
 from guerdon.serve.client import Client
@@ -169,6 +171,15 @@ def test_a_wrong_name_or_token_stops_the_run(canned):
     canned.answers = [(404, {"error": "there is no reward 'sq'"}, {})]
     with Runner() as runner, pytest.raises(ConfigError, match="no reward 'sq'"):
         runner.score(Remote(canned.url, "sq"), groups("5"))
+
+
+def test_a_recipe_names_it_as_any_reward(canned):
+    canned.answers = [(200, GOOD, {})]
+    spec = {"use": "remote", "with": {"url": canned.url, "reward": "sql", "bounds": [0.0, 7.0]}}
+    built = build_reward(RewardSpec.model_validate(spec))
+    assert built == Remote(canned.url, "sql", bounds=(0.0, 7.0))
+    with Runner() as runner:
+        assert runner.score(built, groups("5"))[0][0].value == 0.30000000000000004
 
 
 def test_the_token_comes_from_the_environment_and_is_never_shown(canned, monkeypatch):
