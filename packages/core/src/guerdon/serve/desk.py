@@ -33,6 +33,9 @@ TRIES = 2
 """How often a batch is given to a lane, if lanes die over it."""
 
 
+_ENDED = "the server ended before this batch was scored"
+
+
 class FullError(Exception):
     """There is no room for another batch; how many seconds to wait before asking again."""
 
@@ -126,7 +129,7 @@ class Desk:
             busy = self._busy
             self._changed.notify_all()
         for job in dropped:
-            job.put(_failed(503, "the server ended before this batch was scored"))
+            job.put(_failed(503, _ENDED))
         if busy:
             for lane in self._lanes:
                 lane.interrupt()
@@ -217,9 +220,10 @@ class Desk:
         started = time.monotonic()
         self._metrics.waited(started - job.submitted_at)
         try:
+            failure: Part | None = None
             for _ in range(TRIES):
-                failure = self._bring(lane, job)
-                if failure is None:
+                failure = _failed(503, _ENDED) if self._ended else self._bring(lane, job)
+                if failure is None or self._ended:
                     break
             if failure is not None:
                 job.put(failure)
@@ -253,7 +257,7 @@ class Desk:
         except LaneDiedError as error:
             self._metrics.lane_lost("died")
             if self._ended:
-                job.put(_failed(503, "the server ended before this batch was scored", line=given))
+                job.put(_failed(503, _ENDED, line=given))
                 return None
             lane.start()
             failure = _failed(500, f"the scoring process died over this batch ({error})", line=given)

@@ -21,6 +21,9 @@ GO, STOP = "go", "stop"
 def main() -> None:
     """Serve until the server closes the socket. Arguments: its file descriptor."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us
+    # A service manager may tell every process of a service to end, while the server still wants answers. A handler
+    # rather than SIG_IGN: what a reward starts would inherit that.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     server: Connection[Any, Any] = Connection(int(sys.argv[1]))
     graders: dict[str, Any] = {}
     try:

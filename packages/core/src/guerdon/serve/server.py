@@ -1,12 +1,13 @@
 """The process: uvicorn around the app, patience with slow clients, and an end that loses no accepted batch.
 
 Told to end (SIGTERM, SIGINT), the server refuses new batches with 503 and Retry-After, finishes those it accepted,
-hands over their answers, and exits with 0. A second signal, or `Settings.grace_s`, ends it at once, and what is then
-unfinished is lost, which is said as an error.
+hands over their answers, and exits with 0. A second signal, or `Settings.grace_s`, ends it at once: what is then
+unfinished is told 503, and that it was lost is said as an error.
 """
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
@@ -28,7 +29,9 @@ BACKLOG = 2048
 KEEP_ALIVE_S = 60
 """How long an idle connection is kept: trainers ask again after their next step."""
 CONNECTIONS = 8192
-"""Connections at once; further ones are told 503."""
+"""Connections at once, if so many files may be open; further ones are told 503."""
+OTHER_FILES = 256
+"""Files that may be open beside connections: lanes' sockets, the libraries' own."""
 
 
 def serve(
@@ -104,6 +107,18 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _room_for_connections() -> int:
+    """How many connections may be open at once, after asking for as many files as this process may have."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return max(64, allowed - OTHER_FILES)
+
+
 def _run(service: Service, listener: socket.socket, ready: Callable[[], Any]) -> None:
     import uvicorn
 
@@ -123,16 +138,17 @@ def _run(service: Service, listener: socket.socket, ready: Callable[[], Any]) ->
             ready()
 
         def handle_exit(self, sig: int, frame: Any) -> None:
-            if service.draining:
-                self.should_exit = self.force_exit = True
+            self.gives_up_at = time.monotonic() + (0.0 if service.draining else settings.grace_s)
             service.draining = True
-            self.gives_up_at = time.monotonic() + settings.grace_s
 
         async def on_tick(self, counter: int) -> bool:
-            if service.draining and (service.accepted == 0 or time.monotonic() >= self.gives_up_at):
+            if service.draining and service.accepted and time.monotonic() >= self.gives_up_at:
+                self.lost = service.accepted
+                await asyncio.to_thread(service.desk.end)  # which tells them 503
+                self.should_exit = True
+            elif service.draining and not service.accepted:
                 self.should_exit = True
             ended: bool = await super().on_tick(counter)
-            self.lost = service.accepted if ended else 0
             return ended
 
     config = uvicorn.Config(
@@ -145,9 +161,9 @@ def _run(service: Service, listener: socket.socket, ready: Callable[[], Any]) ->
         log_level="warning",
         server_header=False,
         backlog=BACKLOG,
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=_room_for_connections(),
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, int(settings.write_timeout_s)),
+        timeout_graceful_shutdown=max(1, int(settings.write_timeout_s)),  # of answers that are on their way
     )
     server = Server(config)
     server.run(sockets=[listener])
