@@ -32,7 +32,7 @@ def install_everything(session: nox.Session, *extra: str) -> None:
     """Core with its trainer, every domain package with its test data, the embedded model."""
     install_torch(session)
     domains = [part for package in DOMAINS for part in ("-e", f"packages/{package}[test]")]
-    session.install("-c", "constraints.txt", "-e", "packages/core[train,test]", *domains, *extra)
+    session.install("-c", "constraints.txt", "-e", "packages/core[train,serve,test]", *domains, *extra)
     install_model(session)
 
 
@@ -75,7 +75,7 @@ def tests(session: nox.Session, package: str) -> None:
             run_pytest(session, *(f"packages/{domain}/tests" for domain in DOMAINS), mark="model")
     elif package == "core":
         install_torch(session)
-        session.install("-c", "constraints.txt", "-e", "packages/core[train,test]")
+        session.install("-c", "constraints.txt", "-e", "packages/core[train,serve,test]")
         install_model(session)
         run_pytest(session, "--doctest-modules", "packages/core")
     else:
@@ -149,7 +149,7 @@ def wheel(session: nox.Session, package: str) -> None:
     if package == "core":
         install_torch(session)
         install_model(session)
-    extras = "[train,test]" if package == "core" else "[test]"
+    extras = "[train,serve,test]" if package == "core" else "[test]"
     distribution = "guerdon" if package == "core" else f"guerdon-{package}"
     session.install("-c", "constraints.txt", "--find-links", str(built), f"{distribution}{extras}")
     run_pytest(session, f"packages/{package}/tests")

@@ -82,7 +82,7 @@ def hold(processes, size):
 
 @pytest.fixture
 def grouped():
-    with Sandbox(workers=1, limits=Limits(wall_s=20.0, cpu_s=10.0, memory_bytes=2**26, processes=16)) as sandbox:
+    with Sandbox(workers=1, limits=Limits(wall_s=120.0, cpu_s=60.0, memory_bytes=2**26, processes=16)) as sandbox:
         if "cgroups" in sandbox.layers.missing:
             pytest.skip(f"no control groups here: {sandbox.layers.missing['cgroups']}")
         yield sandbox
@@ -92,7 +92,7 @@ def test_processes_share_what_one_may_have(grouped):
     """Each may have 64 MiB, and so may all, beside 64 for files and 256 for the server: 4 of 48 fit, 12 do not."""
     few, many = grouped.run([Calls(HOLD, ("hold(4, 48 * 2**20)",)), Calls(HOLD, ("hold(12, 48 * 2**20)",))])
     assert few[0].value == 4
-    assert many[0].status == "fail" or many[0].value < 12
+    assert many[0].status == "fail" or (many[0].status == "ok" and many[0].value < 12)
     assert "cgroups" in few[0].layers
 
 

@@ -66,7 +66,7 @@ def test_nothing_is_written_over(tmp_path):
 
 
 def test_the_command_says_what_to_do_next(tmp_path):
-    result = CliRunner().invoke(main, ["new", "hello", "--dir", str(tmp_path)])
+    result = CliRunner().invoke(main, ["new", "next-steps", "--dir", str(tmp_path)])
     assert result.exit_code == 0
     assert "pip install" in result.output
 

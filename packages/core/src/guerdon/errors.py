@@ -10,6 +10,7 @@ GuerdonError
 ├── PolicyError      a policy or its weights cannot do what was asked
 ├── SandboxError     our own machinery failed: a worker died, a process could not be started
 ├── JudgeError       a judge's backend failed for good
+├── ServerError      a reward server cannot be reached, or failed for good
 ├── PluginError      a distribution's plugin is broken or two of them claim one name
 └── RunError         a run folder cannot be written, read or resumed
 ```
@@ -72,6 +73,10 @@ class SandboxError(GuerdonError):
 
 class JudgeError(GuerdonError):
     """A judge's backend failed for good (not: it answered something that does not parse)."""
+
+
+class ServerError(GuerdonError):
+    """A reward server cannot be reached, is overloaded for too long, or failed for good. Never a number."""
 
 
 class PluginError(GuerdonError):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -129,6 +129,30 @@ class Grader:
                     node.update(groups, scores, context)
         return [scores[group][index] for group, index in places]
 
+    def grade_in_parts(
+        self, rows: Sequence[Row], context: Context | None = None, *, size: int
+    ) -> Iterator[list[tuple[int, Score]]]:
+        """The scores of `grade`, as they come: (number of the row, its score), some rows at a time.
+
+        Args:
+            rows: as `grade`'s; all are looked at before the first is scored.
+            context: as `grade`'s.
+            size: about how many rows to score at a time. A group is never cut, and where the reward looks at the whole
+                batch all rows are one part: the scores are the same as `grade`'s.
+
+        Raises:
+            ConfigError, RewardError: as `grade`; the latter in the middle of it.
+        """
+        with self._lock:
+            groups, places = self._grouped(rows)
+        numbers: dict[tuple[int, int], int] = {place: number for number, place in enumerate(places)}
+        for start, stop in _runs([len(group) for group in groups], len(rows) if self.reward.sees == "batch" else size):
+            with self._lock:
+                scores = self.runner.score(self.reward, groups[start:stop], context or Context())
+            yield [
+                (numbers[start + at, index], score) for at, row in enumerate(scores) for index, score in enumerate(row)
+            ]
+
     def _grouped(self, rows: Sequence[Row]) -> tuple[list[Group], list[tuple[int, int]]]:
         """The rows as groups, and where in them each row went: (group, place)."""
         members: dict[tuple[str, Any], list[Rollout]] = {}
@@ -143,6 +167,11 @@ class Grader:
             except ConfigError as error:
                 error.add_note(f"That is in row {number}.")
                 raise
+            except (TypeError, ValueError, LookupError, AttributeError) as error:  # fields of a form that none has
+                told = f"the row cannot be read ({type(error).__name__}: {error})"
+                wrong = ConfigError(f"{told}; its fields are listed in guerdon.grading")
+                wrong.add_note(f"That is in row {number}.")
+                raise wrong from error
         order = {key: place for place, key in enumerate(members)}
         groups = [
             Group.of(attempts, id_ if group is None else f"{id_}#{group}") for (id_, group), attempts in members.items()
@@ -234,6 +263,14 @@ class Grader:
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
+    def load(self) -> None:
+        """Load the task's examples now, rather than with the first rows.
+
+        Raises:
+            TaskError, ConfigError: the task cannot be loaded.
+        """
+        self._known()
+
     def close(self) -> None:
         """End the worker processes. The grader may be used again; fresh ones then start."""
         with self._lock:
@@ -269,6 +306,18 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
     run = Path(source) / "recipe.yaml"
     recipe = load_recipe(run if run.is_file() else str(source))
     return task_use(task) if task else recipe.task, reward_spec(rewards) if rewards else recipe.reward
+
+
+def _runs(lengths: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of runs of groups that have at least `size` rows together; the last may have fewer."""
+    start = held = 0
+    for place, length in enumerate(lengths):
+        held += length
+        if held >= size:
+            yield start, place + 1
+            start, held = place + 1, 0
+    if held:
+        yield start, len(lengths)
 
 
 def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...]:

@@ -10,6 +10,7 @@ COMMANDS = {
     "doctor": ("guerdon.cli.doctor:command", "Check this machine and its installation."),
     "score": ("guerdon.cli.score:command", "Score completions and explain every number part by part."),
     "export": ("guerdon.cli.export:command", "Write a task's prompts and references as a file for another trainer."),
+    "serve": ("guerdon.cli.serve:command", "Serve rewards over HTTP, for trainers elsewhere."),
     "train": ("guerdon.cli.train:command", "Train a policy by a recipe."),
     "eval": ("guerdon.cli.eval:command", "Evaluate a recipe's policy or a run's checkpoint."),
     "report": ("guerdon.cli.report:command", "Write a run's report page again."),
@@ -33,6 +34,12 @@ def guerdon_policies(register: Register) -> None:
     register("language", language, summary="a causal language model, full weights or LoRA")
     register("tabular", "guerdon.policies.tabular:TabularPolicy", summary="softmax over actions, one row per state")
     register("scripted", "guerdon.policies.scripted:ScriptedPolicy", summary="fixed completions, for tests")
+
+
+@hookimpl
+def guerdon_rewards(register: Register) -> None:
+    """Rewards that are of no domain."""
+    register("remote-v1", "guerdon.serve.remote:Remote", summary="what a reward on a `guerdon serve` says")
 
 
 @hookimpl

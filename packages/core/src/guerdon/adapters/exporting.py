@@ -89,18 +89,14 @@ def plain_rows(source: Source) -> Iterator[Record]:
 
 
 def openrlhf_rows(source: Source) -> Iterator[Record]:
-    """OpenRLHF's two columns: `prompt` (messages, with `--data.apply_chat_template`) and `label`, the example's id.
+    """OpenRLHF's two columns, for `--data.apply_chat_template`; see `guerdon.adapters.openrlhf.dataset_rows`.
 
     Raises:
-        ConfigError: a prompt has a forced prefix, with which OpenRLHF's chat template cannot go on.
+        ConfigError: the task begins the completion itself, which messages cannot hold.
     """
-    for example, prompt in source.prompts():
-        if prompt.forced:
-            raise ConfigError(
-                f"example {example.id!r} of {source.name} forces how the completion begins (with {prompt.forced!r}), "
-                f"which OpenRLHF cannot say: export the task without that, if it has an option for it"
-            )
-        yield {"prompt": messages(prompt), "label": example.id}
+    from guerdon.adapters.openrlhf import dataset_rows
+
+    return islice(dataset_rows(source.task, source.split), source.limit)
 
 
 FORMATS: dict[str, Format] = {

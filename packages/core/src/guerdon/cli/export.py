@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -56,19 +57,14 @@ def task_named(source: str) -> tuple[Use, bool]:
     run = Path(source) / "recipe.yaml"
     if run.is_file():
         return load_recipe(run).task, True
-    try:
-        if not Path(source).is_file():
-            use = task_use(source)
-            catalog().find("tasks", use.use)
-            return use, False
-    except UnknownName:
-        if "[" in source:  # no recipe is written with options
-            raise
-    try:
+    if Path(source).exists():  # a recipe's file, or a folder, of which it is said what is wrong with it
         return load_recipe(source).task, True
-    except UnknownName as error:
-        if error.kind != "recipe":
-            raise
-        entries = [*catalog().entries("tasks"), *catalog().entries("recipes")]
-        known = {name for entry in entries for name in (entry.name, entry.family)}
-        raise UnknownName("task or recipe", source, known) from None
+    use = task_use(source)
+    with contextlib.suppress(UnknownName):
+        catalog().find("tasks", use.use)
+        return use, False
+    with contextlib.suppress(UnknownName):
+        catalog().find("recipes", source)
+        return load_recipe(source).task, True
+    entries = [*catalog().entries("tasks"), *catalog().entries("recipes")]
+    raise UnknownName("task or recipe", use.use, {name for entry in entries for name in (entry.name, entry.family)})

@@ -94,9 +94,7 @@ def rollout_records(
                     "round": rounds[number] if rounds else 0,
                     "key": group.key,
                     "index": rollout.index,
-                    "prompt": [
-                        {"role": message.role, "content": message.content} for message in rollout.prompt.messages
-                    ],
+                    "prompt": _messages(rollout.prompt),
                     "completion": rollout.completion,
                     "reference": (references or {}).get(rollout.example.id),
                     "stop": rollout.stop,
@@ -109,6 +107,25 @@ def rollout_records(
                 }
             )
     return records
+
+
+def row_of(rollout: Rollout) -> Record:
+    """A rollout as a row for `guerdon.grading`: `rollout_of` gives it back, if the example is known by its id."""
+    return {
+        "example": rollout.example.id,
+        "index": rollout.index,
+        "prompt": _messages(rollout.prompt),
+        "completion": rollout.completion,
+        "stop": rollout.stop,
+        "policy_version": rollout.policy_version,
+        "prompt_ids": list(rollout.prompt_ids),
+        "segments": [segment_record(segment) for segment in rollout.segments],
+        **_observation_record(rollout.prompt),
+    }
+
+
+def _messages(prompt: Prompt) -> list[Record]:
+    return [{"role": message.role, "content": message.content} for message in prompt.messages]
 
 
 def _observation_record(prompt: Prompt) -> Record:

@@ -1,0 +1,205 @@
+"""Bytes in, bytes out: what a lane does with one request. Runs in the lane's process; knows nothing of HTTP but codes.
+
+A request for scores, and its answer (see `docs/serving.md`):
+
+```
+{"reward": "sql", "rows": [{"example": ID, "completion": TEXT}, ...], "step": 0, "total_steps": 0, "seed": 0}
+{"reward": "sql", "count": 2, "unscored": 1, "scores": [{"value": 1.0, ...}, {"value": null, "status": "infra", ...}]}
+```
+
+Streamed, the answer is lines: `{"row": 0, "score": {...}}` for each row as it is scored, then `{"done": true, ...}`, or
+`{"error": ..., "code": ...}` if it broke off. Scores are `guerdon.trainer.records.score_record`'s; NaN is null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from guerdon.errors import ConfigError, GuerdonError, SandboxError
+from guerdon.grading import Grader
+from guerdon.rewards import Context
+from guerdon.serve.settings import Settings
+from guerdon.trainer.records import part_weights, score_record
+from guerdon.types import Score
+
+Kind = Literal["score", "stream", "openrlhf"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of an answer: all of it, or some lines of one that is streamed."""
+
+    code: int
+    """HTTP's. Of a stream the first part's is the answer's."""
+    body: bytes
+    last: bool = True
+    reward: str = ""
+    """The name that was asked for; empty where it is not known, or is none that there is."""
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    """How many rows came to which status."""
+
+
+class RefusedError(Exception):
+    """The request is not answered; why, and with which of HTTP's codes."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+def answer(
+    graders: Mapping[str, Grader], kind: Kind, name: str | None, body: bytes, settings: Settings
+) -> Iterator[Part]:
+    """The answer to one request, in parts. Whatever goes wrong is a part with a code: nothing is raised.
+
+    Args:
+        graders: what can be asked for, by name.
+        kind: the route.
+        name: the reward, where the address has it.
+        body: the request's, as it came.
+        settings: limits.
+    """
+    known = ""
+    begun = False
+    try:
+        request = _parsed(body)
+        chosen, grader = _chosen(graders, name if name is not None else request.get("reward"))
+        known = chosen
+        if kind == "openrlhf":
+            yield _openrlhf(grader, chosen, request, settings)
+            return
+        rows = _rows(request, grader, settings)
+        context = _context(request)
+        weights = part_weights(grader.reward)
+        if kind == "score":
+            scores = grader.grade(rows, context)
+            records = [score_record(score, weights) for score in scores]
+            yield Part(200, dump({**_summary(chosen, scores), "scores": records}), True, chosen, _statuses(scores))
+            return
+        done: list[Score] = []
+        for some in grader.grade_in_parts(rows, context, size=settings.chunk_rows):
+            lines = [dump({"row": number, "score": score_record(score, weights)}) for number, score in some]
+            done += (score for _, score in some)
+            yield Part(200, b"".join(line + b"\n" for line in lines), False, chosen, _statuses([s for _, s in some]))
+            begun = True
+        yield Part(200, dump({"done": True, **_summary(chosen, done)}) + b"\n", True, chosen)
+    except Exception as error:  # noqa: BLE001 - the boundary: a reward's bug must not end the lane, and is told whole
+        code, why = _explained(error)
+        told = {"error": why, "code": code} if begun else {"error": why}
+        yield Part(code, dump(told) + (b"\n" if begun else b""), True, known)
+
+
+def _explained(error: Exception) -> tuple[int, str]:
+    """HTTP's code for what went wrong, and the words."""
+    why = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    if isinstance(error, RefusedError):
+        return error.code, why
+    if isinstance(error, ConfigError):
+        return 422, why
+    if isinstance(error, SandboxError):
+        return 503, why
+    return 500, why if isinstance(error, GuerdonError) else f"{type(error).__name__}: {why}"
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, f"the body is not JSON: {error}") from None
+    if not isinstance(request, dict):
+        raise RefusedError(422, f"the body is a JSON {type(request).__name__}; an object is needed")
+    return request
+
+
+def _chosen(graders: Mapping[str, Grader], name: Any) -> tuple[str, Grader]:
+    if name is None and len(graders) == 1:
+        name = next(iter(graders))
+    there = ", ".join(sorted(graders))
+    if name is None:
+        raise RefusedError(422, f"the field 'reward' is missing; this server has: {there}")
+    if not isinstance(name, str) or name not in graders:
+        raise RefusedError(404, f"there is no reward {name!r}; this server has: {there}")
+    return name, graders[name]
+
+
+_FIELDS = {"reward", "rows", "step", "total_steps", "seed"}
+
+
+def _rows(request: Mapping[str, Any], grader: Grader, settings: Settings) -> list[Mapping[str, Any]]:
+    if unknown := request.keys() - _FIELDS:
+        raise RefusedError(422, f"the field {min(unknown)!r} is unknown; there are: {', '.join(sorted(_FIELDS))}")
+    rows = request.get("rows")
+    if not isinstance(rows, list):
+        raise RefusedError(422, "the field 'rows' must be a list of objects with 'example' and 'completion'")
+    check_rows(rows, grader, settings)
+    return rows
+
+
+def check_rows(rows: Sequence[Any], grader: Grader, settings: Settings) -> None:
+    """Hold rows to the server's own limits; the rest is the grader's to judge.
+
+    Raises:
+        RefusedError: there are too many, one is no object, or one brings an example's fields where only ids are taken.
+    """
+    if len(rows) > settings.max_rows:
+        raise RefusedError(
+            413, f"there are {len(rows):,} rows; at most {settings.max_rows:,} are taken. Send several requests"
+        )
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise RefusedError(422, f"row {number} is {row!r:.80}; an object with 'example' and 'completion' is needed")
+        if not isinstance(row.get("example"), str) and grader.task is not None and not settings.inline_examples:
+            raise RefusedError(
+                422,
+                f"row {number}: the field 'example' must be the id of an example of {grader.task.name}; an example's "
+                f"own fields are taken only by a server that was started with --inline-examples",
+            )
+
+
+def _context(request: Mapping[str, Any]) -> Context:
+    values = {name: request.get(name, 0) for name in ("step", "total_steps", "seed")}
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise RefusedError(422, f"the field {name!r} is {value!r:.80}; a whole number is needed")
+    return Context(**values)
+
+
+def _openrlhf(grader: Grader, name: str, request: Mapping[str, Any], settings: Settings) -> Part:
+    from guerdon.adapters.openrlhf import UnscoredError, answer_of, check_reward, graded, rows_of
+
+    check_reward(grader.reward)
+    query, prompts, labels = (_texts(request, field) for field in ("query", "prompts", "labels"))
+    rows = rows_of(query, prompts, labels)
+    check_rows(rows, grader, settings)
+    # Where a number is to stand for a failure of ours, it is worth a second try; else OpenRLHF makes five.
+    scores = graded(grader, rows, 0 if settings.openrlhf_fill is None else 1)
+    try:
+        told = answer_of(grader, scores, settings.openrlhf_fill)
+    except UnscoredError as error:
+        raise RefusedError(503 if error.score.status == "infra" else 422, str(error)) from None
+    return Part(200, dump(told), True, name, _statuses(scores))
+
+
+def _texts(request: Mapping[str, Any], field: str) -> list[str]:
+    found = request.get(field)
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise RefusedError(422, f"the field {field!r} must be a list of texts, as OpenRLHF sends it")
+    return found
+
+
+def _summary(name: str, scores: Sequence[Score]) -> dict[str, Any]:
+    return {"reward": name, "count": len(scores), "unscored": sum(math.isnan(score.value) for score in scores)}
+
+
+def _statuses(scores: Sequence[Score]) -> dict[str, int]:
+    return dict(Counter(score.status for score in scores))
+
+
+def dump(value: Any) -> bytes:
+    """JSON as others read it: ASCII (so that half of a surrogate pair passes too), and no NaN."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")

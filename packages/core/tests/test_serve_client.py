@@ -1,0 +1,191 @@
+"""The client and the remote reward, against a server made of canned answers: no framework is needed."""
+
+import json
+import pickle
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from guerdon import Example, Rollout, Score
+from guerdon.errors import ConfigError, RewardError, ServerError
+from guerdon.recipes import RewardSpec
+from guerdon.recipes.building import build_reward
+from guerdon.rewards import Context
+from guerdon.scoring import Runner
+from guerdon.serve.client import Client
+from guerdon.serve.remote import Remote
+from guerdon.trainer.records import score_record
+from guerdon.types import Group
+
+ROW = {"example": "five", "completion": "5"}
+GOOD = {"scores": [score_record(Score(0.1 + 0.2, parts={"a": Score.unscored("broken")}), {"a": 1.0})]}
+
+
+@pytest.fixture
+def canned():
+    """A server that gives the listed answers in turn, the last for ever: (code, body, headers); None hangs up."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            server.asked.append((time.monotonic(), dict(self.headers), json.loads(body)))
+            answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+            if answer is None:
+                self.close_connection = True
+                return
+            code, body, headers = answer
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(code)
+            for name, value in {"Content-Length": str(len(data)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.asked, server.answers = [], []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_scores_come_back_exactly(canned):
+    """0.1 + 0.2 is 0.30000000000000004 on both sides; null is NaN."""
+    canned.answers = [(200, GOOD, {})]
+    with Client(canned.url, "secret") as client:
+        [score] = client.grade([ROW], "sql", Context(step=3, total_steps=9, seed=7))
+    assert (score.value, score.parts["a"].status) == (0.30000000000000004, "infra")
+    _, headers, body = canned.asked[0]
+    assert headers["Authorization"] == "Bearer secret"
+    assert body == {"reward": "sql", "rows": [ROW], "step": 3, "total_steps": 9, "seed": 7}
+
+
+@pytest.mark.parametrize(
+    "refusal", [(429, {"error": "full"}, {}), (503, {"error": "ending"}, {}), (502, b"<html>", {}), None]
+)
+def test_what_may_pass_is_asked_again(canned, refusal):
+    canned.answers = [refusal, refusal, (200, GOOD, {})]
+    assert len(Client(canned.url, backoff_s=0.01).grade([ROW])) == 1
+    assert len(canned.asked) == 3
+
+
+def test_the_servers_retry_after_is_honoured(canned):
+    canned.answers = [(429, {"error": "full"}, {"Retry-After": "1"}), (200, GOOD, {})]
+    Client(canned.url, backoff_s=0.01).grade([ROW])
+    (first, *_), (second, *_) = canned.asked
+    assert 1.0 <= second - first < 3.0
+
+
+def test_a_server_that_stays_full_is_an_error_and_no_number(canned):
+    canned.answers = [(429, {"error": "256 batches are waiting"}, {})]
+    with pytest.raises(ServerError, match="in 3 attempts; the last said: HTTP 429: 256 batches are waiting"):
+        Client(canned.url, attempts=3, backoff_s=0.01).grade([ROW])
+    assert len(canned.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (400, ConfigError),
+        (401, ConfigError),
+        (404, ConfigError),
+        (422, ConfigError),
+        (500, RewardError),
+        (504, ServerError),
+    ],
+)
+def test_what_will_not_pass_is_asked_once(canned, code, kind):
+    canned.answers = [(code, {"error": "so it is"}, {})]
+    with pytest.raises(kind, match=f"HTTP {code}.: so it is"):
+        Client(canned.url).grade([ROW])
+    assert len(canned.asked) == 1
+
+
+def test_too_few_scores_are_an_error(canned):
+    canned.answers = [(200, GOOD, {})]
+    with pytest.raises(ServerError, match="gave 1 scores for 2 rows"):
+        Client(canned.url).grade([ROW, ROW])
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (b"", "before it was done"),
+        (b'{"row": 0, "sco', "broke off"),
+        (b'{"error": "the scoring process died", "code": 500}\n', "process died"),
+    ],
+)
+def test_a_stream_that_breaks_off_is_an_error(canned, lines, said):
+    canned.answers = [(200, lines, {})]
+    with pytest.raises((ServerError, RewardError), match=said):
+        list(Client(canned.url).stream([ROW]))
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(ConfigError, match=r"one like 'http://127\.0\.0\.1:8000' is needed"):
+        Client(url)
+
+
+# -- the reward --------------------------------------------------------------------------------------------------------
+
+
+def groups(*texts):
+    return [Group.of([Rollout.of(Example(id="five"), text, index=n) for n, text in enumerate(texts)])]
+
+
+def test_a_remote_reward_is_the_servers(canned):
+    canned.answers = [(200, {"scores": GOOD["scores"] * 2}, {})]
+    remote = Remote(canned.url, "sql")
+    with Runner() as runner:
+        [[first, second]] = runner.score(0.5 * remote.named("there"), groups("5", "6"))
+    assert first.value == second.value == 0.5 * 0.30000000000000004
+    rows = canned.asked[0][2]["rows"]
+    assert [(row["example"], row["completion"], row["index"]) for row in rows] == [("five", "5", 0), ("five", "6", 1)]
+
+
+@pytest.mark.parametrize("answer", [(503, {"error": "ending"}, {}), (500, {"error": "a bug"}, {}), None])
+def test_a_server_that_fails_leaves_rollouts_unscored(canned, answer):
+    canned.answers = [answer]
+    with Runner() as runner:
+        [[score]] = runner.score(Remote(canned.url, attempts=1), groups("5"))
+    assert (score.status, score.scored) == ("infra", False)
+
+
+def test_a_server_that_is_not_there_leaves_rollouts_unscored():
+    with Runner() as runner:
+        [[score]] = runner.score(Remote("http://127.0.0.1:9", attempts=1), groups("5"))
+    assert (score.status, "did not answer" in score.why) == ("infra", True)
+
+
+def test_a_wrong_name_or_token_stops_the_run(canned):
+    canned.answers = [(404, {"error": "there is no reward 'sq'"}, {})]
+    with Runner() as runner, pytest.raises(ConfigError, match="no reward 'sq'"):
+        runner.score(Remote(canned.url, "sq"), groups("5"))
+
+
+def test_a_recipe_names_it_as_any_reward(canned):
+    canned.answers = [(200, GOOD, {})]
+    spec = {"use": "remote", "with": {"url": canned.url, "reward": "sql", "bounds": [0.0, 7.0]}}
+    built = build_reward(RewardSpec.model_validate(spec))
+    assert built == Remote(canned.url, "sql", bounds=(0.0, 7.0))
+    with Runner() as runner:
+        assert runner.score(built, groups("5"))[0][0].value == 0.30000000000000004
+
+
+def test_the_token_comes_from_the_environment_and_is_never_shown(canned, monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "very-secret")
+    canned.answers = [(200, GOOD, {})]
+    remote = pickle.loads(pickle.dumps(Remote(canned.url, token_env="MY_TOKEN")))
+    remote.score_group(groups("5")[0])
+    assert canned.asked[0][1]["Authorization"] == "Bearer very-secret"
+    assert "very-secret" not in repr(remote)

@@ -1,0 +1,220 @@
+"""The server's parts without a server: who may ask, limits, the command line, a lane's answers, and rows in pieces."""
+
+import base64
+import json
+from dataclasses import dataclass
+
+import pytest
+from click.testing import CliRunner
+
+from guerdon import Example, Message, Prompt, Reward, Score, Segment, reward
+from guerdon.cli import main
+from guerdon.errors import ConfigError, RewardError
+from guerdon.grading import Grader
+from guerdon.protocols import Task, Turn
+from guerdon.rewards import Context
+from guerdon.serve.admission import admits, check_bind, is_loopback
+from guerdon.serve.answering import answer
+from guerdon.serve.settings import Settings
+from guerdon.trainer.records import rollout_of, row_of
+from guerdon.types import Rollout
+
+TOKEN = "0123456789abcdef"
+
+
+def basic(text):
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
+@pytest.mark.parametrize("given", [f"Bearer {TOKEN}", f"bearer  {TOKEN}", basic(f"any:{TOKEN}"), basic(f":{TOKEN}")])
+def test_the_token_admits(given):
+    assert admits(TOKEN, given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, "", TOKEN, "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", basic(TOKEN), "Basic é", "Bearer é"],
+)
+def test_nothing_else_does(given):
+    assert not admits(TOKEN, given)
+
+
+def test_without_a_token_everybody_may_ask():
+    assert admits(None, None)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"])
+def test_this_machine_alone_needs_no_token(host):
+    assert is_loopback(host)
+    check_bind(host, None)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "example.org", "localhost.example.org"])
+def test_an_address_that_others_reach_needs_a_token_or_a_word(host):
+    with pytest.raises(ConfigError, match="GUERDON_SERVE_TOKEN"):
+        check_bind(host, None)
+    check_bind(host, TOKEN)
+    check_bind(host, None, open_to_all=True)
+
+
+def test_a_token_that_can_be_guessed_is_refused():
+    with pytest.raises(ConfigError, match="at least 16"):
+        check_bind("127.0.0.1", "short")
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"lanes": 0}, "lanes is 0"),
+        ({"lanes": 1.5}, "lanes is 1.5; a whole number"),
+        ({"grace_s": float("inf")}, "grace_s is inf"),
+        ({"openrlhf_fill": float("nan")}, "openrlhf_fill is nan"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_at_start(limits, said):
+    with pytest.raises(ConfigError, match=said):
+        Settings(**limits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to serve"),
+        (["nope"], "no recipe named 'nope'"),
+        (["--task", "sql/generated"], "need a --name"),
+    ],
+)
+def test_the_command_says_what_it_lacks(monkeypatch, arguments, said):
+    monkeypatch.setattr("guerdon.cli.serve.require", lambda *modules: None)
+    done = CliRunner().invoke(main, ["serve", *arguments])
+    assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+def test_the_command_says_what_is_not_installed():
+    from guerdon.cli.serve import require
+
+    with pytest.raises(ConfigError, match=r"needs no_such_module.*guerdon\[serve\]"):
+        require("json", "no_such_module")
+
+
+# -- a lane's answers --------------------------------------------------------------------------------------------------
+
+
+@reward(bounds=(0.0, 9.0))
+def length(rollout):
+    if rollout.completion == "bug":
+        raise KeyError("boom")
+    return float(len(rollout.completion))
+
+
+@dataclass(frozen=True)
+class Shortest(Reward, bounds=(0.0, 1.0)):
+    def score_group(self, group):
+        least = min(len(rollout.completion) for rollout in group.rollouts)
+        return [Score(float(len(rollout.completion) == least)) for rollout in group.rollouts]
+
+
+@dataclass(frozen=True)
+class Counted(Reward):
+    def score_batch(self, groups, context):
+        return [[Score(float(sum(map(len, groups))))] * len(group) for group in groups]
+
+
+class Word(Example):
+    word: str = ""
+
+
+@dataclass(frozen=True)
+class Words(Task):
+    name = "test/words-v1"
+
+    def examples(self, split):
+        return [Word(id=f"{split}-{n}") for n in range(9)]
+
+    def prompt(self, example):
+        return Prompt((Message("user", "?"),))
+
+
+def parts(kind, body, settings=None):
+    graders = {"length": Grader(length, Words())}
+    return list(answer(graders, kind, None, json.dumps(body).encode(), settings or Settings()))
+
+
+def test_a_streams_pieces_are_whole_lines_and_the_last_says_done():
+    rows = [{"example": f"train-{n}", "completion": "x" * n} for n in range(5)]
+    found = parts("stream", {"rows": rows}, Settings(chunk_rows=2))
+    assert [(part.code, part.last, part.body.count(b"\n")) for part in found] == [
+        (200, False, 2),
+        (200, False, 2),
+        (200, False, 1),
+        (200, True, 1),
+    ]
+    assert json.loads(found[-1].body) == {"done": True, "reward": "length", "count": 5, "unscored": 0}
+
+
+def test_whatever_is_raised_is_an_answer():
+    row = {"example": "train-0", "completion": "bug"}
+    [part] = parts("score", {"rows": [row]})
+    assert (part.code, "boom" in json.loads(part.body)["error"]) == (500, True)
+
+
+def test_rows_may_bring_fields_where_the_operator_allows_it():
+    row = {"example": {"id": "new", "word": "w"}, "completion": "abc"}
+    assert parts("score", {"rows": [row]})[0].code == 422
+    [part] = parts("score", {"rows": [row]}, Settings(inline_examples=True))
+    assert json.loads(part.body)["scores"][0]["value"] == 3.0
+
+
+# -- rows in pieces, and there and back --------------------------------------------------------------------------------
+
+
+def numbers(grader, rows, size):
+    return [[number for number, _ in piece] for piece in grader.grade_in_parts(rows, size=size)]
+
+
+def test_a_group_is_never_cut_however_its_rows_are_strewn():
+    """Groups of rows {0, 2, 4} and {1, 3}: the first piece has three rows although two were asked for."""
+    rows = [{"example": f"train-{n % 2}", "completion": "x" * n} for n in range(5)]
+    grader = Grader(Shortest(), Words())
+    assert numbers(grader, rows, 2) == [[0, 2, 4], [1, 3]]
+    found = dict(pair for piece in grader.grade_in_parts(rows, size=1) for pair in piece)
+    assert [found[n] for n in range(5)] == grader.grade(rows)
+
+
+def test_rows_are_cut_only_where_the_reward_does_not_look_at_all_of_them():
+    rows = [{"example": f"train-{n}", "completion": ""} for n in range(5)]
+    assert numbers(Grader(length, Words()), rows, 2) == [[0, 1], [2, 3], [4]]
+    assert numbers(Grader(Counted(), Words()), rows, 2) == [[0, 1, 2, 3, 4]]
+    assert numbers(Grader(length, Words()), [], 2) == []
+
+
+def test_a_row_that_is_none_is_found_before_any_is_scored():
+    rows = [{"example": "train-0", "completion": "bug"}, {"example": "none", "completion": ""}]
+    with pytest.raises(ConfigError) as caught:
+        next(Grader(length, Words()).grade_in_parts(rows, size=1))
+    assert caught.value.__notes__ == ["That is in row 1."]
+    with pytest.raises(RewardError):
+        next(Grader(length, Words()).grade_in_parts(rows[:1], Context(), size=1))
+
+
+def test_a_rollout_is_a_row_and_a_row_the_rollout():
+    task = Words()
+    example = task.examples("train")[3]
+    rollout = Rollout(
+        example,
+        (
+            Segment("forced", "so "),
+            Segment("policy", "one", (1, 2), (-0.5, -0.25)),
+            Segment("environment", "no", observation=Turn("no", 0.5, info={"left": 1})),
+            Segment("policy", "two", (3,), (-0.1,)),
+        ),
+        task.prompt(example),
+        (7, 8),
+        "length",
+        4,
+        2,
+    )
+    row = json.loads(json.dumps(row_of(rollout)))
+    assert rollout_of(row, example, task.prompt(example)) == rollout
+    seen = reward(lambda rollout: float(rollout.index * 100 + len(rollout.turns) * 10 + rollout.steps))
+    assert Grader(seen, task).grade([row])[0].value == 223.0
