@@ -104,7 +104,7 @@ def rollout_records(
                     "advantage": advantages[number][rollout.index] if advantages else None,
                     "score": score_record(score, weights),
                     "prompt_ids": list(rollout.prompt_ids),
-                    "segments": [_segment_record(segment) for segment in rollout.segments],
+                    "segments": [segment_record(segment) for segment in rollout.segments],
                     **_observation_record(rollout.prompt),
                 }
             )
@@ -116,7 +116,8 @@ def _observation_record(prompt: Prompt) -> Record:
     return {"observation": prompt.observation} if isinstance(prompt.observation, str) else {}
 
 
-def _segment_record(segment: Segment) -> Record:
+def segment_record(segment: Segment) -> Record:
+    """A segment as JSON; what it does not have is left out."""
     record: Record = {"author": segment.author, "text": segment.text}
     if segment.token_ids:
         record["token_ids"] = list(segment.token_ids)
