@@ -15,6 +15,8 @@ PACKAGES = sorted(path.parent.name for path in Path("packages").glob("*/pyprojec
 DOMAINS = [package for package in PACKAGES if package != "core"]
 ACROSS = "across"
 """The root's `tests/`: all packages together, the embedded model, and a plugin from outside."""
+ADAPTERS = sorted(path.stem for path in Path("docs/adapters").glob("*.md"))
+"""The other trainers; an adapter's page, its extra and its tests (`test_adapter_NAME.py`) have its name."""
 NOTHING_COLLECTED = 5
 """pytest's exit code where a package has no test of the kind asked for."""
 
@@ -79,6 +81,16 @@ def tests(session: nox.Session, package: str) -> None:
     else:
         session.install("-c", "constraints.txt", "-e", "packages/core", "-e", f"packages/{package}[test]")
         run_pytest(session, "--doctest-modules", f"packages/{package}")
+
+
+@nox.session
+@nox.parametrize("framework", ADAPTERS, ids=ADAPTERS)
+def adapters(session: nox.Session, framework: str) -> None:
+    """Another trainer, installed here and nowhere else, with our rewards; and the script of docs/adapters as it is."""
+    install_everything(session)
+    session.install("-c", "constraints.txt", "-e", f"packages/core[{framework}]")
+    run_pytest(session, *map(str, sorted(Path().glob(f"**/tests/test_adapter_{framework}.py"))))
+    run_pytest(session, "tests/test_snippets.py", "-k", f"adapters and {framework}")
 
 
 @nox.session

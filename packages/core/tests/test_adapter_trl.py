@@ -261,7 +261,7 @@ def test_a_reward_learns_in_training_and_not_in_evaluation():
 
 def test_a_reward_that_learns_is_refused_where_no_checkpoint_keeps_its_state():
     functions = reward_funcs(Counting(), Sums())
-    with pytest.raises(ConfigError, match="Counting|counting"):
+    with pytest.raises(ConfigError, match="counting learns"):
         Trainer(functions).score(["a"], example=["five"])
     with pytest.raises(ConfigError, match=r"callbacks=\[RewardState"):
         functions[0](prompts=["?"], completions=["a"], example=["five"])  # as the async trainer calls

@@ -100,7 +100,7 @@ class RewardFunction:
         context = _context(columns.get("trainer_state"), trainer)
         rows = self.rows(prompts, completions, columns, trainer)
         scores = self._grade(rows, self.num_generations or trainer.num_generations, context, learn=trainer.training)
-        self._log(scores, columns)
+        self._log(scores, rows, columns)
         return [self._number(score, row) for score, row in zip(scores, rows, strict=True)]
 
     def _check(self, trainer: TrainerView) -> None:
@@ -168,7 +168,7 @@ class RewardFunction:
         numbers = group_numbers([row.key for row in rows], size)
         return self.grader.grade([row.in_group(n) for row, n in zip(rows, numbers, strict=True)], context, learn=learn)
 
-    def _log(self, scores: Sequence[Score], columns: dict[str, Any]) -> None:
+    def _log(self, scores: Sequence[Score], rows: Sequence[Named], columns: dict[str, Any]) -> None:
         """Each part, for each row: TRL averages what it is told, so an unscored part is not told."""
         log_metric, log_extra = columns.get("log_metric"), columns.get("log_extra")
         parts = [self.grader.parts(score) for score in scores]
@@ -179,6 +179,7 @@ class RewardFunction:
                     if not math.isnan(value):
                         log_metric(f"rewards/{self.name}/{part}/mean", value)
         if log_extra is not None:
+            log_extra(f"{self.name}/example", [row.key for row in rows])
             for part in self.grader.part_names:
                 log_extra(f"{self.name}/{part}", [_or_none(values[part]) for values in parts])
             log_extra(f"{self.name}/status", [score.status for score in scores])
@@ -211,13 +212,13 @@ class TrainerView:
     def of(cls, log_metric: Any) -> TrainerView:
         """The view, or one that knows nothing where nothing is behind the call."""
         trainer = getattr(log_metric, "__self__", None)
-        if trainer is None:
+        if not hasattr(trainer, "reward_funcs"):
             return cls()
         training = bool(trainer.model.training)
         callbacks = getattr(getattr(trainer, "callback_handler", None), "callbacks", ())
         return cls(
             training,
-            trainer.num_generations if training else trainer.num_generations_eval,
+            trainer.num_generations if training else getattr(trainer, "num_generations_eval", trainer.num_generations),
             len(trainer.reward_funcs),
             trainer.args.seed,
             frozenset(getattr(trainer, "eos_token_ids", ())),
