@@ -374,6 +374,7 @@ def test_a_task_that_forces_the_start_needs_somebody_who_writes_it():
 TWO = """
 import importlib.util, json, sys
 from dataclasses import dataclass, field
+import torch
 spec = importlib.util.spec_from_file_location("here", sys.argv[1])
 here = importlib.util.module_from_spec(spec)
 sys.modules["here"] = here
@@ -419,6 +420,8 @@ except Exception as error:
 told = {"seen": counting.grader.state_dict()["rewards"][0]["seen"], "failed": failed,
         "reward": trainer.state.log_history[0]["reward"]}
 open(f"{folder}/rank{trainer.accelerator.process_index}.json", "w").write(json.dumps(told))
+torch.distributed.barrier()  # gloo may abort a process whose peer left first
+torch.distributed.destroy_process_group()
 """
 
 
@@ -435,7 +438,7 @@ def test_a_group_that_straddles_two_processes_is_scored_whole(tmp_path):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
     command = [sys.executable, *launcher, str(script), __file__, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
-    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.returncode == 0, done.stderr[:2000] + done.stderr[-6000:]
     table = completions_table(tmp_path / "Shortest")
     assert list(table["mine"]) == [1.0, 0.0, 0.0, 1.0, 0.0, 1.0]
     ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]

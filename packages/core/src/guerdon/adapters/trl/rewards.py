@@ -212,7 +212,7 @@ class TrainerView:
     def of(cls, log_metric: Any) -> TrainerView:
         """The view, or one that knows nothing where nothing is behind the call."""
         trainer = getattr(log_metric, "__self__", None)
-        if not hasattr(trainer, "reward_funcs"):
+        if trainer is None or not hasattr(trainer, "reward_funcs"):
             return cls()
         training = bool(trainer.model.training)
         callbacks = getattr(getattr(trainer, "callback_handler", None), "callbacks", ())
