@@ -58,7 +58,8 @@ class RewardState(TrainerCallback):  # type: ignore[misc]  # transformers' wheel
         except OSError as error:
             raise RunError(
                 f"training goes on from step {state.global_step}, but what the reward had learnt by then is not in "
-                f"{path} ({error}). If the checkpoint lies elsewhere, name it: RewardState(..., resume_from=FOLDER)."
+                f"{path} ({error}). If the checkpoint lies elsewhere, name it: RewardState(..., resume_from=FOLDER). "
+                f"If the run was killed while it was being written, resume from the checkpoint before."
             ) from error
         if len(kept) != len(self.keeps):
             raise RunError(f"{path} holds the state of {len(kept)} reward functions; there are {len(self.keeps)}")
