@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from guerdon.recipes import RewardSpec, Use
 
 Row = Mapping[str, Any]
+_STOPS = get_args(StopReason)
 
 
 class Columns(Example):
@@ -222,8 +224,11 @@ class Grader:
 
     def parts(self, score: Score) -> dict[str, float]:
         """The value of each of `part_names`; NaN where a term has none for this row."""
-        values = {path.rpartition("/")[2]: value for path, value in reversed(score.flat().items())}
-        return {name: values.get(name, float("nan")) for name in self.part_names}
+        if any(part.parts for part in score.parts.values()):
+            values = {path.rpartition("/")[2]: value for path, value in reversed(score.flat().items())}
+        else:  # a sum of leaves, as most are: their names are their paths
+            values = {name: part.value for name, part in score.parts.items()}
+        return {name: values.get(name, math.nan) for name in self.part_names}
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -265,8 +270,8 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
 
 
 def _rollout(row: Row, example: Example, prompt: Prompt, index: int) -> Rollout:
-    if (stop := row.get("stop", "stop")) not in get_args(StopReason):
-        raise ConfigError(f"the field 'stop' is {stop!r}; accepted are {', '.join(map(repr, get_args(StopReason)))}")
+    if (stop := row.get("stop", "stop")) not in _STOPS:
+        raise ConfigError(f"the field 'stop' is {stop!r}; accepted are {', '.join(map(repr, _STOPS))}")
     told = None if row.get("segments") else _segments(row.get("completion"), prompt.forced)
     return rollout_of(row, example, prompt, index=index, segments=told)
 
