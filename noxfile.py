@@ -15,8 +15,8 @@ PACKAGES = sorted(path.parent.name for path in Path("packages").glob("*/pyprojec
 DOMAINS = [package for package in PACKAGES if package != "core"]
 ACROSS = "across"
 """The root's `tests/`: all packages together, the embedded model, and a plugin from outside."""
-TRAINERS = ["verifiers"]
-"""Other people's trainers that `guerdon.adapters` speaks to, each an extra of core by that name."""
+ADAPTERS = ["ray", "trl", "verifiers", "verl"]
+"""What others made and we speak to, each an extra of core by that name. (OpenRLHF needs a GPU to be installed.)"""
 NOTHING_COLLECTED = 5
 """pytest's exit code where a package has no test of the kind asked for."""
 
@@ -84,12 +84,14 @@ def tests(session: nox.Session, package: str) -> None:
 
 
 @nox.session
-@nox.parametrize("trainer", TRAINERS, ids=TRAINERS)
-def adapters(session: nox.Session, trainer: str) -> None:
-    """Run the tests of an adapter against the trainer it speaks to: nox -s "adapters(verifiers)"."""
-    domains = [part for package in DOMAINS for part in ("-e", f"packages/{package}[test]")]
-    session.install("-c", "constraints.txt", "-e", f"packages/core[{trainer},test]", *domains)
-    run_pytest(session, f"packages/core/tests/test_adapter_{trainer}.py", f"tests/test_adapter_{trainer}.py")
+@nox.parametrize("framework", ADAPTERS, ids=ADAPTERS)
+def adapters(session: nox.Session, framework: str) -> None:
+    """Run the tests of an adapter beside what it speaks to, and its page as it is written: nox -s "adapters(trl)"."""
+    install_everything(session)
+    session.install("-c", "constraints.txt", "-e", f"packages/core[{framework}]")
+    files = (Path(folder, f"test_adapter_{framework}.py") for folder in ("packages/core/tests", "tests"))
+    run_pytest(session, *(str(file) for file in files if file.exists()))
+    run_pytest(session, "tests/test_snippets.py", "-k", f"adapters and {framework}")
 
 
 @nox.session

@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from guerdon.recipes import RewardSpec, Use
 
 Row = Mapping[str, Any]
+_STOPS = get_args(StopReason)
 
 
 class Columns(Example):
@@ -156,6 +159,7 @@ class Grader:
     def _grouped(self, rows: Sequence[Row]) -> tuple[list[Group], list[tuple[int, int]]]:
         """The rows as groups, and where in them each row went: (group, place)."""
         members: dict[tuple[str, Any], list[Rollout]] = {}
+        prompts: dict[int, Prompt] = {}  # by the example's identity: made once for all attempts at it
         found = []
         for number, row in enumerate(rows):
             try:
@@ -163,7 +167,9 @@ class Grader:
                 key = example.id, row.get("group")
                 attempts = members.setdefault(key, [])
                 found.append((key, len(attempts)))
-                attempts.append(self._rollout(row, example, len(attempts)))
+                if id(example) not in prompts:
+                    prompts[id(example)] = self.task.prompt(example) if self.task else Prompt()
+                attempts.append(_rollout(row, example, prompts[id(example)], len(attempts)))
             except ConfigError as error:
                 error.add_note(f"That is in row {number}.")
                 raise
@@ -215,17 +221,6 @@ class Grader:
                         self._examples.setdefault(example.id, example)
         return self._examples
 
-    def _rollout(self, row: Row, example: Example, index: int) -> Rollout:
-        prompt = self.task.prompt(example) if self.task else Prompt()
-        if (stop := row.get("stop", "stop")) not in get_args(StopReason):
-            raise ConfigError(
-                f"the field 'stop' is {stop!r}; accepted are {', '.join(map(repr, get_args(StopReason)))}"
-            )
-        if row.get("segments"):
-            return rollout_of(row, example, prompt, index=index)
-        rollout = rollout_of({**row, "completion": ""}, example, prompt, index=index)
-        return replace(rollout, segments=completion_segments(row.get("completion"), prompt.forced))
-
     # -- state of rewards that learn -----------------------------------------------------------------------------------
 
     @property
@@ -251,15 +246,18 @@ class Grader:
 
     # -- what is logged ------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def part_names(self) -> tuple[str, ...]:
         """The names of the reward's terms: known before anything is scored, and the same for every row."""
         return tuple(part_weights(self.reward))
 
     def parts(self, score: Score) -> dict[str, float]:
         """The value of each of `part_names`; NaN where a term has none for this row."""
-        values = {path.rpartition("/")[2]: value for path, value in reversed(score.flat().items())}
-        return {name: values.get(name, float("nan")) for name in self.part_names}
+        if any(part.parts for part in score.parts.values()):
+            values = {path.rpartition("/")[2]: value for path, value in reversed(score.flat().items())}
+        else:  # a sum of leaves, as most are: their names are their paths
+            values = {name: part.value for name, part in score.parts.items()}
+        return {name: values.get(name, math.nan) for name in self.part_names}
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -306,6 +304,13 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
     run = Path(source) / "recipe.yaml"
     recipe = load_recipe(run if run.is_file() else str(source))
     return task_use(task) if task else recipe.task, reward_spec(rewards) if rewards else recipe.reward
+
+
+def _rollout(row: Row, example: Example, prompt: Prompt, index: int) -> Rollout:
+    if (stop := row.get("stop", "stop")) not in _STOPS:
+        raise ConfigError(f"the field 'stop' is {stop!r}; accepted are {', '.join(map(repr, _STOPS))}")
+    told = None if row.get("segments") else completion_segments(row.get("completion"), prompt.forced)
+    return rollout_of(row, example, prompt, index=index, segments=told)
 
 
 def _runs(lengths: Sequence[int], size: int) -> Iterator[tuple[int, int]]:

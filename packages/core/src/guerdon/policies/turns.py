@@ -26,25 +26,39 @@ class Conversation:
         self, task: Task, examples: Sequence[Example], n: int, sampling: Sampling, *, seed: int, version: int
     ) -> list[Group]:
         """`n` finished attempts at each example; see `LanguagePolicy.sample`."""
-        attempts = [self._begun(task, example, n, _mix(seed, place)) for place, example in enumerate(examples)]
+        attempts = [self.begun(task, example, n, _mix(seed, place)) for place, example in enumerate(examples)]
         contexts = [group[0].context for group in attempts if group]
         for group, drawn in zip(attempts, self.engine.generate(contexts, n, sampling, seed=seed), strict=True):
             for attempt, generation in zip(group, drawn, strict=True):
                 attempt.take(self._segment(generation, sampling), generation.stop)
-        turn = 0
-        while waiting := self._answered([a for group in attempts for a in group], sampling, last=turn == MAX_TURNS):
-            turn += 1
-            contexts = [attempt.context for attempt in waiting]
-            drawn_each = self.engine.generate(contexts, 1, sampling, seed=_mix(seed, -turn))
-            for attempt, (generation,) in zip(waiting, drawn_each, strict=True):
-                attempt.take(self._segment(generation, sampling), generation.stop)
+        self._go_on([attempt for group in attempts for attempt in group], sampling, seed=seed)
         return [
             Group.of([attempt.rollout(version, place) for place, attempt in enumerate(group)])
             for group in attempts
             if group
         ]
 
-    def _begun(self, task: Task, example: Example, n: int, seed: int) -> list[Attempt]:
+    def play(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
+        """Finish attempts with nothing said yet, whatever they are at: for those that no group holds together."""
+        self._speak(attempts, sampling, seed=seed)
+        self._go_on(attempts, sampling, seed=seed)
+
+    def _go_on(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
+        """Environments and policy in turn, from the environments' first answer to the end."""
+        turn = 0
+        while waiting := self._answered(attempts, sampling, last=turn == MAX_TURNS):
+            turn += 1
+            self._speak(waiting, sampling, seed=_mix(seed, -turn))
+
+    def _speak(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
+        """One turn of the policy in each."""
+        contexts = [attempt.context for attempt in attempts]
+        for attempt, (generation,) in zip(
+            attempts, self.engine.generate(contexts, 1, sampling, seed=seed), strict=True
+        ):
+            attempt.take(self._segment(generation, sampling), generation.stop)
+
+    def begun(self, task: Task, example: Example, n: int, seed: int) -> list[Attempt]:
         """Attempts with nothing said yet; each has its own environment, begun from the same seed."""
         worlds = [task.environment(example) for _ in range(n)]
         openings = [world.reset(seed=seed & 0x7FFFFFFF) for world in worlds if world is not None]

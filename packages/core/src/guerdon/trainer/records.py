@@ -173,7 +173,14 @@ def groups_of(
     return groups, [[score_of(record["score"]) for record in row] for _, row in sorted(rows.items())]
 
 
-def rollout_of(record: Mapping[str, Any], example: Example, prompt: Prompt, *, index: int = 0) -> Rollout:
+def rollout_of(
+    record: Mapping[str, Any],
+    example: Example,
+    prompt: Prompt,
+    *,
+    index: int = 0,
+    segments: tuple[Segment, ...] | None = None,
+) -> Rollout:
     """The rollout that a record was made from; or, where it holds a `completion` alone, a single turn with that text.
 
     Args:
@@ -181,16 +188,19 @@ def rollout_of(record: Mapping[str, Any], example: Example, prompt: Prompt, *, i
         example: the one it names.
         prompt: the task's for that example; what an environment said first is put back from the record.
         index: its place in the group, where the record has none.
+        segments: who said what, where that is not the record's to tell.
     """
     said = record.get("prompt")
     if isinstance(said, list) and said:
         prompt = replace(prompt, messages=tuple(Message(each["role"], each["content"]) for each in said))
     if "observation" in record:
         prompt = replace(prompt, observation=record["observation"])
-    parts = record.get("segments") or ({"author": "policy", "text": record["completion"]},)
+    if segments is None:
+        parts = record.get("segments") or ({"author": "policy", "text": record["completion"]},)
+        segments = tuple(_segment_of(part) for part in parts)
     return Rollout(
         example,
-        tuple(_segment_of(part) for part in parts),
+        segments,
         prompt,
         tuple(record.get("prompt_ids", ())),
         record.get("stop", "stop"),

@@ -1,0 +1,170 @@
+"""What an adapter adds to scoring: its own time over that of `Runner.score` for the same groups, within the same call.
+
+Each batch is 16 generated text-to-SQL questions with 8 completions each, scored by the recipe `sql` (five parts, real
+SQLite databases). No two batches share a query, so no cache knows the answers: of each question's completions three run
+the gold query with another literal, two fail, two are right but worded anew, one is prose. The adapter is called as the
+other trainer calls it, hooks included; clocks around `Runner.score` tell the scoring apart from the rest.
+
+Two ratios: by the clock on the wall, which on a shared machine measures its neighbours too (a few milliseconds wait as
+long as many do), and by this thread's processor time, which leaves out what worker processes do for the scoring, and so
+errs against the adapter.
+
+    python benchmarks/adapter_overhead.py [--quick] [--batches 20] [trl ...]
+
+Needs guerdon-sql; the other trainers need not be installed. Target: median(own time / scoring) <= 2 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from guerdon.grading import Grader
+
+GROUP, PROMPTS, TARGET = 8, 16, 0.02
+Batch = list[tuple[Any, str]]
+"""(example, completion), the attempts at one example side by side."""
+
+
+def batch(grader: Grader, number: int) -> Batch:
+    """Completions that nothing has seen before; see the module's head."""
+    examples = grader.task.examples("train")
+    found: Batch = []
+    for place in range(PROMPTS):
+        example = examples[(number * PROMPTS + place) % len(examples)]
+        gold = grader.task.reference(example).removeprefix("```sql\n").removesuffix("\n```")
+        fresh = number * PROMPTS + place
+        queries = [
+            *(f"SELECT * FROM ({gold}) LIMIT {fresh * 3 + k + 1}" for k in range(3)),
+            f"SELECT missing_{fresh} FROM nowhere",
+            f"SELECT {fresh} FROM",
+            f"{gold} -- {fresh}",
+            f"SELECT * FROM ({gold}) WHERE {fresh} = {fresh}",
+        ]
+        said = [*(f"```sql\n{query}\n```" for query in queries), f"I think there are {fresh} of them."]
+        found += [(example, text) for text in said]
+    return found
+
+
+# -- the adapters, each as its trainer calls it ------------------------------------------------------------------------
+
+
+class TrlTrainer:
+    """The attributes of a GRPOTrainer that the adapter looks at."""
+
+    num_generations = num_generations_eval = GROUP
+    model = SimpleNamespace(training=True)
+    args = SimpleNamespace(seed=0)
+    eos_token_ids = (2,)
+    callback_handler = SimpleNamespace(callbacks=())
+
+    def __init__(self, functions: list[Any]) -> None:
+        self.reward_funcs = functions
+        self.metrics: dict[str, list[float]] = {}
+        self.extra: dict[str, list[Any]] = {}
+
+    def log_metric(self, name: str, value: float) -> None:
+        """As TRL's."""
+        self.metrics.setdefault(name, []).append(value)
+
+    def log_extra(self, name: str, values: list[Any]) -> None:
+        """As TRL's."""
+        self.extra.setdefault(name, []).extend(values)
+
+
+def trl(grader: Grader) -> Callable[[Batch], list[float]]:
+    from guerdon.adapters.trl import reward_funcs
+
+    trainer = TrlTrainer(reward_funcs(grader, name="sql"))
+
+    def call(data: Batch) -> list[float]:
+        return trainer.reward_funcs[0](
+            prompts=[[{"role": "user", "content": "?"}]] * len(data),
+            completions=[[{"role": "assistant", "content": text}] for _, text in data],
+            completion_ids=[[5] * 50 + [2] for _ in data],
+            example=[example.id for example, _ in data],
+            reference=[None] * len(data),
+            trainer_state=SimpleNamespace(global_step=1, max_steps=10),
+            log_metric=trainer.log_metric,
+            log_extra=trainer.log_extra,
+        )
+
+    return call
+
+
+ADAPTERS: Mapping[str, Callable[[Grader], Callable[[Batch], list[float]]]] = {"trl": trl}
+
+
+# -- the clock --------------------------------------------------------------------------------------------------------
+
+
+CLOCKS = {"wall": time.perf_counter, "processor": time.thread_time}
+
+
+def measured(name: str, batches: int) -> None:
+    grader = Grader.of("sql", task=f"sql/generated[train_size={PROMPTS * 4},eval_size=1,layout=plain]")
+    call, inside = ADAPTERS[name](grader), dict.fromkeys(CLOCKS, 0.0)
+    score = grader.runner.score
+
+    def clocked(*arguments: Any, **options: Any) -> Any:
+        started = read()
+        try:
+            return score(*arguments, **options)
+        finally:
+            inside.update(since(started))
+
+    grader.runner.score = clocked
+    own: dict[str, list[float]] = {clock: [] for clock in CLOCKS}
+    scoring: dict[str, list[float]] = {clock: [] for clock in CLOCKS}
+    with grader:
+        for number in range(batches + 2):
+            data = batch(grader, number)
+            started = read()
+            values = call(data)
+            whole = since(started)
+            assert len(set(values)) > 3, "the completions were meant to differ"
+            if number >= 2:  # workers start and databases are built in the first ones
+                for clock in CLOCKS:
+                    own[clock].append(whole[clock] - inside[clock])
+                    scoring[clock].append(inside[clock])
+    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    print(f"{name}: {batches} batches of {PROMPTS * GROUP}; load {load} on {os.cpu_count()} cores")
+    for clock in CLOCKS:
+        ratios = [a / b for a, b in zip(own[clock], scoring[clock], strict=True)]
+        for what, values in (("own", own[clock]), ("scoring", scoring[clock])):
+            shown = [value * 1e3 for value in (min(values), statistics.median(values), max(values))]
+            print(f"  {clock:9} {what:8} min {shown[0]:8.2f}  median {shown[1]:8.2f}  max {shown[2]:8.2f} ms")
+        middle = statistics.median(ratios)
+        verdict = "met" if middle <= TARGET else "MISSED"
+        print(f"  {clock:9} own / scoring: min {min(ratios):.2%}, median {middle:.2%}, max {max(ratios):.2%}")
+        print(f"  {clock:9} target <= {TARGET:.0%}: {verdict}")
+
+
+def read() -> dict[str, float]:
+    return {name: clock() for name, clock in CLOCKS.items()}
+
+
+def since(started: dict[str, float]) -> dict[str, float]:
+    return {name: now - started[name] for name, now in read().items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="five batches")
+    parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("adapters", nargs="*", help=f"of {', '.join(ADAPTERS)}; all by default")
+    options = parser.parse_args()
+    if unknown := set(options.adapters) - set(ADAPTERS):
+        sys.exit(f"no adapter named {sorted(unknown)}; there are {sorted(ADAPTERS)}")
+    for name in options.adapters or ADAPTERS:
+        measured(name, 5 if options.quick else options.batches)
+
+
+if __name__ == "__main__":
+    main()

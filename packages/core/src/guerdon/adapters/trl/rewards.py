@@ -1,0 +1,236 @@
+"""One callable in the form of TRL's reward functions: batches in, a number or None per completion out.
+
+Why one and not one per part: TRL adds its functions up and counts a None among numbers as 0, so a part that abstains
+would pull its completion down. One function's None means what ours does: unscored, left out of mean, std and update.
+Parts are logged instead: `rewards/NAME/PART/mean` as a metric, `NAME/PART` as a column of the completions table.
+
+The async trainer (`trl.experimental.async_grpo`) takes it too: it pickles, and needs neither trainer state nor hooks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guerdon.adapters.trl.data import PLAYED
+from guerdon.adapters.trl.grouping import Named, group_numbers
+from guerdon.adapters.versions import check
+from guerdon.errors import ConfigError, RewardError
+from guerdon.grading import Columns, Grader
+from guerdon.rewards import Context, Reward
+from guerdon.types import Score
+
+if TYPE_CHECKING:
+    from guerdon.protocols import Task
+
+LARGEST = 3.4028234663852886e38
+"""TRL computes in float32; a larger value is inf there, which makes a whole group's advantages 0 without a word."""
+HOOKS = frozenset({"trainer_state", "log_extra", "log_metric", "environments", "completion_ids"})
+"""What TRL passes beside the data set's columns."""
+
+
+def reward_funcs(
+    source: Grader | Reward | str | Path,
+    task: Task | None = None,
+    *,
+    name: str | None = None,
+    num_generations: int | None = None,
+    fill: float | None = None,
+    tokenizer: Any = None,
+) -> list[RewardFunction]:
+    """What to pass as `GRPOTrainer(reward_funcs=...)`.
+
+    Args:
+        source: a grader, a recipe or run folder by name (its task and reward), or a reward.
+        task: whose examples the column `example` names; with a reward only. Without a task, a reward sees the rows'
+            columns as `rollout.example`.
+        name: what TRL logs it under; by default the recipe's name or the reward's label.
+        num_generations: attempts per prompt; by default the trainer's own number.
+        fill: the number that an unscored row counts as. None leaves it out, which TRL can do only where this is its one
+            reward function.
+        tokenizer: decodes the completions once more with special tokens kept: for rewards that look for one which the
+            tokenizer calls special, such as a tool tag.
+
+    Returns:
+        A list of one.
+
+    Raises:
+        ConfigError: a name is wrong, or a task is given beside something that has one.
+    """
+    check("trl", "1.16", "1.17")
+    if task is not None and not isinstance(source, Reward):
+        raise ConfigError(f"reward_funcs was given task {task!r} beside {source!r}, which has its own")
+    if isinstance(source, Grader):
+        grader, label = source, source.reward.label
+    elif isinstance(source, Reward):
+        grader, label = Grader(source, task), source.label
+    else:
+        grader, label = Grader.of(source), Path(source).stem
+    if fill is not None and not abs(fill) <= LARGEST:
+        raise ConfigError(f"fill is {fill!r}; a finite number is needed, or None to leave unscored rows out")
+    return [RewardFunction(grader, name or label, num_generations, fill, tokenizer)]
+
+
+@dataclass(eq=False)
+class RewardFunction:
+    """A grader that TRL can call. See `reward_funcs` for the fields."""
+
+    grader: Grader
+    name: str
+    num_generations: int | None = None
+    fill: float | None = None
+    tokenizer: Any = field(default=None, repr=False)
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
+        """One number per completion, in order; None where unscored.
+
+        Raises:
+            ConfigError: a column is missing, or the trainer is set up so that a number would be wrong.
+            RewardError: a bug in the reward.
+        """
+        trainer = TrainerView.of(columns.get("log_metric"))
+        self._check(trainer)
+        context = _context(columns.get("trainer_state"), trainer)
+        rows = self.rows(prompts, completions, columns, trainer)
+        scores = self._grade(rows, self.num_generations or trainer.num_generations, context, learn=trainer.training)
+        self._log(scores, rows, columns)
+        return [self._number(score, row) for score, row in zip(scores, rows, strict=True)]
+
+    def _check(self, trainer: TrainerView) -> None:
+        if self.fill is None and trainer.functions > 1:
+            raise ConfigError(
+                f"{self.name} is one of {trainer.functions} reward functions: TRL would count a row that it leaves "
+                f"unscored as 0. Make them one reward (`a + b`), or name the number with reward_funcs(..., fill=0.0)."
+            )
+        if self.grader.learning and self not in trainer.kept:
+            names = ", ".join(node.name for node in self.grader.learning)
+            raise ConfigError(
+                f"{names} learns, and nothing keeps its state in the trainer's checkpoints: pass "
+                f"callbacks=[RewardState(...)]. (The async trainer cannot: it scores in a process of its own.)"
+            )
+
+    def rows(
+        self, prompts: Sequence[Any], completions: Sequence[Any], columns: dict[str, Any], trainer: TrainerView
+    ) -> list[Named]:
+        """TRL's columns as the grader's rows."""
+        data = {name: values for name, values in columns.items() if name not in HOOKS}
+        played = data.pop(PLAYED, None)
+        ids = columns.get("completion_ids")
+        if self.grader.task is not None and "example" not in data:
+            raise ConfigError(
+                f"the data set has no column 'example', by which rows name examples of {self.grader.task.name}; it has "
+                f"{', '.join(sorted(data)) or 'none'}. `guerdon.adapters.trl.dataset` makes one that has."
+            )
+        found = []
+        for i, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
+            key, row = self._example({name: values[i] for name, values in data.items()}, prompt)
+            row["completion"] = self._text(completion, ids[i] if ids else ())
+            if ids and ids[i] and trainer.ends:
+                row["stop"] = "stop" if ids[i][-1] in trainer.ends else "length"
+            if played is not None:
+                row.update(played[i])
+            found.append(Named(key, row))
+        return found
+
+    def _example(self, columns: dict[str, Any], prompt: Any) -> tuple[str, dict[str, Any]]:
+        """The id of a row's example, and the row so far."""
+        if self.grader.task is not None:
+            named = columns["example"]
+            return named if isinstance(named, str) else str(named["id"]), {"example": named}
+        example = {**columns, "prompt": prompt}
+        key = Columns.of(example).id
+        return key, {"example": {**example, "id": key}, "prompt": prompt}
+
+    def _text(self, completion: Any, ids: Sequence[int]) -> Any:
+        """The completion as TRL decoded it; with a tokenizer, a text or single message as it was written."""
+        if self.tokenizer is None or not ids or (not isinstance(completion, str) and len(completion) != 1):
+            return completion
+        from guerdon.engines.stopping import decode
+
+        ended = ids[-1] == self.tokenizer.eos_token_id
+        return decode(self.tokenizer, ids[:-1] if ended else ids)
+
+    def _grade(self, rows: Sequence[Named], size: int | None, context: Context, *, learn: bool) -> list[Score]:
+        alone = self.grader.reward.sees == "rollout" and not self.grader.learning
+        if alone:  # nothing depends on who else is in the group
+            return self.grader.grade([row.row for row in rows], context)
+        from guerdon.adapters.trl import peers
+
+        if peers.count() > 1:
+            return peers.grade_together(self.grader, rows, size, context, learn=learn)
+        numbers = group_numbers([row.key for row in rows], size)
+        return self.grader.grade([row.in_group(n) for row, n in zip(rows, numbers, strict=True)], context, learn=learn)
+
+    def _log(self, scores: Sequence[Score], rows: Sequence[Named], columns: dict[str, Any]) -> None:
+        """Each part, for each row: TRL averages what it is told, so an unscored part is not told."""
+        log_metric, log_extra = columns.get("log_metric"), columns.get("log_extra")
+        parts = [self.grader.parts(score) for score in scores]
+        if log_metric is not None:
+            for score, values in zip(scores, parts, strict=True):
+                log_metric(f"rewards/{self.name}/unscored", float(not score.scored))
+                for part, value in values.items():
+                    if not math.isnan(value):
+                        log_metric(f"rewards/{self.name}/{part}/mean", value)
+        if log_extra is not None:
+            log_extra(f"{self.name}/example", [row.key for row in rows])
+            for part in self.grader.part_names:
+                log_extra(f"{self.name}/{part}", [_or_none(values[part]) for values in parts])
+            log_extra(f"{self.name}/status", [score.status for score in scores])
+            log_extra(f"{self.name}/why", [score.why for score in scores])
+
+    def _number(self, score: Score, row: Named) -> float | None:
+        if not score.scored:
+            return self.fill
+        if abs(score.value) > LARGEST:
+            raise RewardError(
+                f"{self.grader.reward.name} gave {score.value!r} to a completion for example {row.key!r}: TRL computes "
+                f"in float32, where that is inf and silences its whole group. Scale the reward down."
+            )
+        return score.value
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerView:
+    """What a call lets see of the trainer behind it: the owner of the bound method `log_metric`."""
+
+    training: bool = False
+    num_generations: int | None = None
+    functions: int = 1
+    seed: int = 0
+    ends: frozenset[int] = frozenset()
+    kept: tuple[Any, ...] = ()
+    """The reward functions whose state a callback keeps."""
+
+    @classmethod
+    def of(cls, log_metric: Any) -> TrainerView:
+        """The view, or one that knows nothing where nothing is behind the call."""
+        trainer = getattr(log_metric, "__self__", None)
+        if trainer is None or not hasattr(trainer, "reward_funcs"):
+            return cls()
+        training = bool(trainer.model.training)
+        callbacks = getattr(getattr(trainer, "callback_handler", None), "callbacks", ())
+        return cls(
+            training,
+            trainer.num_generations if training else getattr(trainer, "num_generations_eval", trainer.num_generations),
+            len(trainer.reward_funcs),
+            trainer.args.seed,
+            frozenset(getattr(trainer, "eos_token_ids", ())),
+            tuple(function for callback in callbacks for function in getattr(callback, "keeps", ())),
+        )
+
+
+def _context(state: Any, trainer: TrainerView) -> Context:
+    if state is None:
+        return Context(seed=trainer.seed)
+    return Context(step=state.global_step, total_steps=max(0, state.max_steps), seed=trainer.seed)
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
