@@ -70,8 +70,8 @@ class Reward:
 
     Class arguments: `name` ("domain/thing-v1"; the version changes when the number's meaning does), `bounds` (closed
     interval every scored value lies in), `runs_in` (where the scoring runner may run it: `caller`, `threads` for what
-    waits, `processes` for what computes or may hang; `elsewhere` where it has workers of its own) and `sees` (what a value depends on: found from the method you
-    override, stated only by one that overrides `score_batch` for speed).
+    waits, `processes` for what computes or may hang; `elsewhere` says that it has workers of its own) and `sees` (what
+    a value depends on: found from the method you override, stated only by one that overrides `score_batch` for speed).
 
     Frozen dataclasses compare equal when their fields do, and pickle: that is what lets the runner move and cache them.
     """

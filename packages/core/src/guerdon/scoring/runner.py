@@ -3,7 +3,7 @@
 | `runs_in` | how | deadline |
 |---|---|---|
 | `caller` | the whole batch, inline | the reward's own |
-| `elsewhere` | as `caller`, and never sent to a worker process: the reward has workers of its own (Ray) | the reward's own |
+| `elsewhere` | as `caller`, and never in a worker process: it has workers of its own (Ray) | the reward's own |
 | `threads` | one piece per thread: a rollout, a group, or the batch, as the reward `sees` | the piece becomes `infra` |
 | `processes` | worker processes, whole groups to one worker | the worker is killed; the piece becomes `timeout` |
 
