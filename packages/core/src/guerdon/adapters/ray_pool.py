@@ -110,7 +110,7 @@ class Pool:
             self._hear(speaking[reference], batch)
         if not ready:
             for worker in [each for each in speaking.values() if time.monotonic() >= each.due]:
-                self._bury(worker, batch, f"it was silent for {worker.limit_s:.0f} s", late=True)
+                self._bury(worker, batch, f"it was silent for {worker.limit_s:.3g} s", late=True)
 
     def _hear(self, worker: _Worker, batch: _Batch) -> None:
         """Take in what a worker says, or that it says nothing any more."""

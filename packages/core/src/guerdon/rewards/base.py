@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from guerdon.errors import BoundsError, ConfigError, RewardError
+from guerdon.errors import BoundsError, ConfigError, RewardError, SandboxError
 from guerdon.types import SCORED, UNSCORED, Example, Group, Rollout, Score
 
 if TYPE_CHECKING:
@@ -245,10 +245,11 @@ def evaluated(reward: Reward, groups: Sequence[Group], context: Context) -> Scor
     Raises:
         RewardError: as `Context.scores`.
         ConfigError: the reward was set up as it cannot be used here.
+        SandboxError: the workers it needs cannot be started.
     """
     try:
         return checked(reward, groups, reward.score_batch(groups, context))
-    except (RewardError, ConfigError):  # the latter is no bug: a setting that only the machine can judge
+    except (RewardError, ConfigError, SandboxError):  # the others are no bugs: a setting or a machine that will not do
         raise
     except Exception as error:
         raise raised(reward, error, f"a batch of {len(groups)} groups") from error

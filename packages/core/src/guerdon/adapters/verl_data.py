@@ -1,0 +1,101 @@
+"""A task's examples as the data set that verl reads: rows, and a parquet file of them.
+
+| column | what it is |
+|---|---|
+| `data_source` | the task's name |
+| `prompt` | chat messages |
+| `ability` | the task's domain |
+| `reward_model` | `style`: "rule"; `ground_truth`: the task's reference answer, or "" where it has none |
+| `extra_info` | `index` in the split, `split`, and `example`: the id by which the reward finds the example |
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from guerdon.errors import ConfigError
+from guerdon.protocols import Split, Task
+from guerdon.types import Example
+
+ROWS_AT_ONCE = 1000
+
+
+def rows(task: Task, split: Split = "train") -> Iterator[dict[str, Any]]:
+    """One row per example, in the task's order.
+
+    Raises:
+        ConfigError: a prompt is none of chat messages, or ends in words that are put into the policy's mouth, which
+            verl's agent loops do not do; the message names the example.
+    """
+    warned = False
+    for index, example in enumerate(task.examples(split)):
+        if not warned and task.environment(example) is not None:
+            warned = True
+            warnings.warn(
+                f"{task.name} has an environment, which verl does not know: its agent loops play the first turn alone",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        yield {
+            "data_source": task.name,
+            "prompt": _messages(task, example),
+            "ability": task.name.partition("/")[0],
+            "reward_model": {"style": "rule", "ground_truth": task.reference(example) or ""},
+            "extra_info": {"index": index, "split": split, "example": example.id},
+        }
+
+
+def _messages(task: Task, example: Example) -> list[dict[str, str]]:
+    prompt = task.prompt(example)
+    if not prompt.messages:
+        raise ConfigError(
+            f"the prompt of example {example.id!r} of {task.name} has no chat messages, and verl reads no other"
+        )
+    if prompt.forced:
+        raise ConfigError(
+            f"the answer to example {example.id!r} of {task.name} begins with {prompt.forced!r}, put there by the task; "
+            f"verl lets the policy begin. Use the task without its prefix (an option such as prefill=false)."
+        )
+    return [{"role": message.role, "content": message.content} for message in prompt.messages]
+
+
+def export(task: Task, path: str | Path, split: Split = "train", *, limit: int | None = None) -> int:
+    """Write a split as parquet, whole or not at all; returns the number of rows.
+
+    Raises:
+        ConfigError: pyarrow is not installed, the split has no example, or as `rows`.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ConfigError(f"parquet files need pyarrow ({error}): pip install 'guerdon[verl]'") from error
+    text, number = pyarrow.string(), pyarrow.int64()
+    schema = pyarrow.schema(
+        {
+            "data_source": text,
+            "prompt": pyarrow.list_(pyarrow.struct({"role": text, "content": text})),
+            "ability": text,
+            "reward_model": pyarrow.struct({"style": text, "ground_truth": text}),
+            "extra_info": pyarrow.struct({"index": number, "split": text, "example": text}),
+        }.items()
+    )
+    path, count = Path(path), 0
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with parquet.ParquetWriter(partial, schema) as writer:
+            left = itertools.islice(rows(task, split), limit)
+            while batch := list(itertools.islice(left, ROWS_AT_ONCE)):
+                writer.write_table(pyarrow.Table.from_pylist(batch, schema))
+                count += len(batch)
+        if not count:
+            raise ConfigError(f"split {split!r} of {task.name} has no example to write")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
