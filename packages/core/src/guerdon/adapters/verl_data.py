@@ -58,8 +58,8 @@ def _messages(task: Task, example: Example) -> list[dict[str, str]]:
         )
     if prompt.forced:
         raise ConfigError(
-            f"the answer to example {example.id!r} of {task.name} begins with {prompt.forced!r}, put there by the task; "
-            f"verl lets the policy begin. Use the task without its prefix (an option such as prefill=false)."
+            f"the answer to example {example.id!r} of {task.name} begins with {prompt.forced!r}, put there by the "
+            f"task; verl lets the policy begin. Use the task without its prefix (an option such as prefill=false)."
         )
     return [{"role": message.role, "content": message.content} for message in prompt.messages]
 
