@@ -248,6 +248,13 @@ def test_a_prompt_that_verl_cannot_show_is_refused(task, why):
         list(rows(task))
 
 
+def test_a_reward_over_a_task_with_a_prefix_is_refused_too(named):
+    """Else the prefix would be put before a text that never had it."""
+    named(right, Sums(forced="= "))
+    with pytest.raises(ConfigError, match="begins with '= '.*for the data and for the reward"):
+        asked("5")
+
+
 def test_a_task_with_an_environment_is_warned_of_once():
     with pytest.warns(RuntimeWarning, match="play the first turn alone") as said:
         assert len(list(rows(Sums(turns=True)))) == 2

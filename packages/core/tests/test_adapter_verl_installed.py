@@ -85,7 +85,7 @@ def workers(cluster, tokenizer):
 
 
 def sample(tokenizer, text, row, *, width=400, **fields):
-    """One finished rollout, as the v1 agent loop hands it to a reward worker: prompt left- and response right-padded."""
+    """One finished rollout, as the v1 agent loop hands it to a reward worker, with its response padded."""
     import numpy as np
     import torch
     from tensordict import TensorDict
@@ -103,10 +103,19 @@ def sample(tokenizer, text, row, *, width=400, **fields):
     return DataProto(batch=TensorDict(tensors, batch_size=1), non_tensor_batch=arrays)
 
 
-def exported(recipe, split="train", count=3):
+PLAIN = "code/generated[prefill=false]"
+"""The problems of the recipe `code`, without the beginning that it puts into the policy's mouth."""
+VERPO = (
+    "reward.reward_manager.name=guerdon",
+    "+reward.reward_kwargs.recipe=code",
+    f"+reward.reward_kwargs.task='{PLAIN}'",
+)
+
+
+def exported(recipe, split="train", count=3, task=None):
     from guerdon.adapters.verl_data import rows
 
-    grader = Grader.of(recipe, workers=1)
+    grader = Grader.of(recipe, task=task, workers=1)
     return grader, [row for row, _ in zip(rows(grader.task, split), range(count), strict=False)]
 
 
@@ -161,15 +170,14 @@ def test_the_documented_export_is_read_by_verls_data_set(tokenizer, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     exec(compile(blocks("py")[0], str(PAGE), "exec"), {})
     grader, [row, *_] = exported("sql")
-    config = OmegaConf.create(
-        {"max_prompt_length": 4096, "cache_dir": str(tmp_path / "cache"), "filter_overlong_prompts": False}
-    )
+    settings = {"max_prompt_length": 4096, "cache_dir": str(tmp_path / "cache"), "filter_overlong_prompts": False}
+    config = OmegaConf.create(settings)
     data = RLHFDataset(str(tmp_path / "train.parquet"), tokenizer[0], config)
     assert len(data) == len(grader.task.examples("train"))
     assert list(data[0]["raw_prompt"]) == row["prompt"]
     assert data[0]["extra_info"] == row["extra_info"]
     assert data[0]["reward_model"] == row["reward_model"]
-    assert [path.name for path in tmp_path.glob("*.parquet*")].sort() == ["eval.parquet", "train.parquet"].sort()
+    assert sorted(path.name for path in tmp_path.glob("*.parquet*")) == ["eval.parquet", "train.parquet"]
 
 
 # -- verl's reward workers ---------------------------------------------------------------------------------------------
@@ -208,14 +216,12 @@ def test_a_batch_in_verls_workers_earns_what_the_grader_gives(workers, tokenizer
 
 def test_siblings_on_several_workers_are_compared_as_one_group(workers, tokenizer, cluster):
     """VeRPO weighs tests by how many attempts pass them: alone, each attempt would earn something else."""
-    grader, [row, *_] = exported("code")
+    grader, [row, *_] = exported("code", task=PLAIN)
     assert grader.reward.sees == "group"
     example = row["extra_info"]["example"]
     reference = grader.task.reference(grader.example(example))
     texts = [reference, "```python\ndef solve(numbers):\n    return 0\n```", "no idea", reference]
-    manager = workers(
-        "reward.reward_manager.name=guerdon", "+reward.reward_kwargs.recipe=code", "actor_rollout_ref.rollout.n=4"
-    )
+    manager = workers(*VERPO, "actor_rollout_ref.rollout.n=4")
     rng = random.Random(0)
     asked = [
         rng.choice(manager.reward_loop_workers).compute_score.remote(
@@ -232,13 +238,8 @@ def test_siblings_on_several_workers_are_compared_as_one_group(workers, tokenize
 
 
 def test_without_a_sibling_that_failed_the_rest_of_the_group_is_scored(workers, tokenizer, cluster):
-    grader, [row, *_] = exported("code")
-    manager = workers(
-        "reward.reward_manager.name=guerdon",
-        "+reward.reward_kwargs.recipe=code",
-        "+reward.reward_kwargs.siblings_s=20.0",
-        "actor_rollout_ref.rollout.n=3",
-    )
+    grader, [row, *_] = exported("code", task=PLAIN)
+    manager = workers(*VERPO, "+reward.reward_kwargs.siblings_s=20.0", "actor_rollout_ref.rollout.n=3")
     texts = [grader.task.reference(grader.example(row["extra_info"]["example"])), "no idea"]
     asked = [
         worker.compute_score.remote(sample(tokenizer[0], text, row, uid="three", session_id=session))

@@ -56,12 +56,22 @@ def _messages(task: Task, example: Example) -> list[dict[str, str]]:
         raise ConfigError(
             f"the prompt of example {example.id!r} of {task.name} has no chat messages, and verl reads no other"
         )
-    if prompt.forced:
-        raise ConfigError(
-            f"the answer to example {example.id!r} of {task.name} begins with {prompt.forced!r}, put there by the "
-            f"task; verl lets the policy begin. Use the task without its prefix (an option such as prefill=false)."
-        )
+    refuse_prefix(task, example)
     return [{"role": message.role, "content": message.content} for message in prompt.messages]
+
+
+def refuse_prefix(task: Task, example: Example) -> None:
+    """See that the policy writes all of its answer, as in verl it does.
+
+    Raises:
+        ConfigError: the task puts the beginning into its mouth.
+    """
+    if forced := task.prompt(example).forced:
+        raise ConfigError(
+            f"the answer to example {example.id!r} of {task.name} begins with {forced!r}, put there by the task; verl "
+            f"lets the policy begin. Name the task without its prefix, for the data and for the reward, as in "
+            f"task='code/generated[prefill=false]'."
+        )
 
 
 def export(task: Task, path: str | Path, split: Split = "train", *, limit: int | None = None) -> int:

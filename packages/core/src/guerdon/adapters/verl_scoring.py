@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from guerdon.adapters.batching import Batching
+from guerdon.adapters.verl_data import refuse_prefix
 from guerdon.adapters.verl_options import Options, UnscoredError
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader, Row, task_and_reward
@@ -70,6 +71,8 @@ class Scorer:
                 f"the reward keeps state ({', '.join(keeping)}); verl scores in several processes, each of which would "
                 f"hold another state, and its checkpoints have none of it. Take the part that learns out of the reward."
             )
+        if self.grader.task is not None:
+            refuse_prefix(self.grader.task, next(iter(self.grader.task.examples("train"))))
         self.needs(sees="group")
         self._weights = part_weights(self.grader.reward)
         self._batching: Batching[Unit, list[Score]] = Batching(self._grade)
