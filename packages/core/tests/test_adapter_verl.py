@@ -251,7 +251,7 @@ def test_a_prompt_that_verl_cannot_show_is_refused(task, why):
 def test_a_reward_over_a_task_with_a_prefix_is_refused_too(named):
     """Else the prefix would be put before a text that never had it."""
     named(right, Sums(forced="= "))
-    with pytest.raises(ConfigError, match="begins with '= '.*for the data and for the reward"):
+    with pytest.raises(ConfigError, match=r"begins with '= '.*for the data and for the reward"):
         asked("5")
 
 

@@ -239,7 +239,8 @@ def test_siblings_on_several_workers_are_compared_as_one_group(workers, tokenize
 
 def test_without_a_sibling_that_failed_the_rest_of_the_group_is_scored(workers, tokenizer, cluster):
     grader, [row, *_] = exported("code", task=PLAIN)
-    manager = workers(*VERPO, "+reward.reward_kwargs.siblings_s=20.0", "actor_rollout_ref.rollout.n=3")
+    manager = workers(*VERPO, "+reward.reward_kwargs.siblings_s=5.0", "actor_rollout_ref.rollout.n=3")
+    cluster.get([worker.__ray_ready__.remote() for worker in manager.reward_loop_workers], timeout=300)
     texts = [grader.task.reference(grader.example(row["extra_info"]["example"])), "no idea"]
     asked = [
         worker.compute_score.remote(sample(tokenizer[0], text, row, uid="three", session_id=session))
