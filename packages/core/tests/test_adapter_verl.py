@@ -81,6 +81,7 @@ class Learning(Reward, name="learning"):
 def named(monkeypatch):
     """Whatever is named, the reward is the given one, over `Sums`."""
     verl_scoring._scorer.cache_clear()
+    monkeypatch.setenv("GUERDON_SANDBOX_WORKERS", "1")  # which a scorer sets, for its process
 
     def use(reward, task=Sums()):
         monkeypatch.setattr(verl_scoring, "_grader", lambda options: Grader(reward, task, workers=1))

@@ -25,7 +25,7 @@ START_S = 120.0
 """How long a worker may take to start: Ray starts a process, which imports what the reward needs."""
 MARGIN_S = 15.0
 """How long after its pieces' deadlines a worker is given up: the runner in it kills what is late, and tells."""
-TASKS_PER_WORKER = 4
+TASKS_PER_WORKER = 8
 """Into how many tasks per worker a batch is cut, at least: enough to even out slow ones."""
 
 
