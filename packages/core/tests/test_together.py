@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from guerdon import Reward, Score, reward
+from guerdon import reward
 from guerdon.adapters.together import Together
-from guerdon.errors import ConfigError, RewardError
+from guerdon.errors import RewardError
 from guerdon.grading import Grader
 
 
@@ -42,20 +42,20 @@ def slow():
 
 def test_what_waits_is_one_batch_and_every_row_gets_its_own_score(slow):
     """The first row is alone, the nine that come meanwhile are one call."""
-    together = Together(slow)
-    first = together.grade(row("0"))
+    together = Together(slow.grade)
+    first = together.ask(row("0"))
     assert slow.begun.wait(10)
-    rest = [together.grade(row(str(value))) for value in range(1, 10)]
+    rest = [together.ask(row(str(value))) for value in range(1, 10)]
     slow.go_on.set()
     assert [future.result(10).value for future in (first, *rest)] == [float(value) for value in range(10)]
     assert slow.calls == [1, 9]
 
 
 def test_a_bug_concerns_the_row_that_shows_it_alone(slow):
-    together = Together(slow)
-    together.grade(row("0"))
+    together = Together(slow.grade)
+    together.ask(row("0"))
     assert slow.begun.wait(10)
-    futures = [together.grade(row(text)) for text in ("1", "no number", "2")]
+    futures = [together.ask(row(text)) for text in ("1", "no number", "2")]
     slow.go_on.set()
     assert futures[0].result(10).value == 1.0
     assert futures[2].result(10).value == 2.0
@@ -64,20 +64,16 @@ def test_a_bug_concerns_the_row_that_shows_it_alone(slow):
 
 
 def test_a_row_nobody_waits_for_any_more_is_left_out(slow):
-    together = Together(slow)
-    together.grade(row("0"))
+    together = Together(slow.grade)
+    together.ask(row("0"))
     assert slow.begun.wait(10)
-    gone, kept = together.grade(row("1")), together.grade(row("2"))
+    gone, kept = together.ask(row("1")), together.ask(row("2"))
     assert gone.cancel()
     slow.go_on.set()
     assert kept.result(10).value == 2.0
     assert slow.calls == [1, 1]
 
 
-def test_a_reward_that_compares_attempts_is_refused():
-    class First(Reward):
-        def score_group(self, group):
-            return [Score(float(place == 0)) for place in range(len(group))]
-
-    with pytest.raises(ConfigError, match="first compares the attempts"):
-        Together(Grader(First()))
+def test_a_wrong_number_of_answers_is_a_bug_and_not_a_shifted_list():
+    with pytest.raises(AssertionError, match="2 answers to 1 questions"):
+        Together(lambda items: [0, 0]).ask(1).result(10)

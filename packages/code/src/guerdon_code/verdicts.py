@@ -236,7 +236,7 @@ class _Pending:
 @cache
 def _judges() -> Sandbox:
     """Servers that no answer runs in: in its server's memory it might find remains of what ran before."""
-    return Sandbox(require=default_sandbox().require)
+    return Sandbox(default_sandbox().workers, require=default_sandbox().require)
 
 
 def _judge(pending: Sequence[_Pending], rows: list[list[Verdict]]) -> None:

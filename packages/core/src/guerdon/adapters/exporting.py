@@ -99,9 +99,24 @@ def openrlhf_rows(source: Source) -> Iterator[Record]:
     return islice(dataset_rows(source.task, source.split), source.limit)
 
 
+def verl_rows(source: Source) -> Iterator[Record]:
+    """The columns that verl reads; see `guerdon.adapters.verl_data`."""
+    from guerdon.adapters.verl_data import rows
+
+    return islice(rows(source.task, source.split), source.limit)
+
+
+def verl_file(rows: Iterable[Record], path: Path) -> None:
+    """A parquet file of them."""
+    from guerdon.adapters.verl_data import write
+
+    write(rows, path)
+
+
 FORMATS: dict[str, Format] = {
     "jsonl": Format(plain_rows),
     "openrlhf": Format(openrlhf_rows),
+    "verl": Format(verl_rows, verl_file),
 }
 """By name. One that needs a library imports it inside its functions."""
 

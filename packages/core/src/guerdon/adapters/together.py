@@ -1,75 +1,69 @@
-"""One row at a time in, whole batches scored: for frameworks that ask for each completion's reward as it is finished.
+"""One thing at a time in, batches answered: for frameworks that ask for each completion's reward as it is finished.
 
-`Grader` takes one call at a time and spreads its rows over the worker processes. Rows that come while it is at work
-wait here and make up its next call, so that many single questions keep all the workers busy. The first never waits.
+`Grader` takes one call at a time and spreads its rows over the worker processes. What comes while it is at work waits
+here and makes up its next call, so that many single questions keep all the workers busy, and a judge that takes two
+seconds takes two seconds for all who ask meanwhile. The first never waits.
 
-Only for rewards that look at one rollout alone: whose company a row is in is an accident here.
+Only for what is scored on its own: whose company it is in is an accident here.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-from guerdon.errors import ConfigError
-
-if TYPE_CHECKING:
-    from guerdon.grading import Grader, Row
-    from guerdon.types import Score
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Together:
-    """Scores single rows for any number of threads and event loops.
+class Together(Generic[T, R]):
+    """Asks once for all that wait, for any number of threads and event loops.
+
+    Args:
+        answer: one answer per item, in order. Never called from two threads at once.
 
     >>> from guerdon import reward
     >>> from guerdon.grading import Grader
     >>> polite = reward(lambda rollout: float("please" in rollout.answer))
-    >>> Together(Grader(polite)).grade({"example": {"id": "1"}, "completion": "yes, please"}).result()
+    >>> together = Together(Grader(polite).grade)
+    >>> together.ask({"example": {"id": "1"}, "completion": "yes, please"}).result()
     Score(1.0)
     """
 
-    def __init__(self, grader: Grader) -> None:
-        if grader.reward.sees != "rollout":
-            raise ConfigError(
-                f"{grader.reward.name} compares the attempts at one example: it cannot score them one by one"
-            )
-        self.grader = grader
-        self._waiting: list[tuple[Row, Future[Score]]] = []
+    def __init__(self, answer: Callable[[list[T]], Sequence[R]]) -> None:
+        self._answer = answer
+        self._waiting: list[tuple[T, Future[R]]] = []
         self._lock = threading.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="guerdon-grading")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="guerdon-together")
 
-    def grade(self, row: Row) -> Future[Score]:
-        """The row's score, some time. Cancelled before its batch begins, it is left out."""
-        future: Future[Score] = Future()
+    def ask(self, item: T) -> Future[R]:
+        """The item's answer, some time, or what was raised on it. Cancelled before its batch begins, it is left out."""
+        future: Future[R] = Future()
         with self._lock:
-            self._waiting.append((row, future))
-        self._thread.submit(self._grade_waiting)
+            self._waiting.append((item, future))
+        self._thread.submit(self._answer_waiting)
         return future
 
-    def _grade_waiting(self) -> None:
+    def _answer_waiting(self) -> None:
         with self._lock:
             batch, self._waiting = self._waiting, []
-        batch = [(row, future) for row, future in batch if future.set_running_or_notify_cancel()]
+        self._serve([(item, future) for item, future in batch if future.set_running_or_notify_cancel()])
+
+    def _serve(self, batch: Sequence[tuple[T, Future[R]]]) -> None:
         if not batch:
             return
         try:
-            scores = self.grader.grade([row for row, _ in batch])
-        except Exception as error:  # noqa: BLE001 - handed whole to whoever asked for that row
+            answers = self._answer([item for item, _ in batch])
+            if len(answers) != len(batch):
+                raise AssertionError(f"{len(answers)} answers to {len(batch)} questions")
+        except Exception as error:  # noqa: BLE001 - handed whole to whoever asked
             if len(batch) == 1:
                 batch[0][1].set_exception(error)
             else:
-                self._grade_each(batch)
+                for one in batch:  # one of them is broken: find out which, and let the others have their answers
+                    self._serve([one])
             return
-        for (_, future), score in zip(batch, scores, strict=True):
-            future.set_result(score)
-
-    def _grade_each(self, batch: list[tuple[Row, Future[Score]]]) -> None:
-        """One of them is broken: find out which, and let the others have their scores."""
-        for row, future in batch:
-            try:
-                [score] = self.grader.grade([row])
-            except Exception as error:  # noqa: BLE001 - as above
-                future.set_exception(error)
-            else:
-                future.set_result(score)
+        for (_, future), answer in zip(batch, answers, strict=True):
+            future.set_result(answer)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "--split", type=click.Choice(["train", "eval"]), default="train", show_default=True, help="Which examples."
 )
 @click.option("--limit", type=click.IntRange(min=1), help="The first so many examples only.")
-@click.option("--format", "format_", default="jsonl", show_default=True, help="For whom: jsonl, openrlhf ...")
+@click.option("--format", "format_", default="jsonl", show_default=True, help="For whom: jsonl, openrlhf or verl.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: standard output]")
 def command(source: str, split: str, limit: int | None, format_: str, out: Path | None) -> None:
     """Write one row per example of TASK, or of the task of RECIPE or RUN.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from guerdon.errors import BoundsError, ConfigError, RewardError
+from guerdon.errors import BoundsError, ConfigError, RewardError, SandboxError
 from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from guerdon.transforms import Transform
 
 Sees = Literal["rollout", "group", "batch"]
-RunsIn = Literal["caller", "threads", "processes"]
+RunsIn = Literal["caller", "threads", "processes", "elsewhere"]
 Scores = list[list[Score]]
 """One list per group, one score per rollout."""
 
@@ -70,8 +70,8 @@ class Reward:
 
     Class arguments: `name` ("domain/thing-v1"; the version changes when the number's meaning does), `bounds` (closed
     interval every scored value lies in), `runs_in` (where the scoring runner may run it: `caller`, `threads` for what
-    waits, `processes` for what computes or may hang) and `sees` (what a value depends on: found from the method you
-    override, stated only by one that overrides `score_batch` for speed).
+    waits, `processes` for what computes or may hang; `elsewhere` says that it has workers of its own) and `sees` (what
+    a value depends on: found from the method you override, stated only by one that overrides `score_batch` for speed).
 
     Frozen dataclasses compare equal when their fields do, and pickle: that is what lets the runner move and cache them.
     """
@@ -253,10 +253,11 @@ def evaluated(reward: Reward, groups: Sequence[Group], context: Context) -> Scor
     Raises:
         RewardError: as `Context.scores`.
         ConfigError: the reward was set up as it cannot be used here, or scores no examples of this kind.
+        SandboxError: the workers it needs cannot be started.
     """
     try:
         return checked(reward, groups, reward.score_batch(groups, context))
-    except (RewardError, ConfigError):  # the latter is no bug: a setting that only the machine can judge
+    except (RewardError, ConfigError, SandboxError):  # the others are no bugs: a setting or a machine that will not do
         raise
     except Exception as error:
         raise raised(reward, error, f"a batch of {len(groups)} groups") from error

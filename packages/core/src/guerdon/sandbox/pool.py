@@ -256,6 +256,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 REQUIRE = "GUERDON_SANDBOX_REQUIRE"
+WORKERS = "GUERDON_SANDBOX_WORKERS"
 _DEFAULT: Sandbox | None = None
 _DEFAULT_LOCK = threading.Lock()
 
@@ -264,9 +265,10 @@ def default_sandbox() -> Sandbox:
     """The process's own sandbox, made at first use.
 
     Layers named in the environment variable GUERDON_SANDBOX_REQUIRE (`namespaces,landlock,seccomp`, say) are required.
+    GUERDON_SANDBOX_WORKERS says how many servers it has: one, say, in each of several processes that share a machine.
 
     Raises:
-        ConfigError: the variable names what is no layer.
+        ConfigError: a variable names what is no layer, or no number of servers.
     """
     global _DEFAULT
     with _DEFAULT_LOCK:
@@ -274,5 +276,8 @@ def default_sandbox() -> Sandbox:
             named = os.environ.get(REQUIRE, "").replace(",", " ").split()
             if unknown := [name for name in named if name not in LAYERS]:
                 raise ConfigError(f"{REQUIRE} has {unknown[0]!r}; accepted are {', '.join(LAYERS)}")
-            _DEFAULT = Sandbox(require=named)
+            workers = os.environ.get(WORKERS, "")
+            if workers and not (workers.isdecimal() and int(workers) >= 1):
+                raise ConfigError(f"{WORKERS} is {workers!r}; a number of servers >= 1 is needed")
+            _DEFAULT = Sandbox(int(workers) if workers else None, require=named)
         return _DEFAULT

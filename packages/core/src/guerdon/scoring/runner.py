@@ -3,6 +3,7 @@
 | `runs_in` | how | deadline |
 |---|---|---|
 | `caller` | the whole batch, inline | the reward's own |
+| `elsewhere` | as `caller`, and never in a worker process: it has workers of its own (Ray) | the reward's own |
 | `threads` | one piece per thread: a rollout, a group, or the batch, as the reward `sees` | the piece becomes `infra` |
 | `processes` | worker processes, whole groups to one worker | the worker is killed; the piece becomes `timeout` |
 
@@ -182,7 +183,9 @@ class _Placed(Context):
 def travels(reward: Reward) -> bool:
     """Whether a tree can be sent to a worker process whole: all its leaves run there, and no node keeps state here."""
     nodes = walk(reward)
-    if any(node.stateful for node in nodes) or (reward.children and reward.sees == "batch"):
+    if any(node.stateful or node.runs_in == "elsewhere" for node in nodes) or (
+        reward.children and reward.sees == "batch"
+    ):
         return False
     return all(node.runs_in == "processes" for node in nodes if not node.children)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from guerdon.adapters import versions
 from guerdon.adapters.together import Together
-from guerdon.adapters.verifiers.traces import PLAYED, earned, graded
+from guerdon.adapters.verifiers.traces import PLAYED, graded, record, row_of
 from guerdon.errors import ConfigError
 from guerdon.protocols import Split
 from guerdon.types import Prompt
@@ -18,7 +18,8 @@ from guerdon.types import Prompt
 if TYPE_CHECKING:
     import verifiers.v1 as vf
 
-    from guerdon.grading import Grader
+    from guerdon.grading import Grader, Row
+    from guerdon.types import Score
 
 RewardFunction = Callable[["vf.TaskData", "vf.Trace"], Awaitable[float]]
 
@@ -197,18 +198,24 @@ class _Alone:
         self._found = found
 
     @cached_property
-    def _scorer(self) -> Together:
+    def _together(self) -> Together[Row, Score]:
         grader = self._found()
         if grader.reward.sees != "rollout":
             raise ConfigError(
                 f"{grader.reward.name} compares the attempts at one example, and verifiers scores each trace alone: "
                 f"export guerdon.adapters.verifiers.environment() beside the taskset, and set --env.attempts"
             )
-        return Together(grader)
+        return Together(grader.grade)
 
     async def score(self, trace: vf.Trace, example: str | Mapping[str, Any]) -> float:
-        """One trace's number; see `earned`."""
-        grader = self._scorer.grader
+        """One trace's number, found without holding up the event loop, together with others that wait.
+
+        Raises:
+            UnscoredError: there is no number.
+            ConfigError: the grader knows no such example, or the reward cannot score a trace alone.
+            RewardError: a bug in the reward.
+        """
+        together, grader = self._together, self._found()
         if trace.num_turns and PLAYED not in trace.info and isinstance(example, str) and grader.task is not None:
             found = await asyncio.to_thread(grader.example, example)
             if grader.task.environment(found) is not None:
@@ -216,7 +223,8 @@ class _Alone:
                     f"{grader.task.name} answers the policy turn by turn, and this trace was played without it: export "
                     f"guerdon.adapters.verifiers.environment() beside the taskset"
                 )
-        return await earned(trace, self._scorer, example)
+        score = await asyncio.wrap_future(together.ask(row_of(trace, example)))
+        return record(trace, grader, score)
 
 
 async def _reference_is_right(grader: Grader, name: str) -> bool | None:

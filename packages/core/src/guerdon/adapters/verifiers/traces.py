@@ -19,7 +19,6 @@ from guerdon.types import Score
 if TYPE_CHECKING:
     from verifiers.v1 import Message, Trace
 
-    from guerdon.adapters.together import Together
     from guerdon.grading import Grader, Row
 
 EVIDENCE = "guerdon"
@@ -91,18 +90,6 @@ def record(trace: Trace, grader: Grader, score: Score) -> float:
     if not score.scored or not math.isfinite(score.value):
         raise UnscoredError(f"{score.status}: {score.why or 'no reason given'}")
     return score.value
-
-
-async def earned(trace: Trace, scorer: Together, example: str | Mapping[str, Any]) -> float:
-    """Score a trace without holding up the event loop, together with others that wait.
-
-    Raises:
-        UnscoredError: there is no number.
-        ConfigError: the grader knows no such example.
-        RewardError: a bug in the reward.
-    """
-    score = await asyncio.wrap_future(scorer.grade(row_of(trace, example)))
-    return record(trace, scorer.grader, score)
 
 
 async def graded(grader: Grader, rows: Sequence[Row]) -> list[Score]:

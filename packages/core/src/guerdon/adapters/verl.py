@@ -1,0 +1,56 @@
+"""guerdon's rewards in verl, by dotted path: a function of one sample, or a manager that also sees whole groups.
+
+```sh
+# per sample, for any of verl's managers
+reward.custom_reward_function.path=pkg://guerdon.adapters.verl +reward.custom_reward_function.reward_kwargs.recipe=sql
+# guerdon's manager: the names are checked when the run starts, and rewards that compare attempts get all of them
+reward.reward_manager.name=guerdon +reward.reward_kwargs.recipe=sql
+```
+
+Rows come from `guerdon.adapters.verl_data`: they name the example in `extra_info.example`. What can be set, and what
+becomes of an unscored sample, is in `guerdon.adapters.verl_options`. This module needs neither verl nor Ray.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guerdon.adapters.verl_options import THEIRS, Options, read_options
+from guerdon.adapters.verl_scoring import row_of, scorer
+
+__all__ = ["GuerdonRewardManager", "Options", "compute_score"]  # noqa: F822 - the first is made by __getattr__
+
+
+def compute_score(
+    data_source: str, solution_str: str, ground_truth: Any, extra_info: dict[str, Any] | None = None, **options: Any
+) -> dict[str, float | str]:
+    """A custom reward function of verl's: `score`, and beside it always the same keys (see `Scorer.answer`).
+
+    Safe in verl's thread pool: calls that come together are scored together. Reward and task are built at the first
+    call and kept.
+
+    Args:
+        data_source: the row's.
+        solution_str: the decoded response.
+        ground_truth: the row's `reward_model.ground_truth`.
+        extra_info: the row's own dict, which is only read.
+        options: `reward_kwargs` from the configuration, the fields of `Options`; and what verl adds of its own.
+
+    Raises:
+        UnscoredError: there is no number, and none was named: verl drops the prompt's group.
+        ConfigError: an option is wrong, or the row does not name an example; also for a reward that compares the
+            attempts at a prompt, which needs the manager.
+    """
+    mine = scorer(read_options({name: value for name, value in options.items() if name not in THEIRS}, "reward_kwargs"))
+    mine.needs(sees="rollout")
+    info = dict(extra_info or {})
+    row = row_of(mine.options, solution_str, info, data_source=data_source, ground_truth=ground_truth)
+    return mine.answer(mine.score([row], step=info.get("max_global_steps"))[0])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "GuerdonRewardManager":  # its base class is verl's: made when asked for
+        from guerdon.adapters.verl_manager import manager_class
+
+        return manager_class()
+    raise AttributeError(f"module 'guerdon.adapters.verl' has no attribute {name!r}")

@@ -1,0 +1,158 @@
+"""A row of verl's, scored: which example it is, what it earns, and how that is said in verl's words."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from guerdon.adapters.together import Together
+from guerdon.adapters.verl_data import refuse_prefix
+from guerdon.adapters.verl_options import Options, UnscoredError
+from guerdon.errors import ConfigError
+from guerdon.grading import Grader, Row, task_and_reward
+from guerdon.rewards import Context
+from guerdon.rewards.base import Sees
+from guerdon.sandbox.pool import WORKERS
+from guerdon.trainer.records import part_weights
+from guerdon.types import Score
+
+_TURNS = 2
+"""What verl counts of a conversation in which nobody but the policy answered: the prompt and one response."""
+Unit = tuple[Context, Sequence[Row]]
+"""What is scored at once: one row, or those of a group."""
+
+
+def row_of(
+    options: Options, completion: Any, info: Mapping[str, Any], *, data_source: str, ground_truth: Any, **fields: Any
+) -> dict[str, Any]:
+    """A row for the grader.
+
+    Args:
+        options: whether a task is known, and what becomes of conversations.
+        completion: a text, or chat messages.
+        info: the row's `extra_info`, with what verl's agent loop added.
+        data_source: the row's.
+        ground_truth: the row's `reward_model.ground_truth`.
+        fields: further fields of the grader's row (`group`, `stop`).
+
+    Raises:
+        ConfigError: no example is named, though a task is known; or it is a conversation, and those are refused.
+    """
+    turns = info.get("num_turns")
+    if isinstance(completion, str) and turns is not None and int(turns) > _TURNS and options.multi_turn == "refuse":
+        raise ConfigError(
+            f"the response is a conversation of {int(turns)} turns as one text: what a tool said cannot be told from "
+            f"what the policy wrote. Set reward_kwargs.multi_turn=as_written to score it all as the policy's."
+        )
+    if options.recipe is None and options.task is None:
+        columns = {**info, "data_source": data_source, "ground_truth": ground_truth}
+        return {"example": columns, "completion": completion, **fields}
+    if not isinstance(info.get("example"), str):
+        raise ConfigError(
+            f"extra_info.example is {info.get('example')!r}; the id of an example is needed there. Write the data set "
+            f"with `guerdon export --format verl`, or give neither recipe nor task."
+        )
+    return {"example": info["example"], "completion": completion, **fields}
+
+
+class Scorer:
+    """One grader of this process. Threads share it: those that wait are scored together."""
+
+    def __init__(self, options: Options) -> None:
+        os.environ.setdefault(WORKERS, str(options.workers))  # verl has many such processes to a machine
+        self.options = options
+        self.grader = _grader(options)
+        if keeping := [node.name for node in self.grader.learning]:
+            raise ConfigError(
+                f"the reward keeps state ({', '.join(keeping)}); verl scores in several processes, each of which would "
+                f"hold another state, and its checkpoints have none of it. Take the part that learns out of the reward."
+            )
+        if self.grader.task is not None:
+            refuse_prefix(self.grader.task, next(iter(self.grader.task.examples("train"))))
+        self.needs(sees="group")
+        self._weights = part_weights(self.grader.reward)
+        self._together: Together[Unit, list[Score]] = Together(self._grade)
+
+    def needs(self, *, sees: Sees) -> None:
+        """See that the reward looks at no more than that.
+
+        Raises:
+            ConfigError: it does; the message says what to do.
+        """
+        reward = self.grader.reward
+        if reward.sees == "batch":
+            raise ConfigError(f"{reward.name} looks at whole batches, and verl never has one to show")
+        if reward.sees == "group" and sees == "rollout":
+            raise ConfigError(
+                f"{reward.name} compares the attempts at a prompt, and a custom function sees one at a time; use "
+                f"guerdon's manager: reward.reward_manager.name=guerdon"
+            )
+
+    def score(self, rows: Sequence[Row], *, step: Any = None, total_steps: Any = None) -> list[Score]:
+        """The scores of rows that are compared with one another, or of one row."""
+        numbers = [int(number) if number is not None else 0 for number in (step, total_steps)]
+        return self._together.ask((Context(max(0, numbers[0]), max(0, numbers[1])), rows)).result()
+
+    def _grade(self, units: list[Unit]) -> list[list[Score]]:
+        """Units of one step go to the grader together."""
+        found: dict[int, list[Score]] = {}
+        steps: dict[tuple[int, int], list[int]] = {}
+        for place, (context, _) in enumerate(units):
+            steps.setdefault((context.step, context.total_steps), []).append(place)
+        for (step, total_steps), places in steps.items():
+            scores = iter(self.grader.grade([row for p in places for row in units[p][1]], Context(step, total_steps)))
+            for place in places:
+                found[place] = [next(scores) for _ in units[place][1]]
+        return [found[place] for place in range(len(units))]
+
+    def answer(self, score: Score) -> dict[str, float | str]:
+        """What verl is told: flat, never NaN, and the same keys for every sample.
+
+        `score` is trained on. `unscored` is 1.0 where it is the number that `fill` names, else 0.0. `status` and `why`
+        are texts, which verl writes to its dumps and leaves out of its means. `part/NAME`, for each term of the
+        reward's sums, is what the term adds: its weight times its value, and 0.0 where it abstained or stayed behind a
+        closed gate, where it adds nothing.
+
+        Raises:
+            UnscoredError: there is no number, and none was named.
+        """
+        if not score.scored and self.options.fill is None:
+            raise UnscoredError(f"a sample is unscored ({score.status}): {score.why}")
+        parts = self.grader.parts(score)
+        added = {f"part/{name}": 0.0 if math.isnan(v) else self._weights[name] * v for name, v in parts.items()}
+        value = score.value if score.scored else self.options.fill
+        assert value is not None
+        return {
+            "score": float(value),
+            "unscored": float(not score.scored),
+            "status": score.status,
+            "why": score.why,
+            **added,
+        }
+
+
+def scorer(options: Options) -> Scorer:
+    """The process's own, made at first use, by one thread while the others wait."""
+    with _MAKING:
+        return _scorer(options)
+
+
+_MAKING = threading.Lock()
+_scorer = cache(Scorer)
+
+
+def _grader(options: Options) -> Grader:
+    from guerdon.recipes.building import build_reward, build_task
+    from guerdon.recipes.spelling import reward_spec
+
+    limits = {"workers": options.workers, "deadline_s": options.deadline_s}
+    if options.recipe is None and options.task is None:
+        if not options.reward:
+            raise ConfigError("reward_kwargs name no reward: give recipe, or task and reward, or reward alone")
+        return Grader(build_reward(reward_spec(options.reward)), **limits)  # type: ignore[arg-type]
+    use, spec = task_and_reward(options.recipe, options.task, options.reward)
+    return Grader(build_reward(spec), build_task(use), **limits)  # type: ignore[arg-type]
