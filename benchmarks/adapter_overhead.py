@@ -22,6 +22,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,13 +79,14 @@ class TrlTrainer:
         self.extra.setdefault(name, []).extend(values)
 
 
-def trl(grader: Grader) -> Callable[[Batch], list[float]]:
+def trl(grader: Grader) -> Callable[[Batch], Callable[[], list[float]]]:
     from guerdon.adapters.trl import reward_funcs
 
     trainer = TrlTrainer(reward_funcs(grader, name="sql"))
 
-    def call(data: Batch) -> list[float]:
-        return trainer.reward_funcs[0](
+    def ready(data: Batch) -> Callable[[], list[float]]:
+        return partial(
+            trainer.reward_funcs[0],
             prompts=[[{"role": "user", "content": "?"}]] * len(data),
             completions=[[{"role": "assistant", "content": text}] for _, text in data],
             completion_ids=[[5] * 50 + [2] for _ in data],
@@ -95,10 +97,11 @@ def trl(grader: Grader) -> Callable[[Batch], list[float]]:
             log_extra=trainer.log_extra,
         )
 
-    return call
+    return ready
 
 
-ADAPTERS: Mapping[str, Callable[[Grader], Callable[[Batch], list[float]]]] = {"trl": trl}
+ADAPTERS: Mapping[str, Callable[[Grader], Callable[[Batch], Callable[[], list[float]]]]] = {"trl": trl}
+"""Each makes ready a call as its trainer would make it; making it ready is the trainer's own work."""
 
 
 # -- the clock --------------------------------------------------------------------------------------------------------
@@ -109,7 +112,7 @@ CLOCKS = {"wall": time.perf_counter, "processor": time.thread_time}
 
 def measured(name: str, batches: int) -> None:
     grader = Grader.of("sql", task=f"sql/generated[train_size={PROMPTS * 4},eval_size=1,layout=plain]")
-    call, inside = ADAPTERS[name](grader), dict.fromkeys(CLOCKS, 0.0)
+    ready, inside = ADAPTERS[name](grader), dict.fromkeys(CLOCKS, 0.0)
     score = grader.runner.score
 
     def clocked(*arguments: Any, **options: Any) -> Any:
@@ -124,9 +127,9 @@ def measured(name: str, batches: int) -> None:
     scoring: dict[str, list[float]] = {clock: [] for clock in CLOCKS}
     with grader:
         for number in range(batches + 2):
-            data = batch(grader, number)
+            call = ready(batch(grader, number))
             started = read()
-            values = call(data)
+            values = call()
             whole = since(started)
             assert len(set(values)) > 3, "the completions were meant to differ"
             if number >= 2:  # workers start and databases are built in the first ones

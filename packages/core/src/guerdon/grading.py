@@ -336,7 +336,7 @@ def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...
         return (*start, Segment("policy", completion.removeprefix(forced)))
     if isinstance(completion, Sequence) and all(isinstance(message, Mapping) for message in completion):
         said = [_segment(message) for message in completion]
-        if said and said[0].author == "policy":
+        if forced and said and said[0].author == "policy":
             said[0] = replace(said[0], text=said[0].text.removeprefix(forced))
         return (*start, *said)
     raise ConfigError(f"the field 'completion' is {completion!r}; a text or a list of chat messages is needed")
@@ -349,6 +349,8 @@ def _segment(message: Mapping[str, Any]) -> Segment:
         content = "".join(part.get("text") or "" for part in content if isinstance(part, Mapping))
     if message.get("role") != "assistant":
         return Segment("environment", content)
-    calls = [call.get("function", call) for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
-    said = [content, *(f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>" for call in calls)]
-    return Segment("policy", "\n".join(part for part in said if part))
+    said = [content] if content else []
+    for call in message.get("tool_calls") or ():
+        if isinstance(call, Mapping):
+            said.append(f"<tool_call>\n{json.dumps(call.get('function', call), ensure_ascii=False)}\n</tool_call>")
+    return Segment("policy", "\n".join(said))

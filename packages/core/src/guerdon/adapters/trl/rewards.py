@@ -173,11 +173,12 @@ class RewardFunction:
         log_metric, log_extra = columns.get("log_metric"), columns.get("log_extra")
         parts = [self.grader.parts(score) for score in scores]
         if log_metric is not None:
+            means = {part: f"rewards/{self.name}/{part}/mean" for part in self.grader.part_names}
             for score, values in zip(scores, parts, strict=True):
                 log_metric(f"rewards/{self.name}/unscored", float(not score.scored))
                 for part, value in values.items():
                     if not math.isnan(value):
-                        log_metric(f"rewards/{self.name}/{part}/mean", value)
+                        log_metric(means[part], value)
         if log_extra is not None:
             log_extra(f"{self.name}/example", [row.key for row in rows])
             for part in self.grader.part_names:
