@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 _STOPS = get_args(StopReason)
+_LISTS, _OBJECTS = (list, Sequence), (dict, Mapping)
+"""The built-in types first: to ask an abstract one is the dearest step of a row."""
 
 
 class Columns(Example):
@@ -334,7 +336,7 @@ def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...
     start = (Segment("forced", forced),) if forced else ()
     if isinstance(completion, str):
         return (*start, Segment("policy", completion.removeprefix(forced)))
-    if isinstance(completion, Sequence) and all(isinstance(message, Mapping) for message in completion):
+    if isinstance(completion, _LISTS) and all(isinstance(message, _OBJECTS) for message in completion):
         said = [_segment(message) for message in completion]
         if forced and said and said[0].author == "policy":
             said[0] = replace(said[0], text=said[0].text.removeprefix(forced))
