@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from guerdon.engines.adapters import PlainWeights
 from guerdon.engines.attention import plain
 from guerdon.engines.transformers import TransformersEngine
 from guerdon.errors import PolicyError
@@ -29,7 +30,7 @@ from guerdon.policies.masters import Masters
 from guerdon.policies.memory import keep_freed_memory
 from guerdon.policies.packing import group_neighbours
 from guerdon.policies.turns import Conversation
-from guerdon.protocols import Engine, Sampling, StepLogprobs, Task
+from guerdon.protocols import Engine, EngineMaker, Sampling, StepLogprobs, Task
 from guerdon.types import Example, Group, Rollout, Segment
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class LanguagePolicy:
         dtype: Dtype = "auto",
         lora: LoraSpec | None = None,
         device: str = "auto",
+        engine: EngineMaker | None = None,
         seed: int = 0,
     ) -> LanguagePolicy:
         """Load a model by name: the embedded one, a local folder (a saved policy too), or a hub id.
@@ -90,11 +92,13 @@ class LanguagePolicy:
             dtype: compute type; `auto` is bfloat16 where the hardware is fast at it (`preferred_dtype`).
             lora: train adapters of this shape. A folder that holds saved adapters brings its own.
             device: `cpu`, `cuda`, `cuda:1`, ...; `auto` is CUDA where there is one.
+            engine: what generates, by its settings; by default the model itself (`engines.transformers`).
             seed: of newly made weights (adapters).
 
         Raises:
-            PolicyError: there is no such model, or it cannot be read; for the embedded one, how to install it.
-            ConfigError: an unknown dtype.
+            PolicyError: there is no such model, or it cannot be read (for the embedded one, how to install it); or the
+                engine cannot run it.
+            ConfigError: an unknown dtype, or an engine that is not installed.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -106,6 +110,7 @@ class LanguagePolicy:
                 saved["name"], dtype=dtype, lora=spec_of(saved["lora"]), device=device, seed=seed
             )
             policy.load(Path(model))
+            policy.generate_with(engine)
             return policy
         source = resolve(model)
         try:
@@ -117,7 +122,13 @@ class LanguagePolicy:
             raise PolicyError(f"no causal language model could be loaded from {model!r}. {hint} ({error})") from error
         policy = cls(weights, tokenizer, dtype=compute, lora=lora, name=model, seed=seed)
         policy.version = int(saved.get("version", 0))
+        policy.generate_with(engine)
         return policy
+
+    def generate_with(self, maker: EngineMaker | None) -> None:
+        """Use another engine from now on; it starts with the present weights. None leaves the one there is."""
+        if maker is not None:
+            self.engine = maker.make(self.model, self.tokenizer, PlainWeights(self.model))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -145,6 +156,11 @@ class LanguagePolicy:
         return conversation.groups(task, examples, n, sampling, seed=seed, version=self.version)
 
     # Learning
+
+    @property
+    def fixed(self) -> str:
+        """Why it cannot be trained: its engine could not follow. Empty where it can."""
+        return str(getattr(self.engine, "fixed", ""))
 
     def logprobs(self, rollouts: Sequence[Rollout], *, temperature: float = 1.0, grad: bool = True) -> StepLogprobs:
         """See `guerdon.protocols.Policy.logprobs`; neighbours with the same prompt tokens are read as one packed row.
@@ -191,9 +207,8 @@ class LanguagePolicy:
         self._publish()
 
     def _publish(self) -> None:
-        """Hand the weights to an engine that does not share them."""
-        if not isinstance(self.engine, TransformersEngine):
-            self.engine.load_weights({name: weight for name, (_, weight) in self.masters.pairs.items()})
+        """Hand the weights to the engine, adapters merged; one that shares them does nothing."""
+        self.engine.load_weights(PlainWeights(self.model))
 
     def snapshot(self) -> Policy:
         """A frozen copy that computes alike, without masters or gradients."""

@@ -80,8 +80,8 @@ class LossConfig(Config):
     kl_weight: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the k3 divergence to the frozen policy that RL started from; 0 keeps no reference."""
     engine_correction: CorrectionConfig | None = None
-    """Weigh each step by how much likelier the trainer finds it than the engine that drew it; null trusts the engine. For
-    engines that compute apart from the trainer (vLLM): see `sampler_gap` and `sampler_kl` in the metrics."""
+    """Weigh each step by how much likelier the trainer finds it than the engine that drew it; null trusts the engine.
+    For engines that compute apart from the trainer (vLLM): see `sampler_gap` and `sampler_kl` in the metrics."""
 
 
 class SftConfig(Config):

@@ -73,8 +73,9 @@ def reinforce(
         Measures of the last of the updates: `loss`, `grad_norm` (before clipping), and, as means over the steps that
         carried a gradient, `clip_share`, `entropy` (nats), `kl` (k3, with a reference). Of the first: `sampler_gap`,
         |log p of the trainer - log p of the sampler|; `sampler_kl`, the k3 estimate of KL(sampler || trainer); with
-        `loss.engine_correction` also `correction_mean`, the mean weight, and `corrected_share`, the share of steps whose
-        ratio was cut or masked. Means over no step at all are NaN; steps without the sampler's log-prob add nothing.
+        `loss.engine_correction` also `correction_mean`, the mean weight, and `corrected_share`, the share of steps
+        whose ratio was cut or masked. Means over no step at all are NaN; steps without the sampler's log-prob add
+        nothing.
 
     Raises:
         PolicyError: the gradient is not finite (that step was not taken); or a correction is asked for and the engine
@@ -119,7 +120,7 @@ def reinforce(
                     ratio_N, outside_N = importance_weights(
                         old_N, engine_N, correction.kind, cap=correction.cap, floor=correction.floor
                     )
-                    # The surrogate is linear in the advantage for weights >= 0: min, clip and dual clip keep their sides.
+                    # For weights >= 0 the surrogate is linear in the advantage: min and both clips keep their sides.
                     credit_N = credit_N * ratio_N
                     apart |= {"correction_mean": ratio_N, "corrected_share": outside_N}
                 for name, value_N in apart.items():
@@ -187,6 +188,6 @@ def _apart(old_N: torch.Tensor, engine_N: torch.Tensor) -> dict[str, torch.Tenso
 def _check_kept(engine_N: torch.Tensor) -> None:
     if engine_N.isnan().any():
         raise PolicyError(
-            "train.loss.engine_correction needs the engine's log-prob of every sampled token, and this engine kept none; "
-            "set it to null, or sample with top_p 1 and top_k 0"
+            "train.loss.engine_correction needs the engine's log-prob of every sampled token, and this engine kept "
+            "none; set it to null, or sample with top_p 1 and top_k 0"
         )
