@@ -5,7 +5,7 @@ so that there is one way in. They pass tensor by tensor (adapters merged as they
 a time, so a sync needs little more memory than the largest layer. At the start both are compared on a short prompt.
 
 What differs from `TransformersEngine`: the numbers, by rounding, which is why the trainer measures and may correct it
-(`train.loss.engine_correction`); a completion depends on what it is batched with, so that the same arguments and weights
+(`train.loss.engine_correction`); a completion depends on what it is batched with: the same arguments and weights
 give the same result, but half of the prompts need not give half of it; with top-p or top-k the log-probs are left out,
 as vLLM tells them after those cuts only. Stop strings are watched here, by the same code.
 
@@ -276,7 +276,7 @@ def _repack_tied(worker: Any) -> None:
 
 
 def _as_it_is() -> AbstractContextManager[Any]:
-    """Within it torch compiles nothing: vLLM would spend its first twenty seconds on counting ranks nobody asked for."""
+    """Within it torch compiles nothing: vLLM would spend twenty seconds on counting ranks nobody asked for."""
     import torch
 
     stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")

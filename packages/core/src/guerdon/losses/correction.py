@@ -1,7 +1,7 @@
 r"""Making up for an engine that is not the trainer: importance weights from the sampler's own log-probs.
 
-The rollouts were drawn from the engine's distribution $\mu$, which rounding, kernels or stale weights set apart from
-the trainer's $\pi_{old}$ under the same weights. With $r_t = \exp(\log\pi_{old,t} - \log\mu_t)$ each step's advantage is
+Rollouts are drawn from the engine's distribution $\mu$, which rounding, kernels or stale weights keep apart from the
+trainer's $\pi_{old}$ under the same weights. With $r_t = \exp(\log\pi_{old,t} - \log\mu_t)$ each step's advantage is
 multiplied by a weight that carries no gradient:
 
 | `kind` | weight | known as |
