@@ -43,7 +43,7 @@ def recipe(engine: Any, seed: int, **train: Any) -> Any:
     return load_recipe(
         {
             "task": "test/numbers-v1",
-            "policy": {"use": "language", "with": {"engine": engine, "dtype": "float32"}},
+            "policy": {"use": "language", "with": {"engine": engine, "dtype": "float32", "lora": {"r": 8}}},
             "reward": "test/digits-v1",
             "seed": seed,
             "train": {
@@ -51,7 +51,7 @@ def recipe(engine: Any, seed: int, **train: Any) -> Any:
                 "prompts_per_step": 2,
                 "group_size": 8,
                 "sampling": {"max_tokens": 8},
-                "optimizer": {"lr": 3e-5},
+                "optimizer": {"lr": 3e-3},
                 "checkpoint_every": 0,
                 **train,
             },
