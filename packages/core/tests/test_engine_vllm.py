@@ -33,20 +33,23 @@ pytestmark = [
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-_spec = importlib.util.spec_from_file_location("number_task", Path(__file__).with_name("number_task.py"))
-number_task = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(number_task)
+from dataclasses import dataclass
+from typing import ClassVar
 
 from guerdon.engines.adapters import PlainWeights
 from guerdon.engines.served import Served
 from guerdon.engines.transformers import TransformersEngine
 from guerdon.engines.vllm import Vllm
 from guerdon.errors import ConfigError, PolicyError
+from guerdon.plugins.catalog import register_local
 from guerdon.policies.embedded import gguf_file, resolve
 from guerdon.policies.language import LanguagePolicy, LoraSpec
-from guerdon.protocols import Sampling
+from guerdon.protocols import Sampling, Task
+from guerdon.recipes import load_recipe
 from guerdon.recipes.running import trainer_of
+from guerdon.rewards import reward
 from guerdon.runs import RunFolder
+from guerdon.types import Example, Message, Prompt
 
 TOLERANCE = 1e-3
 """Nats between two float32 computations of one log-prob."""
@@ -229,6 +232,58 @@ def test_another_model_is_told_apart(policy, unmoved):
         policy.engine._compare(policy.model)
 
 
+# -- a task -----------------------------------------------------------------------------------------------------------
+
+QUESTIONS = ("How many days has a year?", "What is six times seven?", "Count to five.", "In which year were you born?")
+
+
+@dataclass(frozen=True)
+class Numbers(Task):
+    """What a small model learns in a dozen steps: to answer with digits."""
+
+    name: ClassVar[str] = "test/numbers-v1"
+
+    def examples(self, split):
+        return [Example(id=f"{split}{place}") for place in range(len(QUESTIONS))]
+
+    def prompt(self, example):
+        return Prompt((Message("user", QUESTIONS[int(example.id[-1])]),))
+
+
+@reward(name="test/digits-v1", bounds=(0.0, 1.0))
+def digits(rollout):
+    """The share of digits among the characters written, spaces apart."""
+    written = "".join(rollout.answer.split())
+    return sum(letter.isdigit() for letter in written) / len(written) if written else 0.0
+
+
+def offer():
+    """Make both known by name in this process."""
+    register_local("tasks", "test/numbers-v1", Numbers)
+    register_local("rewards", "test/digits-v1", digits)
+
+
+def recipe(engine, seed, **train):
+    """The same short run on any engine."""
+    return load_recipe(
+        {
+            "task": "test/numbers-v1",
+            "policy": {"use": "language", "with": {"engine": engine, "dtype": "float32", "lora": {"r": 8}}},
+            "reward": "test/digits-v1",
+            "seed": seed,
+            "train": {
+                "steps": 8,
+                "prompts_per_step": 2,
+                "group_size": 8,
+                "sampling": {"max_tokens": 8},
+                "optimizer": {"lr": 3e-3},
+                "checkpoint_every": 0,
+                **train,
+            },
+        }
+    )
+
+
 # -- a server ----------------------------------------------------------------------------------------------------------
 
 
@@ -241,14 +296,8 @@ def server(tmp_path_factory):
     log = tmp_path_factory.mktemp("serve") / "log.txt"
     options = ["--dtype", "float32", "--max-model-len", "256", "--kv-cache-memory-bytes", str(1 << 28)]
     address = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", "smollm2"]
-    command = [
-        str(Path(sys.executable).with_name("vllm")),
-        "serve",
-        resolve("embedded"),
-        "--enforce-eager",
-        *options,
-        *address,
-    ]
+    program = str(Path(sys.executable).with_name("vllm"))
+    command = [program, "serve", resolve("embedded"), "--enforce-eager", *options, *address]
     quiet = {"VLLM_NO_USAGE_STATS": "1", "TORCH_COMPILE_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -303,13 +352,13 @@ def test_a_server_ends_completions_as_the_other_engines_do(policy, prompts, serv
 
 @pytest.mark.slow
 def test_a_policy_behind_a_server_is_evaluated_and_not_trained(server):
-    number_task.offer()
+    offer()
     engine = {"use": "server", "with": {"base_url": server, "model": "smollm2"}}
-    trainer = trainer_of(number_task.recipe(engine, 0))
+    trainer = trainer_of(recipe(engine, 0))
     with pytest.raises(ConfigError, match="cannot be trained: its engine is the server at"):
         trainer.check()
     result = trainer.evaluate(trainer.task)
-    assert len(result.groups) == len(number_task.QUESTIONS)
+    assert len(result.groups) == len(QUESTIONS)
     assert all(group.rollouts[0].steps == len(group.rollouts[0].logprobs) > 0 for group in result.groups)
 
 
@@ -320,7 +369,7 @@ SEEDS = (0, 1, 2)
 
 def trained(engine, seed, path):
     """Mean reward of the last three of eight steps, and the largest gap between engine and trainer, in nats."""
-    trainer = trainer_of(number_task.recipe(engine, seed, loss={"engine_correction": {}}))
+    trainer = trainer_of(recipe(engine, seed, loss={"engine_correction": {}}))
     with RunFolder.create(path, "name: numbers", seed, tensorboard=False) as run:
         trainer.fit(run)
         lines = [line for line in run.metrics() if line["phase"] == "rl"]
@@ -334,7 +383,7 @@ def trained(engine, seed, path):
 @pytest.mark.slow
 def test_the_same_recipe_reaches_the_same_reward_on_both_engines(tmp_path, policy):
     """Three seeds each: the means differ by less than three standard errors, or a tenth where all runs agree."""
-    number_task.offer()
+    offer()
     reached = {}
     for name, engine in (("transformers", "transformers"), ("vllm", {"use": "vllm", "with": SETTINGS})):
         runs = [trained(engine, seed, tmp_path / f"{name}{seed}") for seed in SEEDS]
