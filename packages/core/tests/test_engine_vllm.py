@@ -191,6 +191,7 @@ def test_logprobs_follow_an_update(policy, prompts, unmoved):
     stale = policy.engine.generate(prompts, 1, sampling, seed=1)
     assert gap(policy.model, prompts, stale) > 0.1
     policy.updated()
+    policy.hand_over()
     fresh = policy.engine.generate(prompts, 1, sampling, seed=1)
     assert gap(policy.model, prompts, fresh) < TOLERANCE
 
@@ -204,6 +205,7 @@ def test_adapters_go_over_merged(policy, prompts, unmoved):
                 parameter.copy_(0.05 * torch.randn(parameter.shape, generator=shake_b))
     adapted.engine = policy.engine
     adapted.updated()
+    adapted.hand_over()
     drawn = policy.engine.generate(prompts, 1, Sampling(max_tokens=8), seed=1)
     assert gap(adapted.model, prompts, drawn) < TOLERANCE
     assert gap(policy.model, prompts, drawn) > 0.1

@@ -260,18 +260,26 @@ def test_a_snapshot_can_be_loaded_too(options, tmp_path):
     assert torch.equal(frozen.logprobs(rollouts, grad=False).logprobs_N, before)
 
 
-def test_an_engine_of_its_own_gets_the_loaded_weights(tmp_path):
+def test_an_engine_of_its_own_gets_changed_weights_once(tmp_path):
     class Recorder:
-        given = None
+        given, times = None, 0
 
         def load_weights(self, weights):
+            self.times += 1
             self.given = {name: weight.clone() for name, weight in weights.items()}
 
     policy = make()
     policy.save(tmp_path)
     policy.engine = Recorder()
     policy.load(tmp_path)
+    policy.hand_over()
     assert set(policy.engine.given) == set(policy.masters.pairs)
+    policy.hand_over()
+    assert policy.engine.times == 1
+    policy.updated()
+    policy.updated()
+    policy.hand_over()
+    assert policy.engine.times == 2
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -40,7 +40,7 @@ def guerdon_engines(register: Register) -> None:
     register(
         "transformers", "guerdon.engines.transformers:Transformers", summary="the policy's own module; the default"
     )
-    register("vllm", "guerdon.engines.vllm:Vllm", summary="vLLM in this process, weights handed over after each update")
+    register("vllm", "guerdon.engines.vllm:Vllm", summary="vLLM in this process; takes each update's weights")
     register("server", "guerdon.engines.served:Served", summary="any OpenAI-compatible server; for evaluation only")
 
 

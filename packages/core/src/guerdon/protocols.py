@@ -164,7 +164,7 @@ class Policy(Protocol):
         """A frozen copy, for a reference or a moving target."""
 
     def updated(self) -> None:
-        """Called after each optimiser step: bump the version, hand weights to the engine."""
+        """Called after each optimiser step: bump the version; the next `sample` draws from the new weights."""
 
     def save(self, path: Path) -> None:
         """Write weights into the folder `path`, so that `load` and the policy's own ecosystem can read them."""

@@ -72,6 +72,8 @@ class LanguagePolicy:
         self.dropout = lora is not None and lora.dropout > 0
         self.model.eval()
         self.engine: Engine = engine or TransformersEngine(self.model, tokenizer)
+        self._behind = engine is not None
+        """The engine has not been given the present weights."""
         self.likelihood = Likelihood(self.model)
 
     @classmethod
@@ -129,6 +131,16 @@ class LanguagePolicy:
         """Use another engine from now on; it starts with the present weights. None leaves the one there is."""
         if maker is not None:
             self.engine = maker.make(self.model, self.tokenizer, PlainWeights(self.model))
+            self._behind = False
+
+    def hand_over(self) -> None:
+        """Give the engine the present weights, adapters merged, unless it has them; `sample` does so by itself.
+
+        Before sampling, and not after each update: a warm start, or several updates on one batch, need it once.
+        """
+        if self._behind:
+            self.engine.load_weights(PlainWeights(self.model))
+            self._behind = False
 
     @property
     def dtype(self) -> torch.dtype:
@@ -150,8 +162,10 @@ class LanguagePolicy:
         seed. Each policy segment then carries the `Turn` that answered it as its `observation`.
 
         Raises:
-            PolicyError: a prompt has no messages or does not fit the model's context.
+            PolicyError: a prompt has no messages or does not fit the model's context; or the weights have changed and
+                the engine cannot take them.
         """
+        self.hand_over()
         conversation = Conversation(self.engine, self.chat)
         return conversation.groups(task, examples, n, sampling, seed=seed, version=self.version)
 
@@ -201,14 +215,10 @@ class LanguagePolicy:
         return Rollout(example, tuple(segments), prompt, self.chat.prompt_ids(prompt), policy_version=self.version)
 
     def updated(self) -> None:
-        """Round the masters into the compute weights, count the update, and hand an outside engine the new weights."""
+        """Round the masters into the compute weights and count the update; `sample` hands them to the engine."""
         self.masters.hand_down()
         self.version += 1
-        self._publish()
-
-    def _publish(self) -> None:
-        """Hand the weights to the engine, adapters merged; one that shares them does nothing."""
-        self.engine.load_weights(PlainWeights(self.model))
+        self._behind = True
 
     def snapshot(self) -> Policy:
         """A frozen copy that computes alike, without masters or gradients."""
@@ -237,4 +247,4 @@ class LanguagePolicy:
             PolicyError: the folder is incomplete, or holds another kind of weights.
         """
         self.version = keeping.read(self, path)
-        self._publish()
+        self._behind = True
