@@ -47,7 +47,7 @@ def merged(model: Any) -> Iterator[None]:
 def merged_weight(layer: Any) -> torch.Tensor:
     """`weight + delta` of an adapted layer, summed in float32, in the weight's own dtype; a fresh tensor."""
     weight: torch.Tensor = layer.get_base_layer().weight
-    total = weight.data.float()
+    total: torch.Tensor = weight.data.float()
     for adapter in layer.active_adapters:
         if adapter in layer.lora_A:
             total = total + layer.get_delta_weight(adapter).float()
