@@ -64,7 +64,7 @@ class PlainWeights(Mapping[str, torch.Tensor]):
         """The model itself, or a peft wrapper of it; its weights at the time of asking are meant."""
         inner = plain(model)
         self._adapted = {f"{name}.weight": layer for name, layer in inner.named_modules() if _adapted(layer)}
-        self._parameters = {
+        self._parameters: dict[str, torch.Tensor] = {
             name.replace(".base_layer.", "."): parameter
             for name, parameter in inner.named_parameters()
             if ".lora_" not in name
