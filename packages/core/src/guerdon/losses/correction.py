@@ -9,6 +9,9 @@ multiplied by a weight that carries no gradient:
 | `truncate` | min(r, cap) | truncated importance sampling (TIS): bounded variance, some bias above the cap |
 | `mask` | r where floor <= r <= cap, else 0 | masked importance sampling: what the two disagree on teaches nothing |
 
+Sources: Yao et al. 2025, "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training", for truncation per
+token (cap 2); masking outside two bounds is what IcePop does (Ling team 2025, the report on Ring-1T).
+
 The clipped surrogate's own ratio stays $\pi / \pi_{old}$, both of the trainer.
 """
 
