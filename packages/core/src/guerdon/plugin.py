@@ -43,6 +43,16 @@ def guerdon_rewards(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_engines(register: Register) -> None:
+    """What a language policy can generate with."""
+    register(
+        "transformers", "guerdon.engines.transformers:Transformers", summary="the policy's own module; the default"
+    )
+    register("vllm", "guerdon.engines.vllm:Vllm", summary="vLLM in this process; takes each update's weights")
+    register("server", "guerdon.engines.served:Served", summary="any OpenAI-compatible server; for evaluation only")
+
+
+@hookimpl
 def guerdon_judges(register: Register) -> None:
     """Who can answer a judge's questions."""
     register("stand-in", "guerdon.judges:StandIn", summary="deterministic answers without a model, for dry runs")

@@ -75,12 +75,16 @@ class Generation:
     """The end-of-turn token included, if it was sampled."""
     logprobs: tuple[float, ...]
     """Natural-log probability of each token under the distribution it was drawn from (temperature applied; top-p and
-    top-k not), float32, same length. Greedy: at temperature 1."""
+    top-k not), float32, same length. Greedy: at temperature 1. Empty where the engine cannot tell them."""
     stop: StopReason
 
 
 class Engine(Protocol):
-    """How a language policy generates."""
+    """How a language policy generates.
+
+    Declared optional powers: `end_ids`, the tokens that end a turn; `context_length`, the most tokens of prompt and
+    completion together; `fixed`, why it cannot take new weights (a policy with such an engine is not trained).
+    """
 
     def generate(
         self,
@@ -97,7 +101,23 @@ class Engine(Protocol):
         """
 
     def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Take the policy's new weights; an engine that shares the policy's module does nothing."""
+        """Take the policy's new weights, by the names of a plain checkpoint of its model, adapters merged in; an engine
+        that shares the policy's module does nothing. Each tensor may be made only when it is asked for.
+        """
+
+
+@runtime_checkable
+class EngineMaker(Protocol):
+    """An engine's settings, as a recipe names them; the policy that uses it makes the engine."""
+
+    def make(self, model: Any, tokenizer: Any, weights: Mapping[str, torch.Tensor]) -> Engine:
+        """A running engine for a causal model of transformers.
+
+        Args:
+            model: the policy's module: its configuration and end tokens are the engine's too.
+            tokenizer: the policy's.
+            weights: what the engine starts with; see `Engine.load_weights`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +134,10 @@ class StepLogprobs:
 
 @runtime_checkable
 class Policy(Protocol):
-    """What the trainer trains. It never asks which kind."""
+    """What the trainer trains. It never asks which kind.
+
+    Declared optional power: `fixed`, why it cannot be trained as it stands (empty where it can).
+    """
 
     version: int
     """Counts updates; written into each rollout."""
@@ -141,7 +164,7 @@ class Policy(Protocol):
         """A frozen copy, for a reference or a moving target."""
 
     def updated(self) -> None:
-        """Called after each optimiser step: bump the version, hand weights to the engine."""
+        """Called after each optimiser step: bump the version; the next `sample` draws from the new weights."""
 
     def save(self, path: Path) -> None:
         """Write weights into the folder `path`, so that `load` and the policy's own ecosystem can read them."""

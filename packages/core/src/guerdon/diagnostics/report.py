@@ -33,7 +33,7 @@ from guerdon.runs.durable import replace_file
 MAX_CHARTS = 40
 """Charts of one section; a reward with more parts than that is summed up in a line."""
 _HEALTH = ("groups/dead", "groups/count", "unscored", "length/mean", "length/max", "length/truncated_share")
-_UPDATE = ("loss", "grad_norm", "entropy", "clip_share", "kl", "lr", "sampler_gap")
+_UPDATE = ("loss", "grad_norm", "entropy", "clip_share", "kl", "lr", "sampler_gap", "sampler_kl", "corrected_share")
 _TIMES = {"time/sample_s": "sample", "time/score_s": "score", "time/train_s": "train"}
 
 _TITLES = {
@@ -43,6 +43,8 @@ _TITLES = {
     "kl": "KL to the reference",
     "lr": "learning rate",
     "sampler_gap": "sampler and trainer apart (nats)",
+    "sampler_kl": "KL(sampler, trainer)",
+    "corrected_share": "corrected beyond bounds, share",
 }
 _ABOUT_TRAINING = (
     "The best attempt and the worst of the groups with the widest spread, and what each part made of them."

@@ -24,8 +24,18 @@ def uniforms(seed: int, prompt: int, completion: int, count: int) -> np.ndarray:
     """`count` uniforms in [0, 1) that belong to one completion of one prompt under one seed, whatever the batch."""
     import numpy as np
 
-    words = [seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, prompt, completion]
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words))).random(count)
+    return np.random.Generator(np.random.Philox(_sequence(seed, prompt, completion))).random(count)
+
+
+def completion_seed(seed: int, prompt: int, completion: int) -> int:
+    """A seed in [0, 2**31) for engines that draw by themselves; it belongs to one completion as `uniforms` do."""
+    return int(_sequence(seed, prompt, completion).generate_state(1)[0]) >> 1
+
+
+def _sequence(seed: int, prompt: int, completion: int) -> np.random.SeedSequence:
+    import numpy as np
+
+    return np.random.SeedSequence([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, prompt, completion])
 
 
 def draw(logits_BV: torch.Tensor, uniform_B: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor]:

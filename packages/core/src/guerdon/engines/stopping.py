@@ -1,4 +1,5 @@
-"""When a completion ends: end-of-turn tokens, stop strings and budgets, watched while tokens arrive.
+"""When a completion ends: end-of-turn tokens, stop strings and budgets, watched while tokens arrive; and whether there
+is room for one at all.
 
 Stop strings are looked for in decoded text, since they need not fall on token boundaries. Decoding every row at every
 step would cost more than a small model's forward pass: a token is looked at only when its own text holds the last
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guerdon.errors import PolicyError
+from guerdon.protocols import Sampling
 
 _UNFINISHED = "\ufffd"
 """What decoders write for bytes that do not make a character yet."""
@@ -68,3 +70,30 @@ def end_ids(model: Any, tokenizer: Any = None) -> frozenset[int]:
     if isinstance(ids, int):
         found.add(ids)
     return frozenset(found)
+
+
+def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, limit: int | None) -> None:
+    """Refuse prompts that cannot be continued.
+
+    Args:
+        prompts: token ids.
+        sampling: `max_tokens` is the room each completion needs.
+        limit: tokens of prompt and completion together; None where nobody says.
+
+    Raises:
+        PolicyError: a prompt is empty, or leaves no room for `sampling.max_tokens`.
+    """
+    for index, prompt in enumerate(prompts):
+        if not prompt:
+            raise PolicyError(f"prompt {index} has no tokens; a completion needs at least one to follow")
+        if limit and len(prompt) + sampling.max_tokens > limit:
+            raise PolicyError(
+                f"prompt {index} has {len(prompt)} tokens and sampling.max_tokens={sampling.max_tokens}, "
+                f"together more than the model's context of {limit}. Shorten the prompt, or lower max_tokens."
+            )
+
+
+def context_of(model: Any) -> int | None:
+    """Tokens of prompt and completion together that a model was built for; None where it does not say."""
+    length = getattr(model.config, "max_position_embeddings", None)
+    return int(length) if length else None

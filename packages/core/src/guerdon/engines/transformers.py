@@ -20,8 +20,7 @@ from guerdon.engines.attention import plain
 from guerdon.engines.decoders import Decoder, PlainDecoder, SharedDecoder
 from guerdon.engines.llama_decode import LlamaDecoder
 from guerdon.engines.sampling import draw, uniforms
-from guerdon.engines.stopping import StopStrings, end_ids
-from guerdon.errors import PolicyError
+from guerdon.engines.stopping import StopStrings, check_room, context_of, end_ids
 from guerdon.protocols import Generation, Sampling
 from guerdon.types import StopReason
 
@@ -37,6 +36,18 @@ class _Row:
     noise: np.ndarray
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Transformers:
+    """The policy's own module generates: what a policy does where no engine is named. See `TransformersEngine`."""
+
+    max_rows: int = 256
+    max_tokens_held: int = 1 << 16
+
+    def make(self, model: Any, tokenizer: Any, weights: Mapping[str, torch.Tensor]) -> TransformersEngine:
+        """See `guerdon.protocols.EngineMaker`; the weights are the module's."""
+        return TransformersEngine(model, tokenizer, max_rows=self.max_rows, max_tokens_held=self.max_tokens_held)
 
 
 class TransformersEngine:
@@ -62,8 +73,7 @@ class TransformersEngine:
     @property
     def context_length(self) -> int | None:
         """Tokens of prompt and completion together that the model was built for; None where it does not say."""
-        length = getattr(plain(self.model).config, "max_position_embeddings", None)
-        return int(length) if length else None
+        return context_of(plain(self.model))
 
     def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Nothing: the engine runs the policy's own module."""
@@ -83,7 +93,7 @@ class TransformersEngine:
         Raises:
             PolicyError: a prompt is empty, or leaves no room for `sampling.max_tokens` in the model's context.
         """
-        self._check(prompts, sampling)
+        check_room(prompts, sampling, self.context_length)
         if sampling.max_tokens <= 0 or n <= 0:
             return [[Generation((), (), "length") for _ in range(n)] for _ in prompts]
         stops = StopStrings(self.tokenizer, sampling.stop)
@@ -98,17 +108,6 @@ class TransformersEngine:
                     if on_token is not None:
                         on_token(finished)
         return [[generation for generation in group if generation is not None] for group in results]
-
-    def _check(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
-        limit = self.context_length
-        for index, prompt in enumerate(prompts):
-            if not prompt:
-                raise PolicyError(f"prompt {index} has no tokens; a completion needs at least one to follow")
-            if limit and len(prompt) + sampling.max_tokens > limit:
-                raise PolicyError(
-                    f"prompt {index} has {len(prompt)} tokens and sampling.max_tokens={sampling.max_tokens}, "
-                    f"together more than the model's context of {limit}. Shorten the prompt, or lower max_tokens."
-                )
 
     def _batches(self, prompts: Sequence[Sequence[int]], n: int, max_tokens: int) -> Iterator[list[tuple[int, int]]]:
         """(prompt, completion) pairs, as many at a time as the limits allow, in order."""

@@ -28,6 +28,7 @@ Kind = Literal[
     "transforms",
     "tasks",
     "policies",
+    "engines",
     "judges",
     "tools",
     "recipes",

@@ -35,6 +35,11 @@ def guerdon_policies(register: Register) -> None:
 
 
 @hookspec
+def guerdon_engines(register: Register) -> None:
+    """Offer engines that language policies generate with: `EngineMaker` classes, or functions that return one."""
+
+
+@hookspec
 def guerdon_judges(register: Register) -> None:
     """Offer those who answer a judge's questions: `JudgeBackend` classes, or functions that return one."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from guerdon.engines.adapters import PlainWeights
 from guerdon.engines.attention import plain
 from guerdon.engines.transformers import TransformersEngine
 from guerdon.errors import PolicyError
@@ -29,7 +30,7 @@ from guerdon.policies.masters import Masters
 from guerdon.policies.memory import keep_freed_memory
 from guerdon.policies.packing import group_neighbours
 from guerdon.policies.turns import Conversation
-from guerdon.protocols import Engine, Sampling, StepLogprobs, Task
+from guerdon.protocols import Engine, EngineMaker, Sampling, StepLogprobs, Task
 from guerdon.types import Example, Group, Rollout, Segment
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class LanguagePolicy:
         self.dropout = lora is not None and lora.dropout > 0
         self.model.eval()
         self.engine: Engine = engine or TransformersEngine(self.model, tokenizer)
+        self._behind = engine is not None
+        """The engine has not been given the present weights."""
         self.likelihood = Likelihood(self.model)
 
     @classmethod
@@ -81,6 +84,7 @@ class LanguagePolicy:
         dtype: Dtype = "auto",
         lora: LoraSpec | None = None,
         device: str = "auto",
+        engine: EngineMaker | None = None,
         seed: int = 0,
     ) -> LanguagePolicy:
         """Load a model by name: the embedded one, a local folder (a saved policy too), or a hub id.
@@ -90,11 +94,13 @@ class LanguagePolicy:
             dtype: compute type; `auto` is bfloat16 where the hardware is fast at it (`preferred_dtype`).
             lora: train adapters of this shape. A folder that holds saved adapters brings its own.
             device: `cpu`, `cuda`, `cuda:1`, ...; `auto` is CUDA where there is one.
+            engine: what generates, by its settings; by default the model itself (`engines.transformers`).
             seed: of newly made weights (adapters).
 
         Raises:
-            PolicyError: there is no such model, or it cannot be read; for the embedded one, how to install it.
-            ConfigError: an unknown dtype.
+            PolicyError: there is no such model, or it cannot be read (for the embedded one, how to install it); or the
+                engine cannot run it.
+            ConfigError: an unknown dtype, or an engine that is not installed.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -106,6 +112,7 @@ class LanguagePolicy:
                 saved["name"], dtype=dtype, lora=spec_of(saved["lora"]), device=device, seed=seed
             )
             policy.load(Path(model))
+            policy.generate_with(engine)
             return policy
         source = resolve(model)
         away = hub.is_away(source)
@@ -121,7 +128,23 @@ class LanguagePolicy:
             raise PolicyError(f"no causal language model could be loaded from {model!r}. {hint} ({error})") from error
         policy = cls(weights, tokenizer, dtype=compute, lora=lora, name=model, seed=seed)
         policy.version = int(saved.get("version", 0))
+        policy.generate_with(engine)
         return policy
+
+    def generate_with(self, maker: EngineMaker | None) -> None:
+        """Use another engine from now on; it starts with the present weights. None leaves the one there is."""
+        if maker is not None:
+            self.engine = maker.make(self.model, self.tokenizer, PlainWeights(self.model))
+            self._behind = False
+
+    def hand_over(self) -> None:
+        """Give the engine the present weights, adapters merged, unless it has them; `sample` does so by itself.
+
+        Before sampling, and not after each update: a warm start, or several updates on one batch, need it once.
+        """
+        if self._behind:
+            self.engine.load_weights(PlainWeights(self.model))
+            self._behind = False
 
     @property
     def dtype(self) -> torch.dtype:
@@ -143,12 +166,19 @@ class LanguagePolicy:
         seed. Each policy segment then carries the `Turn` that answered it as its `observation`.
 
         Raises:
-            PolicyError: a prompt has no messages or does not fit the model's context.
+            PolicyError: a prompt has no messages or does not fit the model's context; or the weights have changed and
+                the engine cannot take them.
         """
+        self.hand_over()
         conversation = Conversation(self.engine, self.chat)
         return conversation.groups(task, examples, n, sampling, seed=seed, version=self.version)
 
     # Learning
+
+    @property
+    def fixed(self) -> str:
+        """Why it cannot be trained: its engine could not follow. Empty where it can."""
+        return str(getattr(self.engine, "fixed", ""))
 
     def logprobs(self, rollouts: Sequence[Rollout], *, temperature: float = 1.0, grad: bool = True) -> StepLogprobs:
         """See `guerdon.protocols.Policy.logprobs`; neighbours with the same prompt tokens are read as one packed row.
@@ -189,15 +219,10 @@ class LanguagePolicy:
         return Rollout(example, tuple(segments), prompt, self.chat.prompt_ids(prompt), policy_version=self.version)
 
     def updated(self) -> None:
-        """Round the masters into the compute weights, count the update, and hand an outside engine the new weights."""
+        """Round the masters into the compute weights and count the update; `sample` hands them to the engine."""
         self.masters.hand_down()
         self.version += 1
-        self._publish()
-
-    def _publish(self) -> None:
-        """Hand the weights to an engine that does not share them."""
-        if not isinstance(self.engine, TransformersEngine):
-            self.engine.load_weights({name: weight for name, (_, weight) in self.masters.pairs.items()})
+        self._behind = True
 
     def snapshot(self) -> Policy:
         """A frozen copy that computes alike, without masters or gradients."""
@@ -226,4 +251,4 @@ class LanguagePolicy:
             PolicyError: the folder is incomplete, or holds another kind of weights.
         """
         self.version = keeping.read(self, path)
-        self._publish()
+        self._behind = True

@@ -1,4 +1,4 @@
-"""From names and options to objects: tasks, policies, rewards, judges, estimators."""
+"""From names and options to objects: tasks, policies, engines, rewards, judges, estimators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from guerdon import advantages
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import Kind, catalog
-from guerdon.protocols import JudgeBackend
+from guerdon.protocols import EngineMaker, JudgeBackend
 from guerdon.recipes.explaining import explain
 from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Reward
@@ -45,6 +45,14 @@ def build_policy(use: Use, *, seed: int, where: str = "policy") -> Policy:
         options.setdefault("seed", seed)
     policy: Policy = construct(made, options, f"{where}.with")
     return policy
+
+
+def build_engine(use: Use, where: str = "engine") -> EngineMaker:
+    """The engine's settings of that name."""
+    maker = _named("engines", use, where)
+    if not isinstance(maker, EngineMaker):
+        raise ConfigError(f"{where}.use: {use.use!r} is a {type(maker).__name__}, which makes no engine")
+    return maker
 
 
 def build_advantage(use: Use, where: str = "advantage") -> advantages.Estimator:
@@ -106,6 +114,7 @@ def _loaded(kind: Kind, name: str, where: str) -> Any:
 PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
     Reward: (RewardSpec, build_reward),
     JudgeBackend: (Use, build_judge),
+    EngineMaker: (Use, build_engine),
 }
 """Options that are things of their own, by annotation: how a recipe describes one, and who builds it."""
 
@@ -113,7 +122,8 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
 def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     """Call a class or function with options from a recipe, each checked against its annotation first.
 
-    An option that is a reward or a judge's backend is described as everywhere: by a name, or by `use` and `with`.
+    An option that is a reward, a judge's backend or an engine is described as everywhere: by a name, or by `use` and
+    `with`.
 
     Raises:
         ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.

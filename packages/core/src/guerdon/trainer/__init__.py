@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guerdon.trainer.config import (
+    CorrectionConfig,
     EvalConfig,
     LossConfig,
     OptimizerConfig,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from guerdon.trainer.loop import Trainer
 
 __all__ = [
+    "CorrectionConfig",
     "EvalConfig",
     "EvalResult",
     "LossConfig",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from guerdon.losses.averaging import Average
+from guerdon.losses.correction import CorrectionKind
 from guerdon.protocols import Sampling
 
 Schedule = Literal["constant", "linear", "cosine"]
@@ -51,6 +52,24 @@ class OptimizerConfig(Config):
     """Largest global L2 norm of the gradient; null does not clip."""
 
 
+class CorrectionConfig(Config):
+    """Importance weights for rollouts of an engine whose log-probs are not the trainer's (`losses.correction`)."""
+
+    kind: CorrectionKind = "truncate"
+    """`truncate`: min(ratio, cap) per step; `mask`: the ratio within [floor, cap], 0 outside."""
+    cap: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 2.0
+    floor: Annotated[float, Field(ge=0.0)] = 0.0
+    """Of `mask` only."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.floor > self.cap:
+            raise ValueError(f"floor {self.floor:g} is above cap {self.cap:g}")
+        if self.floor and self.kind != "mask":
+            raise ValueError("floor belongs to kind: mask; truncate has a cap alone")
+        return self
+
+
 class LossConfig(Config):
     """The clipped surrogate's choices."""
 
@@ -60,6 +79,9 @@ class LossConfig(Config):
     dual_clip: Annotated[float, Field(gt=1.0)] | None = None
     kl_weight: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the k3 divergence to the frozen policy that RL started from; 0 keeps no reference."""
+    engine_correction: CorrectionConfig | None = None
+    """Weigh each step by how much likelier the trainer finds it than the engine that drew it; null trusts the engine.
+    For engines that compute apart from the trainer (vLLM): see `sampler_gap` and `sampler_kl` in the metrics."""
 
 
 class SftConfig(Config):

@@ -72,6 +72,8 @@ class Trainer:
                 raise ConfigError(f"{asked}, but task {self.task.name!r} has no training examples")
             if next(iter(self.policy.parameters()), None) is None:
                 raise ConfigError(f"{asked}, but the policy has nothing that could be trained; accepted are 0 and 0")
+            if fixed := getattr(self.policy, "fixed", ""):
+                raise ConfigError(f"{asked}, but the policy cannot be trained: {fixed}. Accepted here are 0 and 0")
         if config.eval.examples:
             for task in (self.task, *self.evals.values()):
                 task.examples("eval")

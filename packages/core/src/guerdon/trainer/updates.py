@@ -14,6 +14,8 @@ import torch
 from guerdon.advantages import Advantages
 from guerdon.errors import PolicyError
 from guerdon.losses.averaging import step_weights
+from guerdon.losses.correction import importance_weights
+from guerdon.losses.divergences import k3
 from guerdon.losses.surrogate import ClippedSurrogate, negative_log_likelihood
 from guerdon.trainer.batches import microbatches
 from guerdon.trainer.optimizers import clip_gradients
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from guerdon.protocols import Policy
     from guerdon.trainer.config import TrainConfig
     from guerdon.trainer.measures import Metrics
+
+_SAMPLER = ("sampler_gap", "sampler_kl")
+_CORRECTION = ("correction_mean", "corrected_share")
 
 
 def imitate(
@@ -66,11 +71,15 @@ def reinforce(
 
     Returns:
         Measures of the last of the updates: `loss`, `grad_norm` (before clipping), and, as means over the steps that
-        carried a gradient, `clip_share`, `entropy` (nats), `kl` (k3, with a reference); of the first, `sampler_gap`:
-        |log p of the trainer - log p of the sampler|. Means over no step at all are NaN.
+        carried a gradient, `clip_share`, `entropy` (nats), `kl` (k3, with a reference). Of the first: `sampler_gap`,
+        |log p of the trainer - log p of the sampler|; `sampler_kl`, the k3 estimate of KL(sampler || trainer); with
+        `loss.engine_correction` also `correction_mean`, the mean weight, and `corrected_share`, the share of steps
+        whose ratio was cut or masked. Means over no step at all are NaN; steps without the sampler's log-prob add
+        nothing.
 
     Raises:
-        PolicyError: the gradient is not finite; that step was not taken.
+        PolicyError: the gradient is not finite (that step was not taken); or a correction is asked for and the engine
+            kept no log-probs.
     """
     surrogate = ClippedSurrogate(
         config.loss.clip_low, config.loss.clip_high, config.loss.kl_weight, config.loss.dual_clip
@@ -91,21 +100,37 @@ def reinforce(
     parts = microbatches(live, _cost_by(policy), config.tokens_per_microbatch)
     share = sum(w * rollout.steps for rollout, w, _ in live)
     temperature = config.sampling.temperature
+    correction = config.loss.engine_correction
     old: list[torch.Tensor] = []
+    credits: list[torch.Tensor] = []
+    """Per part: the advantage of each step, the engine's correction applied."""
     for update in range(config.updates_per_batch):
-        sums = dict.fromkeys(("loss", "clip_share", "entropy", "kl", "sampler_gap"), 0.0)
+        sums = dict.fromkeys(("loss", "clip_share", "entropy", "kl", *_SAMPLER, *_CORRECTION), 0.0)
         for number, part in enumerate(parts):
             chosen = [rollout for rollout, _, _ in part]
             steps = policy.logprobs(chosen, temperature=temperature)
-            if update == 0:
-                old.append(steps.logprobs_N.detach())
             weights_N = _per_step([w for _, w, _ in part], steps.lengths, steps.logprobs_N)
+            if update == 0:
+                old_N = steps.logprobs_N.detach()
+                engine_N = _sampled(chosen, old_N)
+                credit_N = torch.tensor([value for _, _, values in part for value in values], device=old_N.device)
+                apart = _apart(old_N, engine_N)
+                if correction is not None:
+                    _check_kept(engine_N)
+                    ratio_N, outside_N = importance_weights(
+                        old_N, engine_N, correction.kind, cap=correction.cap, floor=correction.floor
+                    )
+                    # For weights >= 0 the surrogate is linear in the advantage: min and both clips keep their sides.
+                    credit_N = credit_N * ratio_N
+                    apart |= {"correction_mean": ratio_N, "corrected_share": outside_N}
+                for name, value_N in apart.items():
+                    sums[name] += float((weights_N * value_N).sum()) / share
+                old.append(old_N)
+                credits.append(credit_N)
             terms = surrogate(
                 steps.logprobs_N,
                 old[number],
-                torch.tensor(
-                    [value for _, _, values in part for value in values], dtype=torch.float32, device=weights_N.device
-                ),
+                credits[number],
                 weights_N,
                 reference.logprobs(chosen, temperature=temperature, grad=False).logprobs_N if reference else None,
             )
@@ -114,12 +139,10 @@ def reinforce(
             sums["clip_share"] += terms.clip_share / share
             sums["kl"] += terms.kl / share
             sums["entropy"] += float((weights_N * steps.entropy_N).sum()) / share
-            if update == 0:
-                sums["sampler_gap"] += float((weights_N * _gap(chosen, steps.logprobs_N)).sum()) / share
         metrics["grad_norm"] = _step(policy, optimizer, lr, config.optimizer.grad_clip)
         metrics |= {name: sums[name] for name in ("loss", "clip_share", "entropy")}
         if update == 0:
-            metrics["sampler_gap"] = sums["sampler_gap"]
+            metrics |= {name: sums[name] for name in (*_SAMPLER, *(_CORRECTION if correction else ()))}
         if reference:
             metrics["kl"] = sums["kl"]
     return metrics
@@ -150,7 +173,22 @@ def _per_step(weights: Sequence[float], lengths: Sequence[int], like: torch.Tens
     )
 
 
-def _gap(rollouts: Sequence[Rollout], logprobs_N: torch.Tensor) -> torch.Tensor:
-    """|log p of the trainer - log p of the sampler| per step; 0 where the sampler kept none."""
+def _sampled(rollouts: Sequence[Rollout], like_N: torch.Tensor) -> torch.Tensor:
+    """The sampler's log-prob of each step; NaN where it kept none."""
     sampled = [value for rollout in rollouts for value in (rollout.logprobs or [math.nan] * rollout.steps)]
-    return (logprobs_N.detach() - torch.tensor(sampled, device=logprobs_N.device)).abs().nan_to_num(0.0)
+    return torch.tensor(sampled, dtype=torch.float32, device=like_N.device)
+
+
+def _apart(old_N: torch.Tensor, engine_N: torch.Tensor) -> dict[str, torch.Tensor]:
+    """How far trainer and sampler are apart on each step; 0 where the sampler kept no log-prob."""
+    gap_N = (old_N - engine_N).abs().nan_to_num(0.0)
+    # In float64: of a gap of 1e-5, k3 is what is left of numbers near 1.
+    return {"sampler_gap": gap_N, "sampler_kl": k3(engine_N.double(), old_N.double()).nan_to_num(0.0)}
+
+
+def _check_kept(engine_N: torch.Tensor) -> None:
+    if engine_N.isnan().any():
+        raise PolicyError(
+            "train.loss.engine_correction needs the engine's log-prob of every sampled token, and this engine kept "
+            "none; set it to null, or sample with top_p 1 and top_k 0"
+        )
