@@ -100,7 +100,7 @@ def obeying(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cluster(obeying):
     """Two CPUs on the loopback address; ended with the module, whatever happens."""
-    from guerdon.adapters.ray_cluster import connected
+    from guerdon.adapters.ray.cluster import connected
 
     ray = connected(2)
     yield ray
@@ -258,7 +258,7 @@ def test_what_kills_a_worker_once_is_scored_by_the_next(cluster, obeying, tmp_pa
 @needs_ray
 @pytest.mark.slow
 def test_a_worker_that_stays_silent_is_given_up_and_never_a_zero(cluster, obeying, monkeypatch):
-    from guerdon.adapters import ray_pool
+    from guerdon.adapters.ray import pool as ray_pool
 
     monkeypatch.setattr(ray_pool, "MARGIN_S", 0.5)
     with RayReward(obeying.obeys, workers=2, deadline_s=0.5, retries=0) as spread:
@@ -319,7 +319,7 @@ def test_more_workers_than_the_cluster_has_room_for_are_not_waited_for(cluster, 
 @needs_ray
 @pytest.mark.slow
 def test_a_cluster_without_room_is_named(cluster, obeying, monkeypatch):
-    from guerdon.adapters import ray_pool
+    from guerdon.adapters.ray import pool as ray_pool
 
     @cluster.remote(num_cpus=int(cluster.cluster_resources()["CPU"]))
     class Hog:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from guerdon import Example, Message, Prompt, Reward, Score, reward
-from guerdon.adapters import verl_options, verl_scoring
-from guerdon.adapters.verl import compute_score
-from guerdon.adapters.verl_data import rows
-from guerdon.adapters.verl_options import Options, UnscoredError, read_options
-from guerdon.adapters.verl_scoring import Scorer
+from guerdon.adapters.verl import compute_score, scoring
+from guerdon.adapters.verl import options as verl_options
+from guerdon.adapters.verl.data import rows
+from guerdon.adapters.verl.options import Options, UnscoredError, read_options
+from guerdon.adapters.verl.scoring import Scorer
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader
 from guerdon.protocols import Task
@@ -80,14 +80,14 @@ class Learning(Reward, name="learning"):
 @pytest.fixture
 def named(monkeypatch):
     """Whatever is named, the reward is the given one, over `Sums`."""
-    verl_scoring._scorer.cache_clear()
+    scoring._scorer.cache_clear()
     monkeypatch.setenv("GUERDON_SANDBOX_WORKERS", "1")  # which a scorer sets, for its process
 
     def use(reward, task=Sums()):
-        monkeypatch.setattr(verl_scoring, "_grader", lambda options: Grader(reward, task, workers=1))
+        monkeypatch.setattr(scoring, "_grader", lambda options: Grader(reward, task, workers=1))
 
     yield use
-    verl_scoring._scorer.cache_clear()
+    scoring._scorer.cache_clear()
 
 
 def asked(text, example="five", **more):
@@ -267,21 +267,31 @@ def test_a_task_with_an_environment_is_warned_of_once():
 
 def test_importing_the_adapter_imports_neither_verl_nor_ray_nor_torch():
     code = (
-        "import sys, guerdon.adapters.verl, guerdon.adapters.verl_plugin, guerdon.adapters.ray, "
-        "guerdon.adapters.verl_data; print(sorted({'verl', 'ray', 'torch', 'pyarrow'} & set(sys.modules)))"
+        "import sys, guerdon.adapters.verl, guerdon.adapters.verl.plugin, guerdon.adapters.ray, "
+        "guerdon.adapters.verl.data, guerdon.adapters.ray.pool, guerdon.adapters.verl.manager; "
+        "print(sorted({'verl', 'ray', 'torch', 'pyarrow'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_what_every_process_of_verls_imports_loads_nothing_of_ours():
+    """The entry point, whose package is the dotted path that users name."""
+    code = (
+        "import sys, guerdon.adapters.verl.plugin; "
+        "print(sorted({'pydantic', 'numpy', 'guerdon.grading', 'guerdon.adapters.verl.scoring'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_a_manager_that_cannot_be_made_leaves_verl_alone_and_a_line_in_the_log(caplog, monkeypatch):
-    from guerdon.adapters import verl_manager, verl_plugin
+    from guerdon.adapters.verl import manager, plugin
 
     def fail():
         raise RuntimeError("no base class")
 
-    monkeypatch.setattr(verl_manager, "manager_class", fail)
+    monkeypatch.setattr(manager, "manager_class", fail)
     with caplog.at_level(logging.ERROR, "guerdon"):
-        verl_plugin._add(object())
+        plugin._add(object())
     assert "could not be registered" in caplog.text
 
 

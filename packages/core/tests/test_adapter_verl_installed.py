@@ -60,7 +60,7 @@ def tokenizer(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster():
-    from guerdon.adapters.ray_cluster import connected
+    from guerdon.adapters.ray.cluster import connected
 
     ray = connected(2)
     yield ray
@@ -114,7 +114,7 @@ VERPO = (
 
 
 def exported(recipe, split="train", count=3, task=None):
-    from guerdon.adapters.verl_data import rows
+    from guerdon.adapters.verl.data import rows
 
     grader = Grader.of(recipe, task=task, workers=1)
     return grader, [row for row, _ in zip(rows(grader.task, split), range(count), strict=False)]
@@ -266,7 +266,7 @@ def test_a_name_that_is_wrong_stops_the_run_at_its_start(workers, tokenizer, clu
 def managing(tokenizer, **rollout):
     from omegaconf import OmegaConf
 
-    from guerdon.adapters.verl_manager import Managing
+    from guerdon.adapters.verl.manager import Managing
 
     kwargs = {"reward": ["sql/format"], "task": "sql/generated"}
     config = {

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from guerdon.adapters.siblings import Siblings, Told, sessions_of
+from guerdon.adapters.verl.siblings import Siblings, Told, sessions_of
 from guerdon.types import Score
 
 
@@ -81,7 +81,7 @@ def test_when_whoever_scores_fails_the_others_are_told_why():
 
 
 def test_when_whoever_scores_dies_the_others_do_not_wait_for_ever(monkeypatch):
-    from guerdon.adapters import siblings
+    from guerdon.adapters.verl import siblings
 
     monkeypatch.setattr(siblings, "SETTLE_S", 0.1)
 

@@ -1,4 +1,4 @@
-"""Other trainers, one module each: `guerdon.grading.Grader` in their words. Leaves that nothing of ours imports.
+"""Other trainers, a module or package each: `guerdon.grading.Grader` in their words. Nothing of ours imports them.
 
 Each imports the framework it speaks to inside its functions only: listing and importing them needs none installed.
 """

@@ -100,15 +100,15 @@ def openrlhf_rows(source: Source) -> Iterator[Record]:
 
 
 def verl_rows(source: Source) -> Iterator[Record]:
-    """The columns that verl reads; see `guerdon.adapters.verl_data`."""
-    from guerdon.adapters.verl_data import rows
+    """The columns that verl reads; see `guerdon.adapters.verl.data`."""
+    from guerdon.adapters.verl.data import rows
 
     return islice(rows(source.task, source.split), source.limit)
 
 
 def verl_file(rows: Iterable[Record], path: Path) -> None:
     """A parquet file of them."""
-    from guerdon.adapters.verl_data import write
+    from guerdon.adapters.verl.data import write
 
     write(rows, path)
 

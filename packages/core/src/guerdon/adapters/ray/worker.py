@@ -18,7 +18,7 @@ Answer = tuple[str, Any]
 
 
 class Worker:
-    """Made an actor by `guerdon.adapters.ray_pool`.
+    """Made an actor by `guerdon.adapters.ray.pool`.
 
     It scores through a `Runner`, so that time-outs and crashes of a reward mean here what they mean everywhere.
     """

@@ -1,7 +1,7 @@
 """guerdon's reward manager in verl: names are checked when the run starts, and groups are scored whole.
 
 verl shows a manager one finished rollout at a time, on whichever of its reward workers. A reward that looks at one
-rollout is scored there and then; one that compares attempts waits for the siblings (`guerdon.adapters.siblings`).
+rollout is scored there and then; one that compares attempts waits for the siblings (`guerdon.adapters.verl.siblings`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from guerdon.adapters.siblings import Told, meeting_place, sessions_of
-from guerdon.adapters.verl_options import UnscoredError, read_options
-from guerdon.adapters.verl_scoring import Scorer, row_of, scorer
+from guerdon.adapters.verl.options import UnscoredError, read_options
+from guerdon.adapters.verl.scoring import Scorer, row_of, scorer
+from guerdon.adapters.verl.siblings import Told, meeting_place, sessions_of
 from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError
 from guerdon.types import Score

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from guerdon import errors
-from guerdon.adapters.ray_cluster import connected
+from guerdon.adapters.ray.cluster import connected
 from guerdon.errors import ConfigError, RewardError, SandboxError
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.scoring.processes import Piece
@@ -66,7 +66,7 @@ class Pool:
         self, reward: Reward, workers: int, deadline_s: float, *, retries: int, most: int, stats: Counter[str]
     ) -> None:
         self._ray = connected(workers)
-        from guerdon.adapters.ray_worker import Worker
+        from guerdon.adapters.ray.worker import Worker
 
         self._reward, self._limit, self._deadline_s = reward, workers, deadline_s
         self._retries, self._most, self._stats = retries, most, stats

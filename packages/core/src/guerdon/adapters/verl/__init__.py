@@ -7,18 +7,26 @@ reward.custom_reward_function.path=pkg://guerdon.adapters.verl +reward.custom_re
 reward.reward_manager.name=guerdon +reward.reward_kwargs.recipe=sql
 ```
 
-Rows come from `guerdon.adapters.verl_data`: they name the example in `extra_info.example`. What can be set, and what
-becomes of an unscored sample, is in `guerdon.adapters.verl_options`. This module needs neither verl nor Ray.
+| module | what it is |
+|---|---|
+| `data` | a task as the data set that verl reads: rows name their example in `extra_info.example` |
+| `options` | what can be set, and what becomes of an unscored sample |
+| `scoring` | one sample: which example it is, what it earns, and how that is said in verl's words |
+| `manager` | the reward manager |
+| `siblings` | where the attempts at a prompt meet, each from another worker |
+| `plugin` | the entry point by which verl knows the manager's name |
+
+verl imports this package in each of a job's processes: it needs neither verl nor Ray, and loads its modules when asked.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from guerdon.adapters.verl_options import THEIRS, Options, read_options
-from guerdon.adapters.verl_scoring import row_of, scorer
+if TYPE_CHECKING:
+    from guerdon.adapters.verl.options import Options
 
-__all__ = ["GuerdonRewardManager", "Options", "compute_score"]  # noqa: F822 - the first is made by __getattr__
+__all__ = ["GuerdonRewardManager", "Options", "compute_score"]
 
 
 def compute_score(
@@ -41,6 +49,9 @@ def compute_score(
         ConfigError: an option is wrong, or the row does not name an example; also for a reward that compares the
             attempts at a prompt, which needs the manager.
     """
+    from guerdon.adapters.verl.options import THEIRS, read_options
+    from guerdon.adapters.verl.scoring import row_of, scorer
+
     mine = scorer(read_options({name: value for name, value in options.items() if name not in THEIRS}, "reward_kwargs"))
     mine.needs(sees="rollout")
     info = dict(extra_info or {})
@@ -50,7 +61,11 @@ def compute_score(
 
 def __getattr__(name: str) -> Any:
     if name == "GuerdonRewardManager":  # its base class is verl's: made when asked for
-        from guerdon.adapters.verl_manager import manager_class
+        from guerdon.adapters.verl.manager import manager_class
 
         return manager_class()
+    if name == "Options":
+        from guerdon.adapters.verl.options import Options
+
+        return Options
     raise AttributeError(f"module 'guerdon.adapters.verl' has no attribute {name!r}")

@@ -47,7 +47,7 @@ class _Finder(MetaPathFinder):
 
 def _add(registry: Any) -> None:
     try:
-        from guerdon.adapters.verl_manager import NAME, manager_class
+        from guerdon.adapters.verl.manager import NAME, manager_class
 
         registry.register(NAME)(manager_class())
     except Exception:  # verl must start without us; the name is then unknown, and the log says why

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from guerdon.adapters.together import Together
-from guerdon.adapters.verl_data import refuse_prefix
-from guerdon.adapters.verl_options import Options, UnscoredError
+from guerdon.adapters.verl.data import refuse_prefix
+from guerdon.adapters.verl.options import Options, UnscoredError
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader, Row, task_and_reward
 from guerdon.rewards import Context

@@ -113,7 +113,7 @@ class RayReward(Reward, runs_in="elsewhere"):
             return joined(self._held.pool.run(pieces, context), groups)
 
     def _pool(self) -> Any:
-        from guerdon.adapters.ray_pool import Pool
+        from guerdon.adapters.ray.pool import Pool
 
         return Pool(
             self.reward, self.workers, self.deadline_s, retries=self.retries, most=self.most, stats=self._held.stats
