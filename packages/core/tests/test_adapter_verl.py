@@ -1,17 +1,21 @@
 """verl's contract, by calls as verl makes them: same keys, flat numbers, and never a number for what has none."""
 
+import asyncio
 import logging
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from guerdon import Example, Message, Prompt, Reward, Score, reward
 from guerdon.adapters.verl import compute_score, scoring
 from guerdon.adapters.verl import options as verl_options
 from guerdon.adapters.verl.data import rows
+from guerdon.adapters.verl.manager import Managing
 from guerdon.adapters.verl.options import Options, UnscoredError, read_options
 from guerdon.adapters.verl.scoring import Scorer
 from guerdon.errors import ConfigError
@@ -223,6 +227,135 @@ def test_one_reward_or_several_may_be_named():
     assert read_options({"reward": ["0.5*a", "b"]}, "x").reward == ("0.5*a", "b")
     with pytest.raises(ConfigError, match="name no reward"):
         Scorer(Options())
+
+
+# -- the manager, without verl -----------------------------------------------------------------------------------------
+
+
+class Settings(dict):
+    """A configuration, as verl's is read."""
+
+    __getattr__ = dict.__getitem__
+
+    @classmethod
+    def of(cls, **fields):
+        return cls({name: cls.of(**value) if isinstance(value, dict) else value for name, value in fields.items()})
+
+
+class Letters:
+    """A tokenizer of letters; 0 ends a text, and 1 fills it up."""
+
+    eos_token_id, pad_token_id = 0, 1
+
+    def decode(self, ids, **options):
+        return "".join(map(chr, ids))
+
+
+def managing(n=2, val_n=1, trainer=None, optim=-1):
+    config = Settings.of(
+        reward={"reward_kwargs": {"recipe": "sums"}},
+        trainer={"use_v1": True} | (trainer or {}),
+        actor_rollout_ref={
+            "rollout": {"n": n, "response_length": 8, "val_kwargs": {"n": val_n}},
+            "actor": {"optim": {"total_training_steps": optim}},
+        },
+    )
+    return Managing(config, Letters())
+
+
+def rollout(text, mask=None, **fields):
+    """One finished rollout: tensors, and the row's columns."""
+    ids = [*map(ord, text), 0]
+    batch = {"responses": np.array(ids), "attention_mask": np.array([1] * (3 + len(ids)))}
+    if mask is not None:
+        batch["response_mask"] = np.array([*mask, mask[-1]])
+    return batch, {"extra_info": {"example": "five", "split": "train"}, "uid": "u", "session_id": 0} | fields
+
+
+def told(managing, *asked):
+    async def run():
+        return await asyncio.gather(*(managing.told(*each) for each in asked))
+
+    return asyncio.run(run())
+
+
+@dataclass(frozen=True)
+class Progress(Reward):
+    """How far the run is."""
+
+    def score_batch(self, groups, context):
+        value = context.step / context.total_steps if context.total_steps else -1.0
+        return [[Score(value) for _ in group.rollouts] for group in groups]
+
+    @property
+    def sees(self):
+        return "rollout"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "optim", "value"),
+    [
+        ({"total_training_steps": 12}, 99, 0.25),
+        ({"total_training_steps": None}, 6, 0.5),  # sized by epochs: what verl's trainer counted
+        ({"total_training_steps": None, "v1": {"trainer_mode": "sync", "sync": {}}}, 6, 0.5),
+        ({"v1": {"trainer_mode": "apart", "apart": {"parameter_sync_step": 4}}}, 24, 0.5),
+        ({"use_v1": False, "v1": {"trainer_mode": "apart", "apart": {"parameter_sync_step": 4}}}, 6, 0.5),
+        ({"total_training_steps": None}, -1, -1.0),  # nothing says
+    ],
+)
+def test_a_schedule_knows_the_length_of_the_run_however_it_is_sized(named, trainer, optim, value):
+    """Step 3 of 12, or of 6."""
+    named(Progress())
+    [answer] = told(managing(trainer=trainer, optim=optim), rollout("5", global_steps=3))
+    assert answer["score"] == value
+
+
+def test_rollouts_that_wait_hold_no_thread(named):
+    """A hundred, of which most wait for the first: they are awaited, and not each by a thread."""
+    before, threads = threading.active_count(), []
+
+    @reward(bounds=(0.0, 1.0))
+    def slow(rollout):
+        time.sleep(0.01)
+        threads.append(threading.active_count())
+        return float("5" in rollout.answer)
+
+    named(slow)
+    answers = told(managing(), *(rollout(str(number % 10)) for number in range(100)))
+    assert [answer["score"] for answer in answers] == [float(number % 10 == 5) for number in range(100)]
+    assert max(threads) - before < 20
+
+
+@pytest.mark.parametrize(
+    ("mask", "written"),
+    [
+        (None, "abc"),
+        ([1, 1, 1], "abc"),
+        ([1, 0, 1], [("assistant", "a"), ("tool", "b"), ("assistant", "c")]),
+        ([0, 0, 0], [("tool", "abc")]),  # nothing of it is the policy's
+    ],
+)
+def test_what_the_mask_leaves_out_is_never_the_policys(named, mask, written):
+    named(right)
+    said, stop = managing()._written(rollout("abc", mask)[0])
+    assert stop == "stop"
+    assert (said if isinstance(said, str) else [(each["role"], each["content"]) for each in said]) == written
+
+
+@pytest.mark.parametrize(("split", "attempts"), [("train", 8), ("eval", 2), ("val", 2), ("test", 2)])
+def test_a_group_is_as_large_as_its_split_says(named, split, attempts):
+    named(Shortest())
+    assert managing(8, 2)._attempts({"split": split}) == attempts
+
+
+@pytest.mark.parametrize("info", [{}, {"split": "default"}])
+def test_a_group_of_unknown_size_is_refused_at_once_and_not_waited_for(named, info):
+    """Taken for training, a validation set without the column would wait for attempts that never come."""
+    named(Shortest())
+    row = rollout("5", extra_info={"example": "five", **info})
+    with pytest.raises(ConfigError, match=r"extra_info\.split is .*8 attempts at a prompt in training and 1 in valid"):
+        told(managing(8, 1), row)
+    assert managing(8, 8)._attempts(info) == 8, "where it makes no difference nothing need be said"
 
 
 # -- the data set ------------------------------------------------------------------------------------------------------

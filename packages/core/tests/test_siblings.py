@@ -2,7 +2,7 @@
 
 import asyncio
 
-from guerdon.adapters.verl.siblings import Siblings, Told, sessions_of
+from guerdon.adapters.verl.siblings import Siblings, Told
 from guerdon.types import Score
 
 
@@ -19,7 +19,7 @@ async def attend(place, key, session, of, text):
     """A worker: whoever is given the rows scores them by their lengths."""
     told = await place.join(key, session, of, {"text": text})
     if told.kind == "score":
-        scores = sessions_of(told.rows, [Score(float(len(row["text"]))) for row in told.rows.values()])
+        scores = {session: Score(float(len(row["text"]))) for session, row in told.rows.items()}
         await place.settle(key, scores)
         return scores[session].value, len(told.rows)
     return (told.score.value if told.score else told.why), 0
@@ -92,3 +92,30 @@ def test_when_whoever_scores_dies_the_others_do_not_wait_for_ever(monkeypatch):
         return await waiting
 
     assert "did not answer within 0.3 s" in meeting(play, deadline_s=0.1).why
+
+
+def test_one_that_waits_no_more_is_not_the_one_that_is_asked_to_score():
+    """The last to come is cancelled while it waits for a third: the first then scores what is there."""
+
+    async def play(place):
+        first = asyncio.ensure_future(attend(place, "g", 0, 3, "a"))
+        await asyncio.sleep(0)
+        gone = asyncio.ensure_future(place.join("g", 1, 3, {"text": "bb"}))
+        await asyncio.sleep(0)
+        gone.cancel()
+        return await first
+
+    assert meeting(play) == (1.0, 2)
+
+
+def test_a_group_in_which_nobody_waits_is_over():
+    async def play(place):
+        gone = asyncio.ensure_future(place.join("g", 0, 2, {"text": "a"}))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.sleep(0.5)
+        return await place.join("g", 1, 2, {"text": "late"}), place._scored
+
+    late, scored = meeting(play)
+    assert "compared without it" in late.why
+    assert scored == {}

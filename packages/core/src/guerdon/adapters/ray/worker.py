@@ -32,10 +32,6 @@ class Worker:
         """What keeps it from scoring; nothing, if all is well."""
         return self._problem
 
-    def pid(self) -> int:
-        """Its process."""
-        return os.getpid()
-
     def score(self, groups: Sequence[Group], fields: tuple[int, int, int]) -> Answer:
         """Scores of the groups, in order. `fields` are the context's step, total steps and seed."""
         assert self._reward is not None, "nothing is sent to a worker that was not ready"

@@ -56,7 +56,7 @@ def compute_score(
     mine.needs(sees="rollout")
     info = dict(extra_info or {})
     row = row_of(mine.options, solution_str, info, data_source=data_source, ground_truth=ground_truth)
-    return mine.answer(mine.score([row], step=info.get("max_global_steps"))[0])
+    return mine.answer(mine.ask([row], step=info.get("max_global_steps")).result()[0])
 
 
 def __getattr__(name: str) -> Any:

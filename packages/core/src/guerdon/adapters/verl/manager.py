@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 from guerdon.adapters.verl.options import UnscoredError, read_options
 from guerdon.adapters.verl.scoring import Scorer, row_of, scorer
-from guerdon.adapters.verl.siblings import Told, meeting_place, sessions_of
+from guerdon.adapters.verl.siblings import Told, meeting_place
 from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError
 from guerdon.types import Score
 
 NAME = "guerdon"
 """`reward.reward_manager.name`."""
-_THREADS = 64
-"""Rollouts of one reward worker that wait to be scored together."""
+_SPLITS = ("train", "eval", "val", "validation", "test")
+"""What `extra_info.split` may be where a reward compares attempts: the first is for training, all others are not."""
 
 
 @cache
@@ -72,7 +71,7 @@ class Managing:
                 f"{self._scorer.grader.reward.name} compares the attempts at a prompt; verl says which belong together "
                 f"only with trainer.use_v1=True"
             )
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="guerdon-verl")
+        self._total_steps = _total_steps(config)
         self._place: Any = None
 
     async def told(self, batch: Any, fields: Mapping[str, Any]) -> dict[str, float | str]:
@@ -102,14 +101,11 @@ class Managing:
         return self._scorer.answer(score)
 
     async def _scores(self, rows: list[Any], fields: Mapping[str, Any]) -> list[Score]:
-        total = self._config.trainer.get("total_training_steps")
-        step = fields.get("global_steps")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: self._scorer.score(rows, step=step, total_steps=total))
+        asked = self._scorer.ask(rows, step=fields.get("global_steps"), total_steps=self._total_steps)
+        return await asyncio.wrap_future(asked)
 
     async def _among_siblings(self, row: Any, info: Mapping[str, Any], fields: Mapping[str, Any]) -> Score:
-        rollout = self._config.actor_rollout_ref.rollout
-        of = int(rollout.n if info.get("split", "train") == "train" else rollout.val_kwargs.n)
+        of = self._attempts(info)
         key, session = str(fields["uid"]), int(fields["session_id"])
         said: Told = await self._join(key, session, of, row)
         if said.kind == "done":
@@ -118,12 +114,31 @@ class Managing:
         if said.kind == "lost":
             raise UnscoredError(f"attempt {session} of group {key} is unscored: {said.why}")
         try:
-            scores = sessions_of(said.rows, await self._scores(list(said.rows.values()), fields))
+            found = await self._scores(list(said.rows.values()), fields)
+            scores = dict(zip(said.rows, found, strict=True))
         except BaseException as error:
             self._place.settle.remote(key, {}, f"its group could not be scored: {type(error).__name__}: {error}")
             raise
         await self._place.settle.remote(key, scores)
         return scores[session]
+
+    def _attempts(self, info: Mapping[str, Any]) -> int:
+        """How many attempts at the row's prompt there are. verl tells a reward nothing of whether it is validating.
+
+        Raises:
+            ConfigError: that depends on it, and the row does not say which split it is of.
+        """
+        rollout = self._config.actor_rollout_ref.rollout
+        training, validating = int(rollout.n), int(rollout.val_kwargs.n)
+        split = info.get("split")
+        if training != validating and split not in _SPLITS:
+            raise ConfigError(
+                f"extra_info.split is {split!r}; one of {', '.join(map(repr, _SPLITS))} is needed: there are "
+                f"{training} attempts at a prompt in training and {validating} in validation, verl does not say which "
+                f"of them this is, and {self._scorer.grader.reward.name} compares them. Write both data sets with "
+                f"`guerdon export --format verl`, or set rollout.val_kwargs.n={training}."
+            )
+        return training if split == "train" else validating
 
     async def _join(self, key: str, session: int, of: int, row: Any) -> Told:
         from ray.exceptions import RayActorError
@@ -159,7 +174,7 @@ class Managing:
             if not turns or turns[-1][0] != own:
                 turns.append((own, []))
             turns[-1][1].append(token)
-        if len(turns) <= 1:
+        if all(own for own, _ in turns):
             return self._decoded(ids, ends), stop
         said = [{"role": "assistant" if own else "tool", "content": self._decoded(part, ends)} for own, part in turns]
         return said, stop
@@ -168,6 +183,22 @@ class Managing:
         while ids and ids[-1] in ends:
             ids = ids[:-1]
         return str(self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
+def _total_steps(config: Any) -> int:
+    """How many steps the run has; 0 where nothing says.
+
+    A run that is sized by epochs is counted by verl's trainer when it has loaded the data, and before it starts its
+    reward workers; it writes that down for the learning rate's schedule, which takes `parameter_sync_step` updates to a
+    step of the trainer.
+    """
+    told = config.trainer.get("total_training_steps")
+    if told is not None:
+        return int(told)
+    counted = config.actor_rollout_ref.get("actor", {}).get("optim", {}).get("total_training_steps") or 0
+    versions = config.trainer.get("v1") or {} if config.trainer.get("use_v1", True) else {}
+    updates = (versions.get(versions.get("trainer_mode")) or {}).get("parameter_sync_step") or 1
+    return max(0, int(counted)) // int(updates)
 
 
 def _plain(given: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from functools import cache
 from typing import Any
 
@@ -92,10 +93,9 @@ class Scorer:
                 f"guerdon's manager: reward.reward_manager.name=guerdon"
             )
 
-    def score(self, rows: Sequence[Row], *, step: Any = None, total_steps: Any = None) -> list[Score]:
-        """The scores of rows that are compared with one another, or of one row."""
-        numbers = [int(number) if number is not None else 0 for number in (step, total_steps)]
-        return self._together.ask((Context(max(0, numbers[0]), max(0, numbers[1])), rows)).result()
+    def ask(self, rows: Sequence[Row], *, step: Any = None, total_steps: int = 0) -> Future[list[Score]]:
+        """The scores, some time, of rows that are compared with one another, or of one row."""
+        return self._together.ask((Context(max(0, int(step or 0)), total_steps), rows))
 
     def _grade(self, units: list[Unit]) -> list[list[Score]]:
         """Units of one step go to the grader together."""

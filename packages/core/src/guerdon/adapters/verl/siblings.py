@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,21 +73,25 @@ class Siblings:
         if group.timer is not None:
             group.timer.cancel()
         if len(group.rows) >= of:
-            self._compare(key, session)
+            self._compare(key)
         else:
-            group.timer = loop.call_later(self._wait_s, self._compare, key, session)
+            group.timer = loop.call_later(self._wait_s, self._compare, key)
         return await mine
 
-    def _compare(self, key: str, session: int) -> None:
-        """Let one attempt's worker score all that are here."""
+    def _compare(self, key: str) -> None:
+        """Let one attempt's worker score all that are here: the last to come of those that still wait."""
         group = self._scored[key] = self._groups.pop(key)
         self._over[key] = None
         while len(self._over) > _REMEMBERED:
             self._over.popitem(last=False)
-        group.waiting.pop(session).set_result(Told("score", dict(sorted(group.rows.items()))))
         limit_s = self._deadline_s * len(group.rows) + SETTLE_S
         why = f"the worker that scored its group did not answer within {limit_s:g} s"
         group.timer = asyncio.get_running_loop().call_later(limit_s, self._tell, key, {}, why)
+        waiting = [session for session, future in group.waiting.items() if not future.done()]
+        if waiting:
+            group.waiting.pop(waiting[-1]).set_result(Told("score", dict(sorted(group.rows.items()))))
+        else:  # all were cancelled: there is nobody to tell
+            self._tell(key, {}, "nobody waited any more")
 
     async def settle(self, key: str, scores: Mapping[int, Score], why: str = "") -> None:
         """Tell the others: their scores by session, or why there are none."""
@@ -111,8 +115,3 @@ def meeting_place(wait_s: float, deadline_s: float) -> Any:
 
     made = ray.remote(num_cpus=0, max_concurrency=100_000)(Siblings)
     return made.options(name=ACTOR, get_if_exists=True).remote(wait_s, deadline_s)
-
-
-def sessions_of(rows: Mapping[int, Mapping[str, Any]], scores: Sequence[Score]) -> dict[int, Score]:
-    """The scores of the rows, in their order, by session."""
-    return dict(zip(rows, scores, strict=True))
