@@ -134,11 +134,11 @@ def plain(rollout):
 
 
 def test_a_reward_that_learns_is_refused_by_name_wherever_it_stands():
-    with pytest.raises(ConfigError, match=r"keeps state \(learning\).*RayReward the parts without state"):
+    with pytest.raises(ConfigError, match=r"the reward learns \(learning\), and .*RayReward the parts that keep none"):
         RayReward(plain + Learning().named("other"))
 
 
-@pytest.mark.parametrize("option", [{"workers": 0}, {"most": 0}, {"retries": -1}, {"deadline_s": 0.0}])
+@pytest.mark.parametrize("option", [{"workers": 0}, {"rollouts_per_task": 0}, {"retries": -1}, {"deadline_s": 0.0}])
 def test_an_option_that_cannot_be_is_named(option):
     with pytest.raises(ConfigError, match=f"RayReward.{next(iter(option))} is "):
         RayReward(plain, **option)
@@ -153,7 +153,7 @@ def test_it_says_of_itself_what_the_reward_says_and_is_a_value():
     spread = RayReward(Grouped(), workers=3)
     assert (spread.name, spread.label, spread.bounds, spread.sees) == ("x/group-v1", "group", (-1.0, 2.0), "group")
     assert RayReward(plain, workers=3) == RayReward(plain, workers=3) != RayReward(plain, workers=2)
-    assert repr(RayReward(plain)).endswith("plain, workers=2, deadline_s=30.0, retries=2, most=32)")
+    assert repr(RayReward(plain)).endswith("plain, workers=2, deadline_s=30.0, retries=2, rollouts_per_task=32)")
 
 
 def test_it_is_never_sent_to_a_worker_process_of_the_runner():

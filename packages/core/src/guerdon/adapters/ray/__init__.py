@@ -26,7 +26,8 @@ from types import TracebackType
 from typing import Any
 
 from guerdon.errors import ConfigError
-from guerdon.rewards import Context, Reward, Scores, walk
+from guerdon.grading import Grader
+from guerdon.rewards import Context, Reward, Scores
 from guerdon.rewards.base import Sees
 from guerdon.scoring.runner import cut, joined
 from guerdon.types import Group
@@ -54,22 +55,19 @@ class RayReward(Reward, runs_in="elsewhere"):
     silent n times as long before it is replaced."""
     retries: int = 2
     """How often a rollout (or group) whose worker was lost is asked again before it is `infra`."""
-    most: int = 32
-    """Rollouts that are sent at once, at most; a group is not cut where the reward compares its attempts."""
+    rollouts_per_task: int = 32
+    """Rollouts that are sent to a worker at once, at most; a group is not cut where the reward compares its attempts."""
     _held: _Held = field(default_factory=_Held, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, least in (("workers", 1), ("retries", 0), ("most", 1)):
+        for name, least in (("workers", 1), ("retries", 0), ("rollouts_per_task", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"RayReward.{name} is {getattr(self, name)!r}; a number >= {least} is needed")
         if not self.deadline_s > 0.0:
             raise ConfigError(f"RayReward.deadline_s is {self.deadline_s!r}; a number of seconds > 0 is needed")
-        if keeping := [node.name for node in walk(self.reward) if node.stateful]:
-            raise ConfigError(
-                f"RayReward.reward keeps state ({', '.join(keeping)}): each worker would learn on its own, and a "
-                f"rollout's score would depend on which one it met. Score that part in the trainer's process, and give "
-                f"RayReward the parts without state: `RayReward(a) + b`."
-            )
+        Grader(self.reward).refuse_learning(
+            "Ray's workers share no state (give RayReward the parts that keep none: `RayReward(a) + b`)"
+        )
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -116,7 +114,12 @@ class RayReward(Reward, runs_in="elsewhere"):
         from guerdon.adapters.ray.pool import Pool
 
         return Pool(
-            self.reward, self.workers, self.deadline_s, retries=self.retries, most=self.most, stats=self._held.stats
+            self.reward,
+            self.workers,
+            self.deadline_s,
+            retries=self.retries,
+            rollouts_per_task=self.rollouts_per_task,
+            stats=self._held.stats,
         )
 
     @property
@@ -140,4 +143,4 @@ class RayReward(Reward, runs_in="elsewhere"):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RayReward, (self.reward, self.workers, self.deadline_s, self.retries, self.most)
+        return RayReward, (self.reward, self.workers, self.deadline_s, self.retries, self.rollouts_per_task)

@@ -63,13 +63,20 @@ class Pool:
     """Actors that start when first needed, stay, and are replaced when they are lost. Not for two threads at once."""
 
     def __init__(
-        self, reward: Reward, workers: int, deadline_s: float, *, retries: int, most: int, stats: Counter[str]
+        self,
+        reward: Reward,
+        workers: int,
+        deadline_s: float,
+        *,
+        retries: int,
+        rollouts_per_task: int,
+        stats: Counter[str],
     ) -> None:
         self._ray = connected(workers)
         from guerdon.adapters.ray.worker import Worker
 
         self._reward, self._limit, self._deadline_s = reward, workers, deadline_s
-        self._retries, self._most, self._stats = retries, most, stats
+        self._retries, self._rollouts_per_task, self._stats = retries, rollouts_per_task, stats
         self._pickled = self._ray.cloudpickle.dumps(reward)
         self._made = self._ray.remote(num_cpus=1, max_restarts=0)(Worker)
         self._workers: list[_Worker] = []
@@ -79,7 +86,7 @@ class Pool:
     def run(self, pieces: Sequence[Piece], context: Context) -> list[Scores]:
         """The scores of each piece, in order. Whatever is raised in here leaves no worker behind."""
         batch = _Batch(pieces, context, self._retries, self._stats)
-        batch.cut(self._most, self._limit * TASKS_PER_WORKER)
+        batch.cut(self._rollouts_per_task, self._limit * TASKS_PER_WORKER)
         self._failed_starts = 0
         try:
             while len(batch.found) < len(pieces):
