@@ -7,7 +7,7 @@
 | `chat()` | a `Harness` class: one model call per turn, in process, no tools, no sandbox |
 | `reward_function("sql")` | an async function for `[env.taskset.task.rewards.NAME] fn = "package.module:function"` |
 
-What has no number (abstain, invalid, infra) raises: verifiers keeps the error on the trace, and prime-rl leaves such a
+What has no number (abstain, invalid, infra) raises `guerdon.errors.UnscoredError`: verifiers keeps the error on the trace, and prime-rl leaves such a
 trace out of the update. It is never a 0.
 
 Not covered: values per turn or token (an algorithm of prime-rl places those), rewards that learn (verifiers tells a
@@ -20,6 +20,5 @@ from __future__ import annotations
 from guerdon.adapters.verifiers.episodes import environment
 from guerdon.adapters.verifiers.harnesses import chat
 from guerdon.adapters.verifiers.tasksets import reward_function, taskset
-from guerdon.adapters.verifiers.traces import UnscoredError
 
-__all__ = ["UnscoredError", "chat", "environment", "reward_function", "taskset"]
+__all__ = ["chat", "environment", "reward_function", "taskset"]

@@ -15,8 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guerdon.adapters.verifiers.tasksets import shown
-from guerdon.adapters.verifiers.traces import PLAYED, UnscoredError, chat_messages, graded, record, row_of
-from guerdon.errors import ConfigError
+from guerdon.adapters.verifiers.traces import PLAYED, chat_messages, graded, record, row_of
+from guerdon.errors import ConfigError, UnscoredError
 from guerdon.grading import completion_segments
 from guerdon.policies.chat import with_observation
 from guerdon.policies.turns import MAX_TURNS

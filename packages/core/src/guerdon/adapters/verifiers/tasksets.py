@@ -162,12 +162,7 @@ def _lazily(source: str | Path | Grader | None, options: Mapping[str, Any]) -> C
             grader = source
         else:
             grader = Grader.of(source, **options)
-        if grader.learning:
-            names = ", ".join(node.name for node in grader.learning)
-            raise ConfigError(
-                f"the reward learns ({names}), and verifiers tells a task nothing of the training: its state would "
-                f"stand still, or differ from worker to worker. Use a reward without state here."
-            )
+        grader.refuse_learning("verifiers tells a task nothing of the training")
         return grader
 
     return found

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from guerdon.errors import GuerdonError
+from guerdon.errors import UnscoredError
 from guerdon.trainer.records import part_weights, score_record
 from guerdon.types import Score
 
@@ -25,10 +25,6 @@ EVIDENCE = "guerdon"
 """The key of `trace.info` with the score, part by part."""
 PLAYED = "guerdon_turns"
 """The key of `trace.info` with what `environment()` played: `segments` as in a rollouts file, and `stop`."""
-
-
-class UnscoredError(GuerdonError):
-    """There is no number for this trace: the reward abstains, the task is broken, or our machinery failed."""
 
 
 def row_of(trace: Trace, example: str | Mapping[str, Any]) -> Row:
