@@ -16,11 +16,12 @@ from guerdon.adapters.verl import compute_score, scoring
 from guerdon.adapters.verl import options as verl_options
 from guerdon.adapters.verl.data import rows
 from guerdon.adapters.verl.manager import Managing
-from guerdon.adapters.verl.options import Options, UnscoredError, read_options
-from guerdon.adapters.verl.scoring import Scorer
-from guerdon.errors import ConfigError
+from guerdon.adapters.verl.options import Options, read_options
+from guerdon.adapters.verl.scoring import Scorer, row_of
+from guerdon.errors import ConfigError, UnscoredError
 from guerdon.grading import Grader
 from guerdon.protocols import Task
+from guerdon.rewards import Context
 
 
 class Sum(Example):
@@ -88,7 +89,7 @@ def named(monkeypatch):
     monkeypatch.setenv("GUERDON_SANDBOX_WORKERS", "1")  # which a scorer sets, for its process
 
     def use(reward, task=Sums()):
-        monkeypatch.setattr(scoring, "_grader", lambda options: Grader(reward, task, workers=1))
+        monkeypatch.setattr(scoring.Grader, "of", lambda *named, **options: Grader(reward, task, workers=1))
 
     yield use
     scoring._scorer.cache_clear()
@@ -111,16 +112,19 @@ def test_the_score_and_what_each_term_adds_with_its_weight(named):
     named(2.0 * right + 0.5 * polite)
     assert asked("5") == {
         "score": 2.0, "unscored": 0.0, "status": "ok", "why": "", "part/right": 2.0, "part/polite": 0.0,
+        "unscored/right": 0.0, "unscored/polite": 0.0,
     }  # fmt: skip
     assert asked("please")["score"] == 0.5
 
 
 def test_every_sample_has_the_same_keys_and_no_value_is_nan(named):
-    """A term that abstains adds nothing."""
+    """A term that abstains adds nothing, which is told apart from a term that is 0."""
     named(2.0 * right + 0.5 * polite)
     found = [asked(text) for text in ("5", "abstain", "please")]
     assert {tuple(answer) for answer in found} == {tuple(found[0])}
-    assert (found[1]["score"], found[1]["part/right"]) == (0.0, 0.0)
+    assert (found[1]["score"], found[1]["unscored"]) == (0.0, 0.0)
+    assert [answer["part/right"] for answer in found] == [2.0, 0.0, 0.0]
+    assert [answer["unscored/right"] for answer in found] == [0.0, 1.0, 0.0]
     assert all(value == value for answer in found for value in answer.values())
 
 
@@ -177,6 +181,30 @@ def test_without_a_task_the_columns_are_what_the_reward_sees(named):
     assert compute_score("s", "Rome", "Oslo", None, reward=["city"])["score"] == 0.0
 
 
+def test_attempts_at_a_row_of_ones_own_differ_in_what_verl_adds_and_are_scored_together(named):
+    """verl puts the agent loop's fields among the row's columns, and under the row's own id."""
+    calls = []
+
+    @dataclass(frozen=True)
+    class Counted(Reward):
+        def score_batch(self, groups, context):
+            calls.append(sum(map(len, groups)))
+            return [[Score(float(rollout.example.num_turns)) for rollout in group.rollouts] for group in groups]
+
+        @property
+        def sees(self):
+            return "rollout"
+
+    named(Counted(), None)
+    mine = scoring.scorer(Options(reward=("counted",)))
+    units = [
+        (Context(), [row_of(mine.options, "", {"id": "a", "num_turns": n}, data_source="", ground_truth="")])
+        for n in (1, 2, 1)
+    ]
+    assert [scores[0].value for scores in mine._grade(units)] == [1.0, 2.0, 1.0]
+    assert calls == [3]
+
+
 def test_a_row_that_names_no_example_is_refused_with_what_to_do(named):
     named(right)
     with pytest.raises(ConfigError, match=r"extra_info.example is None; .* `guerdon export --format verl`"):
@@ -198,7 +226,10 @@ def test_a_reward_that_compares_attempts_needs_the_manager(named):
         asked("5")
 
 
-@pytest.mark.parametrize(("cannot", "why"), [(Whole(), "looks at whole batches"), (Learning(), r"state \(learning\)")])
+@pytest.mark.parametrize(
+    ("cannot", "why"),
+    [(Whole(), "looks at whole batches"), (Learning(), r"the reward learns \(learning\), and verl's reward workers")],
+)
 def test_a_reward_that_verl_cannot_serve_is_refused(named, cannot, why):
     named(cannot)
     with pytest.raises(ConfigError, match=why):

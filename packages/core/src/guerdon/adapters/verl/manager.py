@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from guerdon.adapters.verl.options import UnscoredError, read_options
+from guerdon.adapters.verl.options import read_options
 from guerdon.adapters.verl.scoring import Scorer, row_of, scorer
 from guerdon.adapters.verl.siblings import Told, meeting_place
 from guerdon.adapters.versions import check
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, UnscoredError
 from guerdon.types import Score
 
 NAME = "guerdon"

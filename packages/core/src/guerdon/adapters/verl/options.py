@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from guerdon.errors import ConfigError, RewardError
+from guerdon.errors import ConfigError
 
 THEIRS = frozenset(
     {
@@ -26,10 +26,6 @@ OnUnscored = Literal["drop_group", "fill"]
 MultiTurn = Literal["refuse", "as_written"]
 
 
-class UnscoredError(RewardError):
-    """A sample has no number. verl's trainer (v1) then drops the prompt's whole group, and asks for another."""
-
-
 @dataclass(frozen=True)
 class Options:
     """Which reward, and what becomes of a sample that it does not score."""
@@ -42,8 +38,8 @@ class Options:
     reward: tuple[str, ...] = ()
     """Another reward, `W*NAME[k=v,...]`, or several to be summed."""
     on_unscored: OnUnscored = "drop_group"
-    """A sample that abstains or that we failed to score: raise, on which verl drops the group (the deprecated trainer
-    stops); or `fill`, with the number below."""
+    """A sample that abstains or that we failed to score: raise `guerdon.errors.UnscoredError`, on which verl's trainer
+    (v1) drops the prompt's whole group and asks for another (the deprecated trainer stops); or `fill`, with the number below."""
     fill: float | None = None
     """The number for `on_unscored=fill`; `unscored` counts how often it was used."""
     multi_turn: MultiTurn = "refuse"

@@ -12,9 +12,9 @@ from typing import Any
 
 from guerdon.adapters.together import Together
 from guerdon.adapters.verl.data import refuse_prefix
-from guerdon.adapters.verl.options import Options, UnscoredError
-from guerdon.errors import ConfigError
-from guerdon.grading import Grader, Row, task_and_reward
+from guerdon.adapters.verl.options import Options
+from guerdon.errors import ConfigError, UnscoredError
+from guerdon.grading import Grader, Row
 from guerdon.rewards import Context
 from guerdon.rewards.base import Sees
 from guerdon.sandbox.pool import WORKERS
@@ -66,12 +66,16 @@ class Scorer:
     def __init__(self, options: Options) -> None:
         os.environ.setdefault(WORKERS, str(options.workers))  # verl has many such processes to a machine
         self.options = options
-        self.grader = _grader(options)
-        if keeping := [node.name for node in self.grader.learning]:
-            raise ConfigError(
-                f"the reward keeps state ({', '.join(keeping)}); verl scores in several processes, each of which would "
-                f"hold another state, and its checkpoints have none of it. Take the part that learns out of the reward."
-            )
+        if not (options.recipe or options.reward):
+            raise ConfigError("reward_kwargs name no reward: give recipe, or task and reward, or reward alone")
+        self.grader = Grader.of(
+            options.recipe,
+            task=options.task,
+            reward=options.reward,
+            workers=options.workers,
+            deadline_s=options.deadline_s,
+        )
+        self.grader.refuse_learning("verl's reward workers share no state, and its checkpoints have none of it")
         if self.grader.task is not None:
             refuse_prefix(self.grader.task, next(iter(self.grader.task.examples("train"))))
         self.needs(sees="group")
@@ -104,18 +108,26 @@ class Scorer:
         for place, (context, _) in enumerate(units):
             steps.setdefault((context.step, context.total_steps), []).append(place)
         for (step, total_steps), places in steps.items():
-            scores = iter(self.grader.grade([row for p in places for row in units[p][1]], Context(step, total_steps)))
+            rows = [row for place in places for row in self._apart(place, units[place][1])]
+            scores = iter(self.grader.grade(rows, Context(step, total_steps)))
             for place in places:
                 found[place] = [next(scores) for _ in units[place][1]]
         return [found[place] for place in range(len(units))]
+
+    def _apart(self, place: int, unit: Sequence[Row]) -> Sequence[Row]:
+        """Rows that are scored alone, each in a group of its own: whom they came with is an accident.
+
+        Attempts at one row of the user's also differ in what verl adds to its columns.
+        """
+        return unit if self.grader.reward.sees != "rollout" else [{**row, "group": place} for row in unit]
 
     def answer(self, score: Score) -> dict[str, float | str]:
         """What verl is told: flat, never NaN, and the same keys for every sample.
 
         `score` is trained on. `unscored` is 1.0 where it is the number that `fill` names, else 0.0. `status` and `why`
         are texts, which verl writes to its dumps and leaves out of its means. `part/NAME`, for each term of the
-        reward's sums, is what the term adds: its weight times its value, and 0.0 where it abstained or stayed behind a
-        closed gate, where it adds nothing.
+        reward's sums, is what the term adds: its weight times its value. `unscored/NAME` is 1.0 where the term has no
+        value (it abstained, failed or stayed behind a closed gate) and so adds 0.0, else 0.0.
 
         Raises:
             UnscoredError: there is no number, and none was named.
@@ -123,7 +135,7 @@ class Scorer:
         if not score.scored and self.options.fill is None:
             raise UnscoredError(f"a sample is unscored ({score.status}): {score.why}")
         parts = self.grader.parts(score)
-        added = {f"part/{name}": 0.0 if math.isnan(v) else self._weights[name] * v for name, v in parts.items()}
+        absent = {name: math.isnan(value) for name, value in parts.items()}
         value = score.value if score.scored else self.options.fill
         assert value is not None
         return {
@@ -131,7 +143,8 @@ class Scorer:
             "unscored": float(not score.scored),
             "status": score.status,
             "why": score.why,
-            **added,
+            **{f"part/{name}": 0.0 if absent[name] else self._weights[name] * v for name, v in parts.items()},
+            **{f"unscored/{name}": float(gone) for name, gone in absent.items()},
         }
 
 
@@ -143,16 +156,3 @@ def scorer(options: Options) -> Scorer:
 
 _MAKING = threading.Lock()
 _scorer = cache(Scorer)
-
-
-def _grader(options: Options) -> Grader:
-    from guerdon.recipes.building import build_reward, build_task
-    from guerdon.recipes.spelling import reward_spec
-
-    limits = {"workers": options.workers, "deadline_s": options.deadline_s}
-    if options.recipe is None and options.task is None:
-        if not options.reward:
-            raise ConfigError("reward_kwargs name no reward: give recipe, or task and reward, or reward alone")
-        return Grader(build_reward(reward_spec(options.reward)), **limits)  # type: ignore[arg-type]
-    use, spec = task_and_reward(options.recipe, options.task, options.reward)
-    return Grader(build_reward(spec), build_task(use), **limits)  # type: ignore[arg-type]
