@@ -56,7 +56,7 @@ class RayReward(Reward, runs_in="elsewhere"):
     retries: int = 2
     """How often a rollout (or group) whose worker was lost is asked again before it is `infra`."""
     rollouts_per_task: int = 32
-    """Rollouts that are sent to a worker at once, at most; a group is not cut where the reward compares its attempts."""
+    """Rollouts that a worker is sent at once, at most; a group is not cut where the reward compares its attempts."""
     _held: _Held = field(default_factory=_Held, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -7,8 +7,8 @@
 | `chat()` | a `Harness` class: one model call per turn, in process, no tools, no sandbox |
 | `reward_function("sql")` | an async function for `[env.taskset.task.rewards.NAME] fn = "package.module:function"` |
 
-What has no number (abstain, invalid, infra) raises `guerdon.errors.UnscoredError`: verifiers keeps the error on the trace, and prime-rl leaves such a
-trace out of the update. It is never a 0.
+What has no number (abstain, invalid, infra) raises `guerdon.errors.UnscoredError`: verifiers keeps the error on the
+trace, and prime-rl leaves such a trace out of the update. It is never a 0.
 
 Not covered: values per turn or token (an algorithm of prime-rl places those), rewards that learn (verifiers tells a
 task nothing of the training), and a task's own metrics beside the reward. docs/adapters/verifiers.md has

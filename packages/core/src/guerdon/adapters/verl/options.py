@@ -39,7 +39,8 @@ class Options:
     """Another reward, `W*NAME[k=v,...]`, or several to be summed."""
     on_unscored: OnUnscored = "drop_group"
     """A sample that abstains or that we failed to score: raise `guerdon.errors.UnscoredError`, on which verl's trainer
-    (v1) drops the prompt's whole group and asks for another (the deprecated trainer stops); or `fill`, with the number below."""
+    (v1) drops the prompt's whole group and asks for another (the deprecated trainer stops); or `fill`, with the number
+    below."""
     fill: float | None = None
     """The number for `on_unscored=fill`; `unscored` counts how often it was used."""
     multi_turn: MultiTurn = "refuse"
