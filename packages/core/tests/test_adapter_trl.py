@@ -5,17 +5,18 @@ The real trainer is in tests/test_adapter_trl.py, which needs `trl` installed.
 
 import math
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
 
-from guerdon import Example, Message, Prompt, Reward, Score, reward
+from guerdon import Example, Message, Prompt, Reward, Rollout, Score, Segment, reward
 from guerdon.adapters.trl import reward_funcs
 from guerdon.adapters.trl.grouping import group_numbers
 from guerdon.errors import ConfigError, RewardError
 from guerdon.grading import Grader
 from guerdon.protocols import Task
+from guerdon.trainer.records import rollout_of
 
 
 class Sum(Example):
@@ -317,3 +318,17 @@ def test_it_travels_and_needs_no_hooks():
         prompts=["?"] * 3, completions=["aa", "a", "aaa"], completion_ids=[[5, 2]] * 3, example=["five"] * 3
     )
     assert values == [0.0, 0.5, 0.0]
+
+
+# -- turns -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_played_is_scored_as_it_happened():
+    """What the task showed, what was sampled, and by which policy, all survive the way through TRL."""
+    from guerdon.adapters.trl import rollouts
+
+    prompt = Prompt((Message("user", "? 7"),), observation="the board")
+    said = (Segment("policy", "5", (53,), (-0.5,)), Segment("environment", "no"), Segment("policy", "6"))
+    rollout = Rollout(Sum(id="five", total=5), said, prompt, (1, 2), "environment", policy_version=3)
+    [_, again] = [rollout_of(rollouts._record(rollout), rollout.example, Prompt(), index=place) for place in range(2)]
+    assert again == replace(rollout, index=1)

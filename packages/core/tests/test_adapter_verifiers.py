@@ -289,6 +289,7 @@ def test_a_tasks_environment_answers_until_it_is_content(package):
         ("policy", "9"), ("environment", "lower"), ("policy", "-3"), ("environment", "higher"), ("policy", "0"),
     ]  # fmt: skip
     assert rollout.stop == "environment"
+    assert rollout.prompt.messages[-1] == Message("user", "number 0\n\nGuess.")
     assert rollout.segments[-1].observation == Turn("", 1.0, terminated=True)
     assert [message["content"] for message in bodies[-1]["messages"]] == [
         "Name it.", "number 0\n\nGuess.", "9", "lower", "-3", "higher",

@@ -17,7 +17,7 @@ from guerdon.adapters.verl import options as verl_options
 from guerdon.adapters.verl.data import rows
 from guerdon.adapters.verl.manager import Managing
 from guerdon.adapters.verl.options import Options, read_options
-from guerdon.adapters.verl.scoring import Scorer, row_of
+from guerdon.adapters.verl.scoring import Scorer, sample_row
 from guerdon.errors import ConfigError, UnscoredError
 from guerdon.grading import Grader
 from guerdon.protocols import Task
@@ -198,7 +198,7 @@ def test_attempts_at_a_row_of_ones_own_differ_in_what_verl_adds_and_are_scored_t
     named(Counted(), None)
     mine = scoring.scorer(Options(reward=("counted",)))
     units = [
-        (Context(), [row_of(mine.options, "", {"id": "a", "num_turns": n}, data_source="", ground_truth="")])
+        (Context(), [sample_row(mine.options, "", {"id": "a", "num_turns": n}, data_source="", ground_truth="")])
         for n in (1, 2, 1)
     ]
     assert [scores[0].value for scores in mine._grade(units)] == [1.0, 2.0, 1.0]

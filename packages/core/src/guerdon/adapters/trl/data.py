@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader
 from guerdon.protocols import Split
+from guerdon.trainer.records import messages_of
 from guerdon.types import Example, Prompt
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def grader_of(source: Grader | Sequence[RewardFunction] | str | Path) -> Grader:
 def _prompt(task: Task, example: Example, tokenizer: Any, played: bool) -> list[dict[str, str]] | str:
     prompt = task.prompt(example)
     if played:
-        return [{"role": each.role, "content": each.content, "example": example.id} for each in prompt.messages]
+        return [{**message, "example": example.id} for message in messages_of(prompt)]
     if task.environment(example) is not None:
         raise ConfigError(
             f"{task.name} is played in turns with an environment: use dataset(..., played=True) and "
@@ -83,13 +84,13 @@ def _prompt(task: Task, example: Example, tokenizer: Any, played: bool) -> list[
             f"{task.name} forces completions to start with {prompt.forced!r}, and TRL cannot continue a message: pass "
             f"dataset(..., tokenizer=...), or dataset(..., played=True) with rollout_func."
         )
-    return [{"role": each.role, "content": each.content} for each in prompt.messages]
+    return messages_of(prompt)
 
 
 def _rendered(prompt: Prompt, tokenizer: Any) -> str:
     """The prompt as text, ready to be continued; without the start token where the tokenizer will add it again."""
-    messages = [{"role": each.role, "content": each.content} for each in prompt.messages]
-    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)) + prompt.forced
+    shown = tokenizer.apply_chat_template(messages_of(prompt), tokenize=False, add_generation_prompt=True)
+    text = str(shown) + prompt.forced
     start = tokenizer.bos_token
     if start and text.startswith(start) and tokenizer(text)["input_ids"][:2] == [tokenizer.bos_token_id] * 2:
         text = text.removeprefix(start)

@@ -22,7 +22,7 @@ from guerdon.grading import Grader
 from guerdon.policies.chat import Chat
 from guerdon.policies.turns import Conversation
 from guerdon.protocols import Generation, Sampling
-from guerdon.trainer.records import segment_record
+from guerdon.trainer.records import row_of
 from guerdon.types import Example, Rollout
 
 if TYPE_CHECKING:
@@ -147,10 +147,7 @@ def _logprobs(rollout: Rollout) -> list[float] | None:
 
 
 def _record(rollout: Rollout) -> dict[str, Any]:
-    """What the grader needs to score it as it happened."""
-    return {
-        "prompt": [{"role": message.role, "content": message.content} for message in rollout.prompt.messages],
-        "prompt_ids": list(rollout.prompt_ids),
-        "segments": [segment_record(segment) for segment in rollout.segments],
-        "stop": rollout.stop,
-    }
+    """What the grader needs to score it as it happened. Its place among the attempts is not known here."""
+    record = row_of(rollout)
+    del record["index"]
+    return record

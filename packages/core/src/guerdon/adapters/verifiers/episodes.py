@@ -15,12 +15,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guerdon.adapters.verifiers.tasksets import shown
-from guerdon.adapters.verifiers.traces import PLAYED, chat_messages, graded, record, row_of
+from guerdon.adapters.verifiers.traces import PLAYED, chat_messages, grade_in_thread, record, trace_row
 from guerdon.errors import ConfigError, UnscoredError
 from guerdon.grading import completion_segments
 from guerdon.policies.chat import with_observation
 from guerdon.policies.turns import MAX_TURNS
-from guerdon.trainer.records import segment_record
+from guerdon.trainer.records import messages_of, segment_record
 from guerdon.types import Segment, StopReason
 
 if TYPE_CHECKING:
@@ -111,13 +111,17 @@ async def play(task: vf.Task, agent: vf.Agent) -> None:
         else:
             stop = "length" if talk.trace.is_truncated else "stop"
         # Scoring happens as the interaction closes, and reads this; so does a replay of stored traces.
-        talk.trace.info[PLAYED] = {"segments": [segment_record(each) for each in segments], "stop": stop}
+        talk.trace.info[PLAYED] = {
+            "prompt": messages_of(prompt),
+            "segments": [segment_record(each) for each in segments],
+            "stop": stop,
+        }
 
 
 async def compare(grader: Grader, example: str, traces: list[Any]) -> None:
     """Score an episode's attempts as one group. One without a number fails alone; its siblings keep theirs."""
     played = [trace for trace in traces if trace.ok]
-    scores = await graded(grader, [row_of(trace, example) for trace in played])
+    scores = await grade_in_thread(grader, [trace_row(trace, example) for trace in played])
     for trace, score in zip(played, scores, strict=True):
         try:
             trace.record_reward("guerdon", record(trace, grader, score))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from guerdon.adapters import versions
 from guerdon.adapters.together import Together
-from guerdon.adapters.verifiers.traces import PLAYED, graded, record, row_of
+from guerdon.adapters.verifiers.traces import PLAYED, grade_in_thread, record, trace_row
 from guerdon.errors import ConfigError
 from guerdon.protocols import Split
 from guerdon.types import Prompt
@@ -218,7 +218,7 @@ class _Alone:
                     f"{grader.task.name} answers the policy turn by turn, and this trace was played without it: export "
                     f"guerdon.adapters.verifiers.environment() beside the taskset"
                 )
-        score = await asyncio.wrap_future(together.ask(row_of(trace, example)))
+        score = await asyncio.wrap_future(together.ask(trace_row(trace, example)))
         return record(trace, grader, score)
 
 
@@ -227,6 +227,6 @@ async def _reference_is_right(grader: Grader, name: str) -> bool | None:
     text = _task(grader).reference(grader.example(name))
     if text is None or grader.reward.sees != "rollout":
         return None
-    [score] = await graded(grader, [{"example": name, "completion": text}])
+    [score] = await grade_in_thread(grader, [{"example": name, "completion": text}])
     top = grader.reward.bounds[1]
     return score.status == "ok" and (score.value >= top - 1e-9 or top == float("inf"))

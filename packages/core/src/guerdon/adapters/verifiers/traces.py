@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 EVIDENCE = "guerdon"
 """The key of `trace.info` with the score, part by part."""
 PLAYED = "guerdon_turns"
-"""The key of `trace.info` with what `environment()` played: `segments` as in a rollouts file, and `stop`."""
+"""The key of `trace.info` with what `environment()` played, in the words of a rollouts file: `prompt` with
+what the environment said first, `segments` and `stop`."""
 
 
-def row_of(trace: Trace, example: str | Mapping[str, Any]) -> Row:
+def trace_row(trace: Trace, example: str | Mapping[str, Any]) -> Row:
     """The row that says what happened in a trace.
 
     Args:
@@ -88,6 +89,6 @@ def record(trace: Trace, grader: Grader, score: Score) -> float:
     return score.value
 
 
-async def graded(grader: Grader, rows: Sequence[Row]) -> list[Score]:
+async def grade_in_thread(grader: Grader, rows: Sequence[Row]) -> list[Score]:
     """`Grader.grade` in a thread. Rewards have deadlines of their own, so a thread that nobody awaits any more ends."""
     return await asyncio.to_thread(grader.grade, rows)

@@ -50,12 +50,12 @@ def compute_score(
             attempts at a prompt, which needs the manager.
     """
     from guerdon.adapters.verl.options import THEIRS, read_options
-    from guerdon.adapters.verl.scoring import row_of, scorer
+    from guerdon.adapters.verl.scoring import sample_row, scorer
 
     mine = scorer(read_options({name: value for name, value in options.items() if name not in THEIRS}, "reward_kwargs"))
     mine.needs(sees="rollout")
     info = dict(extra_info or {})
-    row = row_of(mine.options, solution_str, info, data_source=data_source, ground_truth=ground_truth)
+    row = sample_row(mine.options, solution_str, info, data_source=data_source, ground_truth=ground_truth)
     return mine.answer(mine.ask([row], step=info.get("max_global_steps")).result()[0])
 
 

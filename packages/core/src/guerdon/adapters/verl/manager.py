@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from guerdon.adapters.verl.options import read_options
-from guerdon.adapters.verl.scoring import Scorer, row_of, scorer
+from guerdon.adapters.verl.scoring import Scorer, sample_row, scorer
 from guerdon.adapters.verl.siblings import Told, meeting_place
 from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError, UnscoredError
@@ -93,7 +93,7 @@ class Managing:
         source = str(fields.get("data_source", ""))
         if options.recipe is None and options.task is None:
             turned = info  # all that is in it is the example's, and siblings' are equal
-        row = row_of(options, completion, turned, data_source=source, ground_truth=truth, stop=stop)
+        row = sample_row(options, completion, turned, data_source=source, ground_truth=truth, stop=stop)
         if not self._compares:
             [score] = await self._scores([row], fields)
         else:

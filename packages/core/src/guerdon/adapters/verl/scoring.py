@@ -27,7 +27,7 @@ Unit = tuple[Context, Sequence[Row]]
 """What is scored at once: one row, or those of a group."""
 
 
-def row_of(
+def sample_row(
     options: Options, completion: Any, info: Mapping[str, Any], *, data_source: str, ground_truth: Any, **fields: Any
 ) -> dict[str, Any]:
     """A row for the grader.
