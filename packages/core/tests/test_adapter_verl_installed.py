@@ -114,10 +114,10 @@ VERPO = (
 
 
 def exported(recipe, split="train", count=3, task=None):
-    from guerdon.adapters.verl.data import rows
+    from guerdon.adapters.exporting import Source, verl_rows
 
     grader = Grader.of(recipe, task=task, workers=1)
-    return grader, [row for row, _ in zip(rows(grader.task, split), range(count), strict=False)]
+    return grader, list(verl_rows(Source(grader.task, split, grader.task.name, count)))
 
 
 # -- names and configuration -------------------------------------------------------------------------------------------

@@ -203,10 +203,22 @@ def test_a_split_without_examples_is_no_empty_file():
     assert "test/sums[count=0] has no train examples" in run("export", "test/sums[count=0]", code=2)
 
 
-def test_a_prompt_that_is_no_text_is_not_exported():
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_prompt_that_is_no_text_is_not_exported_for_anybody(form):
     class Silent(Sums):
         def prompt(self, example):
             return Prompt(observation=object())
 
     with pytest.raises(ConfigError, match="'train-0' of test/silent has a prompt that is no messages"):
-        export(Source(Silent(), "train", "test/silent"), None)
+        list(FORMATS[form].rows(Source(Silent(), "train", "test/silent")))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_whoever_reads_the_file_is_warned_once_that_it_has_no_environment(form):
+    class Turns(Sums):
+        def environment(self, example):
+            return object()
+
+    with pytest.warns(RuntimeWarning, match="plays the first turn alone") as said:
+        assert len(list(FORMATS[form].rows(Source(Turns(), "train", "test/turns", limit=2)))) == 2
+    assert len(said) == 1

@@ -14,13 +14,14 @@ A format is an entry of `FORMATS`. Every row of a format has the same fields. Th
 | `reference` | a completion that earns the top, the forced prefix included; null where none is known |
 | `task` | the task, as `Grader.of(task=...)` and `--task` read it |
 
-Not covered: what an environment says (a task in turns is more than its prompts; the adapters play those), and prompts
-that are no messages.
+Not covered: what an environment says (a task in turns is more than its prompts; the adapters play those), of which is
+warned, and prompts that are no messages, which are refused.
 """
 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,10 +29,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from guerdon.adapters.verl.data import refuse_prefix, write
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.progress import progress
 from guerdon.protocols import Split, Task
 from guerdon.runs.durable import encode, replacing_file
+from guerdon.trainer.records import messages_of
 from guerdon.types import Example, Prompt
 
 Record = Mapping[str, Any]
@@ -53,13 +56,25 @@ class Source:
         return len(examples) if self.limit is None else min(self.limit, len(examples))
 
     def prompts(self) -> Iterator[tuple[Example, Prompt]]:
-        """The examples, each with its prompt.
+        """The examples, each with its prompt: what every format is made of.
 
         Raises:
             ConfigError: a prompt is no chat messages.
+
+        Warns:
+            RuntimeWarning: once, where an example has an environment.
         """
+        warned = False
         for example in islice(self.task.examples(self.split), self.limit):
             prompt = self.task.prompt(example)
+            if not warned and self.task.environment(example) is not None:
+                warned = True
+                warnings.warn(
+                    f"{self.name} has an environment, and a file of prompts has none of what it says: who reads the "
+                    f"file plays the first turn alone",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             if not prompt.messages:
                 raise ConfigError(
                     f"example {example.id!r} of {self.name} has a prompt that is no messages; only those are exported"
@@ -81,7 +96,7 @@ def plain_rows(source: Source) -> Iterator[Record]:
     for example, prompt in source.prompts():
         yield {
             "example": example.id,
-            "prompt": messages(prompt),
+            "prompt": messages_of(prompt),
             "forced": prompt.forced,
             "reference": source.task.reference(example),
             "task": source.name,
@@ -89,41 +104,51 @@ def plain_rows(source: Source) -> Iterator[Record]:
 
 
 def openrlhf_rows(source: Source) -> Iterator[Record]:
-    """OpenRLHF's two columns, for `--data.apply_chat_template`; see `guerdon.adapters.openrlhf.dataset_rows`.
+    """OpenRLHF's two columns, for `--data.apply_chat_template`. (As texts: `guerdon.adapters.openrlhf.dataset_rows`.)
 
     Raises:
         ConfigError: the task begins the completion itself, which messages cannot hold.
     """
-    from guerdon.adapters.openrlhf import dataset_rows
-
-    return islice(dataset_rows(source.task, source.split), source.limit)
+    for example, prompt in source.prompts():
+        if prompt.forced:
+            raise ConfigError(
+                f"{source.name} begins the completion with {prompt.forced!r}, which messages cannot hold: write texts, "
+                f"with guerdon.adapters.openrlhf.dataset_rows(task, render=...)"
+            )
+        yield {"prompt": messages_of(prompt), "label": example.id}
 
 
 def verl_rows(source: Source) -> Iterator[Record]:
-    """The columns that verl reads; see `guerdon.adapters.verl.data`."""
-    from guerdon.adapters.verl.data import rows
+    """Verl's columns.
 
-    return islice(rows(source.task, source.split), source.limit)
+    | column | what it is |
+    |---|---|
+    | `data_source` | the task's name |
+    | `prompt` | chat messages |
+    | `ability` | the task's domain |
+    | `reward_model` | `style`: "rule"; `ground_truth`: the task's reference answer, or "" where it has none |
+    | `extra_info` | `index` in the split, `split`, and `example`: the id by which the reward finds the example |
 
-
-def verl_file(rows: Iterable[Record], path: Path) -> None:
-    """A parquet file of them."""
-    from guerdon.adapters.verl.data import write
-
-    write(rows, path)
+    Raises:
+        ConfigError: the task begins the completion itself, which verl's agent loops do not do.
+    """
+    for index, (example, prompt) in enumerate(source.prompts()):
+        refuse_prefix(source.task, example, prompt)
+        yield {
+            "data_source": source.task.name,
+            "prompt": messages_of(prompt),
+            "ability": source.task.name.partition("/")[0],
+            "reward_model": {"style": "rule", "ground_truth": source.task.reference(example) or ""},
+            "extra_info": {"index": index, "split": source.split, "example": example.id},
+        }
 
 
 FORMATS: dict[str, Format] = {
     "jsonl": Format(plain_rows),
     "openrlhf": Format(openrlhf_rows),
-    "verl": Format(verl_rows, verl_file),
+    "verl": Format(verl_rows, write),
 }
 """By name. One that needs a library imports it inside its functions."""
-
-
-def messages(prompt: Prompt) -> list[dict[str, str]]:
-    """A prompt's messages in plain data."""
-    return [{"role": message.role, "content": message.content} for message in prompt.messages]
 
 
 def export(source: Source, out: Path | None, format_: str = "jsonl") -> int:

@@ -9,7 +9,7 @@ reward.reward_manager.name=guerdon +reward.reward_kwargs.recipe=sql
 
 | module | what it is |
 |---|---|
-| `data` | a task as the data set that verl reads: rows name their example in `extra_info.example` |
+| `data` | the data set as a file that verl reads (`guerdon.adapters.exporting.verl_rows` are its rows) |
 | `options` | what can be set, and what becomes of an unscored sample |
 | `scoring` | one sample: which example it is, what it earns, and how that is said in verl's words |
 | `manager` | the reward manager |

@@ -1,77 +1,33 @@
-"""A task's examples as the data set that verl reads: rows, and a parquet file of them.
+"""What of verl's data set is verl's: that the policy begins its answer, and a parquet file of the rows.
 
-| column | what it is |
-|---|---|
-| `data_source` | the task's name |
-| `prompt` | chat messages |
-| `ability` | the task's domain |
-| `reward_model` | `style`: "rule"; `ground_truth`: the task's reference answer, or "" where it has none |
-| `extra_info` | `index` in the split, `split`, and `example`: the id by which the reward finds the example |
-
-`guerdon export --format verl` writes the file.
+The rows are `guerdon.adapters.exporting.verl_rows`; `guerdon export --format verl` writes the file.
 """
 
 from __future__ import annotations
 
 import itertools
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from guerdon.errors import ConfigError
-from guerdon.protocols import Split, Task
-from guerdon.types import Example
+from guerdon.protocols import Task
+from guerdon.types import Example, Prompt
 
 ROWS_AT_ONCE = 1000
 
 
-def rows(task: Task, split: Split = "train") -> Iterator[dict[str, Any]]:
-    """One row per example, in the task's order.
-
-    Raises:
-        ConfigError: a prompt is none of chat messages, or ends in words that are put into the policy's mouth, which
-            verl's agent loops do not do; the message names the example.
-    """
-    warned = False
-    for index, example in enumerate(task.examples(split)):
-        if not warned and task.environment(example) is not None:
-            warned = True
-            warnings.warn(
-                f"{task.name} has an environment, which verl does not know: its agent loops play the first turn alone",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        yield {
-            "data_source": task.name,
-            "prompt": _messages(task, example),
-            "ability": task.name.partition("/")[0],
-            "reward_model": {"style": "rule", "ground_truth": task.reference(example) or ""},
-            "extra_info": {"index": index, "split": split, "example": example.id},
-        }
-
-
-def _messages(task: Task, example: Example) -> list[dict[str, str]]:
-    prompt = task.prompt(example)
-    if not prompt.messages:
-        raise ConfigError(
-            f"the prompt of example {example.id!r} of {task.name} has no chat messages, and verl reads no other"
-        )
-    refuse_prefix(task, example)
-    return [{"role": message.role, "content": message.content} for message in prompt.messages]
-
-
-def refuse_prefix(task: Task, example: Example) -> None:
+def refuse_prefix(task: Task, example: Example, prompt: Prompt) -> None:
     """See that the policy writes all of its answer, as in verl it does.
 
     Raises:
         ConfigError: the task puts the beginning into its mouth.
     """
-    if forced := task.prompt(example).forced:
+    if prompt.forced:
         raise ConfigError(
-            f"the answer to example {example.id!r} of {task.name} begins with {forced!r}, put there by the task; verl "
-            f"lets the policy begin. Name the task without its prefix, for the data and for the reward, as in "
-            f"task='code/generated[prefill=false]'."
+            f"the answer to example {example.id!r} of {task.name} begins with {prompt.forced!r}, put there by the "
+            f"task; verl lets the policy begin. Name the task without its prefix, for the data and for the reward, as "
+            f"in task='code/generated[prefill=false]'."
         )
 
 
@@ -79,7 +35,7 @@ def write(written: Iterable[Mapping[str, Any]], path: Path) -> None:
     """Write rows as parquet.
 
     Raises:
-        ConfigError: pyarrow is not installed, or as `rows`.
+        ConfigError: pyarrow is not installed, or what the rows raise.
     """
     try:
         import pyarrow

@@ -77,7 +77,8 @@ class Scorer:
         )
         self.grader.refuse_learning("verl's reward workers share no state, and its checkpoints have none of it")
         if self.grader.task is not None:
-            refuse_prefix(self.grader.task, next(iter(self.grader.task.examples("train"))))
+            first = next(iter(self.grader.task.examples("train")))
+            refuse_prefix(self.grader.task, first, self.grader.task.prompt(first))
         self.needs(sees="group")
         self._weights = part_weights(self.grader.reward)
         self._together: Together[Unit, list[Score]] = Together(self._grade)
