@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from guerdon import Example, Message, Prompt, Reward, Score, reward
+from guerdon.adapters import versions
 from guerdon.adapters.exporting import Source, verl_rows
 from guerdon.adapters.verl import compute_score, scoring
-from guerdon.adapters.verl import options as verl_options
 from guerdon.adapters.verl.manager import Managing
 from guerdon.adapters.verl.options import Options, read_options
 from guerdon.adapters.verl.scoring import Scorer, sample_row
@@ -173,6 +173,13 @@ def test_a_misspelt_option_is_found(named):
     named(right)
     with pytest.raises(ConfigError, match=r"'reward_kwargs.on_unscord' is unknown; did you mean 'on_unscored'\?"):
         asked("5", on_unscord="fill")
+
+
+def test_the_function_too_says_when_verl_is_another_release(named, monkeypatch):
+    named(right)
+    monkeypatch.setattr(versions, "version", lambda name: "0.10.0")
+    with pytest.warns(RuntimeWarning, match=r"verl 0\.10\.0 is installed"):
+        assert asked("5")["score"] == 1.0
 
 
 def test_without_a_task_the_columns_are_what_the_reward_sees(named):
@@ -455,7 +462,3 @@ def test_a_manager_that_cannot_be_made_leaves_verl_alone_and_a_line_in_the_log(c
     with caplog.at_level(logging.ERROR, "guerdon"):
         plugin._add(object())
     assert "could not be registered" in caplog.text
-
-
-def test_the_names_that_verl_adds_are_not_ours():
-    assert not verl_options.THEIRS & set(Options.__dataclass_fields__)

@@ -1,11 +1,18 @@
 """A framework's release outside the tested range is said aloud; one inside it is not."""
 
+import re
+import sys
+import tomllib
 import warnings
 from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from guerdon.adapters import versions
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -40,3 +47,35 @@ def test_nothing_is_said_of_what_is_not_installed(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         versions.check("verifiers", "0.4", "0.5")
+
+
+# -- the one table -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", versions.TESTED)
+def test_a_range_is_of_one_release_at_least(name):
+    low, high = map(versions._numbers, versions.TESTED[name])
+    assert low < high
+
+
+@pytest.mark.parametrize("name", [name for name in versions.TESTED if name != "openrlhf"])
+def test_an_extra_begins_with_what_was_tested_and_the_pin_and_the_pages_are_within(name):
+    """OpenRLHF has no extra: it cannot be installed without a GPU."""
+    low, high = versions.TESTED[name]
+    extras = tomllib.loads((ROOT / "packages/core/pyproject.toml").read_text())["project"]["optional-dependencies"]
+    [wanted] = [each for each in extras[name] if re.match(rf"{name}\b", each)]
+    assert re.search(r">=([\d.]+)", wanted)[1] == low
+    pins = re.findall(rf"^{name}==([\d.]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    for pin in pins:
+        assert versions._numbers(low) <= versions._numbers(pin) < versions._numbers(high)
+    for page in ("docs/adapters.md", f"docs/adapters/{name}.md"):
+        assert re.search(rf"\b{name} {re.escape(low)}", (ROOT / page).read_text(), re.IGNORECASE), page
+
+
+def test_ray_is_looked_at_in_a_cluster_of_somebody_elses_too(installed, monkeypatch):
+    from guerdon.adapters.ray.cluster import connected
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
+    installed("2.41.0")
+    with pytest.warns(RuntimeWarning, match=r"ray 2\.41\.0 is installed.*2\.60 <= ray < 2\.61"):
+        connected(1)

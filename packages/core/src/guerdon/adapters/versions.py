@@ -6,18 +6,30 @@ import re
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 
+TESTED = {
+    "openrlhf": ("0.11", "0.12"),  # its contract, with fakes of the same names
+    "ray": ("2.60", "2.61"),
+    "trl": ("1.16", "1.17"),
+    "verifiers": ("0.4", "0.5"),
+    "verl": ("0.9.1", "0.10"),
+}
+"""By distribution: the oldest release that was tested, and the first one that was not. The one place for both: the
+extras of `guerdon` begin where these ranges do, and end only where a release is known not to work."""
 
-def check(distribution: str, low: str, high: str) -> None:
+
+def check(distribution: str, low: str = "", high: str = "") -> None:
     """Warn where the installed release is not in `low <= version < high`; silent where none is installed.
 
     Args:
         distribution: its name on the package index.
-        low: the oldest release that was tested, `"0.4"`.
+        low: the oldest release that was tested, `"0.4"`; if absent, both are those of `TESTED`.
         high: the first one that was not.
 
     Warns:
         RuntimeWarning: the installed release is outside; the message names it and the tested range.
     """
+    if not low:
+        low, high = TESTED[distribution]
     try:
         found = version(distribution)
     except PackageNotFoundError:  # importing it will say so, better than we could

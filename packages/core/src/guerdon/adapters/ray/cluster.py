@@ -36,8 +36,8 @@ def connected(workers: int) -> Any:
         import ray
     except ImportError as error:
         raise ConfigError(f"workers of Ray need Ray ({error}): pip install 'guerdon[ray]'") from error
+    check("ray")
     if not ray.is_initialized():
-        check("ray", "2.60", "2.61")
         if address:
             ray.init(address=address)
         else:

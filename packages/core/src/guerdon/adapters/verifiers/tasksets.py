@@ -50,7 +50,7 @@ def taskset(
     """
     import verifiers.v1 as vf
 
-    versions.check("verifiers", "0.4", "0.5")
+    versions.check("verifiers")
     found = _lazily(source, options)
     alone = _Alone(found)
     begun_with = split
@@ -115,7 +115,7 @@ def reward_function(
             looks at. If absent: the row's `id` where the grader has a task, else all of the row's fields.
         options: as for `Grader.of`.
     """
-    versions.check("verifiers", "0.4", "0.5")
+    versions.check("verifiers")
     found = _lazily(source, options)
     alone = _Alone(found)
 

@@ -14,7 +14,6 @@ from typing import Any
 from guerdon.adapters.verl.options import read_options
 from guerdon.adapters.verl.scoring import Scorer, sample_row, scorer
 from guerdon.adapters.verl.siblings import Told, meeting_place
-from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError, UnscoredError
 from guerdon.types import Score
 
@@ -28,8 +27,6 @@ _SPLITS = ("train", "eval", "val", "validation", "test")
 def manager_class() -> type[Any]:
     """The class, a subclass of verl's `RewardManagerBase`."""
     from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
-
-    check("verl", "0.9.1", "0.10")
 
     class GuerdonRewardManager(RewardManagerBase):  # type: ignore[misc, unused-ignore]
         """Scores by a recipe, or a task and a reward, named in `reward.reward_kwargs`."""

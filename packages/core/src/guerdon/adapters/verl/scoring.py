@@ -13,6 +13,7 @@ from typing import Any
 from guerdon.adapters.together import Together
 from guerdon.adapters.verl.data import refuse_prefix
 from guerdon.adapters.verl.options import Options
+from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError, UnscoredError
 from guerdon.grading import Grader, Row
 from guerdon.rewards import Context
@@ -65,6 +66,7 @@ class Scorer:
 
     def __init__(self, options: Options) -> None:
         os.environ.setdefault(WORKERS, str(options.workers))  # verl has many such processes to a machine
+        check("verl")
         self.options = options
         if not (options.recipe or options.reward):
             raise ConfigError("reward_kwargs name no reward: give recipe, or task and reward, or reward alone")
