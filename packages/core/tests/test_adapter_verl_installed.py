@@ -161,6 +161,24 @@ def test_the_documented_path_leads_to_the_manager_without_the_plugin():
     assert resolve_reward_manager_cls(configuration(*settings)).__name__ == "GuerdonRewardManager"
 
 
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        (("trainer.total_training_steps=12",), 12),
+        ((), 24),
+        (("trainer.v1.trainer_mode=separate_async",), 6),  # whose default is 4 updates to a step
+        (("trainer.v1.trainer_mode=separate_async", "trainer.use_v1=False"), 24),
+    ],
+)
+def test_the_length_of_the_run_is_found_where_verls_trainer_writes_it_down(settings, steps):
+    from guerdon.adapters.verl.manager import _total_steps
+
+    config = configuration(*settings)
+    config.actor_rollout_ref.actor.optim.total_training_steps = 24  # as PPOTrainer._init_dataloader does
+    assert _total_steps(config) == steps
+    assert _total_steps(configuration()) == 0
+
+
 # -- the data set ------------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +276,37 @@ def test_a_name_that_is_wrong_stops_the_run_at_its_start(workers, tokenizer, clu
     _, [row, *_] = exported("sql")
     with pytest.raises(Exception, match="Did you mean 'sql'"):
         cluster.get(manager.reward_loop_workers[0].compute_score.remote(sample(tokenizer[0], "no", row)), timeout=300)
+
+
+@pytest.mark.parametrize("manager", ["naive", "dapo", "gdpo"])
+def test_what_verls_managers_call_a_function_with_is_what_ours_takes(tokenizer, manager):
+    """With a reward model's server, so that all that verl ever adds is there: more would be taken for an option."""
+    import inspect
+
+    from verl.experimental.reward_loop.reward_manager import get_reward_manager_cls
+
+    from guerdon.adapters.verl import compute_score
+    from guerdon.adapters.verl.options import THEIRS, Options
+
+    called = []
+
+    def recording(**given):
+        called.append(given)
+        return {"score": 1.0}
+
+    row = {"data_source": "s", "reward_model": {"ground_truth": "5"}, "extra_info": {}}
+    made = get_reward_manager_cls(manager)(configuration(), tokenizer[0], recording, "127.0.0.1:1", tokenizer[0])
+
+    async def run():
+        made.loop = asyncio.get_running_loop()
+        return await made.run_single(sample(tokenizer[0], "5", row))
+
+    assert asyncio.run(run())["reward_score"] == 1.0
+    ours = {name for name, of in inspect.signature(compute_score).parameters.items() if of.kind is not of.VAR_KEYWORD}
+    [given] = called
+    assert given.keys() - ours == THEIRS
+    assert ours <= given.keys()
+    assert not THEIRS & set(Options.__dataclass_fields__)
 
 
 # -- what the manager makes of a response ------------------------------------------------------------------------------

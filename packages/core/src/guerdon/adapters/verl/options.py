@@ -11,16 +11,8 @@ from typing import Any, Literal, get_args
 
 from guerdon.errors import ConfigError
 
-THEIRS = frozenset(
-    {
-        "reward_router_address",
-        "reward_model_tokenizer",
-        "sandbox_fusion_url",
-        "concurrent_semaphore",
-        "memory_limit_mb",
-    }
-)
-"""Arguments that verl itself adds to a custom function's call."""
+THEIRS = frozenset({"reward_router_address", "reward_model_tokenizer"})
+"""Arguments that verl itself adds to a custom function's call, where a reward model's server is up."""
 
 OnUnscored = Literal["drop_group", "fill"]
 MultiTurn = Literal["refuse", "as_written"]
