@@ -119,6 +119,10 @@ def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Any]], as_json: bool) 
 
     for row, score in shown:
         explain(row, score, weights)
+    if reward.sees != "rollout" and len({(row["example"], row.get("group")) for row, _ in shown}) == len(shown):
+        click.echo(
+            f"{reward.name} compares attempts at one example; here each is alone, which is not what training sees"
+        )
     values = [score.value for _, score in shown if score.scored]
     if len(shown) > 1:
         mean = f"{sum(values) / len(values):.6g}" if values else "none"
