@@ -26,7 +26,7 @@ from functools import cached_property
 from pathlib import Path
 from reprlib import Repr
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from pydantic import ConfigDict, ValidationError
 
@@ -108,11 +108,10 @@ class Grader:
     _examples: dict[str, Example] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.reward, Reward):
-            what = (
-                "decorate a function of one rollout with @guerdon.reward" if callable(self.reward) else "see Grader.of"
-            )
-            raise ConfigError(f"a grader's reward is {_short(self.reward)}, which is no Reward: {what}")
+        given = cast(object, self.reward)
+        if not isinstance(given, Reward):
+            what = "decorate a function of one rollout with @guerdon.reward" if callable(given) else "see Grader.of"
+            raise ConfigError(f"a grader's reward is {_short(given)}, which is no Reward: {what}")
         if isinstance(self.task, str):
             raise ConfigError(f"a grader's task is the name {self.task!r}; Grader.of(task=...) takes names")
         self.runner = Runner(self.workers, self.deadline_s, on_error=self.on_error)
