@@ -417,7 +417,7 @@ try:
     failed = "no"
 except Exception as error:
     failed = f"{type(error).__name__}: {error}"
-told = {"seen": counting.grader.state_dict()["rewards"][0]["seen"], "failed": failed,
+told = {"seen": counting.grader.state_dict()["rewards"][0]["state"]["seen"], "failed": failed,
         "reward": trainer.state.log_history[0]["reward"]}
 open(f"{folder}/rank{trainer.accelerator.process_index}.json", "w").write(json.dumps(told))
 torch.distributed.barrier()  # gloo may abort a process whose peer left first

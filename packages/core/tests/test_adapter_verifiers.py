@@ -240,6 +240,17 @@ def test_the_text_is_scored_as_it_was_written(package):
     assert seen == ['<think>hm</think> 0\n\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>']
 
 
+def test_a_task_that_nobody_touched_is_worth_what_an_empty_text_is(package):
+    """As `vf-validate` asks; "" is as short as can be."""
+    module = package(T=taskset(Grader(short, Numbers())), E=environment(), H=chat())
+    [task] = vf.load_taskset(vf.taskset_config_type("a-taskset")(id="a-taskset")).take(1)
+    [episode], _ = play(load(), lambda said: "0")
+    trace = trace_of(episode)
+    untouched = type(trace)(**{name: getattr(trace, name) for name in ("task", "agent") if hasattr(trace, name)})
+    asyncio.run(module.T.task_type()(task.data).score(untouched))
+    assert untouched.reward == 1.0
+
+
 def test_a_completion_that_its_budget_cut_is_known_to_be(package):
     cut = reward(lambda rollout: float(rollout.truncated))
     [episode], _ = played(package, Grader(cut, Numbers()), lambda said: {"content": "1", "finish_reason": "length"})

@@ -370,7 +370,7 @@ def test_rollouts_that_wait_hold_no_thread(named):
         (None, "abc"),
         ([1, 1, 1], "abc"),
         ([1, 0, 1], [("assistant", "a"), ("tool", "b"), ("assistant", "c")]),
-        ([0, 0, 0], [("tool", "abc")]),  # nothing of it is the policy's
+        ([0, 0, 0], [("tool", "abc"), ("assistant", "")]),  # nothing of it is the policy's
     ],
 )
 def test_what_the_mask_leaves_out_is_never_the_policys(named, mask, written):
@@ -378,6 +378,11 @@ def test_what_the_mask_leaves_out_is_never_the_policys(named, mask, written):
     said, stop = managing()._written(rollout("abc", mask)[0])
     assert stop == "stop"
     assert (said if isinstance(said, str) else [(each["role"], each["content"]) for each in said]) == written
+
+
+def test_what_the_environment_alone_said_earns_nothing(named):
+    named(right)
+    assert [answer["score"] for answer in told(managing(), rollout("5", [1]), rollout("5", [0]))] == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(("split", "attempts"), [("train", 8), ("eval", 2), ("val", 2), ("test", 2)])

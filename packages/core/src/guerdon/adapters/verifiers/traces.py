@@ -42,11 +42,14 @@ def trace_row(trace: Trace, example: str | Mapping[str, Any]) -> Row:
     return {"example": example, "completion": completion(trace), "stop": stop}
 
 
-def completion(trace: Trace) -> list[dict[str, Any]]:
-    """What followed the prompt on the trace's last branch, from the first message that the policy sampled."""
+def completion(trace: Trace) -> list[dict[str, Any]] | str:
+    """What followed the prompt on the trace's last branch, from the first message that the policy sampled.
+
+    Nothing, as a text, where it sampled none: so verifiers asks what a task is worth that nobody touched.
+    """
     nodes = trace.branches[-1].nodes if trace.branches else []
     first = next((place for place, node in enumerate(nodes) if node.sampled), len(nodes))
-    return chat_messages(node.message for node in nodes[first:])
+    return chat_messages(node.message for node in nodes[first:]) or ""
 
 
 def chat_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:

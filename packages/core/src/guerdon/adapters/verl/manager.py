@@ -174,6 +174,8 @@ class Managing:
         if all(own for own, _ in turns):
             return self._decoded(ids, ends), stop
         said = [{"role": "assistant" if own else "tool", "content": self._decoded(part, ends)} for own, part in turns]
+        if not any(own for own, _ in turns):
+            said.append({"role": "assistant", "content": ""})  # it wrote nothing, which is scored as such
         return said, stop
 
     def _decoded(self, ids: list[int], ends: set[int]) -> str:
