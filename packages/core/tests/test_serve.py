@@ -344,7 +344,7 @@ def test_a_process_that_dies_is_replaced_and_its_batch_tried_again(tight, tmp_pa
     status, body = tight.score(completion)
     assert (status, body["scores"][0]["value"]) == (200, float(len(completion)))
     status, body = tight.score("die")
-    assert (status, "died over this batch (exit status 3)" in body["error"]) == (500, True)
+    assert (status, "died over this batch (exit status 3)" in body["error"]) == (502, True)
     assert tight.score("a")[0] == 200
     assert tight.metric('lanes_lost_total{how="died"}') == 3
 

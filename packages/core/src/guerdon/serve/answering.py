@@ -103,7 +103,9 @@ def _explained(error: Exception) -> tuple[int, str]:
         return 422, why
     if isinstance(error, SandboxError):
         return 503, why
-    return 500, why if isinstance(error, GuerdonError) else f"{type(error).__name__}: {why}"
+    if isinstance(error, GuerdonError):  # a reward's bug, a broken task
+        return 500, why
+    return 502, f"a bug of the server: {type(error).__name__}: {why}"
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

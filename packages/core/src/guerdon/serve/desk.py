@@ -231,7 +231,7 @@ class Desk:
             job.put(_failed(503, str(error)))
         except Exception as error:  # the boundary: the thread must live, and the client be told
             logging.getLogger(__name__).exception("a batch was lost to a bug of the server")
-            job.put(_failed(500, f"a bug of the server: {type(error).__name__}: {error}"))
+            job.put(_failed(502, f"a bug of the server: {type(error).__name__}: {error}"))
             lane.kill()
         self._typical_s += 0.2 * (time.monotonic() - started - self._typical_s)
 
@@ -260,7 +260,7 @@ class Desk:
                 job.put(_failed(503, _ENDED, line=given))
                 return None
             lane.start()
-            failure = _failed(500, f"the scoring process died over this batch ({error})", line=given)
+            failure = _failed(502, f"the scoring process died over this batch ({error})", line=given)
             if not given:
                 return failure
             job.put(failure)

@@ -95,6 +95,7 @@ _REFUSALS = {
     422: "rows that cannot be scored; the message has the row and the field",
     429: "no room; Retry-After says when to ask again",
     500: "a bug in a reward; the message has the sample",
+    502: "the scoring process died over this batch, twice; or a bug of the server",
     503: "the server is ending, or the batch waited too long; ask again",
     504: "scoring took too long",
 }
