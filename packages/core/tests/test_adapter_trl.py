@@ -254,9 +254,9 @@ def test_a_reward_learns_in_training_and_not_in_evaluation():
     functions = reward_funcs(Counting(), Sums())
     keeper = SimpleNamespace(keeps=functions)
     Trainer(functions, training=False, callbacks=[keeper]).score(["a", "b"], example=["five", "five"])
-    assert functions[0].grader.state_dict() == {"rewards": [{"seen": 0}]}
+    assert functions[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 0}}]}
     Trainer(functions, callbacks=[keeper]).score(["a", "b"], example=["five", "five"])
-    assert functions[0].grader.state_dict() == {"rewards": [{"seen": 2}]}
+    assert functions[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 2}}]}
 
 
 def test_a_reward_that_learns_is_refused_where_no_checkpoint_keeps_its_state():
@@ -278,14 +278,22 @@ def test_the_state_is_in_the_checkpoint_and_comes_back(tmp_path):
     before, after = reward_funcs(Counting([4]), Sums()), reward_funcs(Counting(), Sums())
     RewardState(before).on_save(args, state, None)
     RewardState(after).on_train_begin(args, state, None)
-    assert after[0].grader.state_dict() == {"rewards": [{"seen": 4}]}
+    assert after[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 4}}]}
 
     elsewhere = SimpleNamespace(output_dir=str(tmp_path / "elsewhere"))
     with pytest.raises(RunError, match="resume_from=FOLDER"):
         RewardState(after).on_train_begin(elsewhere, state, None)
     moved = reward_funcs(Counting(), Sums())
     RewardState(moved, resume_from=tmp_path / "checkpoint-3").on_train_begin(elsewhere, state, None)
-    assert moved[0].grader.state_dict() == {"rewards": [{"seen": 4}]}
+    assert moved[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 4}}]}
+
+
+def test_only_process_0_reads_the_state_since_its_machine_alone_may_have_the_file(tmp_path):
+    pytest.importorskip("transformers", reason="the callback is transformers'")
+    from guerdon.adapters.trl import RewardState
+
+    other = SimpleNamespace(global_step=3, is_world_process_zero=False)
+    RewardState(reward_funcs(Counting(), Sums())).on_train_begin(SimpleNamespace(output_dir=str(tmp_path)), other, None)
 
 
 def test_a_fresh_run_begins_with_what_the_reward_is(tmp_path):
@@ -296,7 +304,7 @@ def test_a_fresh_run_begins_with_what_the_reward_is(tmp_path):
     RewardState(functions).on_train_begin(
         SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=0), None
     )
-    assert functions[0].grader.state_dict() == {"rewards": [{"seen": 4}]}
+    assert functions[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 4}}]}
 
 
 # -- the async trainer ------------------------------------------------------------------------------------------------

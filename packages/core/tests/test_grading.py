@@ -144,6 +144,11 @@ def test_a_forced_prefix_stands_before_chat_messages_once(text):
         ({"example": "five", "completion": ["a"]}, "'completion' is ['a']"),
         ({"example": "five", "completion": "", "stop": "bored"}, "'stop' is 'bored'"),
         ({"example": {"id": "x", "totl": 1}, "completion": ""}, "no Sum of task test/sums-v1"),
+        ({"example": "five", "completion": "", "group": 0.5}, "'group' is 0.5"),
+        ({"example": "five", "completion": "", "index": "first"}, "'index' is 'first'"),
+        ({"example": "five", "segments": [{"author": "policy", "text": 5}]}, "a segment is {'author': 'policy'"),
+        ({"example": "five", "segments": [{"author": "me", "text": ""}]}, "an 'author' of 'policy', "),
+        ({"example": "five", "completion": "", "prompt": [{"role": "user", "content": 5}]}, "a message is {"),
     ],
 )
 def test_a_row_that_is_none_is_named(row, said):
@@ -157,14 +162,74 @@ def test_a_reward_that_learns_sees_what_it_is_to_learn_from_and_keeps_it():
     rows = [{"example": "five", "completion": "5"}] * 3
     with Grader(Counting(), Sums()) as grader:
         grader.grade(rows)
-        assert grader.state_dict() == {"rewards": [{"seen": 0}]}
+        assert grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 0}}]}
         grader.grade(rows, learn=True)
         state = grader.state_dict()
     with Grader(Counting(), Sums()) as other:
         other.load_state_dict(state)
         assert other.grade(rows[:1])[0].value == 3.0
-        with pytest.raises(ConfigError, match="of 0 rewards"):
+        with pytest.raises(ConfigError, match=r"that of no reward; what learns here is .'counting'"):
             other.load_state_dict({"rewards": []})
+        with pytest.raises(ConfigError, match=r"that of .'another'"):
+            other.load_state_dict({"rewards": [{"name": "another", "state": {"seen": 1}}]})
+
+
+def test_who_cannot_keep_what_a_reward_learns_may_refuse_it():
+    Grader(right, Sums()).refuse_learning("nobody asks")
+    with pytest.raises(ConfigError, match=r"learns \(counting\), and workers share nothing:"):
+        Grader(0.5 * right + Counting(), Sums()).refuse_learning("workers share nothing")
+
+
+def test_groups_are_told_apart_by_what_they_are_and_not_by_how_they_look():
+    rows = [{"example": "five", "completion": text, "group": group} for text, group in (("aaa", 1), ("a", "1"))]
+    seen = []
+
+    @dataclass(frozen=True)
+    class Keys(Reward):
+        def score_group(self, group):
+            seen.append(group.key)
+            return [Score(0.0) for _ in group.rollouts]
+
+    values(Keys(), rows)
+    assert seen == ["five#1", "five#'1'"]
+
+
+def test_two_examples_of_one_id_are_no_group():
+    rows = [{"example": {"id": "x", "total": total}, "completion": "5"} for total in (5, 6)]
+    with pytest.raises(ConfigError, match="two different examples have the id 'x'"):
+        values(right, rows)
+
+
+def test_an_id_that_both_splits_have_cannot_be_meant():
+    class Twice(Sums):
+        def examples(self, split):
+            return [Sum(id="five", total=5 if split == "train" else 6)]
+
+    with pytest.raises(ConfigError, match="two different examples of test/sums-v1 have the id 'five'"):
+        values(right, [{"example": "five", "completion": "5"}], Twice())
+
+
+def test_an_id_that_is_a_number_stays_the_rows_own():
+    own = reward(lambda rollout: float(rollout.example.id == "17"))
+    assert values(own, [{"example": {"id": 17, "city": "Oslo"}, "completion": ""}], task=None) == [1.0]
+
+
+def test_a_reward_alone_can_be_named(monkeypatch):
+    from guerdon.recipes import building
+
+    monkeypatch.setattr(building, "build_reward", lambda spec: right if spec.use == "test/right" else None)
+    grader = Grader.of(reward="test/right")
+    assert grader.reward is right
+    assert grader.task is None
+
+
+def test_what_is_shown_of_a_broken_row_is_short():
+    with pytest.raises(ConfigError) as caught:
+        values(right, [{"example": "five", "completion": {"x": "y" * 10**6}}])
+    assert len(str(caught.value)) < 400
+    with pytest.raises(UnknownName) as caught:
+        values(right, [{"example": "f" * 10**6, "completion": ""}])
+    assert len(str(caught.value)) < 400
 
 
 def test_parts_have_the_same_names_for_every_row():

@@ -138,6 +138,23 @@ def test_a_folder_is_abandoned_when_nobody_claims_it(tmp_path):
     assert {path.name for path in leftovers.abandoned(tmp_path, "mine-")} == {"mine-1", "mine-2"}
 
 
+def test_a_fresh_folder_that_is_swept_before_it_is_claimed_is_made_anew(tmp_path):
+    tries = []
+
+    def make():
+        folder = tmp_path / f"mine-{len(tries)}"
+        folder.mkdir()
+        tries.append(folder)
+        if len(tries) < 3:  # another process was quicker
+            folder.rmdir()
+        return folder
+
+    folder, claim = leftovers.made(make)
+    assert folder == tries[2]
+    assert list(leftovers.abandoned(tmp_path, "mine-")) == []
+    os.close(claim)
+
+
 def test_what_a_killed_owner_left_is_taken_away_by_the_next(tmp_path):
     code = """
         import os, signal

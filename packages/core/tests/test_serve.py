@@ -206,7 +206,7 @@ ROW = {"example": "train-0", "completion": "a"}
             422,
             "--inline",
         ),
-        ({"reward": "alone", "rows": [{**ROW, "group": [1]}]}, 422, "cannot be read"),
+        ({"reward": "alone", "rows": [{**ROW, "group": [1]}]}, 422, "'group' is [1]"),
         ({"reward": "alone", "rows": [{**ROW, "segments": [1]}]}, 422, "cannot be read"),
         (
             {"reward": "alone", "rows": [{**ROW, "segments": [{"author": "policy", "text": "", "turn": {"x": 1}}]}]},

@@ -12,6 +12,7 @@ GuerdonError
 ├── JudgeError       a judge's backend failed for good
 ├── ServerError      a reward server cannot be reached, or failed for good
 ├── PluginError      a distribution's plugin is broken or two of them claim one name
+├── UnscoredError    a completion has no number, and whoever asked can be told only by an error
 └── RunError         a run folder cannot be written, read or resumed
 ```
 
@@ -81,6 +82,10 @@ class ServerError(GuerdonError):
 
 class PluginError(GuerdonError):
     """A distribution's plugin is broken, or two of them claim one name."""
+
+
+class UnscoredError(GuerdonError):
+    """A completion has no number (abstain, invalid, infra), and whoever asked for one can be told only by an error."""
 
 
 class RunError(GuerdonError):

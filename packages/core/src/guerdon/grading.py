@@ -7,7 +7,7 @@ trainers. They all say the same thing, a *row*:
 |---|---|
 | `example` | an example's id in the task, or its fields as an object; without a task, what a reward may look at |
 | `completion` | what the policy wrote: a text, or chat messages in which the assistant's are the policy's |
-| `group` | optional: which attempts at one example are compared with one another (if absent, all of them) |
+| `group` | optional, a text or a whole number: which attempts at one example are compared (if absent, all) |
 | `stop` | optional: `length` where a budget cut it |
 
 and any field of a run's rollouts file (`segments`, `prompt`, `token_ids` ...), which then count.
@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
+from reprlib import Repr
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -33,7 +34,7 @@ from guerdon.protocols import Split
 from guerdon.rewards import Context, Reward, walk
 from guerdon.scoring import Runner
 from guerdon.trainer.records import part_weights, rollout_of
-from guerdon.types import Example, Group, Prompt, Rollout, Score, Segment, StopReason
+from guerdon.types import Author, Example, Group, Prompt, Role, Rollout, Score, Segment, StopReason
 
 if TYPE_CHECKING:
     from guerdon.protocols import Task
@@ -41,8 +42,13 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 _STOPS = get_args(StopReason)
+_AUTHORS, _ROLES = get_args(Author), get_args(Role)
 _LISTS, _OBJECTS = (list, Sequence), (dict, Mapping)
 """The built-in types first: to ask an abstract one is the dearest step of a row."""
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+_short = _SHORT.repr
+"""What was found in a row, shown in an error: a row may hold megabytes."""
 
 
 class Columns(Example):
@@ -52,9 +58,9 @@ class Columns(Example):
 
     @classmethod
     def of(cls, columns: Mapping[str, Any]) -> Columns:
-        """The row, under its own `id`, or one that is made from all its columns."""
-        if isinstance(columns.get("id"), str):
-            return cls(**columns)
+        """The row, under its own `id` (a whole number as text), or one that is made from all its columns."""
+        if isinstance(columns.get("id"), str | int):
+            return cls(**{**columns, "id": str(columns["id"])})
         text = json.dumps(columns, sort_keys=True, default=repr)
         return cls(**{**columns, "id": hashlib.blake2b(text.encode(), digest_size=8).hexdigest()})
 
@@ -101,16 +107,21 @@ class Grader:
 
         Args:
             source: a recipe (built in, or a file) or a run folder, which has both task and reward.
-            task: another task, as `NAME` or `NAME[k=v,...]`.
+            task: another task, as `NAME` or `NAME[k=v,...]`. With neither source nor task, rows bring all that the
+                reward looks at.
             reward: another reward, as `NAME`, `W*NAME[k=v,...]`, or several of these to be summed.
             options: the grader's own fields.
 
         Raises:
-            ConfigError: a name or an option is wrong, or one of task and reward is named nowhere.
+            ConfigError: a name or an option is wrong, or no reward is named.
         """
         from guerdon.recipes.building import build_reward, build_task
+        from guerdon.recipes.spelling import reward_spec
 
-        use, spec = task_and_reward(source, task, [reward] if isinstance(reward, str) else reward)
+        rewards = [reward] if isinstance(reward, str) else reward
+        if source is None and task is None and rewards:
+            return cls(build_reward(reward_spec(rewards)), **options)
+        use, spec = task_and_reward(source, task, rewards)
         return cls(build_reward(spec), build_task(use), **options)
 
     def grade(self, rows: Sequence[Row], context: Context | None = None, *, learn: bool = False) -> list[Score]:
@@ -166,8 +177,10 @@ class Grader:
         for number, row in enumerate(rows):
             try:
                 example = self._example(row)
-                key = example.id, row.get("group")
+                key = example.id, _group(row)
                 attempts = members.setdefault(key, [])
+                if attempts and attempts[0].example is not example and attempts[0].example != example:
+                    raise ConfigError(f"two different examples have the id {_short(example.id)}, and one group")
                 found.append((key, len(attempts)))
                 if id(example) not in prompts:
                     prompts[id(example)] = self.task.prompt(example) if self.task else Prompt()
@@ -182,7 +195,8 @@ class Grader:
                 raise wrong from error
         order = {key: place for place, key in enumerate(members)}
         groups = [
-            Group.of(attempts, id_ if group is None else f"{id_}#{group}") for (id_, group), attempts in members.items()
+            Group.of(attempts, id_ if group is None else f"{id_}#{group!r}")
+            for (id_, group), attempts in members.items()
         ]
         return groups, [(order[key], place) for key, place in found]
 
@@ -192,7 +206,7 @@ class Grader:
             return self.example(named)
         if not isinstance(named, Mapping):
             raise ConfigError(
-                f"the field 'example' is {named!r}; an example's id, or its fields as an object, is needed"
+                f"the field 'example' is {_short(named)}; an example's id, or its fields as an object, is needed"
             )
         if self.task is None:
             return Columns.of(named)
@@ -207,20 +221,27 @@ class Grader:
 
         Raises:
             UnknownName: there is none; the message has the nearest id.
+            ConfigError: the task has two that differ under one id.
         """
         if self.task is None:
             return Columns(id=id_)
         known = self._known()
         if id_ not in known:
-            raise UnknownName(f"example of {self.task.name}", id_, known)
+            raise UnknownName(f"example of {self.task.name}", id_ if len(id_) <= 100 else f"{id_[:97]}...", known)
         return known[id_]
 
     def _known(self) -> dict[str, Example]:
         with self._lock:
             if not self._examples and self.task is not None:
+                found: dict[str, Example] = {}
                 for split in get_args(Split):
                     for example in self.task.examples(split):
-                        self._examples.setdefault(example.id, example)
+                        if found.setdefault(example.id, example) != example:
+                            raise ConfigError(
+                                f"two different examples of {self.task.name} have the id {example.id!r}: which of them "
+                                f"a row means cannot be told"
+                            )
+                self._examples.update(found)
         return self._examples
 
     # -- state of rewards that learn -----------------------------------------------------------------------------------
@@ -230,9 +251,24 @@ class Grader:
         """The reward's nodes that keep state."""
         return [node for node in walk(self.reward) if node.stateful]
 
+    def refuse_learning(self, where: str) -> None:
+        """For those who cannot keep what a reward learns.
+
+        Args:
+            where: why not, in words: "verl's workers do not share state".
+
+        Raises:
+            ConfigError: the reward learns; the message names the parts that do.
+        """
+        if names := ", ".join(node.name for node in self.learning):
+            raise ConfigError(
+                f"the reward learns ({names}), and {where}: what it learns would stand still, or differ from worker to "
+                f"worker. Use a reward that keeps no state here."
+            )
+
     def state_dict(self) -> dict[str, Any]:
         """What a trainer's checkpoint must hold."""
-        return {"rewards": [node.state_dict() for node in self.learning]}
+        return {"rewards": [{"name": node.name, "state": node.state_dict()} for node in self.learning]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up where `state_dict` left off.
@@ -241,10 +277,11 @@ class Grader:
             ConfigError: it was another reward's.
         """
         nodes, kept = self.learning, state["rewards"]
-        if len(nodes) != len(kept):
-            raise ConfigError(f"the state is that of {len(kept)} rewards that learn; this one has {len(nodes)}")
-        for node, values in zip(nodes, kept, strict=True):
-            node.load_state_dict(values)
+        names, others = [node.name for node in nodes], [each["name"] for each in kept]
+        if names != others:
+            raise ConfigError(f"the state is that of {others or 'no reward'}; what learns here is {names or 'none'}")
+        for node, each in zip(nodes, kept, strict=True):
+            node.load_state_dict(each["state"])
 
     # -- what is logged ------------------------------------------------------------------------------------------------
 
@@ -310,9 +347,37 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
 
 def _rollout(row: Row, example: Example, prompt: Prompt, index: int) -> Rollout:
     if (stop := row.get("stop", "stop")) not in _STOPS:
-        raise ConfigError(f"the field 'stop' is {stop!r}; accepted are {', '.join(map(repr, _STOPS))}")
+        raise ConfigError(f"the field 'stop' is {_short(stop)}; accepted are {', '.join(map(repr, _STOPS))}")
+    if row.keys() & _RECORDED:
+        _check_recorded(row)
     told = None if row.get("segments") else completion_segments(row.get("completion"), prompt.forced)
     return rollout_of(row, example, prompt, index=index, segments=told)
+
+
+_RECORDED = frozenset({"segments", "prompt", "index", "policy_version"})
+
+
+def _check_recorded(row: Row) -> None:
+    """See that the fields of a rollouts file are what `rollout_of` takes them for, or a reward would trip over them."""
+    for name in ("index", "policy_version"):
+        if not isinstance(row.get(name, 0), int):
+            raise ConfigError(f"the field {name!r} is {_short(row[name])}; a whole number is needed")
+    for segment in row.get("segments") or ():
+        if segment.get("author") not in _AUTHORS or not isinstance(segment.get("text"), str):
+            accepted = ", ".join(map(repr, _AUTHORS))
+            raise ConfigError(f"a segment is {_short(segment)}; it has an 'author' of {accepted} and a 'text'")
+    said = row.get("prompt")
+    for message in said if isinstance(said, list) else ():
+        if message.get("role") not in _ROLES or not isinstance(message.get("content"), str):
+            accepted = ", ".join(map(repr, _ROLES))
+            raise ConfigError(f"a message is {_short(message)}; it has a 'role' of {accepted} and a text as 'content'")
+
+
+def _group(row: Row) -> str | int | None:
+    group = row.get("group")
+    if group is not None and not isinstance(group, str | int):
+        raise ConfigError(f"the field 'group' is {_short(group)}; a text or a whole number is needed")
+    return group
 
 
 def _runs(lengths: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
@@ -341,7 +406,7 @@ def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...
         if forced and said and said[0].author == "policy":
             said[0] = replace(said[0], text=said[0].text.removeprefix(forced))
         return (*start, *said)
-    raise ConfigError(f"the field 'completion' is {completion!r}; a text or a list of chat messages is needed")
+    raise ConfigError(f"the field 'completion' is {_short(completion)}; a text or a list of chat messages is needed")
 
 
 def _segment(message: Mapping[str, Any]) -> Segment:

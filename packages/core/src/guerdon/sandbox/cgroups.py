@@ -16,6 +16,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,9 +48,8 @@ class Mount(NamedTuple):
 class Cgroup:
     """The groups of one server: one folder in version 2, one per controller in version 1."""
 
-    def __init__(self, folders: list[Path]) -> None:
-        self._folders = folders
-        self._claims = [leftovers.claim(folder) for folder in folders]
+    def __init__(self, folders: list[Path], claims: list[int]) -> None:
+        self._folders, self._claims = folders, claims
         self._limited = (0, 0)
 
     def take(self, pid: int) -> None:
@@ -70,6 +70,7 @@ class Cgroup:
         wanted = memory_bytes + OWN_BYTES, processes + OWN_PROCESSES
         if wanted == self._limited:
             return
+        self._limited = wanted  # first: what is refused would be refused again for each answer
         for folder in self._folders:
             for names, value in zip((_MEMORY, _PROCESSES), wanted, strict=True):
                 for name in names:
@@ -77,7 +78,6 @@ class Cgroup:
                         (folder / name).write_text(str(value))
             with contextlib.suppress(OSError):  # where there is no swap there is no such file
                 (folder / "memory.swap.max").write_text("0")
-        self._limited = wanted
 
     def remove(self) -> None:
         """End what is still in there, and take the groups away."""
@@ -108,24 +108,30 @@ def make() -> Cgroup:
     own, mounts = _own(Path("/proc/self/cgroup").read_text()), list(_mounts(Path("/proc/self/mountinfo").read_text()))
     why = "no group of ours has the controllers memory and pids handed down to it"
     for places in candidates(own, mounts):
-        made: list[Path] = []
+        folders: list[Path] = []
+        claims: list[int] = []
         try:
             for place in places:
                 for left in leftovers.abandoned(place, _PREFIX):
                     with contextlib.suppress(OSError):
                         left.rmdir()
-                made.append(place / f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}")
-                made[-1].mkdir()
-            files = {entry.name for folder in made for entry in folder.iterdir()}
+                folder, claim = leftovers.made(partial(_fresh, place))
+                folders.append(folder)
+                claims.append(claim)
+            files = {entry.name for folder in folders for entry in folder.iterdir()}
             if files.isdisjoint(_MEMORY) or files.isdisjoint(_PROCESSES):
                 raise OSError(f"{places[0]} does not hand down memory and pids")
-            return Cgroup(made)
+            return Cgroup(folders, claims)
         except OSError as error:
             why = str(error)
-            for folder in made:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            Cgroup(folders, claims).remove()
     raise OSError(why)
+
+
+def _fresh(place: Path) -> Path:
+    folder = place / f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
+    folder.mkdir()
+    return folder
 
 
 def candidates(own: Mapping[str, str], mounts: list[Mount]) -> Iterator[list[Path]]:

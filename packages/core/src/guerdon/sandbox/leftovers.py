@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,6 +24,28 @@ def claim(folder: Path) -> int:
     descriptor = os.open(folder, _OPEN)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
+
+
+def made(make: Callable[[], Path]) -> tuple[Path, int]:
+    """A fresh folder, and our claim on it.
+
+    Until it is claimed a fresh folder looks abandoned; one that another process took away meanwhile is made anew.
+
+    Args:
+        make: makes a folder under a name that is new each time.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    while True:
+        folder = make()
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = claim(folder)
+            try:
+                if os.stat(folder).st_ino == os.fstat(descriptor).st_ino:
+                    return folder, descriptor
+            except FileNotFoundError:
+                os.close(descriptor)
 
 
 def abandoned(place: Path, prefix: str) -> Iterator[Path]:

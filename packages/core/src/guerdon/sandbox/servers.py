@@ -57,8 +57,8 @@ class Server:
     def __init__(self, without: tuple[str, ...], core: int | None) -> None:
         self.core = core
         _remove_abandoned()
-        self.folder = tempfile.mkdtemp(prefix=_PREFIX)
-        self._claim = leftovers.claim(Path(self.folder))
+        folder, self._claim = leftovers.made(lambda: Path(tempfile.mkdtemp(prefix=_PREFIX)))
+        self.folder = str(folder)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - read after the end
         root = str(Path(__file__).resolve().parents[2])
         self.process = subprocess.Popen(

@@ -94,7 +94,7 @@ def rollout_records(
                     "round": rounds[number] if rounds else 0,
                     "key": group.key,
                     "index": rollout.index,
-                    "prompt": _messages(rollout.prompt),
+                    "prompt": messages_of(rollout.prompt),
                     "completion": rollout.completion,
                     "reference": (references or {}).get(rollout.example.id),
                     "stop": rollout.stop,
@@ -114,7 +114,7 @@ def row_of(rollout: Rollout) -> Record:
     return {
         "example": rollout.example.id,
         "index": rollout.index,
-        "prompt": _messages(rollout.prompt),
+        "prompt": messages_of(rollout.prompt),
         "completion": rollout.completion,
         "stop": rollout.stop,
         "policy_version": rollout.policy_version,
@@ -124,7 +124,8 @@ def row_of(rollout: Rollout) -> Record:
     }
 
 
-def _messages(prompt: Prompt) -> list[Record]:
+def messages_of(prompt: Prompt) -> list[dict[str, str]]:
+    """A prompt's messages in plain data."""
     return [{"role": message.role, "content": message.content} for message in prompt.messages]
 
 

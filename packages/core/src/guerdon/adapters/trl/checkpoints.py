@@ -45,12 +45,12 @@ class RewardState(TrainerCallback):  # type: ignore[misc]  # transformers' wheel
             path.with_suffix(".part").replace(path)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Read it back where training goes on from a checkpoint.
+        """Read it back where training goes on from a checkpoint; on process 0, whose machine has the file.
 
         Raises:
             RunError: the checkpoint holds no state, or another reward's.
         """
-        if not self._learns or not state.global_step:
+        if not self._learns or not state.global_step or not state.is_world_process_zero:
             return
         path = Path(self.resume_from or _folder(args, state)) / FILE
         try:
