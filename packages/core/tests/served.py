@@ -63,7 +63,8 @@ class Obedient(Reward, name="t/obedient-v1", bounds=(0.0, 1000.0)):
         elif word in ("abstain", "invalid", "infra"):
             return Score.unscored(f"{word}, as told", status=word)
         dense = {"turns": Stream("turn", (0.1, float("nan")))}
-        return Score(float(len(rollout.completion)), why="as long", dense=dense)
+        why = "x" * int(rest) if word == "tell" else "as long"
+        return Score(float(len(rollout.completion)), why=why, dense=dense)
 
 @dataclass(frozen=True)
 class Shortest(Reward, name="t/shortest-v1", bounds=(0.0, 1.0)):
