@@ -188,9 +188,11 @@ def check_rows(rows: Sequence[Any], grader: Grader, settings: Settings) -> None:
 def _context(request: Mapping[str, Any]) -> Context:
     values = {name: request.get(name, 0) for name in ("step", "total_steps", "seed")}
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-            shown = "a number of more than 63 bits" if isinstance(value, int) and value >= 2**63 else f"{value!r:.80}"
-            raise RefusedError(422, f"the field {name!r} is {shown}; a whole number from 0 on is needed")
+        least = -(2**63) if name == "seed" else 0
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**64:
+            long = isinstance(value, int) and value.bit_length() > 64
+            found = f"a number of {value.bit_length():,} bits" if long else f"{value!r:.80}"
+            raise RefusedError(422, f"the field {name!r} is {found}; a whole number from {least} to 2^64 - 1 is needed")
     return Context(**values)
 
 

@@ -31,9 +31,14 @@ SCORE_REQUEST: Schema = {
     "properties": {
         "reward": {"type": "string", "description": "One of GET /v1/rewards; may be absent where there is one alone."},
         "rows": {"type": "array", "items": ROW, "description": "Whole groups: siblings are compared within a request."},
-        "step": {"type": "integer", "minimum": 0, "default": 0, "description": "How far the run is, for rewards with schedules."},
+        "step": {
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
+            "description": "How far the run is, for rewards with schedules.",
+        },
         "total_steps": {"type": "integer", "minimum": 0, "default": 0},
-        "seed": {"type": "integer", "minimum": 0, "default": 0},
+        "seed": {"type": "integer", "default": 0},
     },
 }
 SCORE: Schema = {
