@@ -1,5 +1,6 @@
 """The reward server, from outside: what it answers, and what it refuses and why."""
 
+import asyncio
 import base64
 import contextlib
 import http.client
@@ -21,7 +22,12 @@ pytest.importorskip("fastapi", reason="the server needs guerdon[serve]")
 
 from guerdon.errors import ConfigError, RewardError, ServerError
 from guerdon.rewards import Context
+from guerdon.serve.answering import Part
 from guerdon.serve.client import Client
+from guerdon.serve.desk import Desk, Job
+from guerdon.serve.lane import LaneDiedError
+from guerdon.serve.metrics import Metrics
+from guerdon.serve.settings import Settings
 
 _spec = importlib.util.spec_from_file_location("served", Path(__file__).with_name("served.py"))
 served = importlib.util.module_from_spec(_spec)
@@ -553,44 +559,34 @@ def test_a_request_that_needs_too_much_memory_is_refused(tmp_path):
         server.end()
 
 
-def test_a_stream_that_loses_its_lane_says_so_at_once_and_in_a_line(tmp_path, monkeypatch):
-    """Before the lane is started again, which takes as long as its rewards take to load."""
-    import asyncio
-
-    from guerdon.serve import desk as desks
-    from guerdon.serve.answering import Part
-    from guerdon.serve.metrics import Metrics
-    from guerdon.serve.settings import Settings
-
+def test_a_stream_that_loses_its_lane_says_so_at_once_and_in_a_line(monkeypatch):
+    """Before the lane is started again, which takes as long as its rewards take to load, or fails."""
     events = []
 
     class Lost:
         pid = 1
 
         def ask(self, *_):
-            yield Part(200, b"{}\n", False)
+            yield Part(200, b"{}\n", last=False)
             self.pid = None
-            raise desks.LaneDiedError("exit status 3")
+            raise LaneDiedError("exit status 3")
 
         def start(self):
             events.append("start")
             raise ServerError("no memory")
 
     async def bring():
-        desk = desks.Desk({}, Settings(), Metrics())
-        job = desks.Job("stream", None, b"")
+        desk, job, lane = Desk({}, Settings(), Metrics()), Job("stream", None, b""), Lost()
         put = job.put
         monkeypatch.setattr(job, "put", lambda part: (events.append(part), put(part)))
-        with contextlib.suppress(AttributeError):
-            desk._waiting.append(job)
-            jobs = desk._next()
-            desk._score(lost := Lost(), jobs)
-            desk._revive(lost)
+        desk.submit(job)
+        desk._score(lane, desk._next())
+        desk._revive(lane)
 
     asyncio.run(bring())
-    assert events[0].body == b"{}\n"
-    assert (events[1].code, events[1].body[-1:], events[2:]) == (502, b"\n", ["start"])
-    assert json.loads(events[1].body)["code"] == 502
+    first, last, *after = events
+    assert (first.body, last.code, last.body[-1:], after) == (b"{}\n", 502, b"\n", ["start"])
+    assert json.loads(last.body)["code"] == 502
 
 
 def test_threads_may_share_a_client(server):

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 TRIES = 2
 """How often a batch is given to a lane, if lanes die over it."""
-TOGETHER = 64
-"""How many of OpenRLHF's requests are brought to a lane at once, at most."""
+TOGETHER = 16
+"""How many of OpenRLHF's requests are brought to a lane at once, at most: as many as a grader has threads for rewards
+that wait. They are answered together, so that more would only make the first wait for the last."""
 
 _ENDED = "the server ended before this batch was scored"
 
