@@ -288,6 +288,18 @@ def test_the_state_is_in_the_checkpoint_and_comes_back(tmp_path):
     assert moved[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 4}}]}
 
 
+def test_a_plain_function_is_told_what_it_lacks():
+    with pytest.raises(ConfigError, match=r"@guerdon.reward"):
+        reward_funcs(lambda completions, **columns: [0.0])
+
+
+def test_a_task_may_be_named(monkeypatch):
+    from guerdon.recipes import building
+
+    monkeypatch.setattr(building, "build_task", lambda use: Sums() if use.use == "test/sums" else None)
+    assert reward_funcs(Counting(), "test/sums")[0].grader.task == Sums()
+
+
 def test_only_process_0_reads_the_state_since_its_machine_alone_may_have_the_file(tmp_path):
     pytest.importorskip("transformers", reason="the callback is transformers'")
     from guerdon.adapters.trl import RewardState

@@ -587,3 +587,16 @@ def test_an_interrupted_run_says_how_to_resume_it(tmp_path, monkeypatch):
     recipe.write_text("{task: test/sums, policy: scripted, reward: test/adds}")
     said = run("train", str(recipe), "--out", str(tmp_path / "run"), code=130)
     assert f"guerdon train {tmp_path / 'run'} --resume" in said
+
+
+def test_score_shows_how_the_task_begins_a_completion(capsys):
+    """A program that does not compile, say, for want of what stands before it."""
+    from guerdon.cli.explaining import explain
+    from guerdon.types import Score
+
+    row = {"example": "e", "number": 0, "completion": "return 1", "forced": "def f():\n"}
+    explain(row, Score(1.0), {})
+    explain({**row, "completion": "def f():\n return 1"}, Score(1.0), {})
+    said = capsys.readouterr().out
+    assert said.count("begun by the task") == 1
+    assert said.index("begun by the task") < said.index("def f():") < said.index("return 1")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from guerdon import Example, Message, Prompt, Reward, Score, reward
-from guerdon.errors import ConfigError, UnknownName
+from guerdon.errors import ConfigError, RewardError, UnknownName
 from guerdon.grading import Grader
 from guerdon.protocols import Task
 
@@ -139,7 +139,12 @@ def test_a_forced_prefix_stands_before_chat_messages_once(text):
     [
         ({"example": "fife", "completion": ""}, "Did you mean 'five'?"),
         ({"example": 5, "completion": ""}, "'example' is 5"),
-        ({"completion": ""}, "'example' is None"),
+        ({"completion": ""}, "no field 'example'; it has 'completion'"),
+        ("five", "the row is 'five'; an object"),
+        ({"example": "five", "completion": "", "grop": 1}, "'grop' is unknown; did you mean 'group'?"),
+        ({"example": "five", "completion": []}, "no message in it is the assistant's"),
+        ({"example": "five", "completion": [{"rol": "assistant"}]}, "a message is {'rol': 'assistant'}; it has"),
+        ({"example": "five", "completion": [{"role": "assistant", "content": 3}]}, "a text as 'content'"),
         ({"example": "five"}, "'completion' is None"),
         ({"example": "five", "completion": ["a"]}, "'completion' is ['a']"),
         ({"example": "five", "completion": "", "stop": "bored"}, "'stop' is 'bored'"),
@@ -212,6 +217,29 @@ def test_an_id_that_both_splits_have_cannot_be_meant():
 def test_an_id_that_is_a_number_stays_the_rows_own():
     own = reward(lambda rollout: float(rollout.example.id == "17"))
     assert values(own, [{"example": {"id": 17, "city": "Oslo"}, "completion": ""}], task=None) == [1.0]
+
+
+def test_columns_come_before_the_names_of_a_models_own_methods():
+    seen = reward(lambda rollout: float((rollout.example.schema, rollout.example["json"]) == ("CREATE", 1)))
+    assert values(seen, [{"example": {"schema": "CREATE", "json": 1, "copy": 2}, "completion": ""}], task=None) == [1.0]
+
+
+def test_further_fields_are_the_writers_own():
+    assert values(right, [{"example": "five", "completion": "5", "step": 3, "mine": [1], "reference": "5"}]) == [1.0]
+
+
+def test_a_reward_that_gives_none_is_told_how_to_say_that_there_is_no_number():
+    silent = reward(lambda rollout: None)
+    with pytest.raises(RewardError, match=r"it gave None; .* Score.unscored"):
+        values(silent, [{"example": "five", "completion": "5"}])
+
+
+@pytest.mark.parametrize(("given", "said"), [(lambda completions: [0.0], "@guerdon.reward"), ("sql", "Grader.of")])
+def test_what_is_no_reward_is_refused_at_once(given, said):
+    with pytest.raises(ConfigError, match=said):
+        Grader(given)
+    with pytest.raises(ConfigError, match="takes names"):
+        Grader(right, "test/sums")
 
 
 def test_a_reward_alone_can_be_named(monkeypatch):

@@ -15,17 +15,18 @@ and any field of a run's rollouts file (`segments`, `prompt`, `token_ids` ...), 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from reprlib import Repr
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from pydantic import ConfigDict, ValidationError
 
@@ -52,9 +53,25 @@ _short = _SHORT.repr
 
 
 class Columns(Example):
-    """A row of somebody else's data set: every column is a field."""
+    """A row of somebody else's data set: every column is a field, and an item.
+
+    >>> row = Columns.of({"id": 7, "schema": "CREATE TABLE t (a)"})
+    >>> row.schema, row["id"]
+    ('CREATE TABLE t (a)', '7')
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
+
+    def __getattribute__(self, name: str) -> Any:
+        """A column first: pydantic's models have methods by the names `schema`, `json` and `copy`."""
+        if not name.startswith("_"):
+            columns = super().__getattribute__("__pydantic_extra__")
+            if columns and name in columns:
+                return columns[name]
+        return super().__getattribute__(name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.id if name == "id" else (self.__pydantic_extra__ or {})[name]
 
     @classmethod
     def of(cls, columns: Mapping[str, Any]) -> Columns:
@@ -91,6 +108,12 @@ class Grader:
     _examples: dict[str, Example] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        given = cast(object, self.reward)
+        if not isinstance(given, Reward):
+            what = "decorate a function of one rollout with @guerdon.reward" if callable(given) else "see Grader.of"
+            raise ConfigError(f"a grader's reward is {_short(given)}, which is no Reward: {what}")
+        if isinstance(self.task, str):
+            raise ConfigError(f"a grader's task is the name {self.task!r}; Grader.of(task=...) takes names")
         self.runner = Runner(self.workers, self.deadline_s, on_error=self.on_error)
         self._lock = threading.RLock()
 
@@ -118,6 +141,8 @@ class Grader:
         from guerdon.recipes.building import build_reward, build_task
         from guerdon.recipes.spelling import reward_spec
 
+        if callable(source):
+            raise ConfigError(f"{source!r} is no name: decorate a function of one rollout with @guerdon.reward")
         rewards = [reward] if isinstance(reward, str) else reward
         if source is None and task is None and rewards:
             return cls(build_reward(reward_spec(rewards)), **options)
@@ -201,9 +226,13 @@ class Grader:
         return groups, [(order[key], place) for key, place in found]
 
     def _example(self, row: Row) -> Example:
+        if not isinstance(row, _OBJECTS):
+            raise ConfigError(f"the row is {_short(row)}; an object with 'example' and 'completion' is needed")
         named = row.get("example")
         if isinstance(named, str):
             return self.example(named)
+        if "example" not in row:
+            raise ConfigError(f"the row has no field 'example'; it has {_short(', '.join(map(str, row)) or 'none')}")
         if not isinstance(named, Mapping):
             raise ConfigError(
                 f"the field 'example' is {_short(named)}; an example's id, or its fields as an object, is needed"
@@ -348,17 +377,22 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
 def _rollout(row: Row, example: Example, prompt: Prompt, index: int) -> Rollout:
     if (stop := row.get("stop", "stop")) not in _STOPS:
         raise ConfigError(f"the field 'stop' is {_short(stop)}; accepted are {', '.join(map(repr, _STOPS))}")
-    if row.keys() & _RECORDED:
-        _check_recorded(row)
+    if unusual := row.keys() - _USUAL:
+        _check_unusual(row, unusual)
     told = None if row.get("segments") else completion_segments(row.get("completion"), prompt.forced)
     return rollout_of(row, example, prompt, index=index, segments=told)
 
 
-_RECORDED = frozenset({"segments", "prompt", "index", "policy_version"})
+_USUAL = frozenset({"example", "completion", "group", "stop"})
 
 
-def _check_recorded(row: Row) -> None:
-    """See that the fields of a rollouts file are what `rollout_of` takes them for, or a reward would trip over them."""
+def _check_unusual(row: Row, names: Set[str]) -> None:
+    """See that no field is misspelt, and that those of a rollouts file are what `rollout_of` takes them for: a reward
+    would trip over them. Further fields are the writer's own.
+    """
+    for name in names - _RECORDED:
+        if near := difflib.get_close_matches(str(name), _USUAL - row.keys(), n=1, cutoff=0.75):
+            raise ConfigError(f"the field {_short(name)} is unknown; did you mean {near[0]!r}?")
     for name in ("index", "policy_version"):
         if not isinstance(row.get(name, 0), int):
             raise ConfigError(f"the field {name!r} is {_short(row[name])}; a whole number is needed")
@@ -371,6 +405,9 @@ def _check_recorded(row: Row) -> None:
         if message.get("role") not in _ROLES or not isinstance(message.get("content"), str):
             accepted = ", ".join(map(repr, _ROLES))
             raise ConfigError(f"a message is {_short(message)}; it has a 'role' of {accepted} and a text as 'content'")
+
+
+_RECORDED = frozenset({"segments", "prompt", "prompt_ids", "index", "policy_version", "observation", "step"})
 
 
 def _group(row: Row) -> str | int | None:
@@ -401,17 +438,24 @@ def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...
     start = (Segment("forced", forced),) if forced else ()
     if isinstance(completion, str):
         return (*start, Segment("policy", completion.removeprefix(forced)))
-    if isinstance(completion, _LISTS) and all(isinstance(message, _OBJECTS) for message in completion):
-        said = [_segment(message) for message in completion]
-        if forced and said and said[0].author == "policy":
-            said[0] = replace(said[0], text=said[0].text.removeprefix(forced))
-        return (*start, *said)
-    raise ConfigError(f"the field 'completion' is {_short(completion)}; a text or a list of chat messages is needed")
+    if not isinstance(completion, _LISTS) or not all(isinstance(message, _OBJECTS) for message in completion):
+        raise ConfigError(
+            f"the field 'completion' is {_short(completion)}; a text or a list of chat messages is needed"
+        )
+    said = [_segment(message) for message in completion]
+    if not any(segment.author == "policy" for segment in said):
+        raise ConfigError(f"the field 'completion' is {_short(completion)}; no message in it is the assistant's")
+    if forced and said[0].author == "policy":
+        said[0] = replace(said[0], text=said[0].text.removeprefix(forced))
+    return (*start, *said)
 
 
 def _segment(message: Mapping[str, Any]) -> Segment:
     """One chat message: the assistant's is the policy's, tool calls that were taken out of its text put back."""
     content = message.get("content") or ""
+    if message.get("role") not in _ROLES or not isinstance(content, str | list):
+        accepted = ", ".join(map(repr, _ROLES))
+        raise ConfigError(f"a message is {_short(message)}; it has a 'role' of {accepted} and a text as 'content'")
     if not isinstance(content, str):  # parts: text, images
         content = "".join(part.get("text") or "" for part in content if isinstance(part, Mapping))
     if message.get("role") != "assistant":

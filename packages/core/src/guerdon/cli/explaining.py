@@ -30,10 +30,13 @@ def explain(row: Mapping[str, Any], score: Score, weights: Mapping[str, float]) 
 
 
 def _said(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Who said what, in order; the completion alone, and nobody named, where no environment spoke."""
+    """Who said what, in order; the completion alone, and nobody named, where it is all there is."""
     segments = row.get("segments") or ()
     if not any(segment["author"] == "environment" for segment in segments):
-        yield "", str(row["completion"])
+        forced, text = str(row.get("forced") or ""), str(row["completion"])
+        if begun := forced and not text.startswith(forced):
+            yield "begun by the task", forced
+        yield "the completion" if begun else "", text
         return
     turn = 0
     for is_environment, run in itertools.groupby(segments, key=lambda segment: segment["author"] == "environment"):

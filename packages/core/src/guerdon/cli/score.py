@@ -102,6 +102,9 @@ def _score(use: Use, spec: RewardSpec, rows: list[JsonRow], index: int | None, a
 
     with Grader(build_reward(spec), build_task(use)) as grader:
         scores = grader.grade(rows)
+        assert grader.task is not None
+        for row in rows:  # shown where the completion does not say it itself
+            row["forced"] = grader.task.prompt(grader.example(row["example"])).forced
     shown = [pair for pair in zip(rows, scores, strict=True) if index in (None, pair[0]["number"])]
     _print(grader.reward, shown, as_json)
 
@@ -119,6 +122,10 @@ def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Any]], as_json: bool) 
 
     for row, score in shown:
         explain(row, score, weights)
+    if reward.sees != "rollout" and len({(row["example"], row.get("group")) for row, _ in shown}) == len(shown):
+        click.echo(
+            f"{reward.name} compares attempts at one example; here each is alone, which is not what training sees"
+        )
     values = [score.value for _, score in shown if score.scored]
     if len(shown) > 1:
         mean = f"{sum(values) / len(values):.6g}" if values else "none"

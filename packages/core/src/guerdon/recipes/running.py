@@ -101,7 +101,7 @@ def trainer_of(recipe: Recipe) -> Trainer:
         from guerdon.trainer import Trainer
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f'training needs the package {error.name}, which is not installed: pip install "guerdon[train]"'
+            f'a language policy needs the package {error.name}, which is not installed: pip install "guerdon[train]"'
         ) from error
     policy = build_policy(recipe.policy, seed=recipe.seed)
     return Trainer(

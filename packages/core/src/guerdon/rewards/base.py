@@ -315,7 +315,7 @@ class FunctionReward(Reward, sees="rollout"):
     def score(self, rollout: Rollout) -> Score:
         """The function's own score; a bare number becomes one."""
         result = self.function(rollout)
-        return result if isinstance(result, Score) else Score(float(result))
+        return result if isinstance(result, Score) else _scored(result)
 
     def score_group(self, group: Group) -> Sequence[Score]:
         """As the base's, without a call in between: most rewards are cheap functions."""
@@ -323,7 +323,7 @@ class FunctionReward(Reward, sees="rollout"):
         try:
             for rollout in group.rollouts:
                 result = function(rollout)
-                scores.append(result if isinstance(result, Score) else Score(float(result)))
+                scores.append(result if isinstance(result, Score) else _scored(result))
         except (RewardError, ConfigError):
             raise
         except Exception as error:
@@ -338,6 +338,12 @@ class FunctionReward(Reward, sees="rollout"):
         if self == _at(*path):  # decorated: the name leads to this reward, and pickle would not find the bare function
             return _at, path
         return FunctionReward, (self.function, self.name, self.bounds, self.runs_in)
+
+
+def _scored(result: Any) -> Score:
+    if result is None:
+        raise TypeError('it gave None; where there is no number, return Score.unscored("why", status="abstain")')
+    return Score(float(result))
 
 
 def _at(module: str, qualname: str) -> Any:

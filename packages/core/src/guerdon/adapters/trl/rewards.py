@@ -34,7 +34,7 @@ HOOKS = frozenset({"trainer_state", "log_extra", "log_metric", "environments", "
 
 def reward_funcs(
     source: Grader | Reward | str | Path,
-    task: Task | None = None,
+    task: Task | str | None = None,
     *,
     name: str | None = None,
     num_generations: int | None = None,
@@ -45,8 +45,8 @@ def reward_funcs(
 
     Args:
         source: a grader, a recipe or run folder by name (its task and reward), or a reward.
-        task: whose examples the column `example` names; with a reward only. Without a task, a reward sees the rows'
-            columns as `rollout.example`.
+        task: whose examples the column `example` names, or its name (`NAME[k=v,...]`); with a reward only. Without a
+            task, a reward sees the rows' columns as `rollout.example`.
         name: what TRL logs it under; by default the recipe's name or the reward's label.
         num_generations: attempts per prompt; by default the trainer's own number.
         fill: the number that an unscored row counts as. None leaves it out, which TRL can do only where this is its one
@@ -66,6 +66,11 @@ def reward_funcs(
     if isinstance(source, Grader):
         grader, label = source, source.reward.label
     elif isinstance(source, Reward):
+        if isinstance(task, str):
+            from guerdon.recipes.building import build_task
+            from guerdon.recipes.spelling import task_use
+
+            task = build_task(task_use(task))
         grader, label = Grader(source, task), source.label
     else:
         grader, label = Grader.of(source), Path(source).stem
