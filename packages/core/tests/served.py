@@ -50,6 +50,10 @@ class Obedient(Reward, name="t/obedient-v1", bounds=(0.0, 1000.0)):
             with open(rest.split()[0], "a") as file:
                 file.write(rest.split()[1] + chr(10))
             time.sleep(0.05)
+        elif word == "regex":  # lets no other thread run
+            import re
+            open(rest, "w").close()
+            re.match(r"(a+)+$", "a" * 60 + "b")
         elif word == "die" or (word == "once" and not os.path.exists(rest)):
             if word == "once":
                 open(rest, "w").close()
@@ -59,13 +63,18 @@ class Obedient(Reward, name="t/obedient-v1", bounds=(0.0, 1000.0)):
         elif word in ("abstain", "invalid", "infra"):
             return Score.unscored(f"{word}, as told", status=word)
         dense = {"turns": Stream("turn", (0.1, float("nan")))}
-        return Score(float(len(rollout.completion)), why="as long", dense=dense)
+        why = "x" * int(rest) if word == "tell" else "as long"
+        return Score(float(len(rollout.completion)), why=why, dense=dense)
 
 @dataclass(frozen=True)
 class Shortest(Reward, name="t/shortest-v1", bounds=(0.0, 1.0)):
     def score_group(self, group):
         least = min(len(rollout.completion) for rollout in group.rollouts)
         return [Score(float(len(rollout.completion) == least)) for rollout in group.rollouts]
+
+@dataclass(frozen=True)
+class Slowly(Obedient, name="t/slowly-v1", runs_in="threads"):
+    """As a judge: it waits."""
 
 @dataclass(frozen=True)
 class Whole(Reward, name="t/whole-v1"):
@@ -79,6 +88,7 @@ GRADERS = {
     "alone": Grader(Obedient(), Words()),
     "whole": Grader(Whole(), Words()),
     "columns": Grader(Obedient()),
+    "slowly": Grader(Slowly(), Words()),
 }
 '''
 MAIN = """

@@ -2,6 +2,8 @@
 
 import inspect
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
@@ -58,15 +60,64 @@ def test_the_answer_is_numbers_under_the_same_keys_always():
     assert called(function, "5") == {
         "rewards": 4.0,
         "scores": 1.0,
-        "extra_logs": {"right": 3.0, "short": 1.0, "unscored": 0.0, "unscored_parts": 0.0},
+        "extra_logs": logs(right=3.0, short=1.0),
     }
     assert called(function, "infra") == {
         "rewards": -0.5,
         "scores": pytest.approx(0.1),
-        "extra_logs": {"right": -0.5, "short": 0.0, "unscored": 1.0, "unscored_parts": 1.0},
+        "extra_logs": {**logs(short=0.0), "unscored": 1.0, "unscored/right": 1.0},
     }
-    part = called(function, "5?")
-    assert (part["rewards"], part["extra_logs"]["short"], part["extra_logs"]["unscored_parts"]) == (-1.0, -0.5, 1.0)
+    assert called(function, "5?") == {
+        "rewards": -1.0,
+        "scores": 0.0,
+        "extra_logs": {**logs(right=-1.0), "unscored/short": 1.0},
+    }
+
+
+def logs(right=0.0, short=0.0):
+    return {"unscored": 0.0, "part/right": right, "unscored/right": 0.0, "part/short": short, "unscored/short": 0.0}
+
+
+def test_a_part_is_logged_as_what_it_adds():
+    """A quarter of 3; and nothing where it abstains, whatever the number for the unscored is."""
+    function = reward_func(Grader(0.25 * Right() + 2.0 * short, Sums()), fill=-0.5)
+    told = called(function, "5")
+    assert (told["rewards"], told["extra_logs"]) == (2.75, logs(right=0.75, short=2.0))
+    assert called(function, "5?")["extra_logs"]["part/short"] == 0.0
+
+
+def test_samples_that_come_at_once_are_scored_at_once():
+    """OpenRLHF asks from many threads, one sample each: eight of 0.3 s take two turns, not eight."""
+
+    @reward(runs_in="threads")
+    def slow(rollout):
+        time.sleep(0.3)
+        return float(len(rollout.answer))
+
+    function = reward_func(Grader(slow, Sums()), fill=0.0)
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: called(function, "x" * n), range(8)))
+    assert [answer["rewards"] for answer in answers] == [float(n) for n in range(8)]
+    assert time.monotonic() - started < 1.5
+
+
+@dataclass(frozen=True)
+class Learning(Reward):
+    stateful = True
+
+    def score(self, rollout):
+        return Score(0.0)
+
+
+def test_a_reward_that_learns_is_refused():
+    with pytest.raises(ConfigError, match=r"the reward learns \(learning\), and OpenRLHF"):
+        reward_func(Grader(Right() + Learning(), Sums()), fill=0.0)
+
+
+def test_options_of_a_grader_that_is_made_already_are_refused():
+    with pytest.raises(ConfigError, match="workers: a grader is made already"):
+        reward_func(Grader(Right(), Sums()), fill=0.0, workers=3)
 
 
 def test_it_is_named_and_called_as_openrlhf_does():
@@ -80,7 +131,7 @@ def test_more_samples_than_one_are_answered_by_lists():
     answer = function(["a5", "a6", "a6"], ["a"] * 3, ["five", "five", "six"])
     assert answer["rewards"] == [3.0, -1.0, 3.0]
     assert answer["scores"] == [1.0, 0.0, 1.0]
-    assert {name: len(values) for name, values in answer["extra_logs"].items()} == {"unscored": 3, "unscored_parts": 3}
+    assert answer["extra_logs"] == {"unscored": [0.0, 0.0, 0.0]}
 
 
 def test_the_number_for_the_unscored_is_the_users_to_name():
@@ -88,8 +139,6 @@ def test_the_number_for_the_unscored_is_the_users_to_name():
         reward_func(Grader(Right(), Sums()))
     with pytest.raises(ConfigError, match="fill is nan"):
         reward_func(Grader(Right(), Sums()), fill=math.nan)
-    with pytest.raises(ConfigError, match="on_unscored is 'raise'"):
-        reward_func(Grader(Right(), Sums()), fill=0.0, on_unscored="raise")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +178,9 @@ def test_a_reward_that_compares_siblings_is_refused():
 
 
 def test_two_samples_of_one_prompt_never_meet():
-    rows = rows_of(["a1", "a2"], ["a", "a"], ["five", "five"])
-    assert len({row["group"] for row in rows}) == 2
+    place = reward(lambda rollout: float(rollout.index))
+    answer = reward_func(Grader(place, Sums()), fill=-1.0)(["a1", "a2"], ["a", "a"], ["five", "five"])
+    assert answer["rewards"] == [0.0, 0.0]
 
 
 def test_a_bug_in_a_reward_is_raised():

@@ -1,6 +1,8 @@
 """The reward server, from outside: what it answers, and what it refuses and why."""
 
+import asyncio
 import base64
+import contextlib
 import http.client
 import importlib.util
 import json
@@ -11,15 +13,21 @@ import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the server needs guerdon[serve]")
 
-from guerdon.errors import ConfigError, RewardError
+from guerdon.errors import ConfigError, RewardError, ServerError
 from guerdon.rewards import Context
+from guerdon.serve.answering import Part
 from guerdon.serve.client import Client
+from guerdon.serve.desk import Desk, Job
+from guerdon.serve.lane import LaneDiedError
+from guerdon.serve.metrics import Metrics
+from guerdon.serve.settings import Settings
 
 _spec = importlib.util.spec_from_file_location("served", Path(__file__).with_name("served.py"))
 served = importlib.util.module_from_spec(_spec)
@@ -29,7 +37,9 @@ until, gone = served.until, served.gone
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    server = served.Server(tmp_path_factory.mktemp("served"), max_rows=500, max_body_mb=1.0, chunk_rows=4)
+    server = served.Server(
+        tmp_path_factory.mktemp("served"), max_rows=500, max_body_mb=1.0, chunk_rows=4, openrlhf_fill=-1.0
+    )
     yield server
     assert server.end() == 0
 
@@ -138,7 +148,7 @@ def test_a_stream_that_breaks_off_says_so(server):
 def test_a_stream_that_cannot_begin_is_refused_as_any_batch(server):
     status, _, body = server.ask("/v1/score/stream", {"reward": "nope", "rows": []})
     assert status == 404
-    assert "alone, columns, obedient, whole" in body["error"]
+    assert "alone, columns, obedient, slowly, whole" in body["error"]
 
 
 def test_no_rows_have_no_scores(server):
@@ -149,7 +159,7 @@ def test_no_rows_have_no_scores(server):
 
 def test_what_can_be_asked_for_is_listed(server):
     found = {each["reward"]: each for each in server.ask("/v1/rewards")[2]["rewards"]}
-    assert sorted(found) == ["alone", "columns", "obedient", "whole"]
+    assert sorted(found) == ["alone", "columns", "obedient", "slowly", "whole"]
     assert found["obedient"]["parts"] == ["obedient", "shortest"]
     assert (found["obedient"]["sees"], found["alone"]["bounds"], found["whole"]["bounds"]) == (
         "group",
@@ -191,8 +201,8 @@ ROW = {"example": "train-0", "completion": "a"}
         ([], 422, "an object is needed"),
         ({"reward": "alone"}, 422, "'rows' must be a list"),
         ({"reward": "alone", "rows": {"a": 1}}, 422, "'rows' must be a list"),
-        ({"rows": [ROW]}, 422, "this server has: alone, columns, obedient, whole"),
-        ({"reward": "nope", "rows": [ROW]}, 404, "this server has: alone, columns, obedient, whole"),
+        ({"rows": [ROW]}, 422, "this server has: alone, columns, obedient, slowly, whole"),
+        ({"reward": "nope", "rows": [ROW]}, 404, "this server has: alone, columns, obedient, slowly, whole"),
         ({"reward": "os:system", "rows": [ROW]}, 404, "no reward 'os:system'"),
         ({"reward": ["alone"], "rows": [ROW]}, 404, "no reward ['alone']"),
         ({"reward": "alone", "rows": [ROW], "task": "sql/generated"}, 422, "'task' is unknown"),
@@ -344,7 +354,7 @@ def test_a_process_that_dies_is_replaced_and_its_batch_tried_again(tight, tmp_pa
     status, body = tight.score(completion)
     assert (status, body["scores"][0]["value"]) == (200, float(len(completion)))
     status, body = tight.score("die")
-    assert (status, "died over this batch (exit status 3)" in body["error"]) == (500, True)
+    assert (status, "died over this batch (exit status 3)" in body["error"]) == (502, True)
     assert tight.score("a")[0] == 200
     assert tight.metric('lanes_lost_total{how="died"}') == 3
 
@@ -466,6 +476,119 @@ def test_killed_it_leaves_no_process_behind(tmp_path):
     server.end()
 
 
+@pytest.mark.parametrize("word", ["pid", "regex"], ids=["asleep", "in C"])
+def test_killed_it_leaves_no_busy_process_behind_either(tmp_path, word):
+    """A lane that is held up by a reward does not see that its socket has closed, and may not run a thread."""
+    server = served.Server(tmp_path, lanes=1)
+    [lane] = server.lanes()
+    busy = server.send({"reward": "alone", "rows": [{**ROW, "completion": f"{word} {tmp_path / 'begun'}"}]})
+    assert until((tmp_path / "begun").exists)
+    members = session(lane)
+    assert lane in members
+    server.process.kill()
+    try:
+        assert all(until(lambda: gone(pid)) for pid in members)  # noqa: B023 - asked at once
+    finally:
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        busy.close()
+        server.end()
+
+
+def session(leader):
+    """The processes of a session."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == leader:
+                found.append(int(folder.name))
+    return found
+
+
+def test_room_is_taken_by_bytes_and_not_by_announcements(tmp_path):
+    """Eight clients announce 1 MiB each and send nothing, where 4 MiB may wait: the ninth is served."""
+    server = served.Server(tmp_path, lanes=1, max_body_mb=1.0, max_pending_mb=4.0)
+    idle = [socket.create_connection(server.address, timeout=30) for _ in range(8)]
+    try:
+        for there in idle:
+            there.sendall(f"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: {2**20}\r\n\r\n".encode())
+        time.sleep(0.3)
+        assert server.score("a")[0] == 200
+        assert server.metric("pending_bytes") == 0
+    finally:
+        for there in idle:
+            there.close()
+        server.end()
+
+
+def test_a_client_that_reads_slowly_but_steadily_has_its_answer(tmp_path):
+    """20 MB in 25 pieces, 0.15 s apart: four times as long as a client may stop reading."""
+    server = served.Server(tmp_path, lanes=1, write_timeout_s=1.0)
+    rows = [{"example": "train-0", "completion": "tell 200000"}] * 100
+    try:
+        with server.send({"reward": "alone", "rows": rows}) as there:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += there.recv(1000)
+            length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+            held = len(head.partition(b"\r\n\r\n")[2])
+            assert length > 20_000_000
+            started = time.monotonic()
+            while held < length:
+                wanted = min(held + length // 25, length)
+                while held < wanted:
+                    data = there.recv(min(wanted - held, 65536))
+                    assert data, f"cut after {held:,} of {length:,} bytes"
+                    held += len(data)
+                time.sleep(0.15)
+            assert time.monotonic() - started > 3.0
+    finally:
+        server.end()
+
+
+def test_a_request_that_needs_too_much_memory_is_refused(tmp_path):
+    """30 MB of empty objects are ten million dicts: most of a gibibyte, where the lane may have 600 MiB."""
+    server = served.Server(tmp_path, lanes=1, lane_memory_mb=600.0)
+    try:
+        body = b'{"reward": "alone", "rows": [' + b"{}," * 10**7 + b"{}]}"
+        status, _, answer = server.ask("/v1/score", body)
+        assert (status, "needs more memory" in answer["error"]) == (413, True)
+        assert server.score("a")[0] == 200
+    finally:
+        server.end()
+
+
+def test_a_stream_that_loses_its_lane_says_so_at_once_and_in_a_line(monkeypatch):
+    """Before the lane is started again, which takes as long as its rewards take to load, or fails."""
+    events = []
+
+    class Lost:
+        pid = 1
+
+        def ask(self, *_):
+            yield Part(200, b"{}\n", last=False)
+            self.pid = None
+            raise LaneDiedError("exit status 3")
+
+        def start(self):
+            events.append("start")
+            raise ServerError("no memory")
+
+    async def bring():
+        desk, job, lane = Desk({}, Settings(), Metrics()), Job("stream", None, b""), Lost()
+        put = job.put
+        monkeypatch.setattr(job, "put", lambda part: (events.append(part), put(part)))
+        desk.submit(job)
+        desk._score(lane, desk._next())
+        desk._revive(lane)
+
+    asyncio.run(bring())
+    first, last, *after = events
+    assert (first.body, last.code, last.body[-1:], after) == (b"{}\n", 502, b"\n", ["start"])
+    assert json.loads(last.body)["code"] == 502
+
+
 def test_threads_may_share_a_client(server):
     answers = [math.nan] * 16
     with Client(server.url) as client:
@@ -490,14 +613,12 @@ def test_openrlhf_is_answered_in_its_words(server):
     body = {"query": ["<s>Say abc.abc</s>"], "prompts": ["Say abc."], "labels": ["train-3"]}
     status, _, answer = server.ask("/openrlhf/alone", body)
     assert status == 200
-    assert answer == {"rewards": [3.0], "scores": [0.003], "extra_logs": {"unscored": [0.0], "unscored_parts": [0.0]}}
+    assert answer == {"rewards": [3.0], "scores": [0.003], "extra_logs": {"unscored": [0.0]}}
 
 
 @pytest.mark.parametrize(
     ("path", "body", "code", "said"),
     [
-        ("alone", {"query": ["pabstain"], "prompts": ["p"], "labels": ["train-0"]}, 422, "--openrlhf-fill"),
-        ("alone", {"query": ["pinfra"], "prompts": ["p"], "labels": ["train-0"]}, 503, "--openrlhf-fill"),
         ("alone", {"query": ["q"], "prompts": ["p"], "labels": ["train-0"]}, 422, "does not begin with its prompt"),
         ("alone", {"queries": ["p"], "prompts": ["p"], "labels": ["train-0"]}, 422, "'query' must be a list of texts"),
         ("alone", {"query": ["p"], "prompts": ["p"], "labels": [None]}, 422, "'labels' must be a list of texts"),
@@ -511,10 +632,46 @@ def test_what_openrlhf_cannot_be_told_is_refused(server, path, body, code, said)
     assert (status, said in answer["error"]) == (code, True), answer
 
 
-def test_with_a_number_named_openrlhf_is_told_it(tmp_path):
-    server = served.Server(tmp_path, lanes=1, openrlhf_fill=-1.0)
+@pytest.mark.parametrize("said", ["infra", "abstain", "invalid"])
+def test_openrlhf_is_always_told_a_number(server, said):
+    status, _, answer = server.ask("/openrlhf/alone", sample(said))
+    assert (status, answer["rewards"], answer["extra_logs"]["unscored"]) == (200, [-1.0], [1.0])
+
+
+def sample(said):
+    return {"query": [f"p{said}"], "prompts": ["p"], "labels": ["train-0"]}
+
+
+def test_without_a_number_for_the_unscored_there_is_no_such_route(tmp_path):
+    server = served.Server(tmp_path, lanes=1)
     try:
-        _, _, answer = server.ask("/openrlhf/alone", {"query": ["pinfra"], "prompts": ["p"], "labels": ["train-0"]})
-        assert (answer["rewards"], answer["extra_logs"]["unscored"]) == ([-1.0], [1.0])
+        status, _, answer = server.ask("/openrlhf/alone", sample("abc"))
+        assert (status, "--openrlhf-fill" in answer["error"]) == (404, True)
+    finally:
+        server.end()
+
+
+def at_once(server, path, bodies):
+    """The answers to requests that are sent at once, and how long they took."""
+    started = time.monotonic()
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        answers = list(pool.map(lambda body: server.ask(path, body), bodies))
+    return answers, time.monotonic() - started
+
+
+def test_samples_that_wait_are_scored_together(server):
+    """Sixteen of 0.5 s on two lanes: two turns take 1 s, one after the other 4 s."""
+    answers, seconds = at_once(server, "/openrlhf/slowly", [sample("sleep 0.5" + "0" * n) for n in range(16)])
+    assert [answer["rewards"] for _, _, answer in answers] == [[9.0 + n] for n in range(16)]
+    assert seconds < 3.0
+
+
+def test_a_sample_that_kills_its_lane_takes_none_of_its_company_with_it(tmp_path):
+    server = served.Server(tmp_path, lanes=1, openrlhf_fill=0.0)
+    try:
+        bodies = [sample("sleep 0.5"), *(sample("x" * n) for n in range(1, 5)), sample("die")]
+        answers, _ = at_once(server, "/openrlhf/alone", bodies)
+        assert [status for status, *_ in answers] == [200] * 5 + [502]
+        assert [answer["rewards"] for _, _, answer in answers[:-1]] == [[9.0], [1.0], [2.0], [3.0], [4.0]]
     finally:
         server.end()

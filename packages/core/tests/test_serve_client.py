@@ -2,8 +2,11 @@
 
 import json
 import pickle
+import random
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -16,6 +19,7 @@ from guerdon.rewards import Context
 from guerdon.scoring import Runner
 from guerdon.serve.client import Client
 from guerdon.serve.remote import Remote
+from guerdon.serve.settings import Settings
 from guerdon.trainer.records import score_record
 from guerdon.types import Group
 
@@ -33,6 +37,7 @@ def canned():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             server.asked.append((time.monotonic(), dict(self.headers), json.loads(body)))
+            time.sleep(server.pause_s)
             answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
             if answer is None:
                 self.close_connection = True
@@ -45,12 +50,17 @@ def canned():
             self.end_headers()
             self.wfile.write(data)
 
+        def setup(self):
+            super().setup()
+            server.connections += 1
+
         def log_message(self, *_):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.asked, server.answers = [], []
+    server.pause_s, server.connections = 0.0, 0
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -100,6 +110,7 @@ def test_a_server_that_stays_full_is_an_error_and_no_number(canned):
         (404, ConfigError),
         (422, ConfigError),
         (500, RewardError),
+        (502, ServerError),
         (504, ServerError),
     ],
 )
@@ -108,6 +119,43 @@ def test_what_will_not_pass_is_asked_once(canned, code, kind):
     with pytest.raises(kind, match=f"HTTP {code}.: so it is"):
         Client(canned.url).grade([ROW])
     assert len(canned.asked) == 1
+
+
+def test_an_answer_that_comes_too_late_is_not_asked_for_again(canned):
+    """The server is still at work on the first copy."""
+    canned.answers = [(200, GOOD, {})]
+    canned.pause_s = 0.6
+    with pytest.raises(ServerError, match=r"did not answer within 0\.2 s"):
+        Client(canned.url, timeout_s=0.2, backoff_s=0.01).grade([ROW])
+    time.sleep(0.1)
+    assert len(canned.asked) == 1
+
+
+def test_threads_of_every_call_share_the_connections(canned):
+    """Threads are hired anew for each batch; the connections stay."""
+    canned.answers = [(200, GOOD, {})]
+    with Client(canned.url) as client:
+        for _ in range(5):
+            with ThreadPoolExecutor(1) as fresh:
+                fresh.submit(client.grade, [ROW]).result()
+    assert len(canned.asked) == 5
+    assert canned.connections == 1
+
+
+def test_a_connection_that_the_server_has_closed_is_no_failure(canned):
+    canned.answers = [(200, GOOD, {})]
+    with Client(canned.url, attempts=1) as client:
+        client.grade([ROW])
+        client._idle[0].sock.shutdown(socket.SHUT_RD)  # as if the server had
+        assert len(client.grade([ROW])) == 1
+    assert canned.connections == 2
+
+
+def test_the_runs_own_random_numbers_are_left_alone(canned):
+    canned.answers = [(503, {"error": "ending"}, {}), (200, GOOD, {})]
+    before = random.getstate()
+    Client(canned.url, backoff_s=0.01).grade([ROW])
+    assert random.getstate() == before
 
 
 def test_too_few_scores_are_an_error(canned):
@@ -153,12 +201,33 @@ def test_a_remote_reward_is_the_servers(canned):
     assert [(row["example"], row["completion"], row["index"]) for row in rows] == [("five", "5", 0), ("five", "6", 1)]
 
 
-@pytest.mark.parametrize("answer", [(503, {"error": "ending"}, {}), (500, {"error": "a bug"}, {}), None])
+@pytest.mark.parametrize(
+    "answer", [(503, {"error": "ending"}, {}), (502, {"error": "it died"}, {}), (504, {"error": "late"}, {}), None]
+)
 def test_a_server_that_fails_leaves_rollouts_unscored(canned, answer):
     canned.answers = [answer]
     with Runner() as runner:
         [[score]] = runner.score(Remote(canned.url, attempts=1), groups("5"))
     assert (score.status, score.scored) == ("infra", False)
+
+
+def test_a_bug_in_the_reward_there_is_a_bug_and_no_failure_of_ours(canned):
+    canned.answers = [(500, {"error": "t/broken raised KeyError"}, {})]
+    with Runner() as runner, pytest.raises(RewardError, match="raised KeyError"):
+        runner.score(Remote(canned.url), groups("5"))
+
+
+def test_the_runs_step_goes_along(canned):
+    canned.answers = [(200, GOOD, {})]
+    with Runner() as runner:
+        runner.score(0.5 * Remote(canned.url).named("there"), groups("5"), Context(step=3, total_steps=9, seed=7))
+    body = canned.asked[0][2]
+    assert (body["step"], body["total_steps"], body["seed"]) == (3, 9, 7)
+
+
+def test_it_waits_longer_than_the_server_may_take():
+    served = Settings()
+    assert Remote("http://x").timeout_s > served.wait_timeout_s + served.score_timeout_s
 
 
 def test_a_server_that_is_not_there_leaves_rollouts_unscored():
@@ -186,6 +255,6 @@ def test_the_token_comes_from_the_environment_and_is_never_shown(canned, monkeyp
     monkeypatch.setenv("MY_TOKEN", "very-secret")
     canned.answers = [(200, GOOD, {})]
     remote = pickle.loads(pickle.dumps(Remote(canned.url, token_env="MY_TOKEN")))
-    remote.score_group(groups("5")[0])
+    remote.score_batch(groups("5"), Context())
     assert canned.asked[0][1]["Authorization"] == "Bearer very-secret"
     assert "very-secret" not in repr(remote)

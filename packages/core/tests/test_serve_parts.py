@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +14,7 @@ from guerdon.errors import ConfigError, RewardError
 from guerdon.grading import Grader
 from guerdon.protocols import Task, Turn
 from guerdon.rewards import Context
+from guerdon.serve import openrlhf
 from guerdon.serve.admission import admits, check_bind, is_loopback
 from guerdon.serve.answering import answer
 from guerdon.serve.settings import Settings
@@ -69,6 +71,7 @@ def test_a_token_that_can_be_guessed_is_refused():
         ({"lanes": 1.5}, "lanes is 1.5; a whole number"),
         ({"grace_s": float("inf")}, "grace_s is inf"),
         ({"openrlhf_fill": float("nan")}, "openrlhf_fill is nan"),
+        ({"lane_memory_mb": 0.0}, "lane_memory_mb is 0.0"),
     ],
 )
 def test_a_limit_that_is_none_is_refused_at_start(limits, said):
@@ -95,6 +98,52 @@ def test_the_command_says_what_is_not_installed():
 
     with pytest.raises(ConfigError, match=r"needs no_such_module.*guerdon\[serve\]"):
         require("json", "no_such_module")
+
+
+def test_a_token_does_not_reach_what_the_rewards_start(monkeypatch):
+    """The server has it; its environment, which the scoring processes inherit, has not."""
+    served = {}
+
+    def serve(graders, **options):
+        served.update(options, seen=os.environ.get("GUERDON_SERVE_TOKEN"))
+
+    monkeypatch.setattr("guerdon.cli.serve.require", lambda *modules: None)
+    monkeypatch.setattr("guerdon.cli.serve._graders", lambda *_: {"length": Grader(length, Words())})
+    monkeypatch.setattr("guerdon.serve.server.serve", serve)
+    monkeypatch.setenv("GUERDON_SERVE_TOKEN", TOKEN)
+    done = CliRunner().invoke(main, ["serve", "any"])
+    assert (done.exit_code, served["token"], served["seen"]) == (0, TOKEN, None), done.output
+
+
+@pytest.mark.parametrize("named", ["", "mine="])
+def test_a_path_may_have_an_equals_sign(monkeypatch, tmp_path, named):
+    """Whole, or after a name of its own."""
+    monkeypatch.setattr("guerdon.cli.serve.require", lambda *modules: None)
+    asked = []
+    monkeypatch.setattr(Grader, "of", lambda source, **_: asked.append(source) or Grader(length, Words()))
+    monkeypatch.setattr("guerdon.serve.server.serve", lambda graders, **_: asked.append(list(graders)))
+    monkeypatch.chdir(tmp_path)
+    for run in ("lr=0.1", str(tmp_path / "lr=0.1")):
+        (tmp_path / "lr=0.1").mkdir(exist_ok=True)
+        asked.clear()
+        assert CliRunner().invoke(main, ["serve", f"{named}{run}"]).exit_code == 0
+        assert asked == [run, ["mine" if named else run]]
+
+
+@dataclass(frozen=True)
+class Learning(Reward):
+    stateful = True
+
+    def score(self, rollout):
+        return Score(0.0)
+
+
+def test_a_reward_that_learns_is_refused_at_start():
+    pytest.importorskip("prometheus_client", reason="the server needs guerdon[serve]")
+    from guerdon.serve.service import Service
+
+    with pytest.raises(ConfigError, match=r"the reward learns \(learning\), and a server scores in several processes"):
+        Service({"learning": Grader(length + Learning(), Words())}, Settings())
 
 
 # -- a lane's answers --------------------------------------------------------------------------------------------------
@@ -136,8 +185,9 @@ class Words(Task):
 
 
 def parts(kind, body, settings=None):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
     graders = {"length": Grader(length, Words())}
-    return list(answer(graders, kind, None, json.dumps(body).encode(), settings or Settings()))
+    return list(answer(graders, kind, data, settings or Settings()))
 
 
 def test_a_streams_pieces_are_whole_lines_and_the_last_says_done():
@@ -156,6 +206,53 @@ def test_whatever_is_raised_is_an_answer():
     row = {"example": "train-0", "completion": "bug"}
     [part] = parts("score", {"rows": [row]})
     assert (part.code, "boom" in json.loads(part.body)["error"]) == (500, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"reward": "x" * 10**6, "rows": []},
+        {"x" * 10**6: 1, "rows": []},
+        {"rows": [], "step": "x" * 10**6},
+        {"rows": [{"example": "x" * 10**6, "completion": ""}]},
+        {"rows": [{"example": "train-0", "completion": {"x": "x" * 10**6}}]},
+        {"rows": [{"example": {"id": "1", **{f"x{n}": n for n in range(100_000)}}, "completion": ""}]},
+    ],
+    ids=["reward", "field", "step", "example", "completion", "fields"],
+)
+def test_a_refusal_is_short_however_long_the_request_was(body):
+    [part] = parts("score", body, Settings(inline_examples=True))
+    assert part.code in (404, 422)
+    assert len(part.body) < 20_000
+
+
+@pytest.mark.parametrize("step", [-1, 2**64, 10**400, True, 1.0], ids=["-1", "2^64", "10^400", "true", "1.0"])
+def test_a_step_that_is_none_is_refused(step):
+    [part] = parts("score", {"rows": [], "step": step})
+    assert (part.code, len(part.body) < 200) == (422, True), part.body
+
+
+def test_samples_are_answered_together_and_each_with_its_own_failure():
+    """One call of the grader for the three that can be scored; the bug and the nonsense stay their own."""
+    calls = []
+
+    class Counting(Grader):
+        def grade(self, rows, *arguments, **options):
+            calls.append(len(rows))
+            return super().grade(rows, *arguments, **options)
+
+    bodies = [
+        json.dumps({"query": [f"p{said}"], "prompts": ["p"], "labels": ["train-0"]}).encode()
+        for said in ("a", "bb", "ccc")
+    ]
+    settings = Settings(openrlhf_fill=-1.0)
+    graders = {"length": Counting(length, Words())}
+    found = openrlhf.answers(graders, "length", [*bodies, b"nonsense"], settings)
+    assert [json.loads(part.body).get("rewards") for part in found] == [[1.0], [2.0], [3.0], None]
+    assert ([part.code for part in found], calls) == ([200, 200, 200, 400], [3])
+    bug = bodies[0].replace(b"pa", b"pbug")
+    found = openrlhf.answers(graders, "length", [bodies[0], bug, bodies[2]], settings)
+    assert [part.code for part in found] == [200, 500, 200]
 
 
 def test_rows_may_bring_fields_where_the_operator_allows_it():

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from guerdon import reward
-from guerdon.adapters.together import Together
+from guerdon.adapters.together import Failed, Together, answers_of
 from guerdon.errors import RewardError
 from guerdon.grading import Grader
 
@@ -61,6 +61,22 @@ def test_a_bug_concerns_the_row_that_shows_it_alone(slow):
     assert futures[2].result(10).value == 2.0
     with pytest.raises(RewardError, match="no number"):
         futures[1].result(10)
+
+
+def test_one_broken_row_of_many_is_found_by_halves():
+    """Among 64: 64, then 32 + 32, 16 + 16 ... 1 + 1, of which one half of each pair is whole: 1 + 2 * 6 calls."""
+    calls = []
+
+    def answer(items):
+        calls.append(len(items))
+        if 37 in items:
+            raise ValueError("thirty-seven")
+        return [10 * item for item in items]
+
+    found = answers_of(answer, list(range(64)))
+    assert [each for each in found if not isinstance(each, Failed)] == [10 * n for n in range(64) if n != 37]
+    assert str(found[37].error) == "thirty-seven"
+    assert len(calls) == 13
 
 
 def test_a_row_nobody_waits_for_any_more_is_left_out(slow):

@@ -1,8 +1,9 @@
 """OpenRLHF 0.11: its remote reward, as a function in a file and as a route of `guerdon serve`, and its data set.
 
-Its contract: one sample per call; the answer is always a number, with the same keys for every sample. What has no score
-can therefore not be said: the caller names the number that stands for it, and how often it did is logged. A reward that
-compares siblings cannot be used: siblings never meet in one call.
+Its contract: one sample per call, from many threads; the answer is always a number, with the same keys for every
+sample. What has no score can therefore not be said: the caller names the number that stands for it, and how often it
+did is logged. A reward that compares siblings cannot be used: siblings never meet in one call. Calls that wait are
+scored together.
 
 Covers: the policy's words are found in `query` (prompt and response, special tokens kept) without looking for markers
 that a policy could write itself. Does not cover: OpenRLHF's agents (`--train.agent_func_path`).
@@ -16,13 +17,14 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from guerdon.adapters.together import Together
 from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError
-from guerdon.grading import Grader
+from guerdon.grading import Grader, Row
 from guerdon.protocols import Split, Task
-from guerdon.rewards import Reward
+from guerdon.trainer.records import messages_of, part_weights
 from guerdon.types import Score
 
 END_TOKENS = (
@@ -42,24 +44,14 @@ _SPECIAL = re.compile(r"(?:\s|<\|?[^<>\s|]{1,40}\|?>)*")
 """What may stand before the prompt in `query`: a token for the beginning, and padding on the left."""
 
 RewardFunc = Callable[[Sequence[str], Sequence[str], Sequence[str]], dict[str, Any]]
-
-
-class UnscoredError(Exception):
-    """A sample has no score, and no number was named that stands for it."""
-
-    def __init__(self, score: Score) -> None:
-        super().__init__(
-            f"there is no score ({score.status}): {score.why}. OpenRLHF cannot be told so; name the number that stands "
-            f"for it: fill=NUMBER of reward_func, or guerdon serve --openrlhf-fill NUMBER"
-        )
-        self.score = score
+Ask = Callable[[list[Row]], list[Score]]
+"""One score per row, in order."""
 
 
 def reward_func(
     source: str | Path | Grader,
     *,
     fill: float,
-    on_unscored: Literal["fill"] = "fill",
     retries: int = 2,
     end_tokens: Sequence[str] = END_TOKENS,
     **options: Any,
@@ -72,28 +64,29 @@ def reward_func(
     Args:
         source: a recipe's name or file, a run folder, or a grader.
         fill: the number for a sample that has no score. Each one is counted in the log `unscored`.
-        on_unscored: what becomes of such a sample; OpenRLHF has no other way than to `fill`.
         retries: how often a sample is scored again that failed by our fault, before it is filled.
         end_tokens: what is taken off the response's end.
         options: those of `Grader.of`: `task`, `reward`, `workers` ...
 
     Raises:
-        ConfigError: a name or an option is wrong, or the reward compares siblings.
+        ConfigError: a name or an option is wrong, or the reward compares siblings, or learns.
     """
-    if on_unscored != "fill":
-        raise ConfigError(
-            f"on_unscored is {on_unscored!r}; OpenRLHF can only be told a number: 'fill', with fill=NUMBER"
-        )
     if not math.isfinite(fill):
         raise ConfigError(f"fill is {fill!r}; a finite number is needed")
     check("openrlhf", "0.11", "0.12")
+    if isinstance(source, Grader) and options:
+        raise ConfigError(f"{', '.join(options)}: a grader is made already; give its options to Grader")
     grader = source if isinstance(source, Grader) else Grader.of(source, **options)
-    check_reward(grader.reward)
+    check_grader(grader)
+    together = Together(apart(grader))
+
+    def ask(rows: list[Row]) -> list[Score]:
+        return [future.result() for future in [together.ask(row) for row in rows]]
 
     def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
         """Rewards, scores for dynamic filtering (0 to 1 where the reward has bounds), and parts as logs."""
         rows = rows_of(queries, prompts, labels, end_tokens)
-        answer = answer_of(grader, graded(grader, rows, retries), fill)
+        answer = answer_of(grader, graded(ask, rows, retries), fill)
         if len(rows) != 1:
             return answer
         logs = {name: values[0] for name, values in answer["extra_logs"].items()}
@@ -102,30 +95,41 @@ def reward_func(
     return reward_func
 
 
-def graded(grader: Grader, rows: Sequence[Mapping[str, Any]], retries: int) -> list[Score]:
+def apart(grader: Grader) -> Ask:
+    """Scores rows that have nothing to do with one another: each is a group of its own, whatever arrives together."""
+
+    def ask(rows: list[Row]) -> list[Score]:
+        return grader.grade([{**row, "group": number} for number, row in enumerate(rows)])
+
+    return ask
+
+
+def graded(ask: Ask, rows: Sequence[Row], retries: int) -> list[Score]:
     """The rows' scores; those that failed by our fault are asked for again, so many times, after 0.5 s, 1 s ..."""
-    scores = grader.grade(rows)
+    scores = ask(list(rows))
     for attempt in range(retries):
         again = [number for number, score in enumerate(scores) if score.status == "infra"]
         if not again:
             break
         time.sleep(0.5 * 2**attempt)
-        for number, score in zip(again, grader.grade([rows[number] for number in again]), strict=True):
+        for number, score in zip(again, ask([rows[number] for number in again]), strict=True):
             scores[number] = score
     return scores
 
 
-def check_reward(reward: Reward) -> None:
+def check_grader(grader: Grader) -> None:
     """Refuse a reward whose numbers depend on more than one rollout.
 
     Raises:
-        ConfigError: it does.
+        ConfigError: it looks at siblings or at the batch, or it learns.
     """
+    reward = grader.reward
     if reward.sees != "rollout":
         raise ConfigError(
             f"{reward.name or reward!r} looks at the whole {reward.sees}, and OpenRLHF sends one sample at a time: its "
             f"numbers would be those of groups of one. Use a reward of single rollouts"
         )
+    grader.refuse_learning("OpenRLHF asks for one sample at a time and its checkpoints keep no state of a reward")
 
 
 def rows_of(
@@ -145,12 +149,10 @@ def rows_of(
     if not len(queries) == len(prompts) == len(labels):
         lengths = f"{len(queries)} queries, {len(prompts)} prompts and {len(labels)} labels"
         raise ConfigError(f"there are {lengths}; one of each per sample is needed")
-    rows = []
-    for number, (query, prompt, label) in enumerate(zip(queries, prompts, labels, strict=True)):
-        # Each a group of its own: two samples of one prompt never meet, whatever arrives together.
-        row = {"example": _example(label), "group": number}
-        rows.append({**row, "completion": response_in(query, prompt, end_tokens)})
-    return rows
+    return [
+        {"example": _example(label), "completion": response_in(query, prompt, end_tokens)}
+        for query, prompt, label in zip(queries, prompts, labels, strict=True)
+    ]
 
 
 def _example(label: str) -> str | dict[str, Any]:
@@ -209,33 +211,27 @@ def _end_of(prompt: str, query: str, at: int) -> int | None:
     return at
 
 
-def answer_of(grader: Grader, scores: Sequence[Score], fill: float | None) -> dict[str, Any]:
+def answer_of(grader: Grader, scores: Sequence[Score], fill: float) -> dict[str, Any]:
     """Scores as OpenRLHF reads them: lists, one entry per sample; the same keys always.
 
-    `extra_logs` has every part of the reward, `unscored` (1 where the reward is `fill`), and `unscored_parts` (how many
-    parts are).
-
-    Raises:
-        UnscoredError: one has no score, and `fill` is None.
+    `extra_logs` has `unscored` (1 where the reward is `fill`) and, for each term of the reward's sums, `part/NAME`,
+    what the term adds (its weight times its value), and `unscored/NAME`, 1 where it has no value and so adds 0.
     """
-    if fill is None and (lost := next((score for score in scores if not score.scored), None)):
-        raise UnscoredError(lost)
     low, high = grader.reward.bounds
     span = high - low
+    weights = part_weights(grader.reward)
     parts = [grader.parts(score) for score in scores]
-    named = 0.0 if fill is None else fill
-
-    def number(value: float) -> float:
-        return value if math.isfinite(value) else named
 
     def share(value: float) -> float:
         """On the scale of `--algo.dynamic_filtering_range`: 0 and 1 are the reward's own ends."""
         return (value - low) / span if math.isfinite(span) and span > 0 else value
 
-    rewards = [number(score.value) for score in scores]
-    logs = {name: [number(values[name]) for values in parts] for name in grader.part_names}
-    logs["unscored"] = [float(not score.scored) for score in scores]
-    logs["unscored_parts"] = [float(sum(math.isnan(value) for value in values.values())) for values in parts]
+    rewards = [score.value if math.isfinite(score.value) else fill for score in scores]
+    logs = {"unscored": [float(not math.isfinite(score.value)) for score in scores]}
+    for name in grader.part_names:
+        values = [each[name] for each in parts]
+        logs[f"part/{name}"] = [weights[name] * value if math.isfinite(value) else 0.0 for value in values]
+        logs[f"unscored/{name}"] = [float(not math.isfinite(value)) for value in values]
     return {"rewards": rewards, "scores": [share(value) for value in rewards], "extra_logs": logs}
 
 
@@ -257,7 +253,7 @@ def dataset_rows(
     """
     for example in task.examples(split):
         prompt = task.prompt(example)
-        messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+        messages = messages_of(prompt)
         if render is not None:
             yield {"prompt": render(messages) + prompt.forced, "label": example.id}
         elif prompt.forced:

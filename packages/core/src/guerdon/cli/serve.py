@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,7 +41,8 @@ _COUNT = click.IntRange(min=1)
 @click.option("--timeout", "score_timeout_s", default=300.0, show_default=True, type=_POSITIVE, help="s; then 504.")
 @click.option("--grace", "grace_s", default=300.0, show_default=True, type=_POSITIVE, help="s to finish, at the end.")
 @click.option("--inline-examples", is_flag=True, help="Take examples' fields, too: they may name files here.")
-@click.option("--openrlhf-fill", type=float, help="What OpenRLHF is told of a sample without a score.")
+@click.option("--lane-memory-mb", type=_POSITIVE, help="Of address space, of a lane.  [default: no limit]")
+@click.option("--openrlhf-fill", type=float, help="Serve OpenRLHF; the number of a sample without a score.")
 def command(
     sources: tuple[str, ...],
     task: str | None,
@@ -69,7 +71,7 @@ def command(
     def ready(url: str) -> None:
         click.echo(f"serving {', '.join(sorted(graders))} at {url}; {limits['lanes']} lanes, Ctrl-C ends it")
 
-    token = os.environ.get(token_env) or None
+    token = os.environ.pop(token_env, None) or None  # what the rewards start would have it, too
     serve(
         graders,
         host=host,
@@ -90,9 +92,9 @@ def _graders(
 
     graders: dict[str, Grader] = {}
     for source in sources:
-        given, equals, recipe = source.partition("=")
-        with naming(recipe if equals else source):
-            grader = Grader.of(recipe if equals else source, **options)
+        given, recipe = _named(source)
+        with naming(recipe):
+            grader = Grader.of(recipe, **options)
         if given in graders:
             raise ConfigError(f"two rewards are to be served as {given!r}; name them apart: NAME=RECIPE")
         graders[given] = grader
@@ -103,6 +105,16 @@ def _graders(
     if not graders:
         raise ConfigError("nothing to serve: name a recipe (`guerdon list recipes`), or --task, --reward and --name")
     return graders
+
+
+def _named(source: str) -> tuple[str, str]:
+    """What [NAME=]RECIPE is served as, and the recipe. A path that has a `=` of its own is not cut there."""
+    from guerdon.serve.service import can_be_served_as
+
+    name, equals, recipe = source.partition("=")
+    if not equals or not can_be_served_as(name) or Path(source).exists():
+        return source, source
+    return name, recipe
 
 
 def require(*modules: str) -> None:

@@ -28,6 +28,9 @@ from guerdon.trainer.records import part_weights, score_record
 from guerdon.types import Score
 
 Kind = Literal["score", "stream", "openrlhf"]
+"""The route. The last is answered by `guerdon.serve.openrlhf`."""
+_LONGEST_WHY = 10_000
+"""Characters of a refusal's words: what is wrong may be as long as the request."""
 
 
 @dataclass(frozen=True)
@@ -53,45 +56,52 @@ class RefusedError(Exception):
 
 
 def answer(
-    graders: Mapping[str, Grader], kind: Kind, name: str | None, body: bytes, settings: Settings
+    graders: Mapping[str, Grader], kind: Literal["score", "stream"], body: bytes, settings: Settings
 ) -> Iterator[Part]:
     """The answer to one request, in parts. Whatever goes wrong is a part with a code: nothing is raised.
 
     Args:
         graders: what can be asked for, by name.
         kind: the route.
-        name: the reward, where the address has it.
         body: the request's, as it came.
         settings: limits.
     """
     known = ""
     begun = False
     try:
-        request = _parsed(body)
-        chosen, grader = _chosen(graders, name if name is not None else request.get("reward"))
+        request = parsed(body)
+        chosen, grader = chosen_of(graders, request.get("reward"))
         known = chosen
-        if kind == "openrlhf":
-            yield _openrlhf(grader, chosen, request, settings)
-            return
         rows = _rows(request, grader, settings)
         context = _context(request)
         weights = part_weights(grader.reward)
         if kind == "score":
             scores = grader.grade(rows, context)
             records = [score_record(score, weights) for score in scores]
-            yield Part(200, dump({**_summary(chosen, scores), "scores": records}), True, chosen, _statuses(scores))
+            yield Part(200, dump({**_summary(chosen, scores), "scores": records}), True, chosen, statuses(scores))
             return
         done: list[Score] = []
         for some in grader.grade_in_parts(rows, context, size=settings.chunk_rows):
             lines = [dump({"row": number, "score": score_record(score, weights)}) for number, score in some]
             done += (score for _, score in some)
-            yield Part(200, b"".join(line + b"\n" for line in lines), False, chosen, _statuses([s for _, s in some]))
+            yield Part(200, b"".join(line + b"\n" for line in lines), False, chosen, statuses([s for _, s in some]))
             begun = True
         yield Part(200, dump({"done": True, **_summary(chosen, done)}) + b"\n", True, chosen)
     except Exception as error:  # noqa: BLE001 - the boundary: a reward's bug must not end the lane, and is told whole
-        code, why = _explained(error)
-        told = {"error": why, "code": code} if begun else {"error": why}
-        yield Part(code, dump(told) + (b"\n" if begun else b""), True, known)
+        yield failed(error, known, line=begun)
+
+
+def failed(error: Exception, name: str, *, line: bool = False) -> Part:
+    """The end of an answer that went wrong: all there is, or the last line of a stream."""
+    code, why = _explained(error)
+    return failure(code, why, name, line=line)
+
+
+def failure(code: int, why: str, name: str = "", *, line: bool = False) -> Part:
+    """The same, in these words."""
+    if len(why) > _LONGEST_WHY:
+        why = f"{why[:_LONGEST_WHY]}... ({len(why):,} characters)"
+    return Part(code, dump({"error": why, "code": code}) + b"\n" if line else dump({"error": why}), True, name)
 
 
 def _explained(error: Exception) -> tuple[int, str]:
@@ -101,12 +111,21 @@ def _explained(error: Exception) -> tuple[int, str]:
         return error.code, why
     if isinstance(error, ConfigError):
         return 422, why
+    if isinstance(error, MemoryError):
+        return 413, "the request needs more memory than a scoring process may have. Send several requests"
     if isinstance(error, SandboxError):
         return 503, why
-    return 500, why if isinstance(error, GuerdonError) else f"{type(error).__name__}: {why}"
+    if isinstance(error, GuerdonError):  # a reward's bug, a broken task
+        return 500, why
+    return 502, f"a bug of the server: {type(error).__name__}: {why}"
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def parsed(body: bytes) -> dict[str, Any]:
+    """A request's body.
+
+    Raises:
+        RefusedError: it is no JSON object.
+    """
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -116,14 +135,19 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return request
 
 
-def _chosen(graders: Mapping[str, Grader], name: Any) -> tuple[str, Grader]:
+def chosen_of(graders: Mapping[str, Grader], name: Any) -> tuple[str, Grader]:
+    """The grader of that name, or the only one there is.
+
+    Raises:
+        RefusedError: there is none.
+    """
     if name is None and len(graders) == 1:
         name = next(iter(graders))
     there = ", ".join(sorted(graders))
     if name is None:
         raise RefusedError(422, f"the field 'reward' is missing; this server has: {there}")
     if not isinstance(name, str) or name not in graders:
-        raise RefusedError(404, f"there is no reward {name!r}; this server has: {there}")
+        raise RefusedError(404, f"there is no reward {name!r:.80}; this server has: {there}")
     return name, graders[name]
 
 
@@ -132,7 +156,7 @@ _FIELDS = {"reward", "rows", "step", "total_steps", "seed"}
 
 def _rows(request: Mapping[str, Any], grader: Grader, settings: Settings) -> list[Mapping[str, Any]]:
     if unknown := request.keys() - _FIELDS:
-        raise RefusedError(422, f"the field {min(unknown)!r} is unknown; there are: {', '.join(sorted(_FIELDS))}")
+        raise RefusedError(422, f"the field {min(unknown)!r:.80} is unknown; there are: {', '.join(sorted(_FIELDS))}")
     rows = request.get("rows")
     if not isinstance(rows, list):
         raise RefusedError(422, "the field 'rows' must be a list of objects with 'example' and 'completion'")
@@ -164,39 +188,20 @@ def check_rows(rows: Sequence[Any], grader: Grader, settings: Settings) -> None:
 def _context(request: Mapping[str, Any]) -> Context:
     values = {name: request.get(name, 0) for name in ("step", "total_steps", "seed")}
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise RefusedError(422, f"the field {name!r} is {value!r:.80}; a whole number is needed")
+        least = -(2**63) if name == "seed" else 0
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**64:
+            long = isinstance(value, int) and value.bit_length() > 64
+            found = f"a number of {value.bit_length():,} bits" if long else f"{value!r:.80}"
+            raise RefusedError(422, f"the field {name!r} is {found}; a whole number from {least} to 2^64 - 1 is needed")
     return Context(**values)
-
-
-def _openrlhf(grader: Grader, name: str, request: Mapping[str, Any], settings: Settings) -> Part:
-    from guerdon.adapters.openrlhf import UnscoredError, answer_of, check_reward, graded, rows_of
-
-    check_reward(grader.reward)
-    query, prompts, labels = (_texts(request, field) for field in ("query", "prompts", "labels"))
-    rows = rows_of(query, prompts, labels)
-    check_rows(rows, grader, settings)
-    # Where a number is to stand for a failure of ours, it is worth a second try; else OpenRLHF makes five.
-    scores = graded(grader, rows, 0 if settings.openrlhf_fill is None else 1)
-    try:
-        told = answer_of(grader, scores, settings.openrlhf_fill)
-    except UnscoredError as error:
-        raise RefusedError(503 if error.score.status == "infra" else 422, str(error)) from None
-    return Part(200, dump(told), True, name, _statuses(scores))
-
-
-def _texts(request: Mapping[str, Any], field: str) -> list[str]:
-    found = request.get(field)
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise RefusedError(422, f"the field {field!r} must be a list of texts, as OpenRLHF sends it")
-    return found
 
 
 def _summary(name: str, scores: Sequence[Score]) -> dict[str, Any]:
     return {"reward": name, "count": len(scores), "unscored": sum(math.isnan(score.value) for score in scores)}
 
 
-def _statuses(scores: Sequence[Score]) -> dict[str, int]:
+def statuses(scores: Sequence[Score]) -> dict[str, int]:
+    """How many scores have which status."""
     return dict(Counter(score.status for score in scores))
 
 

@@ -21,6 +21,7 @@ from guerdon.serve.answering import Kind, RefusedError, dump
 from guerdon.serve.bodies import HungUpError
 from guerdon.serve.desk import FullError
 from guerdon.serve.intake import Intake
+from guerdon.serve.openrlhf import NO_FILL
 from guerdon.serve.service import Service
 
 if TYPE_CHECKING:
@@ -96,6 +97,10 @@ def build_app(service: Service) -> "FastAPI":
 
     async def openrlhf(request: Request, reward: str) -> Response:
         """OpenRLHF's remote reward."""
+        if service.settings.openrlhf_fill is None:
+            response = guarded(request, lambda: refusal(404, NO_FILL))
+            metrics.answered("/openrlhf/{reward}", response.status_code)
+            return response
         return await batch(request, "/openrlhf/{reward}", "openrlhf", reward)
 
     async def rewards(request: Request) -> Response:
@@ -131,7 +136,7 @@ def build_app(service: Service) -> "FastAPI":
 
     async def no_route(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException), "it was registered for these"
-        return refusal(error.status_code, f"{error.detail}: {request.method} {request.url.path}")
+        return refusal(error.status_code, f"{error.detail}: {request.method} {request.url.path:.200}")
 
     app = FastAPI(
         title="guerdon",

@@ -40,7 +40,7 @@ class Body:
         length = int(told) if told.isascii() and told.isdigit() else 0
         if length > limit:
             raise self._too_long(f"{length:,} bytes")
-        self._reserve(length)
+        self._desk.reserve(0)  # where the queue is full nothing is read
         chunks, held = [], 0
         try:
             async with asyncio.timeout(self._settings.read_timeout_s):
@@ -48,7 +48,7 @@ class Body:
                     held += len(chunk)
                     if held > limit:
                         raise self._too_long("more")
-                    self._reserve(held - self._reserved)
+                    self._reserve(len(chunk))  # as it comes: what is announced costs a client nothing
                     chunks.append(chunk)
         except TimeoutError:
             wait_s = self._settings.read_timeout_s
@@ -58,9 +58,8 @@ class Body:
         return b"".join(chunks)
 
     def _reserve(self, count: int) -> None:
-        if count > 0:
-            self._desk.reserve(count)
-            self._reserved += count
+        self._desk.reserve(count)
+        self._reserved += count
 
     def _too_long(self, found: str) -> RefusedError:
         return RefusedError(413, f"the body has {found}; at most {self._settings.max_body_mb:g} MiB are taken")

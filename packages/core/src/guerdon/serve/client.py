@@ -5,7 +5,8 @@
 
 The scores are those that `guerdon.grading.Grader` gave, exactly: values, parts, statuses, evidence. What may pass (no
 connection, 429, 503) is tried again, after as long as the server's Retry-After asks, or ever longer. What will not pass
-is raised: it never becomes a number.
+is raised: it never becomes a number. An answer that does not come in time is not asked for again: the server may still
+be at work on it, and a second copy would only take a second lane.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import select
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,18 +26,22 @@ from guerdon.rewards import Context
 from guerdon.trainer.records import score_of
 from guerdon.types import Score
 
-_MAY_PASS = {408, 429, 502, 503}
+_MAY_PASS = {408, 429, 503}
+_BAD_GATEWAY = 502
+"""From something between, it may pass. From the server itself it says that a process died over this very batch."""
 _WRONG = {400, 401, 403, 404, 405, 413, 422}
 _LONGEST_PAUSE_S = 60.0
+_MOST_IDLE = 128
+"""Connections that are kept open for the next requests."""
 
 
 class Client:
-    """Asks one server. Threads may share one; each has a connection of its own.
+    """Asks one server. Threads may share one: connections go round among them, and are kept for the next request.
 
     Args:
         url: the server's address, `http://host:port`.
         token: what it asks for.
-        timeout_s: of one attempt, in seconds: longer than the server takes for a batch.
+        timeout_s: of one attempt, in seconds: longer than a batch may wait and be scored at the server, by default 420.
         attempts: how often a batch is sent before it is given up.
         backoff_s: the pause after the first failure; each further one is twice as long, at most a minute.
     """
@@ -60,7 +66,9 @@ class Client:
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
         self._timeout_s, self._attempts, self._backoff_s = timeout_s, attempts, backoff_s
-        self._own = threading.local()
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._jitter = random.Random()  # not the module's own: a run's seed must give the same run with or without us
 
     def grade(
         self, rows: Sequence[Mapping[str, Any]], reward: str | None = None, context: Context | None = None
@@ -87,9 +95,8 @@ class Client:
         self, rows: Sequence[Mapping[str, Any]], reward: str | None = None, context: Context | None = None
     ) -> Iterator[tuple[int, Score]]:
         """(number of a row, its score), as they are scored. What is raised: as `grade`, also in the middle."""
-        connection = self._connection(fresh=True)
+        connection, response = self._sent("POST", "/v1/score/stream", _body(rows, reward, context))
         try:
-            response = self._sent(connection, "POST", "/v1/score/stream", _body(rows, reward, context))
             for line in response:
                 told = json.loads(line)
                 if "error" in told:
@@ -111,11 +118,11 @@ class Client:
         return found
 
     def close(self) -> None:
-        """Close this thread's connection."""
-        connection = getattr(self._own, "connection", None)
-        if connection is not None:
+        """Close all connections that are not in use. The client may be used again."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
             connection.close()
-            self._own.connection = None
 
     def __enter__(self) -> Client:
         return self
@@ -126,48 +133,65 @@ class Client:
     # -- sending -------------------------------------------------------------------------------------------------------
 
     def _asked(self, method: str, path: str, body: bytes | None) -> Any:
+        connection, response = self._sent(method, path, body)
         try:
-            return json.loads(self._sent(None, method, path, body).read())
+            answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            self.close()
+            connection.close()
             raise ServerError(f"{self._shown} broke off its answer: {type(error).__name__}: {error}") from error
+        self._keep(connection)
+        return answer
 
     def _sent(
-        self, connection: http.client.HTTPConnection | None, method: str, path: str, body: bytes | None
-    ) -> http.client.HTTPResponse:
-        """The response with code 200, after as many attempts as it takes."""
+        self, method: str, path: str, body: bytes | None
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """The response with code 200, after as many attempts as it takes, and the connection that it comes by."""
         problem = ""
         for attempt in range(self._attempts):
-            asked_s = 0.0
-            used = connection or self._connection()
+            asked_s, connected = 0.0, False
+            connection = self._connection()
             try:
-                used.request(method, f"{self._path}{path}", body, self._headers)
-                response = used.getresponse()
+                if connection.sock is None:
+                    connection.connect()
+                connected = True
+                connection.request(method, f"{self._path}{path}", body, self._headers)
+                response = connection.getresponse()
                 if response.status == 200:
-                    return response
-                why = _why(response)
-                if response.status not in _MAY_PASS:
+                    return connection, response
+                why, servers_own = _why(response)
+                self._keep(connection)
+                if response.status not in _MAY_PASS and (servers_own or response.status != _BAD_GATEWAY):
                     raise self._error(response.status, why)
                 problem, asked_s = f"HTTP {response.status}: {why}", _retry_after_s(response)
             except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                if connected and isinstance(error, TimeoutError):
+                    raise ServerError(f"{self._shown} did not answer within {self._timeout_s:g} s") from error
                 problem = f"{type(error).__name__}: {error}"
-                used.close()  # it connects again with the next request
             if attempt + 1 < self._attempts:
-                pause_s = self._backoff_s * 2**attempt * random.uniform(0.5, 1.5)  # not all at once again
-                time.sleep(min(max(pause_s, asked_s * random.uniform(1.0, 1.25)), _LONGEST_PAUSE_S))
+                pause_s = self._backoff_s * 2**attempt * self._jitter.uniform(0.5, 1.5)  # not all at once again
+                time.sleep(min(max(pause_s, asked_s * self._jitter.uniform(1.0, 1.25)), _LONGEST_PAUSE_S))
         raise ServerError(f"{self._shown} did not answer in {self._attempts} attempts; the last said: {problem}")
 
-    def _connection(self, *, fresh: bool = False) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = None if fresh else getattr(self._own, "connection", None)
-        if connection is None:
-            scheme, host, port = self._address
-            kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-            connection = kind(host, port, timeout=self._timeout_s)
-            if not fresh:
-                self._own.connection = connection
-        return connection
+    def _connection(self) -> http.client.HTTPConnection:
+        """The connection that was used last, or a new one."""
+        while True:
+            with self._lock:
+                kept = self._idle.pop() if self._idle else None
+            if kept is None:
+                scheme, host, port = self._address
+                kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+                return kind(host, port, timeout=self._timeout_s)
+            if _usable(kept):
+                return kept
+            kept.close()
+
+    def _keep(self, connection: http.client.HTTPConnection) -> None:
+        with self._lock:
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()
 
     def _error(self, code: int, why: str) -> Exception:
         said = f"{self._shown} refused (HTTP {code}): {why}"
@@ -185,14 +209,23 @@ def _body(rows: Sequence[Mapping[str, Any]], reward: str | None, context: Contex
     return json.dumps(request, separators=(",", ":")).encode("ascii")
 
 
-def _why(response: http.client.HTTPResponse) -> str:
-    """The server's words; what stands between may answer in another form."""
+def _usable(connection: http.client.HTTPConnection) -> bool:
+    """Whether nothing has come on an idle connection: what comes there is its end."""
+    if connection.sock is None:  # closed with the last answer, as its header said
+        return False
+    watched = select.poll()
+    watched.register(connection.sock, select.POLLIN)
+    return not watched.poll(0)
+
+
+def _why(response: http.client.HTTPResponse) -> tuple[str, bool]:
+    """What was said, and whether by the server itself: what stands between may answer in another form."""
     text = response.read(65536).decode("utf-8", "replace")
     response.read()  # or the connection cannot be used again
     try:
-        return str(json.loads(text)["error"])
+        return str(json.loads(text)["error"]), True
     except (ValueError, LookupError, TypeError):
-        return text[:500]
+        return text[:500], False
 
 
 def _retry_after_s(response: http.client.HTTPResponse) -> float:

@@ -4,6 +4,9 @@ A batch is *accepted* when `submit` returns. From then on it is answered: with i
 its client can withdraw it, by hanging up. A lane that dies over a batch is replaced and the batch tried once more, on
 its own account; one that is late is killed, so that no worker stays busy for nobody.
 
+OpenRLHF asks for one sample at a time. What waits of one reward's is brought together, as one batch; if that breaks its
+lane, each goes on its own.
+
 `submit` and `withdraw` are called from the event loop; answers reach it through `Job.parts`.
 """
 
@@ -17,11 +20,11 @@ import pickle
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from guerdon.errors import ConfigError, ServerError
-from guerdon.serve.answering import Kind, Part, dump
+from guerdon.serve.answering import Kind, Part, failure
 from guerdon.serve.lane import Lane, LaneDiedError, LaneLateError
 from guerdon.serve.settings import Settings
 
@@ -31,7 +34,9 @@ if TYPE_CHECKING:
 
 TRIES = 2
 """How often a batch is given to a lane, if lanes die over it."""
-
+TOGETHER = 16
+"""How many of OpenRLHF's requests are brought to a lane at once, at most: as many as a grader has threads for rewards
+that wait. They are answered together, so that more would only make the first wait for the last."""
 
 _ENDED = "the server ended before this batch was scored"
 
@@ -53,10 +58,15 @@ class Job:
         self.unwanted = False
         self.submitted_at = time.monotonic()
         self.begun = False
+        self.alone = False
+        """It may break its lane, and is brought there in no company."""
+        self.given = self.answered = False
+        """Whether a part of the answer has been handed over, and all of it."""
         self._loop = asyncio.get_running_loop()
 
     def put(self, part: Part) -> None:
         """Hand over a part of the answer, from any thread."""
+        self.given, self.answered = True, part.last
         if not self.unwanted:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
                 self._loop.call_soon_threadsafe(self.parts.put_nowait, part)
@@ -87,7 +97,7 @@ class Desk:
         self._threads: list[threading.Thread] = []
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
-        self._ended = False
+        self._ended = threading.Event()
         self._busy = 0
         self._typical_s = 1.0
         self.pending_bytes = 0
@@ -124,12 +134,11 @@ class Desk:
     def end(self) -> None:
         """End the lanes. What is still waiting or scored is not answered: empty the desk first, or have it lost."""
         with self._changed:
-            self._ended = True
+            self._ended.set()
             dropped, self._waiting = list(self._waiting), deque()
             busy = self._busy
             self._changed.notify_all()
-        for job in dropped:
-            job.put(_failed(503, _ENDED))
+        _fail(dropped, 503, _ENDED)
         if busy:
             for lane in self._lanes:
                 lane.interrupt()
@@ -141,7 +150,7 @@ class Desk:
     # -- called from the event loop ------------------------------------------------------------------------------------
 
     def reserve(self, count: int) -> None:
-        """Make room for bytes of a body that is about to be read.
+        """Make room for bytes of a body.
 
         Raises:
             FullError: there is none; also where the queue is full already, before anything is read.
@@ -198,80 +207,118 @@ class Desk:
     # -- one thread per lane -------------------------------------------------------------------------------------------
 
     def _serve(self, lane: Lane) -> None:
-        while (job := self._next()) is not None:
+        while jobs := self._next():
             try:
-                self._score(lane, job)
+                self._score(lane, jobs)
+                self._revive(lane)
             finally:
                 with self._changed:
                     self._busy -= 1
 
-    def _next(self) -> Job | None:
+    def _next(self) -> list[Job]:
+        """What is brought to a lane at once: a batch, or OpenRLHF's samples of one reward. None at the end."""
         with self._changed:
-            while not self._waiting and not self._ended:
+            while not self._waiting and not self._ended.is_set():
                 self._changed.wait()
-            if self._ended:
-                return None
+            if self._ended.is_set():
+                return []
             self._busy += 1
-            job = self._waiting.popleft()
-            job.begun = True
-            return job
+            jobs = [first := self._waiting.popleft()]
+            if first.kind == "openrlhf" and not first.alone:
+                like = [
+                    job for job in self._waiting if (job.kind, job.name, job.alone) == ("openrlhf", first.name, False)
+                ]
+                for job in like[: TOGETHER - 1]:
+                    self._waiting.remove(job)
+                    jobs.append(job)
+            for job in jobs:
+                job.begun = True
+            return jobs
 
-    def _score(self, lane: Lane, job: Job) -> None:
+    def _score(self, lane: Lane, jobs: Sequence[Job]) -> None:
         started = time.monotonic()
-        self._metrics.waited(started - job.submitted_at)
+        for job in jobs:
+            if not job.alone:  # or it was counted before
+                self._metrics.waited(started - job.submitted_at)
         try:
-            failure: Part | None = None
-            for _ in range(TRIES):
-                failure = _failed(503, _ENDED) if self._ended else self._bring(lane, job)
-                if failure is None or self._ended:
-                    break
-            if failure is not None:
-                job.put(failure)
+            self._bring(lane, jobs)
         except ServerError as error:  # no lane can be had: the next batch tries again
-            job.put(_failed(503, str(error)))
+            _fail(jobs, 503, str(error))
         except Exception as error:  # the boundary: the thread must live, and the client be told
             logging.getLogger(__name__).exception("a batch was lost to a bug of the server")
-            job.put(_failed(500, f"a bug of the server: {type(error).__name__}: {error}"))
+            _fail(jobs, 502, f"a bug of the server: {type(error).__name__}: {error}")
             lane.kill()
-        self._typical_s += 0.2 * (time.monotonic() - started - self._typical_s)
+        self._typical_s += 0.2 * ((time.monotonic() - started) / len(jobs) - self._typical_s)
 
-    def _bring(self, lane: Lane, job: Job) -> Part | None:
-        """Have a lane answer. What to say if it died before its first part, and so may be tried again; else None.
+    def _bring(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        """Have a lane answer. Whoever waits is told of a failure before the lane is started again.
 
         Raises:
             ServerError: the lane is lost, and no other can be started.
         """
-        started, given, reward = time.monotonic(), False, ""
-        parts = lane.ask(job.kind, job.name, job.body, self._settings.score_timeout_s)
-        try:
+        for tries_left in reversed(range(1 if jobs[0].alone else TRIES)):
+            if self._ended.is_set():
+                _fail(jobs, 503, _ENDED)
+                return
+            if lane.pid is None:
+                lane.start()
+            try:
+                self._ask(lane, jobs)
+                return
+            except LaneDiedError as error:
+                self._metrics.lane_lost("died")
+                if self._ended.is_set():
+                    _fail(jobs, 503, _ENDED)
+                elif len(jobs) > 1:
+                    self._part(jobs)
+                elif tries_left and not jobs[0].given:
+                    continue
+                else:
+                    _fail(jobs, 502, f"the scoring process died over this batch ({error})")
+                return
+            except LaneLateError:
+                self._metrics.lane_lost("late")
+                if len(jobs) > 1:
+                    self._part(jobs)
+                else:
+                    _fail(jobs, 504, f"scoring took longer than {self._settings.score_timeout_s:g} s")
+                return
+
+    def _ask(self, lane: Lane, jobs: Sequence[Job]) -> None:
+        started, reward, answered = time.monotonic(), "", 0
+        parts = lane.ask(jobs[0].kind, jobs[0].name, [job.body for job in jobs], self._settings.score_timeout_s)
+        with contextlib.suppress(StopIteration):
             part = next(parts)
             while True:
-                reward = part.reward
+                job, reward = jobs[answered], part.reward
                 self._metrics.scored(reward, part.statuses)
                 job.put(part)
-                given = True
+                answered += part.last
                 part = parts.send(not job.unwanted)
-        except StopIteration:
-            self._metrics.took(reward, time.monotonic() - started)
-            return None
-        except LaneDiedError as error:
-            self._metrics.lane_lost("died")
-            if self._ended:
-                job.put(_failed(503, _ENDED, line=given))
-                return None
-            lane.start()
-            failure = _failed(500, f"the scoring process died over this batch ({error})", line=given)
-            if not given:
-                return failure
-            job.put(failure)
-            return None
-        except LaneLateError:
-            self._metrics.lane_lost("late")
-            job.put(_failed(504, f"scoring took longer than {self._settings.score_timeout_s:g} s", line=given))
-            lane.start()
-            return None
+        self._metrics.took(reward, time.monotonic() - started)
+
+    def _part(self, jobs: Sequence[Job]) -> None:
+        """Put samples that broke a lane together back into the queue, to go one by one: one of them is to blame."""
+        left = [job for job in jobs if not job.answered and not job.unwanted]
+        with self._changed:
+            if not self._ended.is_set():
+                for job in reversed(left):
+                    job.alone = True
+                    self._waiting.appendleft(job)
+                self._changed.notify_all()
+                return
+        _fail(left, 503, _ENDED)
+
+    def _revive(self, lane: Lane) -> None:
+        if lane.pid is None and not self._ended.is_set():
+            try:
+                lane.start()
+            except ServerError as error:  # the next batch tries again, and is told
+                logging.getLogger(__name__).warning("%s", error)
 
 
-def _failed(code: int, why: str, *, line: bool = False) -> Part:
-    """The end of an answer that went wrong: all there is, or the last line of a stream."""
-    return Part(code, dump({"error": why, "code": code}) + b"\n" if line else dump({"error": why}))
+def _fail(jobs: Sequence[Job], code: int, why: str) -> None:
+    """Tell those that are not answered yet; of a stream that has begun, in a last line."""
+    for job in jobs:
+        if not job.answered:
+            job.put(failure(code, why, line=job.given))

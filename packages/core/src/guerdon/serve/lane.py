@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -42,6 +42,8 @@ class Lane:
         self._load = load
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
+        self._alive: int | None = None
+        """Our end of a pipe: the lane's guard sees by it that we are alive."""
 
     @property
     def pid(self) -> int | None:
@@ -55,14 +57,19 @@ class Lane:
             ServerError: it did not get ready; the message has its reason.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
+        watched, self._alive = os.pipe()
+        try:
+            told = [theirs.fileno(), watched]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "guerdon.serve.lane_process", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", "guerdon.serve.lane_process", *map(str, told)],
+                pass_fds=told,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is the server's; and what a reward starts dies with its lane
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
+        finally:
+            theirs.close()
+            os.close(watched)
         connection: Connection[Any, Any] = Connection(ours.detach())
         self._connection = connection
         try:
@@ -78,8 +85,12 @@ class Lane:
                 f"importable modules (not in the script that is run)"
             )
 
-    def ask(self, kind: Kind, name: str | None, body: bytes, timeout_s: float) -> Generator[Part, bool | None, None]:
-        """The parts of the answer; send False to have no more.
+    def ask(
+        self, kind: Kind, name: str | None, bodies: Sequence[bytes], timeout_s: float
+    ) -> Generator[Part, bool | None, None]:
+        """The parts of the answer to each body, in order; send False to have no more.
+
+        Only OpenRLHF's route takes several bodies at once.
 
         Raises:
             LaneDiedError: the process ended. `start` it again.
@@ -89,16 +100,19 @@ class Lane:
         if connection is None:
             raise LaneDiedError("it is not running")
         try:
-            connection.send((kind, name))
-            connection.send_bytes(body)
-            while True:
+            connection.send((kind, name, len(bodies)))
+            for body in bodies:
+                connection.send_bytes(body)
+            left = len(bodies)
+            while left:
                 if not connection.poll(max(0.0, deadline - time.monotonic())):
                     self.kill()
                     raise LaneLateError
                 part = connection.recv()
                 wanted = yield part
                 if part.last:
-                    return
+                    left -= 1
+                    continue
                 connection.send(STOP if wanted is False else GO)
                 if wanted is False:
                     return
@@ -128,6 +142,9 @@ class Lane:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        alive, self._alive = self._alive, None
+        if alive is not None:
+            os.close(alive)
         if process is None:
             return 0
         with contextlib.suppress(ProcessLookupError, PermissionError):

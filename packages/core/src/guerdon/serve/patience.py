@@ -15,7 +15,8 @@ def patient_protocol(read_timeout_s: float, write_timeout_s: float) -> type[asyn
 
     Args:
         read_timeout_s: from the connection, or from a request's first byte, to the end of its headers.
-        write_timeout_s: without the client reading on, while its answer waits.
+        write_timeout_s: without the client reading on, while its answer waits. One that reads, however slowly, has as
+            long as it takes.
     """
     import h11
     from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -39,18 +40,27 @@ def patient_protocol(read_timeout_s: float, write_timeout_s: float) -> type[asyn
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            _stopped(self._reading)
-            self._reading = self.loop.call_later(write_timeout_s, self.transport.abort)
+            self._watch()
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            self._reading = _stopped(self._reading)
+            if not self.transport.is_closing():  # or its last bytes would be nobody's to watch
+                self._reading = _stopped(self._reading)
 
         def timeout_keep_alive_handler(self) -> None:
             super().timeout_keep_alive_handler()
-            self.loop.call_later(
-                write_timeout_s, self.transport.abort
-            )  # it closes once all is read, which may be never
+            self._watch()  # it closes once all is read, which may be never
+
+        def _watch(self) -> None:
+            _stopped(self._reading)
+            unread = self.transport.get_write_buffer_size()
+            self._reading = self.loop.call_later(write_timeout_s, self._look, unread)
+
+        def _look(self, before: int) -> None:
+            if self.transport.get_write_buffer_size() < before:
+                self._watch()
+            else:
+                self.transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._headers, self._reading = _stopped(self._headers), _stopped(self._reading)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from guerdon.errors import RewardError, ServerError
-from guerdon.rewards import Reward
+from guerdon.errors import ServerError
+from guerdon.rewards import Context, Reward
 from guerdon.trainer.records import row_of
 from guerdon.types import Group, Score
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Remote(Reward, name="remote-v1", runs_in="threads"):
-    """What a reward on a `guerdon serve` says of a group: its values, parts and evidence.
+class Remote(Reward, name="remote-v1", runs_in="threads", sees="group"):
+    """What a reward on a `guerdon serve` says of a group: its values, parts and evidence, at the run's own step.
 
     The server knows the examples by their ids, so both sides name the same task. When the server fails, the group is
-    unscored (`infra`): that is never a number. A token or a name that is wrong stops the run. One request is one group:
-    a reward that looks at the whole batch sees one group there.
+    unscored (`infra`): that is never a number. A bug in the reward there is a bug in the reward, and a token or a name
+    that is wrong stops the run. One request is one group: a reward that looks at the whole batch sees one group there.
     """
 
     url: str
@@ -34,16 +34,19 @@ class Remote(Reward, name="remote-v1", runs_in="threads"):
     """The environment variable that holds the token; unset means that none is sent. The token is never shown."""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     """Of the reward there; `guerdon.serve.client.Client.rewards` tells."""
-    timeout_s: float = 300.0
-    """Of one attempt."""
+    timeout_s: float = 600.0
+    """Of one attempt: longer than a batch may wait and be scored at the server (120 + 300 s, unless it is told so)."""
     attempts: int = 8
 
-    def score_group(self, group: Group) -> Sequence[Score]:
-        """Ask the server about all attempts at once."""
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Sequence[Sequence[Score]]:
+        """Ask the server about all attempts of a group at once."""
         client = _client(self.url, os.environ.get(self.token_env), self.timeout_s, self.attempts)
+        return [self._asked(client, group, context) for group in groups]
+
+    def _asked(self, client: Client, group: Group, context: Context) -> Sequence[Score]:
         try:
-            return client.grade([row_of(rollout) for rollout in group.rollouts], self.reward)
-        except (ServerError, RewardError) as error:
+            return client.grade([row_of(rollout) for rollout in group.rollouts], self.reward, context)
+        except ServerError as error:
             return [Score.unscored(str(error)) for _ in group.rollouts]
 
 

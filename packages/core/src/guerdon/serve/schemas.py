@@ -31,8 +31,13 @@ SCORE_REQUEST: Schema = {
     "properties": {
         "reward": {"type": "string", "description": "One of GET /v1/rewards; may be absent where there is one alone."},
         "rows": {"type": "array", "items": ROW, "description": "Whole groups: siblings are compared within a request."},
-        "step": {"type": "integer", "default": 0, "description": "How far the run is, for rewards with schedules."},
-        "total_steps": {"type": "integer", "default": 0},
+        "step": {
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
+            "description": "How far the run is, for rewards with schedules.",
+        },
+        "total_steps": {"type": "integer", "minimum": 0, "default": 0},
         "seed": {"type": "integer", "default": 0},
     },
 }
@@ -89,12 +94,13 @@ _ERROR: Schema = {"type": "object", "required": ["error"], "properties": {"error
 _REFUSALS = {
     400: "not JSON",
     401: "no token, or another",
-    404: "no such reward; the message has those there are",
+    404: "no such reward; the message has those there are. Or no --openrlhf-fill",
     408: "the body came too slowly",
-    413: "too many bytes, or rows",
+    413: "too many bytes, or rows, or too much memory",
     422: "rows that cannot be scored; the message has the row and the field",
     429: "no room; Retry-After says when to ask again",
     500: "a bug in a reward; the message has the sample",
+    502: "the scoring process died over this batch, twice; or a bug of the server",
     503: "the server is ending, or the batch waited too long; ask again",
     504: "scoring took too long",
 }

@@ -29,18 +29,21 @@ class Service:
         token: what requests must bring; None where everybody may ask.
 
     Raises:
-        ConfigError: there is nothing to serve, a name cannot stand in an address, or a grader does not pickle.
+        ConfigError: there is nothing to serve, a name cannot stand in an address, a reward learns, or a grader does not
+                pickle.
     """
 
     def __init__(self, graders: Mapping[str, Grader], settings: Settings, token: str | None = None) -> None:
         if not graders:
             raise ConfigError("there is nothing to serve: name a recipe, or a task and a reward")
         for name in graders:
-            if not name or not _LETTERS.issuperset(name):
+            if not can_be_served_as(name):
                 raise ConfigError(
                     f"{name!r} cannot be served under that name; letters, digits, '.', '_' and '-' can stand in an "
                     f"address: choose one by NAME=RECIPE"
                 )
+        for grader in graders.values():
+            grader.refuse_learning("a server scores in several processes and keeps no checkpoint")
         self.graders, self.settings, self.token = dict(graders), settings, token
         self.metrics = Metrics()
         self.desk = Desk(self.graders, settings, self.metrics)
@@ -80,3 +83,8 @@ class Service:
             }
             for name, grader in sorted(self.graders.items())
         ]
+
+
+def can_be_served_as(name: str) -> bool:
+    """Whether that name can stand in an address."""
+    return bool(name) and _LETTERS.issuperset(name)

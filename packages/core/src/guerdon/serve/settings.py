@@ -1,4 +1,4 @@
-"""Every limit of the server, with its unit. All have a value: none is "no limit"."""
+"""Every limit of the server, with its unit. All but a lane's memory have a value: none is "no limit"."""
 
 from __future__ import annotations
 
@@ -38,21 +38,22 @@ class Settings:
     inline_examples: bool = False
     """Whether rows may bring an example's fields where there is a task. A field may name a file of this machine, whose
     first bytes can then show up in a score's evidence."""
+    lane_memory_mb: float | None = None
+    """Mebibytes of address space that a lane may have, and each process it starts; None: as much as there is. What a
+    request takes there can be 30 times its body. Libraries reserve address space that they never use (torch several
+    gibibytes), so the number is the rewards' to tell."""
     openrlhf_fill: float | None = None
-    """The number that OpenRLHF is told of a sample without a score; None: such a request fails."""
+    """The number that OpenRLHF is told of a sample without a score; None: its route is not there."""
 
     def __post_init__(self) -> None:
         for each in dataclasses.fields(self):
-            value = getattr(self, each.name)
-            if each.name == "inline_examples":
-                continue
-            if each.name == "openrlhf_fill":
-                if value is not None and not math.isfinite(value):
-                    raise ConfigError(f"openrlhf_fill is {value!r}; a finite number is needed, or none at all")
-                continue
-            if not (math.isfinite(value) and value > 0) or (each.type == "int" and value != int(value)):
-                kind = "whole number" if each.type == "int" else "number"
-                raise ConfigError(f"{each.name} is {value!r}; a {kind} above 0 is needed")
+            value, usual = getattr(self, each.name), each.default
+            if isinstance(usual, int | float) and not isinstance(usual, bool):
+                _check(each.name, value, whole=isinstance(usual, int))
+        if self.lane_memory_mb is not None:
+            _check("lane_memory_mb", self.lane_memory_mb)
+        if self.openrlhf_fill is not None and not math.isfinite(self.openrlhf_fill):
+            raise ConfigError(f"openrlhf_fill is {self.openrlhf_fill!r}; a finite number is needed, or none at all")
 
     @property
     def max_body_bytes(self) -> int:
@@ -63,3 +64,8 @@ class Settings:
     def max_pending_bytes(self) -> int:
         """Of all accepted requests."""
         return int(self.max_pending_mb * 2**20)
+
+
+def _check(name: str, value: float, *, whole: bool = False) -> None:
+    if not (math.isfinite(value) and value > 0) or (whole and value != int(value)):
+        raise ConfigError(f"{name} is {value!r}; a {'whole number' if whole else 'number'} above 0 is needed")
