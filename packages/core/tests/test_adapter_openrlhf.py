@@ -258,16 +258,6 @@ def test_lists_of_other_lengths_are_refused():
 # -- the data set ------------------------------------------------------------------------------------------------------
 
 
-def test_a_data_set_has_prompts_and_ids():
-    assert list(dataset_rows(Sums())) == [
-        {
-            "prompt": [{"role": "system", "content": "Add."}, {"role": "user", "content": f"for {name}"}],
-            "label": name,
-        }
-        for name in ("five", "six")
-    ]
-
-
 def test_what_the_task_writes_first_is_part_of_the_prompts_text():
     def render(messages):
         return "".join(f"<{message['role']}>{message['content']}" for message in messages) + "<assistant>"
@@ -275,8 +265,6 @@ def test_what_the_task_writes_first_is_part_of_the_prompts_text():
     task = Sums(forced="= ")
     first = next(dataset_rows(task, render=render))
     assert first == {"prompt": "<system>Add.<user>for five<assistant>= ", "label": "five"}
-    with pytest.raises(ConfigError, match="give render="):
-        next(dataset_rows(task))
     whole = reward(lambda rollout: float(rollout.completion == "= 5"))
     assert called(reward_func(Grader(whole, task), fill=0.0), "5", prompt=first["prompt"])["rewards"] == 1.0
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from guerdon.adapters import versions
+from guerdon.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,7 +29,7 @@ def test_a_tested_release_is_taken_in_silence(installed, version):
     installed(version)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        versions.check("verifiers", "0.4", "0.5")
+        versions.check("verifiers")
 
 
 @pytest.mark.parametrize("version", ["0.3.9", "0.5", "0.5.0", "0.10.0", "1.0"])
@@ -36,7 +37,7 @@ def test_another_release_is_warned_of_with_the_tested_range(installed, version):
     """0.10 is above 0.5: numbers are compared, and not text."""
     installed(version)
     with pytest.warns(RuntimeWarning, match=rf"verifiers {version} is installed.*0\.4 <= verifiers < 0\.5"):
-        versions.check("verifiers", "0.4", "0.5")
+        versions.check("verifiers")
 
 
 def test_nothing_is_said_of_what_is_not_installed(monkeypatch):
@@ -46,7 +47,16 @@ def test_nothing_is_said_of_what_is_not_installed(monkeypatch):
     monkeypatch.setattr(versions, "version", absent)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        versions.check("verifiers", "0.4", "0.5")
+        versions.check("verifiers")
+
+
+def test_what_nothing_works_without_is_asked_for_by_its_extra(monkeypatch):
+    def absent(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(versions, "version", absent)
+    with pytest.raises(ConfigError, match=r"verifiers is not installed: pip install 'guerdon\[verifiers\]'"):
+        versions.check("verifiers", needed=True)
 
 
 # -- the one table -----------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def reward_func(
     """
     if not math.isfinite(fill):
         raise ConfigError(f"fill is {fill!r}; a finite number is needed")
-    check("openrlhf", "0.11", "0.12")
+    check("openrlhf")
     if isinstance(source, Grader) and options:
         raise ConfigError(f"{', '.join(options)}: a grader is made already; give its options to Grader")
     grader = source if isinstance(source, Grader) else Grader.of(source, **options)
@@ -236,30 +236,20 @@ def answer_of(grader: Grader, scores: Sequence[Score], fill: float) -> dict[str,
 
 
 def dataset_rows(
-    task: Task, split: Split = "train", *, render: Callable[[Sequence[Mapping[str, str]]], str] | None = None
+    task: Task, split: Split = "train", *, render: Callable[[Sequence[Mapping[str, str]]], str]
 ) -> Iterator[dict[str, Any]]:
-    """A task's examples as rows of OpenRLHF's data set: `prompt` and `label`, the example's id.
+    """A task's examples as rows of OpenRLHF's data set, with prompts as texts.
+
+    For tasks that begin the completion themselves, which messages cannot hold: `guerdon export --format openrlhf`
+    writes messages.
 
         --data.input_key prompt --data.label_key label
 
     Args:
         task: whose examples.
         split: which of them.
-        render: makes the prompt's text of chat messages (a tokenizer's chat template, with the generation prompt). If
-            None, the messages are kept, for `--data.apply_chat_template`.
-
-    Raises:
-        ConfigError: the task begins the completion itself, which only a text can hold: give `render`.
+        render: makes the prompt's text of chat messages (a tokenizer's chat template, with the generation prompt).
     """
     for example in task.examples(split):
         prompt = task.prompt(example)
-        messages = messages_of(prompt)
-        if render is not None:
-            yield {"prompt": render(messages) + prompt.forced, "label": example.id}
-        elif prompt.forced:
-            raise ConfigError(
-                f"task {task.name} begins the completion with {prompt.forced!r}, which messages cannot "
-                f"hold: give render="
-            )
-        else:
-            yield {"prompt": messages, "label": example.id}
+        yield {"prompt": render(messages_of(prompt)) + prompt.forced, "label": example.id}

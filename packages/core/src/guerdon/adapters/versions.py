@@ -6,6 +6,8 @@ import re
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 
+from guerdon.errors import ConfigError
+
 TESTED = {
     "openrlhf": ("0.11", "0.12"),  # its contract, with fakes of the same names
     "ray": ("2.60", "2.61"),
@@ -17,22 +19,25 @@ TESTED = {
 extras of `guerdon` begin where these ranges do, and end only where a release is known not to work."""
 
 
-def check(distribution: str, low: str = "", high: str = "") -> None:
-    """Warn where the installed release is not in `low <= version < high`; silent where none is installed.
+def check(distribution: str, *, needed: bool = False) -> None:
+    """Warn where the installed release is outside of what was tested.
 
     Args:
-        distribution: its name on the package index.
-        low: the oldest release that was tested, `"0.4"`; if absent, both are those of `TESTED`.
-        high: the first one that was not.
+        distribution: one of `TESTED`.
+        needed: nothing works without it; otherwise nothing is said where none is installed.
+
+    Raises:
+        ConfigError: it is needed, and not installed.
 
     Warns:
         RuntimeWarning: the installed release is outside; the message names it and the tested range.
     """
-    if not low:
-        low, high = TESTED[distribution]
+    low, high = TESTED[distribution]
     try:
         found = version(distribution)
-    except PackageNotFoundError:  # importing it will say so, better than we could
+    except PackageNotFoundError:
+        if needed:
+            raise ConfigError(f"{distribution} is not installed: pip install 'guerdon[{distribution}]'") from None
         return
     if not _numbers(low) <= _numbers(found) < _numbers(high):
         warnings.warn(

@@ -103,7 +103,7 @@ def _seccomp(others: Sequence[str]) -> tuple[str, bool]:
 
 
 def _cgroups(others: Sequence[str]) -> tuple[str, bool]:
-    several = Limits(wall_s=10.0, memory_bytes=64 * 2**20, processes=_HOLDERS)
+    several = Limits(cpu_s=20.0, wall_s=60.0, memory_bytes=64 * 2**20, processes=_HOLDERS)
     held = _tried(f"hold({_HOLDERS}, {48 * 2**20})", others, several)
     kept = held.status == "fail" or (held.status == "ok" and held.value < _HOLDERS)
     return f"{_HOLDERS} processes do not get 48 MiB each", kept

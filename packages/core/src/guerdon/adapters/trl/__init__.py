@@ -26,6 +26,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from guerdon.adapters.versions import check
+from guerdon.errors import ConfigError
+
 if TYPE_CHECKING:
     from guerdon.adapters.trl.checkpoints import RewardState
     from guerdon.adapters.trl.data import dataset
@@ -40,12 +43,23 @@ _HOMES = {
     "rollout_func": "rollouts",
 }
 
+_NEEDING = {"dataset", "rollout_func"}
+
 __all__ = ["RewardFunction", "RewardState", "dataset", "reward_funcs", "rollout_func"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _NEEDING:
+        check("trl", needed=True)
+    try:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{name} needs {error.name}, which is not installed: pip install 'guerdon[trl]'") from error
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return __all__

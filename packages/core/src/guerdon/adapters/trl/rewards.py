@@ -60,7 +60,7 @@ def reward_funcs(
     Raises:
         ConfigError: a name is wrong, or a task is given beside something that has one.
     """
-    check("trl", "1.16", "1.17")
+    check("trl")
     if task is not None and not isinstance(source, Reward):
         raise ConfigError(f"reward_funcs was given task {task!r} beside {source!r}, which has its own")
     if isinstance(source, Grader):

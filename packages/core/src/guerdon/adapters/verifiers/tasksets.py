@@ -48,9 +48,9 @@ def taskset(
     Raises:
         ConfigError: on first use: a name or an option is wrong, there is no task, or the reward learns.
     """
+    versions.check("verifiers", needed=True)
     import verifiers.v1 as vf
 
-    versions.check("verifiers")
     found = _lazily(source, options)
     alone = _Alone(found)
     begun_with = split
