@@ -23,7 +23,10 @@ pytestmark = [
     ),
 ]
 
+from guerdon.adapters.ray.cluster import ALONE  # noqa: E402 - after the mark
 from guerdon.grading import Grader  # noqa: E402 - after the mark
+
+os.environ.update(ALONE)  # verl imports Ray, which reads then whether to listen on the loopback address alone
 
 PAGE = Path(__file__).parents[3] / "docs" / "adapters" / "verl.md"
 
