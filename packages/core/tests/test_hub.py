@@ -120,6 +120,7 @@ def test_a_folder_here_needs_no_hub(monkeypatch, closed, tmp_path):
 def test_a_hub_that_refuses_is_there(monkeypatch, serving):
     """Its front page is a 404 here."""
     monkeypatch.setattr(constants, "ENDPOINT", serving)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # which the test command sets
     assert not hub.is_away("somebody/tiny")
 
 
@@ -128,7 +129,12 @@ def test_a_model_is_downloaded_where_there_is_a_hub_and_read_from_the_cache_wher
 ):
     """In a process of its own: the hub's client reads its address once, when it is imported."""
     for endpoint in (serving, closed):
-        settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+        settings = {
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_OFFLINE": "0",
+        }
         done = subprocess.run(
             [sys.executable, "-c", LOADS], env={**os.environ, **settings}, capture_output=True, text=True
         )
