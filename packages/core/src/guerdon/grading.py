@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 _STOPS = get_args(StopReason)
 _AUTHORS, _ROLES = get_args(Author), get_args(Role)
-_LISTS, _OBJECTS = (list, Sequence), (dict, Mapping)
+_LISTS, _OBJECTS, _TEXTS = (list, Sequence), (dict, Mapping), (str, list)
 """The built-in types first: to ask an abstract one is the dearest step of a row."""
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 100
@@ -254,7 +254,7 @@ class Grader:
         """
         if self.task is None:
             return Columns(id=id_)
-        known = self._known()
+        known = self._examples or self._known()
         if id_ not in known:
             raise UnknownName(f"example of {self.task.name}", id_ if len(id_) <= 100 else f"{id_[:97]}...", known)
         return known[id_]
@@ -321,11 +321,13 @@ class Grader:
 
     def parts(self, score: Score) -> dict[str, float]:
         """The value of each of `part_names`; NaN where a term has none for this row."""
-        if any(part.parts for part in score.parts.values()):
-            values = {path.rpartition("/")[2]: value for path, value in reversed(score.flat().items())}
-        else:  # a sum of leaves, as most are: their names are their paths
-            values = {name: part.value for name, part in score.parts.items()}
-        return {name: values.get(name, math.nan) for name in self.part_names}
+        parts = score.parts
+        for part in parts.values():
+            if part.parts:
+                values = {path.rpartition("/")[2]: value for path, value in reversed(score.flat().items())}
+                return {name: values.get(name, math.nan) for name in self.part_names}
+        # A sum of leaves, as most are: their names are their paths.
+        return {name: parts[name].value if name in parts else math.nan for name in self.part_names}
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -377,8 +379,10 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
 def _rollout(row: Row, example: Example, prompt: Prompt, index: int) -> Rollout:
     if (stop := row.get("stop", "stop")) not in _STOPS:
         raise ConfigError(f"the field 'stop' is {_short(stop)}; accepted are {', '.join(map(repr, _STOPS))}")
-    if unusual := row.keys() - _USUAL:
-        _check_unusual(row, unusual)
+    if row.keys() <= _USUAL:  # nearly always
+        segments = completion_segments(row.get("completion"), prompt.forced)
+        return Rollout(example, segments, prompt, stop=stop, index=index)
+    _check_unusual(row, row.keys() - _USUAL)
     told = None if row.get("segments") else completion_segments(row.get("completion"), prompt.forced)
     return rollout_of(row, example, prompt, index=index, segments=told)
 
@@ -438,12 +442,12 @@ def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...
     start = (Segment("forced", forced),) if forced else ()
     if isinstance(completion, str):
         return (*start, Segment("policy", completion.removeprefix(forced)))
-    if not isinstance(completion, _LISTS) or not all(isinstance(message, _OBJECTS) for message in completion):
+    if not isinstance(completion, _LISTS):
         raise ConfigError(
             f"the field 'completion' is {_short(completion)}; a text or a list of chat messages is needed"
         )
     said = [_segment(message) for message in completion]
-    if not any(segment.author == "policy" for segment in said):
+    if "policy" not in [segment.author for segment in said]:
         raise ConfigError(f"the field 'completion' is {_short(completion)}; no message in it is the assistant's")
     if forced and said[0].author == "policy":
         said[0] = replace(said[0], text=said[0].text.removeprefix(forced))
@@ -452,16 +456,19 @@ def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...
 
 def _segment(message: Mapping[str, Any]) -> Segment:
     """One chat message: the assistant's is the policy's, tool calls that were taken out of its text put back."""
-    content = message.get("content") or ""
-    if message.get("role") not in _ROLES or not isinstance(content, str | list):
+    known = isinstance(message, _OBJECTS)
+    content, role = (message.get("content") or "", message.get("role")) if known else (None, None)
+    if role not in _ROLES or not isinstance(content, _TEXTS):
         accepted = ", ".join(map(repr, _ROLES))
         raise ConfigError(f"a message is {_short(message)}; it has a 'role' of {accepted} and a text as 'content'")
     if not isinstance(content, str):  # parts: text, images
         content = "".join(part.get("text") or "" for part in content if isinstance(part, Mapping))
-    if message.get("role") != "assistant":
+    if role != "assistant":
         return Segment("environment", content)
+    if not (calls := message.get("tool_calls")):
+        return Segment("policy", content)
     said = [content] if content else []
-    for call in message.get("tool_calls") or ():
+    for call in calls:
         if isinstance(call, Mapping):
             said.append(f"<tool_call>\n{json.dumps(call.get('function', call), ensure_ascii=False)}\n</tool_call>")
     return Segment("policy", "\n".join(said))

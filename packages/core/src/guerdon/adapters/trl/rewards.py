@@ -179,10 +179,11 @@ class RewardFunction:
         parts = [self.grader.parts(score) for score in scores]
         if log_metric is not None:
             means = {part: f"rewards/{self.name}/{part}/mean" for part in self.grader.part_names}
+            unscored = f"rewards/{self.name}/unscored"
             for score, values in zip(scores, parts, strict=True):
-                log_metric(f"rewards/{self.name}/unscored", float(not score.scored))
+                log_metric(unscored, float(not score.scored))
                 for part, value in values.items():
-                    if not math.isnan(value):
+                    if value == value:  # not NaN
                         log_metric(means[part], value)
         if log_extra is not None:
             log_extra(f"{self.name}/example", [row.key for row in rows])
