@@ -1,17 +1,20 @@
 """What an adapter adds to scoring: its own time over that of `Runner.score` for the same groups, within the same call.
 
-Each batch is 16 generated text-to-SQL questions with 8 completions each, scored by the recipe `sql` (five parts, real
-SQLite databases). No two batches share a query, so no cache knows the answers: of each question's completions three run
-the gold query with another literal, two fail, two are right but worded anew, one is prose. The adapter is called as the
-other trainer calls it, hooks included; clocks around `Runner.score` tell the scoring apart from the rest.
+Each batch is 16 generated problems with 8 completions each; no two share a completion, so no cache knows the answers.
+`sql`: text-to-SQL, scored by the recipe `sql` (five parts, real SQLite databases); of each question's completions three
+run the gold query with another literal, two fail, two are right but worded anew, one is prose. `code`: small programs,
+scored by the recipe `code` (VeRPO, ten tests each); half are the reference, half return nothing.
+
+The adapter is called as the other trainer calls it, hooks included; clocks around `Runner.score` tell the scoring apart
+from the rest.
 
 Two ratios: by the clock on the wall, which on a shared machine measures its neighbours too (a few milliseconds wait as
 long as many do), and by this thread's processor time, which leaves out what worker processes do for the scoring, and so
 errs against the adapter.
 
-    python benchmarks/adapter_overhead.py [--quick] [--batches 20] [trl ...]
+    python benchmarks/adapter_overhead.py [--quick] [--batches 20] [--reward sql] [trl ...]
 
-Needs guerdon-sql; the other trainers need not be installed. Target: median(own time / scoring) <= 2 %.
+Needs guerdon-sql and guerdon-code; the other trainers need not be installed. Target: median(own time / scoring) <= 2 %.
 """
 
 from __future__ import annotations
@@ -51,6 +54,27 @@ def batch(grader: Grader, number: int) -> Batch:
         said = [*(f"```sql\n{query}\n```" for query in queries), f"I think there are {fresh} of them."]
         found += [(example, text) for text in said]
     return found
+
+
+def programs(grader: Grader, number: int) -> Batch:
+    """As `batch`, of programs."""
+    examples = grader.task.examples("train")
+    found: Batch = []
+    for place in range(PROMPTS):
+        example = examples[(number * PROMPTS + place) % len(examples)]
+        text = grader.task.reference(example).removesuffix("\n```")
+        head = text[: text.index(":\n") + 2]
+        for k in range(GROUP):
+            body = text if k % 2 else f"{head}    return None"
+            found.append((example, f"{body}\n    # {number}-{place}-{k}\n```"))
+    return found
+
+
+REWARDS = {
+    "sql": (f"sql/generated[train_size={PROMPTS * 4},eval_size=1,layout=plain]", batch, 3),
+    "code": (f"code/generated[train_size={PROMPTS * 4},eval_size=1]", programs, 1),
+}
+"""A recipe's task, its batches, and more than so many distinct values that each is to earn."""
 
 
 # -- the adapters, each as its trainer calls it ------------------------------------------------------------------------
@@ -110,8 +134,9 @@ ADAPTERS: Mapping[str, Callable[[Grader], Callable[[Batch], Callable[[], list[fl
 CLOCKS = {"wall": time.perf_counter, "processor": time.thread_time}
 
 
-def measured(name: str, batches: int) -> None:
-    grader = Grader.of("sql", task=f"sql/generated[train_size={PROMPTS * 4},eval_size=1,layout=plain]")
+def measured(name: str, rewarded: str, batches: int) -> None:
+    task, batch_of, distinct = REWARDS[rewarded]
+    grader = Grader.of(rewarded, task=task)
     ready, inside = ADAPTERS[name](grader), dict.fromkeys(CLOCKS, 0.0)
     score = grader.runner.score
 
@@ -127,17 +152,17 @@ def measured(name: str, batches: int) -> None:
     scoring: dict[str, list[float]] = {clock: [] for clock in CLOCKS}
     with grader:
         for number in range(batches + 2):
-            call = ready(batch(grader, number))
+            call = ready(batch_of(grader, number))
             started = read()
             values = call()
             whole = since(started)
-            assert len(set(values)) > 3, "the completions were meant to differ"
+            assert len(set(values)) > distinct, "the completions were meant to differ"
             if number >= 2:  # workers start and databases are built in the first ones
                 for clock in CLOCKS:
                     own[clock].append(whole[clock] - inside[clock])
                     scoring[clock].append(inside[clock])
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-    print(f"{name}: {batches} batches of {PROMPTS * GROUP}; load {load} on {os.cpu_count()} cores")
+    print(f"{name}, {rewarded}: {batches} batches of {PROMPTS * GROUP}; load {load} on {os.cpu_count()} cores")
     for clock in CLOCKS:
         ratios = [a / b for a, b in zip(own[clock], scoring[clock], strict=True)]
         for what, values in (("own", own[clock]), ("scoring", scoring[clock])):
@@ -161,12 +186,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="five batches")
     parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("--reward", choices=REWARDS, help="this one alone")
     parser.add_argument("adapters", nargs="*", help=f"of {', '.join(ADAPTERS)}; all by default")
     options = parser.parse_args()
     if unknown := set(options.adapters) - set(ADAPTERS):
         sys.exit(f"no adapter named {sorted(unknown)}; there are {sorted(ADAPTERS)}")
     for name in options.adapters or ADAPTERS:
-        measured(name, 5 if options.quick else options.batches)
+        for rewarded in [options.reward] if options.reward else REWARDS:
+            measured(name, rewarded, 5 if options.quick else options.batches)
 
 
 if __name__ == "__main__":
