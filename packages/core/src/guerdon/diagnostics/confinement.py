@@ -16,7 +16,7 @@ from guerdon.sandbox import Calls, Limits, Sandbox
 from guerdon.sandbox.confine import LAYERS
 from guerdon.sandbox.limits import Outcome
 
-_LIMITS = Limits(cpu_s=0.3, wall_s=2.0, memory_bytes=64 * 2**20)
+_LIMITS = Limits(cpu_s=0.3, wall_s=20.0, memory_bytes=64 * 2**20)
 _HELP = """
 def tries(*steps):
     try:
@@ -105,7 +105,7 @@ def _seccomp(others: Sequence[str]) -> tuple[str, bool]:
 def _cgroups(others: Sequence[str]) -> tuple[str, bool]:
     several = Limits(cpu_s=20.0, wall_s=60.0, memory_bytes=64 * 2**20, processes=_HOLDERS)
     held = _tried(f"hold({_HOLDERS}, {48 * 2**20})", others, several)
-    kept = held.status == "fail" or (held.status == "ok" and held.value < _HOLDERS)
+    kept = held.status != "infra" and not (held.status == "ok" and held.value == _HOLDERS)
     return f"{_HOLDERS} processes do not get 48 MiB each", kept
 
 
