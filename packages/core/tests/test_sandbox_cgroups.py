@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from guerdon.diagnostics.confinement import HELP
 from guerdon.sandbox import Calls, Limits, Sandbox, cgroups, leftovers
 from guerdon.sandbox.cgroups import Mount, candidates
 
@@ -60,26 +61,6 @@ def test_the_kernels_tables_are_read():
     ]
 
 
-HOLD = """
-def hold(processes, size):
-    import os
-    asked, told = os.pipe(), os.pipe()
-    for _ in range(processes):
-        if not os.fork():
-            os.close(asked[1])
-            kept = bytearray(size)
-            kept[::4096] = b"x" * len(kept[::4096])
-            os.write(told[1], b"x")
-            os.close(told[1])
-            os.read(asked[0], 1)
-            os._exit(0)
-    os.close(told[1])
-    held = 0
-    while held < processes and os.read(told[0], 1): held += 1
-    return held
-"""
-
-
 @pytest.fixture
 def grouped():
     with Sandbox(workers=1, limits=Limits(wall_s=120.0, cpu_s=60.0, memory_bytes=2**26, processes=16)) as sandbox:
@@ -90,14 +71,14 @@ def grouped():
 
 def test_processes_share_what_one_may_have(grouped):
     """Each may have 64 MiB, and so may all, beside 64 for files and 256 for the server: 4 of 48 fit, 12 do not."""
-    few, many = grouped.run([Calls(HOLD, ("hold(4, 48 * 2**20)",)), Calls(HOLD, ("hold(12, 48 * 2**20)",))])
+    few, many = grouped.run([Calls(HELP, ("hold(4, 48 * 2**20)",)), Calls(HELP, ("hold(12, 48 * 2**20)",))])
     assert few[0].value == 4
     assert many[0].status == "fail" or (many[0].status == "ok" and many[0].value < 12)
     assert "cgroups" in few[0].layers
 
 
 def test_a_bomb_does_not_take_the_next_answer_with_it(grouped):
-    [_, after] = grouped.run([Calls(HOLD, ("hold(12, 60 * 2**20)",)), Calls("", ("1 + 1",))])
+    [_, after] = grouped.run([Calls(HELP, ("hold(12, 60 * 2**20)",)), Calls("", ("1 + 1",))])
     assert after[0].value == 2
 
 

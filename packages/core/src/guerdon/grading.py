@@ -329,6 +329,22 @@ class Grader:
         # A sum of leaves, as most are: their names are their paths.
         return {name: parts[name].value if name in parts else math.nan for name in self.part_names}
 
+    def logged(self, scores: Sequence[Score]) -> dict[str, list[float]]:
+        """For those who log numbers under fixed names, one per score and never NaN.
+
+        Returns:
+            `part/NAME` for each term of the reward's sums: what it adds, its weight times its value; and
+            `unscored/NAME`: 1.0 where it has no value (it abstained, failed or stayed behind a closed gate) and so
+            adds 0.0, else 0.0.
+        """
+        logs = {}
+        parts = [self.parts(score) for score in scores]
+        for name, weight in part_weights(self.reward).items():
+            values = [each[name] for each in parts]
+            logs[f"part/{name}"] = [weight * value if math.isfinite(value) else 0.0 for value in values]
+            logs[f"unscored/{name}"] = [float(not math.isfinite(value)) for value in values]
+        return logs
+
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def load(self) -> None:

@@ -97,7 +97,7 @@ class Address:
             with error:
                 detail = error.read(2048).decode("utf-8", "replace")
             if error.code in _MAY_PASS:
-                raise _Passing(f"HTTP {error.code}: {detail[:200]}", _retry_after_s(error.headers)) from error
+                raise _Passing(f"HTTP {error.code}: {detail[:200]}", retry_after_s(error.headers)) from error
             raise Refused(error.code, detail) from error
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             # No connection, cut off in the middle, or a body that is not what was expected.
@@ -132,7 +132,8 @@ def _opener() -> Any:
     return urllib.request.build_opener(Stay())
 
 
-def _retry_after_s(headers: Message) -> float:
+def retry_after_s(headers: Message) -> float:
+    """How many seconds a server asks to wait; 0 where it does not say so in seconds."""
     try:
         return max(0.0, float(headers.get("Retry-After", "0")))
     except ValueError:

@@ -24,7 +24,7 @@ from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader, Row
 from guerdon.protocols import Split, Task
-from guerdon.trainer.records import messages_of, part_weights
+from guerdon.trainer.records import messages_of
 from guerdon.types import Score
 
 END_TOKENS = (
@@ -214,24 +214,17 @@ def _end_of(prompt: str, query: str, at: int) -> int | None:
 def answer_of(grader: Grader, scores: Sequence[Score], fill: float) -> dict[str, Any]:
     """Scores as OpenRLHF reads them: lists, one entry per sample; the same keys always.
 
-    `extra_logs` has `unscored` (1 where the reward is `fill`) and, for each term of the reward's sums, `part/NAME`,
-    what the term adds (its weight times its value), and `unscored/NAME`, 1 where it has no value and so adds 0.
+    `extra_logs` has `unscored` (1 where the reward is `fill`) and what `Grader.logged` says of the parts.
     """
     low, high = grader.reward.bounds
     span = high - low
-    weights = part_weights(grader.reward)
-    parts = [grader.parts(score) for score in scores]
 
     def share(value: float) -> float:
         """On the scale of `--algo.dynamic_filtering_range`: 0 and 1 are the reward's own ends."""
         return (value - low) / span if math.isfinite(span) and span > 0 else value
 
     rewards = [score.value if math.isfinite(score.value) else fill for score in scores]
-    logs = {"unscored": [float(not math.isfinite(score.value)) for score in scores]}
-    for name in grader.part_names:
-        values = [each[name] for each in parts]
-        logs[f"part/{name}"] = [weights[name] * value if math.isfinite(value) else 0.0 for value in values]
-        logs[f"unscored/{name}"] = [float(not math.isfinite(value)) for value in values]
+    logs = {"unscored": [float(not math.isfinite(score.value)) for score in scores], **grader.logged(scores)}
     return {"rewards": rewards, "scores": [share(value) for value in rewards], "extra_logs": logs}
 
 

@@ -102,10 +102,11 @@ def _score(use: Use, spec: RewardSpec, rows: list[JsonRow], index: int | None, a
 
     with Grader(build_reward(spec), build_task(use)) as grader:
         scores = grader.grade(rows)
-        assert grader.task is not None
-        for row in rows:  # shown where the completion does not say it itself
-            row["forced"] = grader.task.prompt(grader.example(row["example"])).forced
     shown = [pair for pair in zip(rows, scores, strict=True) if index in (None, pair[0]["number"])]
+    assert grader.task is not None
+    for row, _ in shown:
+        if "segments" not in row:  # which say it themselves
+            row["forced"] = grader.task.prompt(grader.example(row["example"])).forced
     _print(grader.reward, shown, as_json)
 
 

@@ -17,7 +17,7 @@ from guerdon.sandbox.confine import LAYERS
 from guerdon.sandbox.limits import Outcome
 
 _LIMITS = Limits(cpu_s=0.3, wall_s=20.0, memory_bytes=64 * 2**20)
-_HELP = """
+HELP = """
 def tries(*steps):
     try:
         for step in steps: step()
@@ -45,6 +45,7 @@ def hold(processes, size):
     while held < processes and os.read(told[0], 1): held += 1
     return held
 """
+"""What the programs made to get past a layer are made of."""
 _HOLDERS = 12
 _ADVICE = "see SECURITY.md for what is not promised without it"
 
@@ -111,7 +112,7 @@ def _cgroups(others: Sequence[str]) -> tuple[str, bool]:
 
 def _tried(expression: str, without: Sequence[str], limits: Limits = _LIMITS) -> Outcome:
     with Sandbox(workers=1, limits=limits, without=without) as one:
-        return one.run([Calls(_HELP, (expression,))])[0][0]
+        return one.run([Calls(HELP, (expression,))])[0][0]
 
 
 _PROBES = {

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from guerdon.errors import ConfigError, RewardError, ServerError
+from guerdon.posting import retry_after_s
 from guerdon.rewards import Context
 from guerdon.trainer.records import score_of
 from guerdon.types import Score
@@ -162,7 +163,7 @@ class Client:
                 self._keep(connection)
                 if response.status not in _MAY_PASS and (servers_own or response.status != _BAD_GATEWAY):
                     raise self._error(response.status, why)
-                problem, asked_s = f"HTTP {response.status}: {why}", _retry_after_s(response)
+                problem, asked_s = f"HTTP {response.status}: {why}", retry_after_s(response.headers)
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if connected and isinstance(error, TimeoutError):
@@ -226,10 +227,3 @@ def _why(response: http.client.HTTPResponse) -> tuple[str, bool]:
         return str(json.loads(text)["error"]), True
     except (ValueError, LookupError, TypeError):
         return text[:500], False
-
-
-def _retry_after_s(response: http.client.HTTPResponse) -> float:
-    try:
-        return max(0.0, float(response.headers.get("Retry-After", "0")))
-    except ValueError:
-        return 0.0  # a date; our own pause serves as well

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,6 @@ from guerdon.grading import Grader, Row
 from guerdon.rewards import Context
 from guerdon.rewards.base import Sees
 from guerdon.sandbox.pool import WORKERS
-from guerdon.trainer.records import part_weights
 from guerdon.types import Score
 
 _TURNS = 2
@@ -82,7 +80,6 @@ class Scorer:
             first = next(iter(self.grader.task.examples("train")))
             refuse_prefix(self.grader.task, first, self.grader.task.prompt(first))
         self.needs(sees="group")
-        self._weights = part_weights(self.grader.reward)
         self._together: Together[Unit, list[Score]] = Together(self._grade)
 
     def needs(self, *, sees: Sees) -> None:
@@ -128,17 +125,14 @@ class Scorer:
         """What verl is told: flat, never NaN, and the same keys for every sample.
 
         `score` is trained on. `unscored` is 1.0 where it is the number that `fill` names, else 0.0. `status` and `why`
-        are texts, which verl writes to its dumps and leaves out of its means. `part/NAME`, for each term of the
-        reward's sums, is what the term adds: its weight times its value. `unscored/NAME` is 1.0 where the term has no
-        value (it abstained, failed or stayed behind a closed gate) and so adds 0.0, else 0.0.
+        are texts, which verl writes to its dumps and leaves out of its means. `part/NAME` and `unscored/NAME` are those
+        of `Grader.logged`.
 
         Raises:
             UnscoredError: there is no number, and none was named.
         """
         if not score.scored and self.options.fill is None:
             raise UnscoredError(f"a sample is unscored ({score.status}): {score.why}")
-        parts = self.grader.parts(score)
-        absent = {name: math.isnan(value) for name, value in parts.items()}
         value = score.value if score.scored else self.options.fill
         assert value is not None
         return {
@@ -146,8 +140,7 @@ class Scorer:
             "unscored": float(not score.scored),
             "status": score.status,
             "why": score.why,
-            **{f"part/{name}": 0.0 if absent[name] else self._weights[name] * v for name, v in parts.items()},
-            **{f"unscored/{name}": float(gone) for name, gone in absent.items()},
+            **{name: value for name, [value] in self.grader.logged([score]).items()},
         }
 
 
