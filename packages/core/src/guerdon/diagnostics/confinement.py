@@ -41,9 +41,9 @@ def hold(processes, size):
             os.read(asked[0], 1)
             os._exit(0)
     os.close(told[1])
-    held = 0
-    while held < processes and os.read(told[0], 1): held += 1
-    return held
+    while os.read(told[0], processes): pass
+    os.close(asked[1])
+    return sum(os.wait()[1] == 0 for _ in range(processes))
 """
 """What the programs made to get past a layer are made of."""
 _HOLDERS = 12
