@@ -12,9 +12,9 @@ from guerdon.judges import Judge, LocalModel, OpenAICompatible, StandIn, number
 from guerdon.plugins.catalog import catalog, register_local
 from guerdon.protocols import JudgeBackend
 from guerdon.recipes import load_recipe
-from guerdon.recipes.building import build_advantage, build_reward
+from guerdon.recipes.building import build_advantage, build_reward, construct
 from guerdon.rewards import Context, Reward, Sum, reward
-from guerdon.transforms import center, chain, clip, standardize
+from guerdon.transforms import Transform, center, chain, clip, scale, standardize
 from guerdon.types import Example, Group, Rollout, Score
 
 
@@ -128,6 +128,38 @@ def test_a_reward_may_take_another_as_an_option_described_like_any_reward():
 def test_a_wrong_judge_is_named_by_its_field(backend, said):
     with pytest.raises(ConfigError, match=said):
         built(judged(backend))
+
+
+@dataclass(frozen=True)
+class Several(Reward, name="test/several-v1"):
+    """What holds other things in tuples."""
+
+    rewards: tuple[Reward, ...]
+    shaping: tuple[Transform, ...] = ()
+    cap: Transform | None = None
+
+
+def test_an_option_may_be_several_rewards_or_transforms_each_described_like_any():
+    options = {"rewards": ["test/long", {"use": "test/asked", "with": {"backend": "stand-in"}}]}
+    shaped = {
+        "shaping": [{"use": "clip", "with": {"low": 0, "high": 1}}],
+        "cap": {"use": "scale", "with": {"factor": 2}},
+    }
+    built_one = construct(Several, options | shaped, "with")
+    assert built_one == Several((long, Asked(StandIn())), (clip(0.0, 1.0),), scale(2.0))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rewards": ["test/long", "test/lomg"]}, r"(?s)no reward named 'test/lomg'.*field 'with.rewards.1.use'"),
+        ({"rewards": [], "cap": "test/long"}, r"no transform named 'test/long'"),
+        ({"rewards": 3}, r"field 'with.rewards' is 3"),
+    ],
+)
+def test_what_is_wrong_with_one_of_several_is_named_by_its_place(options, said):
+    with pytest.raises(ConfigError, match=said):
+        construct(Several, options, "with")
 
 
 def test_a_reward_without_options_refuses_them():

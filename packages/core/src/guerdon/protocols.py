@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
+from guerdon.types import Example, Group, Message, Prompt, Role, Rollout, Segment, StopReason
 
 if TYPE_CHECKING:
     import torch
@@ -204,3 +204,42 @@ class JudgeBackend(Protocol):
 
     def answer(self, questions: Sequence[Sequence[Mapping[str, str]]], *, seed: int) -> list[str | None]:
         """One text per question (a list of chat messages), in order; None where the backend failed for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A text whose likelihood is asked: what stands before it, who speaks, and the text itself."""
+
+    messages: tuple[Message, ...]
+    """The turns before, complete."""
+    text: str
+    """What is scored, and nothing else: neither the header of its turn nor the token that ends it."""
+    prefix: str = ""
+    """What the speaker has said in this turn already: given, not scored."""
+    role: Role = "assistant"
+    """Who speaks `prefix` and `text`."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Tells how likely a *given* text is: under the policy that is trained, a frozen or moving copy, or another model.
+
+    A frozen dataclass of settings; it loads its model on first use, and pickles without it.
+    """
+
+    @property
+    def name(self) -> str:
+        """Tells apart what may answer differently."""
+
+    def logprobs(
+        self, continuations: Sequence[Continuation], *, policy: Policy | None = None
+    ) -> list[tuple[float, ...] | None]:
+        """The natural-log probability of each token of each `text`, in float32 arithmetic; None where it failed.
+
+        Args:
+            continuations: any number, in any order; neighbours that share what stands before may share its cost.
+            policy: the policy being trained, for a scorer that speaks of it; None where there is none (a server).
+
+        Raises:
+            ConfigError: it scores under the policy being trained, and there is none.
+        """

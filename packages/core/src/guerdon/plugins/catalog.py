@@ -30,6 +30,8 @@ Kind = Literal[
     "policies",
     "engines",
     "judges",
+    "scorers",
+    "controllers",
     "tools",
     "recipes",
     "claims",

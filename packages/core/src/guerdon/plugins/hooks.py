@@ -45,6 +45,16 @@ def guerdon_judges(register: Register) -> None:
 
 
 @hookspec
+def guerdon_scorers(register: Register) -> None:
+    """Offer those who tell how likely a given text is: `Scorer` classes, or functions that return one."""
+
+
+@hookspec
+def guerdon_controllers(register: Register) -> None:
+    """Offer what acts between updates: `Controller` classes, or functions that return one."""
+
+
+@hookspec
 def guerdon_tools(register: Register) -> None:
     """Offer tools that a policy may call in the middle of a rollout."""
 

@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from guerdon import advantages
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import Kind, catalog
-from guerdon.protocols import EngineMaker, JudgeBackend
+from guerdon.protocols import EngineMaker, JudgeBackend, Scorer
 from guerdon.recipes.explaining import explain
 from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Reward
 from guerdon.rewards.algebra import Sum, Weighted
-from guerdon.transforms import chain
+from guerdon.transforms import Transform, chain
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy, Task
@@ -71,6 +71,22 @@ def build_judge(use: Use, where: str = "judge") -> JudgeBackend:
     return backend
 
 
+def build_scorer(use: Use, where: str = "scorer") -> Scorer:
+    """The scorer of that name."""
+    scorer = _named("scorers", use, where)
+    if not isinstance(scorer, Scorer):
+        raise ConfigError(f"{where}.use: {use.use!r} is a {type(scorer).__name__}, which scores no text")
+    return scorer
+
+
+def build_transform(use: Use, where: str = "transform") -> Transform:
+    """The transform of that name."""
+    transform = _named("transforms", use, where)
+    if not isinstance(transform, Transform):
+        raise ConfigError(f"{where}.use: {use.use!r} is a {type(transform).__name__}, not a transform")
+    return transform
+
+
 def build_reward(spec: RewardSpec, where: str = "reward") -> Reward:
     """The tree that a spec describes."""
     if spec.sum is not None:
@@ -84,7 +100,7 @@ def build_reward(spec: RewardSpec, where: str = "reward") -> Reward:
     if spec.unless is not None:
         reward = reward.unless(build_reward(spec.unless, f"{where}.unless"), above=spec.above)
     if spec.then:
-        transforms = [_named("transforms", use, f"{where}.then.{index}") for index, use in enumerate(spec.then)]
+        transforms = [build_transform(use, f"{where}.then.{index}") for index, use in enumerate(spec.then)]
         reward = reward.then(chain(*transforms))
     return reward if spec.weight == 1.0 else Weighted(spec.weight, reward)
 
@@ -115,6 +131,8 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
     Reward: (RewardSpec, build_reward),
     JudgeBackend: (Use, build_judge),
     EngineMaker: (Use, build_engine),
+    Scorer: (Use, build_scorer),
+    Transform: (Use, build_transform),
 }
 """Options that are things of their own, by annotation: how a recipe describes one, and who builds it."""
 
@@ -122,8 +140,8 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
 def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     """Call a class or function with options from a recipe, each checked against its annotation first.
 
-    An option that is a reward, a judge's backend or an engine is described as everywhere: by a name, or by `use` and
-    `with`.
+    An option that is a reward, a transform, a judge's backend, a scorer or an engine is described as everywhere: by a
+    name, or by `use` and `with`; so is each of a tuple or a mapping of them.
 
     Raises:
         ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.
@@ -163,11 +181,23 @@ def _hints(made: Any) -> dict[str, Any]:
 
 
 def _coerced(value: Any, annotation: Any, where: str) -> Any:
-    if isinstance(value, str | Mapping):
-        for part, (described, build) in PARTS.items():
-            if annotation is part or part in typing.get_args(annotation):
+    for part, (described, build) in PARTS.items():
+        if isinstance(value, str | Mapping) and (annotation is part or part in typing.get_args(annotation)):
+            if not _maps(annotation):
                 return build(_validated(value, described, where), where)
+            if isinstance(value, Mapping):
+                return {key: _coerced(one, part, f"{where}.{key}") for key, one in value.items()}
+        if isinstance(value, list | tuple) and _is_tuple_of(part, annotation):
+            return tuple(_coerced(one, part, f"{where}.{index}") for index, one in enumerate(value))
     return _validated(value, annotation, where)
+
+
+def _is_tuple_of(part: Any, annotation: Any) -> bool:
+    return typing.get_origin(annotation) is tuple and typing.get_args(annotation) == (part, ...)
+
+
+def _maps(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (dict, Mapping)
 
 
 def _validated(value: Any, annotation: Any, where: str) -> Any:

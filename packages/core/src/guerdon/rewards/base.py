@@ -22,6 +22,7 @@ from guerdon.errors import BoundsError, ConfigError, RewardError, SandboxError
 from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score
 
 if TYPE_CHECKING:
+    from guerdon.protocols import Policy
     from guerdon.rewards.algebra import Gate, Named, Sum, Then, Weighted
     from guerdon.transforms import Transform
 
@@ -38,6 +39,8 @@ class Context:
     step: int = 0
     total_steps: int = 0
     seed: int = 0
+    policy: Policy | None = field(default=None, repr=False, compare=False)
+    """The policy being trained, for rewards that ask how likely it finds a text; None on a server or in a worker."""
     _memo: dict[tuple[int, Reward], tuple[Sequence[Group], Scores]] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -192,7 +192,7 @@ class Trainer:
                 groups = kept[0] if kept else self._sample(examples, seed)
             with scoring:
                 known = kept[1] if kept else None
-                batch.add(groups, self._score(groups, Context(step, config.steps, seed), known))
+                batch.add(groups, self._score(groups, Context(step, config.steps, seed, self.policy), known))
 
         self._warn_if_unscored(step, batch.scores)
         advantages = self.advantage.estimate(batch.groups, batch.scores)

@@ -1,4 +1,4 @@
-"""Claims: a system's central claim, shrunk to minutes on two cores, with the numbers that say whether it held.
+"""`Claim`, `Measurement` and `ClaimResult`.
 
 A claim is honest when it can fail: `run` measures over several seeds, states what it expected, and says `held=False`
 without raising when the measurement disagrees. A raise means that the experiment itself broke.
