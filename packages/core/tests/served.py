@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 REWARDS = '''
 import os, time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from guerdon import Example, Prompt, Reward, Score
 from guerdon.grading import Grader
 from guerdon.protocols import Task
@@ -83,6 +83,27 @@ class Whole(Reward, name="t/whole-v1"):
     def score_batch(self, groups, context):
         return [[Score(float(sum(map(len, groups)) + context.step))] * len(group) for group in groups]
 
+@dataclass(frozen=True)
+class Counting(Obedient, name="t/counting-v1"):
+    """How many rollouts it has learnt from, after doing what it is told."""
+
+    stateful = True
+    seen: list = field(default_factory=lambda: [0], compare=False)
+
+    def score(self, rollout):
+        super().score(rollout)
+        return Score(float(self.seen[0]))
+
+    def update(self, groups, scores, context):
+        self.seen[0] += sum(map(len, groups))
+
+    def state_dict(self):
+        return {"seen": self.seen[0]}
+
+    def load_state_dict(self, state):
+        self.seen[0] = state["seen"]
+
+LEARNING = {"counting": Grader(Counting(), Words())}
 GRADERS = {
     "obedient": Grader(0.1 * Obedient() + 2.0 * Shortest(), Words()),
     "alone": Grader(Obedient(), Words()),
@@ -93,10 +114,13 @@ GRADERS = {
 '''
 MAIN = """
 import json, os, sys
-from served_rewards import GRADERS
+from pathlib import Path
+from served_rewards import GRADERS, LEARNING
 from guerdon.serve.server import serve
 from guerdon.serve.settings import Settings
 limits = json.loads(sys.argv[1])
+if "state" in limits:
+    GRADERS, limits["state"] = LEARNING, Path(limits["state"])
 def ready(url):
     print(url, flush=True)
 serve(GRADERS, port=0, token=os.environ.get("TOKEN"), settings=Settings(**limits), on_ready=ready)

@@ -130,22 +130,6 @@ def test_a_path_may_have_an_equals_sign(monkeypatch, tmp_path, named):
         assert asked == [run, ["mine" if named else run]]
 
 
-@dataclass(frozen=True)
-class Learning(Reward):
-    stateful = True
-
-    def score(self, rollout):
-        return Score(0.0)
-
-
-def test_a_reward_that_learns_is_refused_at_start():
-    pytest.importorskip("prometheus_client", reason="the server needs guerdon[serve]")
-    from guerdon.serve.service import Service
-
-    with pytest.raises(ConfigError, match=r"the reward learns \(learning\), and a server scores in several processes"):
-        Service({"learning": Grader(length + Learning(), Words())}, Settings())
-
-
 # -- a lane's answers --------------------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ _COUNT = click.IntRange(min=1)
 @click.option("--grace", "grace_s", default=300.0, show_default=True, type=_POSITIVE, help="s to finish, at the end.")
 @click.option("--inline-examples", is_flag=True, help="Take examples' fields, too: they may name files here.")
 @click.option("--lane-memory-mb", type=_POSITIVE, help="Of address space, of a lane.  [default: no limit]")
+@click.option("--state", type=click.Path(path_type=Path, file_okay=False), help="Where rewards keep what they learn.")
 @click.option("--openrlhf-fill", type=float, help="Serve OpenRLHF; the number of a sample without a score.")
 def command(
     sources: tuple[str, ...],

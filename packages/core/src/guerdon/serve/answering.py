@@ -3,7 +3,8 @@
 A request for scores, and its answer (see `docs/serving.md`):
 
 ```
-{"reward": "sql", "rows": [{"example": ID, "completion": TEXT}, ...], "step": 0, "total_steps": 0, "seed": 0}
+{"reward": "sql", "rows": [{"example": ID, "completion": TEXT}, ...], "step": 0, "total_steps": 0, "seed": 0,
+ "learn": false}
 {"reward": "sql", "count": 2, "unscored": 1, "scores": [{"value": 1.0, ...}, {"value": null, "status": "infra", ...}]}
 ```
 
@@ -23,6 +24,7 @@ from typing import Any, Literal
 from guerdon.errors import ConfigError, GuerdonError, SandboxError
 from guerdon.grading import Grader
 from guerdon.rewards import Context
+from guerdon.serve.learning import Learnt
 from guerdon.serve.settings import Settings
 from guerdon.trainer.records import part_weights, score_record
 from guerdon.types import Score
@@ -56,7 +58,11 @@ class RefusedError(Exception):
 
 
 def answer(
-    graders: Mapping[str, Grader], kind: Literal["score", "stream"], body: bytes, settings: Settings
+    graders: Mapping[str, Grader],
+    kind: Literal["score", "stream"],
+    body: bytes,
+    settings: Settings,
+    learnt: Learnt | None = None,
 ) -> Iterator[Part]:
     """The answer to one request, in parts. Whatever goes wrong is a part with a code: nothing is raised.
 
@@ -65,6 +71,7 @@ def answer(
         kind: the route.
         body: the request's, as it came.
         settings: limits.
+        learnt: keeps what rewards learn, where any does.
     """
     known = ""
     begun = False
@@ -75,8 +82,12 @@ def answer(
         rows = _rows(request, grader, settings)
         context = _context(request)
         weights = part_weights(grader.reward)
+        learns = _learns(request, kind, grader)
         if kind == "score":
-            scores = grader.grade(rows, context)
+            if learns and learnt is not None:
+                scores = learnt.grade(chosen, grader, rows, context, body)
+            else:
+                scores = grader.grade(rows, context)
             records = [score_record(score, weights) for score in scores]
             yield Part(200, dump({**_summary(chosen, scores), "scores": records}), True, chosen, statuses(scores))
             return
@@ -151,7 +162,7 @@ def chosen_of(graders: Mapping[str, Grader], name: Any) -> tuple[str, Grader]:
     return name, graders[name]
 
 
-_FIELDS = {"reward", "rows", "step", "total_steps", "seed"}
+_FIELDS = {"reward", "rows", "step", "total_steps", "seed", "learn"}
 
 
 def _rows(request: Mapping[str, Any], grader: Grader, settings: Settings) -> list[Mapping[str, Any]]:
@@ -183,6 +194,16 @@ def check_rows(rows: Sequence[Any], grader: Grader, settings: Settings) -> None:
                 f"row {number}: the field 'example' must be the id of an example of {grader.task.name}; an example's "
                 f"own fields are taken only by a server that was started with --inline-examples",
             )
+
+
+def _learns(request: Mapping[str, Any], kind: str, grader: Grader) -> bool:
+    """Whether the rows are a training batch, and the reward one that learns from it; the others may be told so too."""
+    learn = request.get("learn", False)
+    if not isinstance(learn, bool):
+        raise RefusedError(422, f"the field 'learn' is {learn!r:.80}; true or false is needed")
+    if learn and kind == "stream":
+        raise RefusedError(422, 'a reward learns from a whole batch: send "learn" to /v1/score')
+    return learn and bool(grader.learning)
 
 
 def _context(request: Mapping[str, Any]) -> Context:

@@ -72,7 +72,12 @@ class Client:
         self._jitter = random.Random()  # not the module's own: a run's seed must give the same run with or without us
 
     def grade(
-        self, rows: Sequence[Mapping[str, Any]], reward: str | None = None, context: Context | None = None
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        reward: str | None = None,
+        context: Context | None = None,
+        *,
+        learn: bool = False,
     ) -> list[Score]:
         """One score per row, in order; see `guerdon.grading` for rows.
 
@@ -80,13 +85,14 @@ class Client:
             rows: whole groups: what is to be compared goes into one call.
             reward: one of `rewards()`; may be left out where there is one alone.
             context: how far the run is.
+            learn: the rows are a training batch, for rewards that learn; see `docs/serving.md`.
 
         Raises:
             ConfigError: rows, reward, token or address are wrong; the message is the server's.
             RewardError: a bug in the reward.
             ServerError: there is no answer, however often one asks.
         """
-        answer = self._asked("POST", "/v1/score", _body(rows, reward, context))
+        answer = self._asked("POST", "/v1/score", _body(rows, reward, context, learn))
         scores = [score_of(record) for record in answer["scores"]]
         if len(scores) != len(rows):
             raise ServerError(f"{self._shown} gave {len(scores)} scores for {len(rows)} rows")
@@ -201,12 +207,14 @@ class Client:
         return RewardError(said) if code == 500 else ServerError(said)
 
 
-def _body(rows: Sequence[Mapping[str, Any]], reward: str | None, context: Context | None) -> bytes:
+def _body(rows: Sequence[Mapping[str, Any]], reward: str | None, context: Context | None, learn: bool = False) -> bytes:
     request: dict[str, Any] = {"rows": list(rows)}
     if reward is not None:
         request["reward"] = reward
     if context is not None:
         request |= {"step": context.step, "total_steps": context.total_steps, "seed": context.seed}
+    if learn:
+        request["learn"] = True
     return json.dumps(request, separators=(",", ":")).encode("ascii")
 
 

@@ -44,11 +44,12 @@ def main() -> None:
             _limit_memory(settings)
             for grader in graders.values():
                 grader.load()
+            learnt = _learnt(graders, settings)
         except Exception as error:  # noqa: BLE001 - the boundary: the server raises it
             server.send(f"{type(error).__name__}: {error}")
             return
         server.send("")
-        _serve(server, graders, settings)
+        _serve(server, graders, settings, learnt)
     except (EOFError, OSError):
         return  # the server has gone
     finally:
@@ -80,7 +81,15 @@ def _limit_memory(settings: Any) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _serve(server: Connection[Any, Any], graders: dict[str, Any], settings: Any) -> None:
+def _learnt(graders: dict[str, Any], settings: Any) -> Any:
+    if settings.state is None:
+        return None
+    from guerdon.serve.learning import Learnt
+
+    return Learnt(settings.state, graders)
+
+
+def _serve(server: Connection[Any, Any], graders: dict[str, Any], settings: Any, learnt: Any) -> None:
     from guerdon.serve.answering import answer
 
     while True:
@@ -92,7 +101,7 @@ def _serve(server: Connection[Any, Any], graders: dict[str, Any], settings: Any)
             for part in answers(graders, name, bodies, settings):
                 server.send(part)
             continue
-        parts = answer(graders, kind, bodies[0], settings)
+        parts = answer(graders, kind, bodies[0], settings, learnt)
         for part in parts:
             server.send(part)
             if not part.last and server.recv() == STOP:

@@ -39,6 +39,11 @@ SCORE_REQUEST: Schema = {
         },
         "total_steps": {"type": "integer", "minimum": 0, "default": 0},
         "seed": {"type": "integer", "default": 0},
+        "learn": {
+            "type": "boolean",
+            "default": False,
+            "description": "The rows are a training batch: rewards that learn do so. Not for streams.",
+        },
     },
 }
 SCORE: Schema = {

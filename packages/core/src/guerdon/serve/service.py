@@ -29,8 +29,8 @@ class Service:
         token: what requests must bring; None where everybody may ask.
 
     Raises:
-        ConfigError: there is nothing to serve, a name cannot stand in an address, a reward learns, or a grader does not
-                pickle.
+        ConfigError: there is nothing to serve, a name cannot stand in an address, a reward learns and is served by
+            several lanes or has nowhere to keep that, or a grader does not pickle.
     """
 
     def __init__(self, graders: Mapping[str, Grader], settings: Settings, token: str | None = None) -> None:
@@ -42,8 +42,12 @@ class Service:
                     f"{name!r} cannot be served under that name; letters, digits, '.', '_' and '-' can stand in an "
                     f"address: choose one by NAME=RECIPE"
                 )
-        for grader in graders.values():
-            grader.refuse_learning("a server scores in several processes and keeps no checkpoint")
+        learning = sorted(name for name, grader in graders.items() if grader.learning)
+        if learning and (settings.state is None or settings.lanes != 1):
+            raise ConfigError(
+                f"{', '.join(learning)}: the reward learns, so it is served with a folder that keeps what it learns, "
+                f"and by one process, where that is one thing: --state FOLDER --lanes 1"
+            )
         self.graders, self.settings, self.token = dict(graders), settings, token
         self.metrics = Metrics()
         self.desk = Desk(self.graders, settings, self.metrics)
@@ -79,6 +83,7 @@ class Service:
                 "definition": repr(grader.reward),
                 "bounds": [None if math.isinf(bound) else bound for bound in grader.reward.bounds],
                 "sees": grader.reward.sees,
+                "learns": bool(grader.learning),
                 "parts": list(grader.part_names),
             }
             for name, grader in sorted(self.graders.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from guerdon.errors import ConfigError
 
@@ -42,6 +43,8 @@ class Settings:
     """Mebibytes of address space that a lane may have, and each process it starts; None: as much as there is. What a
     request takes there can be 30 times its body. Libraries reserve address space that they never use (torch several
     gibibytes), so the number is the rewards' to tell."""
+    state: Path | None = None
+    """A folder for what rewards learn; None: those that learn are not served."""
     openrlhf_fill: float | None = None
     """The number that OpenRLHF is told of a sample without a score; None: its route is not there."""
 
