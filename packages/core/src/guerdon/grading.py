@@ -258,7 +258,8 @@ class Grader:
             return Columns(id=id_)
         known = self._examples or self._known()
         if id_ not in known:
-            raise UnknownName(f"example of {self.task.name}", id_ if len(id_) <= 100 else f"{id_[:97]}...", known)
+            shown = id_ if len(id_) <= 100 else f"{id_[:97]}..."
+            raise UnknownName("example", shown, known, f"of {self.task.name}")
         return known[id_]
 
     def _known(self) -> dict[str, Example]:
