@@ -3,7 +3,8 @@ from random import Random
 
 import pytest
 
-from guerdon_code.verpo_claim import ARMS, DIVIDED, FULL, Verpo
+from guerdon_code import verpo_claim
+from guerdon_code.verpo_claim import ARMS, DIVIDED, FULL, Finding, Verpo
 from guerdon_code.verpo_programs import EASY, HARD, ProgramPolicy, verdicts
 from guerdon_code.verpo_samples import Measured
 
@@ -81,9 +82,32 @@ def test_weighed_tests_lead_past_the_easy_ones_by_the_sheets_margins():
     assert not math.isnan(values[f"full pass, {DIVIDED}"].mean)
 
 
-def test_without_samples_part_a_is_said_not_to_have_run():
-    result = Verpo(steps=1, problems=1).run((0,))
-    assert "Part (a), on real programs, was not run: GUERDON_DATA names no folder with the samples." in result.notes
+def quick(monkeypatch, held):
+    """Part (b) in no time, with that outcome."""
+    monkeypatch.setattr(Verpo, "frontier", lambda *_: Finding(held, (), "part b"))
+    return Verpo()
+
+
+def test_without_samples_it_holds_in_part_and_says_which_part_did_not_run(monkeypatch):
+    result = quick(monkeypatch, True).run((0, 1))
+    assert result.verdict == "held in part"
+    [missing] = result.not_run
+    assert missing == "part (a), dead groups of real programs: GUERDON_DATA names no folder with the samples"
+    assert quick(monkeypatch, False).run((0, 1)).verdict == "did not hold"
+
+
+def test_with_samples_it_holds_whole_where_both_parts_do(monkeypatch):
+    """One test of two tells the samples apart: by outcome every group of 10 is dead, by VeRPO next to none."""
+    monkeypatch.setattr(verpo_claim, "samples_file", lambda: "samples")
+    monkeypatch.setattr(verpo_claim.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(
+        verpo_claim, "measure", lambda path: Measured((((True, False),) * 20 + ((False, False),) * 20,))
+    )
+    result = quick(monkeypatch, True).run((0, 1))
+    assert (result.verdict, result.not_run) == ("held", ())
+    values = {one.name: one.values for one in result.measurements}
+    assert values["samples that solve their problem"] == (0.0, 0.0)
+    assert min(values["margin in groups of 10"]) > 0.9
 
 
 def test_groups_of_real_verdicts_are_dead_where_they_teach_nothing():

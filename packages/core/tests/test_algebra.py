@@ -243,6 +243,24 @@ def test_a_sum_of_gated_terms_stays_within_its_own_bounds(rows, u, v, low, high)
     evaluate(tree, rows)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda a: 0.5 * a + 1, "1 is no reward and cannot be added to a: a constant is the same for every attempt"),
+        (lambda a: 1 + a, "1 is no reward and cannot be added to a"),
+        (lambda a: a + (lambda rollout: 1.0), "decorate the function with @guerdon.reward"),
+        (lambda a: a + "b", "'b' is no reward"),
+        (lambda a: a.gated_by(0.5), "0.5 is no reward and cannot be the gate of a"),
+        (lambda a: a.unless(None), "None is no reward and cannot be the gate of a"),
+        (lambda a: a * a, "the weight of a is .*; a finite number is needed"),
+        (lambda a: "half" * a, "the weight of a is 'half'; a finite number is needed"),
+    ],
+)
+def test_what_is_no_reward_or_no_weight_is_said_where_it_is_written(spoil, said):
+    with pytest.raises(ConfigError, match=said):
+        spoil(reward(name="a")(lambda rollout: 0.0))
+
+
 def test_bounds_follow_the_algebra():
     """Bounds of each leaf are (-10, 10)."""
     assert (0.5 * a).bounds == (-5.0, 5.0)

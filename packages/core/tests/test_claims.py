@@ -1,7 +1,8 @@
+import io
 import json
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -26,7 +27,7 @@ class CoinIsFair(Claim):
             shares.append(sum(draw.random() < self.bias for _ in range(self.tosses)) / self.tosses)
             progress(done + 1, len(seeds), "seeds")
         held = all(abs(share - 0.5) < 0.1 for share in shares)
-        return self.result(held, [Measurement("heads", tuple(shares), expected="0.5 ± 0.1")], seeds)
+        return self.result(held, [Measurement("heads", tuple(shares), needed="0.5 ± 0.1")], seeds)
 
 
 def test_a_claim_measures_each_seed_and_can_hold():
@@ -53,20 +54,46 @@ def test_mean_and_sample_std_are_over_seeds_that_gave_numbers():
 
 
 def test_both_printed_forms_show_every_seed():
-    result = ClaimResult("c", True, (Measurement("x", (0.125, 0.375), "s", "< 1"),), (7, 8), "a note")
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115 - lives as long as the test
-    console.print(result)
-    shown = console.export_text()
-    for text in ("0.125", "0.375", "< 1", "a note"):
+    result = ClaimResult("c", True, (Measurement("x", (0.125, 0.375), "s", "< 1", "about 0.2"),), (7, 8), "a note")
+    table = shown(result)
+    for text in ("0.125", "0.375", "needed", "< 1", "an earlier trial", "about 0.2", "a note"):
         assert text in str(result)
-        assert text in shown
-    assert "seed 7" in shown
-    assert "x [s]" in shown
+        assert text in table
+    assert "seed 7" in table
+    assert "x [s]" in table
+
+
+def shown(result):
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(result)
+    return console.export_text()
+
+
+def test_what_was_not_run_makes_it_hold_in_part_in_every_form():
+    whole = ClaimResult("c", True, (Measurement("x", (1.0,)),))
+    part = replace(whole, not_run=("part [b]: no data here",))
+    failed = replace(part, held=False)
+    assert [one.verdict for one in (whole, part, failed)] == ["held", "held in part", "did not hold"]
+    assert [one.to_json()["verdict"] for one in (whole, part, failed)] == ["held", "held in part", "did not hold"]
+    assert str(whole).splitlines()[0] == "c: held"
+    assert str(part).splitlines()[0] == "c: held in part"
+    assert "not run: part [b]: no data here" in str(part)
+    assert "c: held in part" in shown(part)
+    assert "Not run: part [b]: no data here." in " ".join(shown(part).split())
+
+
+def test_a_column_in_which_nothing_stands_is_left_out():
+    assert "needed" not in shown(ClaimResult("c", True, (Measurement("x", (1.0,), earlier="0.9"),)))
+    assert "earlier" not in shown(ClaimResult("c", True, (Measurement("x", (1.0,), needed="> 0"),)))
+    assert "x" in shown(ClaimResult("c", True, (Measurement("x", (1.0,)),)))
 
 
 def test_a_result_survives_json():
-    result = ClaimResult("c", False, (Measurement("x", (0.1, math.nan)),), (0, 1), "n", "s", "p")
+    result = ClaimResult(
+        "c", True, (Measurement("x", (0.1, math.nan), "", "> 0", "0.2"),), (0, 1), "n", "s", "p", ("b",)
+    )
     again = ClaimResult.from_json(json.loads(dumps([result]))[0])
+    assert again == replace(result, measurements=again.measurements)  # NaN is not NaN
     assert str(again) == str(result)
     assert again.measurements[0].values[0] == 0.1
 

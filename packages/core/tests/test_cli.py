@@ -20,7 +20,7 @@ from guerdon.plugins.catalog import KINDS, catalog, register_local
 from guerdon.protocols import Split, Task
 from guerdon.recipes.spelling import named
 from guerdon.rewards import Reward, reward
-from guerdon.types import Example, Group, Prompt, Rollout, Score
+from guerdon.types import Example, Group, Message, Prompt, Rollout, Score
 
 
 class Sum(Example):
@@ -298,7 +298,9 @@ def test_rollouts_that_are_not_there_are_said_in_words(asked, said, tmp_path):
 
 def test_an_unknown_example_gets_the_nearest():
     said = run("score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval_0", "--text", "", code=2)
-    assert "no example of test/sums-v1 named 'eval_0'" in said
+    assert "no example named 'eval_0' among the " in said
+    assert " of test/sums-v1. Did" in said
+    assert "installed" not in said
     assert "'eval-0'" in said
 
 
@@ -587,6 +589,38 @@ def test_an_interrupted_run_says_how_to_resume_it(tmp_path, monkeypatch):
     recipe.write_text("{task: test/sums, policy: scripted, reward: test/adds}")
     said = run("train", str(recipe), "--out", str(tmp_path / "run"), code=130)
     assert f"guerdon train {tmp_path / 'run'} --resume" in said
+
+
+@dataclass(frozen=True)
+class AskedSums(Sums):
+    """Sums, in words."""
+
+    def prompt(self, example: Example) -> Prompt:
+        return Prompt((Message("user", f"What is {example.a} plus {example.b} [{example.id}]?"),))
+
+
+def test_score_shows_what_was_asked_once_for_all_attempts_at_it(tmp_path):
+    register_local("tasks", "test/asked-sums", AskedSums)
+    rows = [json.dumps({"example": example, "completion": "1"}) for example in ("eval-0", "eval-0", "eval-1")]
+    asked = [f"What is {each.a} plus {each.b} [{each.id}]?" for each in Sums().examples("eval")[:2]]
+    said = run("score", "--task", "test/asked-sums", "--reward", "test/adds", "--rollouts", write(tmp_path, *rows))
+    assert [said.count(question) for question in asked] == [1, 1]
+    assert said.index(asked[0]) < said.index("rollout 1") < said.index("rollout 2") < said.index(asked[1])
+
+
+def test_of_a_long_question_both_ends_are_shown(capsys):
+    """300 characters of each end of 6 + 1000 + 4."""
+    from guerdon.cli.explaining import explain
+    from guerdon.types import Score
+
+    question = "tables" + "x" * 1000 + "[7]?"
+    explain(
+        {"example": "e", "number": 0, "completion": "1", "prompt": [{"role": "user", "content": question}]},
+        Score(1.0),
+        {},
+    )
+    said = capsys.readouterr().out
+    assert "tables" + "x" * 294 + " ... 410 more characters ... " + "x" * 296 + "[7]?" in said
 
 
 def test_score_shows_how_the_task_begins_a_completion(capsys):

@@ -136,6 +136,8 @@ def test_openrlhf_cannot_begin_a_completion_and_nothing_is_left(tmp_path):
     out = tmp_path / "rows.jsonl"
     said = run("export", "test/sums[forced='=']", "--format", "openrlhf", "--out", str(out), code=2)
     assert "begins the completion with '=', which messages cannot hold" in said
+    assert "Either name the task without it" in said
+    assert "guerdon.adapters.openrlhf.dataset_rows(task, render=...)" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -174,6 +176,15 @@ def test_a_disk_that_cannot_be_written_is_said(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_cannot_be_made_is_not_called_a_folder(monkeypatch, tmp_path):
+    def nowhere(rows, path):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setitem(FORMATS, "nowhere", replace(FORMATS["jsonl"], write=nowhere))
+    with pytest.raises(RunError, match=r"x': No such file or directory\. Mend that, or give another place\.$"):
+        export(source(), tmp_path / "x", "nowhere")
+
+
 def test_a_format_of_another_kind_writes_a_file_and_needs_one(tmp_path, monkeypatch):
     def write(rows, path):
         path.write_text(" ".join(row["example"] for row in rows))
@@ -188,7 +199,10 @@ def test_a_format_of_another_kind_writes_a_file_and_needs_one(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--format", "jsonk"), "Did you mean 'jsonl'?"),
+        (("--format", "jsonk"), "no export format named 'jsonk' among the 3 that are written. Did you mean 'jsonl'?"),
+        (("--format", "trl"), "trl reads no file that could be exported: make its data set in Python"),
+        (("--format", "trl"), "guerdon.adapters.trl.dataset("),
+        (("--format", "verifiers"), "guerdon.adapters.verifiers.taskset("),
         (("--out", "."), "a file in a folder that exists is needed"),
         (("--out", "no/such/folder/x"), "a file in a folder that exists is needed"),
         (("--limit", "0"), "0 is not in the range"),

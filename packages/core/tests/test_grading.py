@@ -1,5 +1,6 @@
 """Completions from elsewhere, scored: rows in, one score per row out, in order."""
 
+import math
 import pickle
 from dataclasses import dataclass, field
 
@@ -268,6 +269,19 @@ def test_parts_have_the_same_names_for_every_row():
         [score] = grader.grade([{"example": "five", "completion": "5"}])
         assert grader.parts(score) == {"right": 1.0, "shortest": 1.0}
         assert list(grader.parts(Score.unscored("broken"))) == ["right", "shortest"]
+
+
+def test_columns_hold_each_row_and_a_term_outranks_what_another_term_is_made_of():
+    """The first term's evidence has a part called `shortest` too: 9. The term of that name is what counts, where it is;
+    where it is not (a closed gate, no score), NaN."""
+    inner = Score(1.0, parts={"shortest": Score(9.0)})
+    both = Score(1.0, parts={"right": inner, "shortest": Score(0.25)})
+    deeper = Score(1.0, parts={"gate": Score(1.0), "total": Score(0.5, parts={"right": Score(0.125)})})
+    with Grader(0.5 * right + 0.5 * Shortest()) as grader:
+        columns = grader.columns([both, deeper, Score.unscored("broken")])
+    assert columns["right"][:2] == [1.0, 0.125]
+    assert columns["shortest"][0] == 0.25
+    assert [math.isnan(value) for value in columns["shortest"]] == [False, True, True]
 
 
 def test_a_grader_is_named_as_on_the_command_line(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from guerdon.errors import BoundsError, ConfigError, RewardError
 from guerdon.rewards import Context, Reward, reward
+from guerdon.serve.remote import Remote
 from guerdon.types import Example, Group, Rollout, Score
 
 
@@ -169,6 +170,14 @@ def test_a_reward_that_raises_is_named_with_the_sample():
 def test_infinite_bounds_do_not_let_infinity_through():
     with pytest.raises(BoundsError):
         Context().scores(reward(lambda rollout: float("inf")), [group("a")])
+
+
+@pytest.mark.parametrize("bounds", [(1, 0), (float("nan"), 1.0), (0.0,), 1.0, ("a", 1)])
+def test_bounds_that_are_none_are_refused_whoever_states_them(bounds):
+    with pytest.raises(ConfigError, match=r"^silent: bounds .* are not \(low, high\) with low <= high$"):
+        reward(name="silent", bounds=bounds)(lambda rollout: 0.0)
+    with pytest.raises(ConfigError, match=r"^remote-v1 at http://x: bounds .* are not \(low, high\)"):
+        Remote("http://x", bounds=bounds)
 
 
 def test_reversed_bounds_are_refused_when_the_class_is_made():

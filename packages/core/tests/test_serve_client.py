@@ -1,5 +1,7 @@
 """The client and the remote reward, against a server made of canned answers: no framework is needed."""
 
+import contextlib
+import gc
 import json
 import pickle
 import random
@@ -68,6 +70,13 @@ def canned():
     server.server_close()
 
 
+def dead_address():
+    """One at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
 def test_scores_come_back_exactly(canned):
     """0.1 + 0.2 is 0.30000000000000004 on both sides; null is NaN."""
     canned.answers = [(200, GOOD, {})]
@@ -97,7 +106,9 @@ def test_the_servers_retry_after_is_honoured(canned):
 
 def test_a_server_that_stays_full_is_an_error_and_no_number(canned):
     canned.answers = [(429, {"error": "256 batches are waiting"}, {})]
-    with pytest.raises(ServerError, match="in 3 attempts; the last said: HTTP 429: 256 batches are waiting"):
+    with pytest.raises(
+        ServerError, match=r"in 3 attempts over 0\.\d s; the last said: HTTP 429: 256 batches are waiting$"
+    ):
         Client(canned.url, attempts=3, backoff_s=0.01).grade([ROW])
     assert len(canned.asked) == 3
 
@@ -234,6 +245,41 @@ def test_a_server_that_is_not_there_leaves_rollouts_unscored():
     with Runner() as runner:
         [[score]] = runner.score(Remote("http://127.0.0.1:9", attempts=1), groups("5"))
     assert (score.status, "did not answer" in score.why) == ("infra", True)
+
+
+def test_that_nobody_listens_is_said_at_once_and_once_and_at_the_end_for_how_long(caplog):
+    """Pauses of 0.1 and 0.2 s, each up to half as long again or half as long."""
+    client = Client(dead_address(), attempts=3, backoff_s=0.1)
+    caplog.set_level("WARNING", "guerdon.serve.client")
+    for _ in range(2):
+        with pytest.raises(
+            ServerError, match=r"in 3 attempts over 0\.\d s; .*ConnectionRefused.* `guerdon serve` running"
+        ):
+            client.grade([ROW])
+    [said] = [record.getMessage() for record in caplog.records]
+    assert "no connection to http://127.0.0.1:" in said
+    assert "trying 3 times in all, over about 0.3 s" in said
+
+
+def test_a_second_outage_is_said_again(canned, caplog):
+    client = Client(canned.url, backoff_s=0.01, attempts=2)
+    canned.answers = [(200, GOOD, {})]
+    for port in (dead_address().rpartition(":")[2], str(canned.server_port)) * 2:
+        client._address = ("http", "127.0.0.1", int(port))
+        with contextlib.suppress(ServerError):
+            client.grade([ROW])
+        client.close()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+
+
+def test_a_client_that_goes_closes_what_it_kept(canned):
+    canned.answers = [(200, GOOD, {})]
+    client = Client(canned.url)
+    client.grade([ROW])
+    [kept] = client._idle
+    del client
+    gc.collect()
+    assert kept.sock is None
 
 
 def test_a_wrong_name_or_token_stops_the_run(canned):

@@ -6,7 +6,7 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from guerdon.types import Example, Group, Rollout, Score, Segment, Stream
+from guerdon.types import Example, Group, Prompt, Rollout, Score, Segment, Stream
 
 
 class Sum(Example):
@@ -45,6 +45,28 @@ def test_a_single_turn_is_its_own_answer():
     assert rollout.truncated
     assert not rollout.terminated
     assert rollout.steps == 0
+
+
+@pytest.mark.parametrize(
+    ("example", "text", "told"), [("1", "x", "an Example is needed"), (None, 5, "a text is needed")]
+)
+def test_a_rollout_of_what_is_no_example_or_no_text_says_what_is_needed(example, text, told):
+    with pytest.raises(TypeError, match=told):
+        Rollout.of(example or Example(id="1"), text)
+
+
+def test_segments_and_rollouts_are_frozen_values_with_every_field_where_it_was_put():
+    segment = Segment("policy", "a", (1,), (-0.5,), "seen", "done")
+    rollout = Rollout(Example(id="1"), (segment,), Prompt(forced="f"), (7,), "length", 3, 4)
+    told = "Segment(author='policy', text='a', token_ids=(1,), logprobs=(-0.5,), observation='seen', action='done')"
+    assert repr(segment) == told
+    assert repr(rollout).endswith("forced='f'), prompt_ids=(7,), stop='length', policy_version=3, index=4)")
+    for value in (segment, rollout):
+        assert pickle.loads(pickle.dumps(value)) == copy.deepcopy(value) == dataclasses.replace(value) == value
+    assert dataclasses.replace(rollout, index=5) != rollout
+    assert Rollout(Example(id="1")) == Rollout(Example(id="1"), (), Prompt(), (), "stop", 0, 0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        segment.text = "b"
 
 
 def test_an_action_without_tokens_is_one_step():

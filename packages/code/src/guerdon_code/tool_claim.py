@@ -78,12 +78,12 @@ class ToolRl(Claim):
         for metric, title, place in (("exact", "exact match", 0), ("dead", "dead groups", 1)):
             for arm in ARMS:
                 values = tuple(getattr(one, metric) for one in found[arm])
-                measurements.append(Measurement(f"{title}, {arm}", values, expected=f"about {_TOLD[arm][place]}"))
+                measurements.append(Measurement(f"{title}, {arm}", values, earlier=f"about {_TOLD[arm][place]}"))
         margins = [
             Measurement(
                 f"margin in {title}, default and coarse",
                 tuple(sign * (getattr(one, metric) - getattr(other, metric)) for one, other in pairs),
-                expected=f">= {least}",
+                needed=f">= {least}",
             )
             for metric, title, sign, least in (
                 ("exact", "exact match", 1.0, self.least_exact),

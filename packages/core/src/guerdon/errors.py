@@ -34,11 +34,18 @@ class ConfigError(GuerdonError, ValueError):
 
 
 class UnknownName(ConfigError, LookupError):  # noqa: N818 - reads as what it is: `except UnknownName`
-    """Nothing is registered under that name."""
+    """Nothing has that name, where names stand for something.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    Args:
+        kind: of what: "reward".
+        name: what was asked for.
+        known: what there is.
+        where: what those have in common, read after their number.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "installed") -> None:
         names = sorted(known)
-        message = f"no {kind} named {name!r} among the {len(names)} installed."
+        message = f"no {kind} named {name!r} among the {len(names)} {where}."
         if near := difflib.get_close_matches(name, names, n=1, cutoff=0.5):
             message += f" Did you mean {near[0]!r}?"
         elif names:

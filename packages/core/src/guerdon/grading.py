@@ -196,20 +196,23 @@ class Grader:
 
     def _grouped(self, rows: Sequence[Row]) -> tuple[list[Group], list[tuple[int, int]]]:
         """The rows as groups, and where in them each row went: (group, place)."""
-        members: dict[tuple[str, Any], list[Rollout]] = {}
+        numbers: dict[tuple[str, str | int | None], int] = {}  # of the groups, by the example's id and the row's group
+        members: list[list[Rollout]] = []
         prompts: dict[int, Prompt] = {}  # by the example's identity: made once for all attempts at it
-        found = []
+        places = []
         for number, row in enumerate(rows):
             try:
                 example = self._example(row)
-                key = example.id, _group(row)
-                attempts = members.setdefault(key, [])
+                group = numbers.setdefault((example.id, _group(row)), len(members))
+                if group == len(members):
+                    members.append([])
+                attempts = members[group]
                 if attempts and attempts[0].example is not example and attempts[0].example != example:
                     raise ConfigError(f"two different examples have the id {_short(example.id)}, and one group")
-                found.append((key, len(attempts)))
-                if id(example) not in prompts:
-                    prompts[id(example)] = self.task.prompt(example) if self.task else Prompt()
-                attempts.append(_rollout(row, example, prompts[id(example)], len(attempts)))
+                if (prompt := prompts.get(id(example))) is None:
+                    prompt = prompts[id(example)] = self.task.prompt(example) if self.task else Prompt()
+                places.append((group, len(attempts)))
+                attempts.append(_rollout(row, example, prompt, len(attempts)))
             except ConfigError as error:
                 error.add_note(f"That is in row {number}.")
                 raise
@@ -218,12 +221,11 @@ class Grader:
                 wrong = ConfigError(f"{told}; its fields are listed in guerdon.grading")
                 wrong.add_note(f"That is in row {number}.")
                 raise wrong from error
-        order = {key: place for place, key in enumerate(members)}
         groups = [
             Group.of(attempts, id_ if group is None else f"{id_}#{group!r}")
-            for (id_, group), attempts in members.items()
+            for (id_, group), attempts in zip(numbers, members, strict=True)
         ]
-        return groups, [(order[key], place) for key, place in found]
+        return groups, places
 
     def _example(self, row: Row) -> Example:
         if not isinstance(row, _OBJECTS):
@@ -256,7 +258,8 @@ class Grader:
             return Columns(id=id_)
         known = self._examples or self._known()
         if id_ not in known:
-            raise UnknownName(f"example of {self.task.name}", id_ if len(id_) <= 100 else f"{id_[:97]}...", known)
+            shown = id_ if len(id_) <= 100 else f"{id_[:97]}..."
+            raise UnknownName("example", shown, known, f"of {self.task.name}")
         return known[id_]
 
     def _known(self) -> dict[str, Example]:
@@ -275,10 +278,10 @@ class Grader:
 
     # -- state of rewards that learn -----------------------------------------------------------------------------------
 
-    @property
-    def learning(self) -> list[Reward]:
+    @cached_property
+    def learning(self) -> tuple[Reward, ...]:
         """The reward's nodes that keep state."""
-        return [node for node in walk(self.reward) if node.stateful]
+        return tuple(node for node in walk(self.reward) if node.stateful)
 
     def refuse_learning(self, where: str) -> None:
         """For those who cannot keep what a reward learns.
@@ -321,13 +324,14 @@ class Grader:
 
     def parts(self, score: Score) -> dict[str, float]:
         """The value of each of `part_names`; NaN where a term has none for this row."""
-        parts = score.parts
-        for part in parts.values():
-            if part.parts:
-                values = {path.rpartition("/")[2]: value for path, value in reversed(score.flat().items())}
-                return {name: values.get(name, math.nan) for name in self.part_names}
-        # A sum of leaves, as most are: their names are their paths.
-        return {name: parts[name].value if name in parts else math.nan for name in self.part_names}
+        return {name: value for name, [value] in self.columns([score]).items()}
+
+    def columns(self, scores: Sequence[Score]) -> dict[str, list[float]]:
+        """The values of each of `part_names`, one per score; NaN where a term has none for that row."""
+        rows = [score.parts for score in scores]
+        return {
+            name: [row[name].value if name in row else _deeper(row, name) for row in rows] for name in self.part_names
+        }
 
     def logged(self, scores: Sequence[Score]) -> dict[str, list[float]]:
         """For those who log numbers under fixed names, one per score and never NaN.
@@ -338,9 +342,9 @@ class Grader:
             adds 0.0, else 0.0.
         """
         logs = {}
-        parts = [self.parts(score) for score in scores]
+        columns = self.columns(scores)
         for name, weight in part_weights(self.reward).items():
-            values = [each[name] for each in parts]
+            values = columns[name]
             logs[f"part/{name}"] = [weight * value if math.isfinite(value) else 0.0 for value in values]
             logs[f"unscored/{name}"] = [float(not math.isfinite(value)) for value in values]
         return logs
@@ -403,6 +407,15 @@ def _rollout(row: Row, example: Example, prompt: Prompt, index: int) -> Rollout:
     return rollout_of(row, example, prompt, index=index, segments=told)
 
 
+def _deeper(parts: Mapping[str, Score], name: str) -> float:
+    """The value of the term of that name within these, the first there is; NaN where none is."""
+    for part in parts.values():
+        for path, value in part.flat().items():
+            if path.rpartition("/")[2] == name:
+                return value
+    return math.nan
+
+
 _USUAL = frozenset({"example", "completion", "group", "stop"})
 
 
@@ -462,18 +475,22 @@ def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...
         raise ConfigError(
             f"the field 'completion' is {_short(completion)}; a text or a list of chat messages is needed"
         )
-    said = [_segment(message) for message in completion]
-    if "policy" not in [segment.author for segment in said]:
+    said = tuple(map(_segment, completion))
+    for segment in said:
+        if segment.author == "policy":
+            break
+    else:
         raise ConfigError(f"the field 'completion' is {_short(completion)}; no message in it is the assistant's")
     if forced and said[0].author == "policy":
-        said[0] = replace(said[0], text=said[0].text.removeprefix(forced))
-    return (*start, *said)
+        said = (replace(said[0], text=said[0].text.removeprefix(forced)), *said[1:])
+    return start + said
 
 
 def _segment(message: Mapping[str, Any]) -> Segment:
     """One chat message: the assistant's is the policy's, tool calls that were taken out of its text put back."""
-    known = isinstance(message, _OBJECTS)
-    content, role = (message.get("content") or "", message.get("role")) if known else (None, None)
+    content, role = (message.get("content"), message.get("role")) if isinstance(message, _OBJECTS) else (None, None)
+    if content is None:  # nothing said: tools were called
+        content = ""
     if role not in _ROLES or not isinstance(content, _TEXTS):
         accepted = ", ".join(map(repr, _ROLES))
         raise ConfigError(f"a message is {_short(message)}; it has a 'role' of {accepted} and a text as 'content'")

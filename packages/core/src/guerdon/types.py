@@ -8,8 +8,8 @@ Example ──▶ Prompt ──▶ Rollout (Segments) ──▶ Group ──▶ 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
@@ -74,7 +74,11 @@ class Prompt:
     """Text put at the start of the completion before the policy writes (a segment by `forced`, never trained on)."""
 
 
-@dataclass(frozen=True, slots=True)
+# Of `Segment`, `Rollout` and `Score` a batch makes one or more per completion, so their `__init__` is written out: what
+# `dataclass` writes for a frozen class takes twice as long. The setters they call stand at the module's end.
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Segment:
     """One contiguous piece of a rollout by one author.
 
@@ -84,11 +88,27 @@ class Segment:
     """
 
     author: Author
-    text: str = ""
-    token_ids: tuple[int, ...] = ()
-    logprobs: tuple[float, ...] = ()
-    observation: Any = None
-    action: Any = None
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    observation: Any
+    action: Any
+
+    def __init__(
+        self,
+        author: Author,
+        text: str = "",
+        token_ids: tuple[int, ...] = (),
+        logprobs: tuple[float, ...] = (),
+        observation: Any = None,
+        action: Any = None,
+    ) -> None:
+        _set_author(self, author)
+        _set_text(self, text)
+        _set_token_ids(self, token_ids)
+        _set_logprobs(self, logprobs)
+        _set_observation(self, observation)
+        _set_action(self, action)
 
     @property
     def steps(self) -> int:
@@ -98,24 +118,53 @@ class Segment:
         return len(self.token_ids) or len(self.logprobs) or int(self.action is not None)
 
 
-@dataclass(frozen=True, slots=True)
+_NO_PROMPT = Prompt()
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Rollout:
     """One attempt at an example: its prompt, who wrote what, and why it stopped."""
 
     example: Example
-    segments: tuple[Segment, ...] = ()
-    prompt: Prompt = Prompt()
-    prompt_ids: tuple[int, ...] = ()
+    segments: tuple[Segment, ...]
+    prompt: Prompt
+    prompt_ids: tuple[int, ...]
     """Token ids of the rendered prompt (language policies); shared by the whole group."""
-    stop: StopReason = "stop"
-    policy_version: int = 0
+    stop: StopReason
+    policy_version: int
     """How many updates the policy had seen when it wrote this."""
-    index: int = 0
+    index: int
     """Place within its group."""
+
+    def __init__(
+        self,
+        example: Example,
+        segments: tuple[Segment, ...] = (),
+        prompt: Prompt = _NO_PROMPT,
+        prompt_ids: tuple[int, ...] = (),
+        stop: StopReason = "stop",
+        policy_version: int = 0,
+        index: int = 0,
+    ) -> None:
+        _set_example(self, example)
+        _set_segments(self, segments)
+        _set_prompt(self, prompt)
+        _set_prompt_ids(self, prompt_ids)
+        _set_stop(self, stop)
+        _set_policy_version(self, policy_version)
+        _set_index(self, index)
 
     @classmethod
     def of(cls, example: Example, text: str, **fields: Any) -> Rollout:
-        """A finished single-turn rollout whose completion is `text`: for scoring text that came from elsewhere."""
+        """A finished single-turn rollout whose completion is `text`: for scoring text that came from elsewhere.
+
+        Raises:
+            TypeError: it is no example, or no text.
+        """
+        if not isinstance(example, Example):
+            raise TypeError(f"Rollout.of was given {example!r:.200}, and an Example is needed: Example(id=...)")
+        if not isinstance(text, str):
+            raise TypeError(f"Rollout.of was given the completion {text!r:.200} of {example.id!r}; a text is needed")
         return cls(example, (Segment("policy", text=text),), **fields)
 
     @property
@@ -256,8 +305,7 @@ class Score:
         status: Status = "ok",
         dense: Mapping[str, Stream] = _NOTHING,
     ) -> None:
-        # Written out because a batch makes one of these per rollout and part: the frozen dataclass's own __init__ takes
-        # twice as long, and two fresh dicts each keep the garbage collector busy.
+        # The two empty mappings are one for all: fresh dicts would keep the garbage collector busy.
         _set_value(self, value)
         _set_why(self, why)
         _set_parts(self, parts)
@@ -302,6 +350,11 @@ class Score:
         return Score, given if self.dense else given[:4]
 
 
-_set_value, _set_why, _set_parts, _set_status, _set_dense = (
-    getattr(Score, name).__set__ for name in ("value", "why", "parts", "status", "dense")
-)
+def _slots(kind: type) -> Iterator[Any]:
+    """The setters of a frozen class's fields, in order, for its own `__init__` alone."""
+    return (getattr(kind, field.name).__set__ for field in fields(kind))
+
+
+_set_author, _set_text, _set_token_ids, _set_logprobs, _set_observation, _set_action = _slots(Segment)
+_set_example, _set_segments, _set_prompt, _set_prompt_ids, _set_stop, _set_policy_version, _set_index = _slots(Rollout)
+_set_value, _set_why, _set_parts, _set_status, _set_dense = _slots(Score)

@@ -69,16 +69,16 @@ class ReasoningSql(Claim):
         progress(total, total, "done")
         plain, partial = found["execution"], found["partial"]
         measurements, margins = [], []
-        for name, metric, sign, expected, least in (
+        for name, metric, sign, earlier, least in (
             ("train EX", "train", 1.0, ("0.37", "0.86"), self.least_train),
             ("held-out EX", "held_out", 1.0, ("0.20", "0.44"), self.least_held_out),
             ("dead groups", "dead", -1.0, ("0.75", "0.14"), self.least_dead),
         ):
             columns = [tuple(float(getattr(one, metric)) for one in outcomes) for outcomes in (plain, partial)]
-            for what, values, told in zip(("execution only", "partial rewards"), columns, expected, strict=True):
-                measurements.append(Measurement(f"{name}, {what}", values, expected=f"about {told}"))
+            for what, values, told in zip(("execution only", "partial rewards"), columns, earlier, strict=True):
+                measurements.append(Measurement(f"{name}, {what}", values, earlier=f"about {told}"))
             margin = tuple(sign * (with_parts - without) for without, with_parts in zip(*columns, strict=True))
-            margins.append((Measurement(f"margin in {name}", margin, expected=f">= {least}"), least))
+            margins.append((Measurement(f"margin in {name}", margin, needed=f">= {least}"), least))
         held = all(margin.mean >= least for margin, least in margins)
         notes = "a linear policy over six slots in place of a language model; real SQLite; no judge, no layout"
         return self.result(held, [*measurements, *(margin for margin, _ in margins)], seeds, notes)

@@ -112,8 +112,10 @@ def openrlhf_rows(source: Source) -> Iterator[Record]:
     for example, prompt in source.prompts():
         if prompt.forced:
             raise ConfigError(
-                f"{source.name} begins the completion with {prompt.forced!r}, which messages cannot hold: write texts, "
-                f"with guerdon.adapters.openrlhf.dataset_rows(task, render=...)"
+                f"{source.name} begins the completion with {prompt.forced!r}, which messages cannot hold. Either name "
+                f"the task without it, for data and reward alike, as in 'code/generated[prefill=false]'; or write "
+                f"texts in Python, with guerdon.adapters.openrlhf.dataset_rows(task, render=...), whose render is the "
+                f"tokenizer's chat template, and leave out --data.apply_chat_template"
             )
         yield {"prompt": messages_of(prompt), "label": example.id}
 
@@ -150,6 +152,12 @@ FORMATS: dict[str, Format] = {
 }
 """By name. One that needs a library imports it inside its functions."""
 
+_IN_PYTHON = {
+    "trl": 'guerdon.adapters.trl.dataset("sql"), or of what reward_funcs gave',
+    "verifiers": 'guerdon.adapters.verifiers.taskset("sql")',
+}
+"""Those for whom an adapter makes the data, without a file."""
+
 
 def export(source: Source, out: Path | None, format_: str = "jsonl") -> int:
     """Write a source down, row by row; the file appears when it is whole, and an old one stays until then.
@@ -168,7 +176,12 @@ def export(source: Source, out: Path | None, format_: str = "jsonl") -> int:
         RunError: the disk is full or cannot be written.
     """
     if format_ not in FORMATS:
-        raise UnknownName("export format", format_, FORMATS)
+        if format_ in _IN_PYTHON:
+            raise ConfigError(
+                f"{format_} reads no file that could be exported: make its data set in Python, with "
+                f"{_IN_PYTHON[format_]}"
+            )
+        raise UnknownName("export format", format_, FORMATS, "that are written")
     format = FORMATS[format_]
     if out is None and format.write is not None:
         raise ConfigError(f"the format {format_!r} is no text: name a file with --out")

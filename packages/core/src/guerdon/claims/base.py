@@ -1,7 +1,8 @@
 """`Claim`, `Measurement` and `ClaimResult`.
 
-A claim is honest when it can fail: `run` measures over several seeds, states what it expected, and says `held=False`
-without raising when the measurement disagrees. A raise means that the experiment itself broke.
+A claim is honest when it can fail: `run` measures over several seeds, states what it needs, and says `held=False`
+without raising when the measurement disagrees. A raise means that the experiment itself broke. What could not be run
+(its data are not here) is listed, and the claim then holds in part at most.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from guerdon.errors import ConfigError
@@ -30,16 +32,18 @@ def no_progress(done: int, total: int, what: str) -> None:
 class Measurement:
     """One number, once per seed.
 
-    >>> print(Measurement("accuracy", (0.25, 0.75), expected=">= 0.4"))
-    accuracy: 0.5 ± 0.3536 (0.25, 0.75), expected >= 0.4
+    >>> print(Measurement("accuracy", (0.25, 0.75), needed=">= 0.4", earlier="about 0.55"))
+    accuracy: 0.5 ± 0.3536 (0.25, 0.75), needed >= 0.4, an earlier trial about 0.55
     """
 
     name: str
     values: tuple[float, ...]
     """One per seed, in the order of the seeds; NaN where a seed gave none."""
     unit: str = ""
-    expected: str = ""
-    """What the paper or the sheet says, in words: ">= 0.05", "0.62 [measured]"."""
+    needed: str = ""
+    """What it has to be for the claim to hold, in words: ">= 0.05"; "" where nothing hangs on it."""
+    earlier: str = ""
+    """What an earlier trial of the same experiment measured, for comparison alone: "about 0.62"."""
 
     @property
     def mean(self) -> float:
@@ -63,8 +67,14 @@ class Measurement:
         spread = f" ± {self.std:.4g}" if len(self._numbers) > 1 else ""
         each = ", ".join(f"{value:.4g}" for value in self.values)
         unit = f" {self.unit}" if self.unit else ""
-        expected = f", expected {self.expected}" if self.expected else ""
-        return f"{self.name}: {self.mean:.4g}{spread}{unit} ({each}){expected}"
+        told = "".join(
+            f", {word} {text}" for word, text in zip(_TOLD, (self.needed, self.earlier), strict=True) if text
+        )
+        return f"{self.name}: {self.mean:.4g}{spread}{unit} ({each}){told}"
+
+
+_TOLD = ("needed", "an earlier trial")
+"""What is printed beside a measurement: a word for each."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,22 @@ class ClaimResult:
     claim: str
     """The claim's name."""
     held: bool
+    """Whether every part did that was run."""
     measurements: tuple[Measurement, ...]
     seeds: tuple[int, ...] = ()
     notes: str = ""
     """What a reader must know: where the shrunk experiment differs, what did not hold and why."""
     statement: str = ""
     paper: str = ""
+    not_run: tuple[str, ...] = ()
+    """The parts of the claim that were not run, each with its reason: `held` says nothing about them."""
+
+    @property
+    def verdict(self) -> str:
+        """`held`, `held in part` where some of it was not run, or `did not hold`."""
+        if not self.held:
+            return "did not hold"
+        return "held in part" if self.not_run else "held"
 
     def __post_init__(self) -> None:
         for measurement in self.measurements:
@@ -94,6 +114,8 @@ class ClaimResult:
         return {
             "claim": self.claim,
             "held": self.held,
+            "verdict": self.verdict,
+            "not_run": list(self.not_run),
             "statement": self.statement,
             "paper": self.paper,
             "seeds": list(self.seeds),
@@ -102,7 +124,8 @@ class ClaimResult:
                     "name": one.name,
                     "values": [value if math.isfinite(value) else None for value in one.values],
                     "unit": one.unit,
-                    "expected": one.expected,
+                    "needed": one.needed,
+                    "earlier": one.earlier,
                 }
                 for one in self.measurements
             ],
@@ -117,7 +140,8 @@ class ClaimResult:
                 one["name"],
                 tuple(math.nan if value is None else value for value in one["values"]),
                 one["unit"],
-                one["expected"],
+                one["needed"],
+                one["earlier"],
             )
             for one in data["measurements"]
         )
@@ -129,33 +153,43 @@ class ClaimResult:
             data["notes"],
             data["statement"],
             data["paper"],
+            tuple(data["not_run"]),
         )
 
     def __str__(self) -> str:
-        head = f"{self.claim}: {'held' if self.held else 'DID NOT HOLD'}"
+        head = f"{self.claim}: {self.verdict if self.held else self.verdict.upper()}"
         lines = [
             head,
             *([f"  {self.statement}"] if self.statement else []),
             *([f"  {self.paper}"] if self.paper else []),
         ]
         lines += [f"  {measurement}" for measurement in self.measurements]
+        lines += [f"  not run: {part}" for part in self.not_run]
         return "\n".join(lines + ([f"  note: {self.notes}"] if self.notes else []))
 
     def __rich__(self) -> Table:
         from rich.table import Table
 
-        verdict = "[green]held[/green]" if self.held else "[red]did not hold[/red]"
+        colour = "red" if not self.held else "yellow" if self.not_run else "green"
+        said = [*(f"Not run: {part}." for part in self.not_run), *([self.notes] if self.notes else [])]
         table = Table(
-            title=f"{self.claim}: {verdict}", caption=self.notes or None, title_justify="left", caption_justify="left"
+            title=f"{self.claim}: [{colour}]{self.verdict}[/{colour}]",
+            caption="\n".join(said).replace("[", r"\[") or None,
+            title_justify="left",
+            caption_justify="left",
         )
         table.add_column("measured")
         table.add_column("mean", justify="right")
         for index in range(max((len(one.values) for one in self.measurements), default=0)):
             table.add_column(f"seed {self.seeds[index]}" if self.seeds else f"run {index}", justify="right")
-        table.add_column("expected")
-        for one in self.measurements:
+        told = [(one.needed, one.earlier) for one in self.measurements]
+        used = [any(column) for column in zip(*told, strict=True)]
+        for heading in compress(_TOLD, used):
+            table.add_column(heading)
+        for one, words in zip(self.measurements, told, strict=True):
             name = f"{one.name} [{one.unit}]".replace("[", r"\[") if one.unit else one.name
-            table.add_row(name, f"{one.mean:.4g}", *(f"{value:.4g}" for value in one.values), one.expected)
+            numbers = (f"{value:.4g}" for value in one.values)
+            table.add_row(name, f"{one.mean:.4g}", *numbers, *compress(words, used))
         return table
 
 
@@ -174,10 +208,25 @@ class Claim(ABC):
         """Run the experiment once per seed; the same seeds measure the same numbers."""
 
     def result(
-        self, held: bool, measurements: Sequence[Measurement], seeds: Sequence[int], notes: str = ""
+        self,
+        held: bool,
+        measurements: Sequence[Measurement],
+        seeds: Sequence[int],
+        notes: str = "",
+        *,
+        not_run: Sequence[str] = (),
     ) -> ClaimResult:
         """A result that carries this claim's name, statement and paper."""
-        return ClaimResult(self.name, held, tuple(measurements), tuple(seeds), notes, self.statement, self.paper)
+        return ClaimResult(
+            self.name,
+            held,
+            tuple(measurements),
+            tuple(seeds),
+            notes,
+            self.statement,
+            self.paper,
+            tuple(not_run),
+        )
 
 
 def dumps(results: Sequence[ClaimResult]) -> str:

@@ -75,7 +75,10 @@ def _print(rows: list[dict[str, str]]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.pass_context
 def run(ctx: click.Context, names: tuple[str, ...], every: bool, seeds: int, as_json: bool) -> None:
-    """Run the shrunk experiments; print what was claimed and what was measured. Exits with 1 if one did not hold."""
+    """Run the shrunk experiments; print what was claimed and what was measured. Exits with 1 if one did not hold.
+
+    A claim of which a part was not run (its data are not here) holds in part at most, and says which.
+    """
     if every:
         names = tuple(entry.name for entry in catalog().entries("claims"))
     elif not names:

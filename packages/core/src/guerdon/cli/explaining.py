@@ -1,4 +1,4 @@
-"""One score on a terminal: the completion, the total, and every part with what it brought."""
+"""One score on a terminal: the prompt, the completion, the total, and every part with what it brought."""
 
 from __future__ import annotations
 
@@ -14,19 +14,32 @@ from rich.table import Table
 from guerdon.types import Score
 
 SHOWN_CHARACTERS = 600
-"""Of a completion; the rest is counted."""
+"""Of a completion or a message; the rest is counted."""
 
 
-def explain(row: Mapping[str, Any], score: Score, weights: Mapping[str, float]) -> None:
-    """Print one rollout's score."""
+def explain(row: Mapping[str, Any], score: Score, weights: Mapping[str, float], *, asked: bool = True) -> None:
+    """Print one rollout's score; with `asked`, also what it answers (`row["prompt"]`, chat messages)."""
     console = Console(highlight=False)
     console.print(f"[bold]example {escape(row['example'])} · rollout {row['number']}[/]", soft_wrap=True)
+    messages = list(row.get("prompt") or ()) if asked else []
+    for message in messages:
+        console.print(f"[bold dim]the prompt: {escape(str(message['role']))}[/]", soft_wrap=True)
+        console.print(_without_middle(str(message["content"])), style="dim", soft_wrap=True)
     for author, text in _said(row):
-        if author:
-            console.print(f"[bold dim]{author}[/]", soft_wrap=True)
+        if author or messages:
+            console.print(f"[bold dim]{author or 'the completion'}[/]", soft_wrap=True)
         cut = f"[dim] ... and {len(text) - SHOWN_CHARACTERS} more characters[/]" if len(text) > SHOWN_CHARACTERS else ""
         console.print(escape(_printable(text[:SHOWN_CHARACTERS])) + cut, style="dim", soft_wrap=True)
     console.print(_table(score, weights))
+
+
+def _without_middle(text: str) -> str:
+    """A message as it is shown: of a long one the two ends, since the question often stands last."""
+    if len(text) <= SHOWN_CHARACTERS:
+        return escape(_printable(text))
+    half = SHOWN_CHARACTERS // 2
+    head, tail = (escape(_printable(part)) for part in (text[:half], text[-half:]))
+    return f"{head}[dim] ... {len(text) - 2 * half} more characters ... [/]{tail}"
 
 
 def _said(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

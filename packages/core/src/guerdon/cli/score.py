@@ -99,14 +99,17 @@ def _score(use: Use, spec: RewardSpec, rows: list[JsonRow], index: int | None, a
     """Score the rows in their groups and print those asked for."""
     from guerdon.grading import Grader
     from guerdon.recipes.building import build_reward, build_task
+    from guerdon.trainer.records import messages_of
 
     with Grader(build_reward(spec), build_task(use)) as grader:
         scores = grader.grade(rows)
     shown = [pair for pair in zip(rows, scores, strict=True) if index in (None, pair[0]["number"])]
     assert grader.task is not None
     for row, _ in shown:
+        prompt = grader.task.prompt(grader.example(row["example"]))
+        row["prompt"] = row.get("prompt") or messages_of(prompt)
         if "segments" not in row:  # which say it themselves
-            row["forced"] = grader.task.prompt(grader.example(row["example"])).forced
+            row["forced"] = prompt.forced
     _print(grader.reward, shown, as_json)
 
 
@@ -121,8 +124,10 @@ def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Any]], as_json: bool) 
         return
     from guerdon.cli.explaining import explain
 
+    asked: object = None
     for row, score in shown:
-        explain(row, score, weights)
+        explain(row, score, weights, asked=row["prompt"] != asked)
+        asked = row["prompt"]
     if reward.sees != "rollout" and len({(row["example"], row.get("group")) for row, _ in shown}) == len(shown):
         click.echo(
             f"{reward.name} compares attempts at one example; here each is alone, which is not what training sees"

@@ -58,7 +58,7 @@ def build_engine(use: Use, where: str = "engine") -> EngineMaker:
 def build_advantage(use: Use, where: str = "advantage") -> advantages.Estimator:
     """The advantage estimator of that name."""
     if use.use not in ESTIMATORS:
-        raise UnknownName("advantage estimator", use.use, ESTIMATORS).at(f"{where}.use")
+        raise UnknownName("advantage estimator", use.use, ESTIMATORS, "built in").at(f"{where}.use")
     estimator: advantages.Estimator = construct(ESTIMATORS[use.use], use.options, f"{where}.with")
     return estimator
 

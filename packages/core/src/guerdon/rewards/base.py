@@ -100,9 +100,7 @@ class Reward:
         elif "name" not in vars(cls) and not isinstance(inspect.getattr_static(cls, "name"), property):
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
         if bounds is not None:
-            if not bounds[0] <= bounds[1]:
-                raise ConfigError(f"{cls.__name__}: bounds {bounds!r} are not (low, high) with low <= high")
-            cls.bounds = bounds
+            cls.bounds = ordered(bounds, cls.__name__)
         if runs_in is not None:
             cls.runs_in = runs_in
         if sees is not None:
@@ -196,12 +194,18 @@ class Reward:
     def __add__(self, other: Reward) -> Sum:
         from guerdon.rewards.algebra import Sum
 
-        return Sum.of(self, other)
+        return Sum.of(self, _a_reward(other, f"added to {self.name}"))
+
+    def __radd__(self, other: object) -> Sum:
+        return _a_reward(other, f"added to {self.name}") + self
 
     def __mul__(self, weight: float) -> Weighted:
         from guerdon.rewards.algebra import Weighted
 
-        return Weighted(float(weight), self)
+        try:
+            return Weighted(float(weight), self)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the weight of {self.name} is {weight!r:.200}; a finite number is needed") from error
 
     __rmul__ = __mul__
 
@@ -209,13 +213,13 @@ class Reward:
         """This reward where `by` is scored above `above`, else 0."""
         from guerdon.rewards.algebra import Gate
 
-        return Gate(self, by, above=above)
+        return Gate(self, _a_reward(by, f"the gate of {self.name}"), above=above)
 
     def unless(self, by: Reward, *, above: float = 0.0) -> Gate:
         """This reward where `by` is *not* above `above`, else 0: a second chance for what failed."""
         from guerdon.rewards.algebra import Gate
 
-        return Gate(self, by, above=above, opens="not_above")
+        return Gate(self, _a_reward(by, f"the gate of {self.name}"), above=above, opens="not_above")
 
     def then(self, transform: Transform) -> Then:
         """This reward's values, shaped."""
@@ -228,6 +232,35 @@ class Reward:
         from guerdon.rewards.algebra import Named
 
         return Named(self, label)
+
+
+def ordered(bounds: tuple[float, float], who: str) -> tuple[float, float]:
+    """The bounds, if they are such.
+
+    Raises:
+        ConfigError: they are no (low, high); `who` names whose they are.
+    """
+    try:
+        low, high = bounds
+        if low <= high:  # not so for NaN
+            return bounds
+    except (TypeError, ValueError):
+        pass
+    raise ConfigError(f"{who}: bounds {bounds!r:.200} are not (low, high) with low <= high")
+
+
+def _a_reward(given: object, place: str) -> Reward:
+    """What was given, if it is a reward; `place` says what it was to be."""
+    if isinstance(given, Reward):
+        return given
+    hint = (
+        "decorate the function with @guerdon.reward"
+        if callable(given)
+        else "a constant is the same for every attempt and teaches nothing; weigh with `*`, shape with .then(...)"
+        if isinstance(given, int | float)
+        else "see guerdon.rewards"
+    )
+    raise ConfigError(f"{given!r:.200} is no reward and cannot be {place}: {hint}")
 
 
 _PREPARED: OrderedDict[tuple[Reward, Example], Any] = OrderedDict()
@@ -314,6 +347,9 @@ class FunctionReward(Reward, sees="rollout"):
     name: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     runs_in: RunsIn = "caller"
+
+    def __post_init__(self) -> None:
+        ordered(self.bounds, self.name)
 
     def score(self, rollout: Rollout) -> Score:
         """The function's own score; a bare number becomes one."""

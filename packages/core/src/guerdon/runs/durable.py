@@ -199,4 +199,4 @@ def cannot_write(path: Path, error: BaseException) -> RunError:
             f"then start again (a run goes on with `--resume`)."
         )
     said = getattr(error, "strerror", None) or str(error)
-    return RunError(f"cannot write {str(path)!r}: {said}. Mend that, or give another folder.")
+    return RunError(f"cannot write {str(path)!r}: {said}. Mend that, or give another place.")

@@ -4,19 +4,22 @@
     scores = client.grade([{"example": "company_0-0", "completion": "SELECT 1"}], reward="sql")
 
 The scores are those that `guerdon.grading.Grader` gave, exactly: values, parts, statuses, evidence. What may pass (no
-connection, 429, 503) is tried again, after as long as the server's Retry-After asks, or ever longer. What will not pass
-is raised: it never becomes a number. An answer that does not come in time is not asked for again: the server may still
-be at work on it, and a second copy would only take a second lane.
+connection, 429, 503) is tried again, after as long as the server's Retry-After asks, or ever longer; that there is no
+connection is said in the log at once. What will not pass is raised: it never becomes a number. An answer that does not
+come in time is not asked for again: the server may still be at work on it, and a second copy would only take a second
+lane.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import logging
 import random
 import select
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,7 +46,7 @@ class Client:
         url: the server's address, `http://host:port`.
         token: what it asks for.
         timeout_s: of one attempt, in seconds: longer than a batch may wait and be scored at the server, by default 420.
-        attempts: how often a batch is sent before it is given up.
+        attempts: how often a batch is sent before it is given up: by default over about half a minute.
         backoff_s: the pause after the first failure; each further one is twice as long, at most a minute.
     """
 
@@ -69,6 +72,8 @@ class Client:
         self._timeout_s, self._attempts, self._backoff_s = timeout_s, attempts, backoff_s
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._idle)  # also at the interpreter's end
+        self._missed = False
         self._jitter = random.Random()  # not the module's own: a run's seed must give the same run with or without us
 
     def grade(
@@ -125,11 +130,9 @@ class Client:
         return found
 
     def close(self) -> None:
-        """Close all connections that are not in use. The client may be used again."""
+        """Close all connections that are not in use, as is done when the client goes. It may be used again."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+            _close_all(self._idle)
 
     def __enter__(self) -> Client:
         return self
@@ -153,14 +156,14 @@ class Client:
         self, method: str, path: str, body: bytes | None
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """The response with code 200, after as many attempts as it takes, and the connection that it comes by."""
-        problem = ""
+        problem, connected, started = "", False, time.monotonic()
         for attempt in range(self._attempts):
             asked_s, connected = 0.0, False
             connection = self._connection()
             try:
                 if connection.sock is None:
                     connection.connect()
-                connected = True
+                connected, self._missed = True, False
                 connection.request(method, f"{self._path}{path}", body, self._headers)
                 response = connection.getresponse()
                 if response.status == 200:
@@ -175,10 +178,28 @@ class Client:
                 if connected and isinstance(error, TimeoutError):
                     raise ServerError(f"{self._shown} did not answer within {self._timeout_s:g} s") from error
                 problem = f"{type(error).__name__}: {error}"
+                if not connected:
+                    self._warn(problem)
             if attempt + 1 < self._attempts:
                 pause_s = self._backoff_s * 2**attempt * self._jitter.uniform(0.5, 1.5)  # not all at once again
                 time.sleep(min(max(pause_s, asked_s * self._jitter.uniform(1.0, 1.25)), _LONGEST_PAUSE_S))
-        raise ServerError(f"{self._shown} did not answer in {self._attempts} attempts; the last said: {problem}")
+        tried = f"{self._attempts} attempts over {time.monotonic() - started:.1f} s"
+        hint = "" if connected else ". Is `guerdon serve` running there?"
+        raise ServerError(f"{self._shown} did not answer in {tried}; the last said: {problem}{hint}")
+
+    def _warn(self, problem: str) -> None:
+        """Say that there is no connection: once, until there has been one."""
+        with self._lock:
+            first, self._missed = not self._missed, True
+        if first and self._attempts > 1:
+            pauses = (min(self._backoff_s * 2**n, _LONGEST_PAUSE_S) for n in range(self._attempts - 1))
+            logging.getLogger(__name__).warning(
+                "no connection to %s (%s); trying %d times in all, over about %.1f s",
+                self._shown,
+                problem,
+                self._attempts,
+                sum(pauses),
+            )
 
     def _connection(self) -> http.client.HTTPConnection:
         """The connection that was used last, or a new one."""
@@ -205,6 +226,11 @@ class Client:
         if code in _WRONG:
             return ConfigError(said)
         return RewardError(said) if code == 500 else ServerError(said)
+
+
+def _close_all(idle: list[http.client.HTTPConnection]) -> None:
+    while idle:
+        idle.pop().close()
 
 
 def _body(rows: Sequence[Mapping[str, Any]], reward: str | None, context: Context | None, learn: bool = False) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from guerdon.errors import ServerError
 from guerdon.rewards import Context, Reward
+from guerdon.rewards.base import ordered
 from guerdon.trainer.records import row_of
 from guerdon.types import Group, Score
 
@@ -37,6 +38,9 @@ class Remote(Reward, name="remote-v1", runs_in="threads", sees="group"):
     timeout_s: float = 600.0
     """Of one attempt: longer than a batch may wait and be scored at the server (120 + 300 s, unless it is told so)."""
     attempts: int = 8
+
+    def __post_init__(self) -> None:
+        ordered(self.bounds, f"{self.name} at {self.url}")
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Sequence[Sequence[Score]]:
         """Ask the server about all attempts of a group at once."""

@@ -7,22 +7,23 @@ TRL repeats a prompt as often as it asks for completions, and deals the batch ou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from guerdon.errors import ConfigError
 
+Row = dict[str, Any]
+"""As `guerdon.grading` reads it, its example an id or an object that has one."""
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A row for the grader, and the id of the example that it is an attempt at."""
 
-    key: str
-    row: dict[str, Any]
+def key_of(row: Row) -> str:
+    """The id of the example that a row is an attempt at."""
+    example = row["example"]
+    return example if isinstance(example, str) else str(example["id"])
 
-    def in_group(self, number: int) -> dict[str, Any]:
-        """The row, saying which of its example's groups it belongs to; the first one needs no name."""
-        return {**self.row, "group": number} if number else self.row
+
+def in_group(row: Row, number: int) -> Row:
+    """The row, saying which of its example's groups it belongs to; the first one needs no name."""
+    return {**row, "group": number} if number else row
 
 
 def group_numbers(keys: Sequence[str], size: int | None) -> list[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from guerdon.adapters.trl.grouping import Named, group_numbers
+from guerdon.adapters.trl.grouping import Row, group_numbers, in_group, key_of
 from guerdon.errors import RewardError
 from guerdon.grading import Grader
 from guerdon.rewards import Context
@@ -25,7 +25,7 @@ def count() -> int:
 
 
 def grade_together(
-    grader: Grader, rows: Sequence[Named], size: int | None, context: Context, *, learn: bool
+    grader: Grader, rows: Sequence[Row], size: int | None, context: Context, *, learn: bool
 ) -> list[Score]:
     """One score for each of this process's rows; every process has to call it, with its own.
 
@@ -41,20 +41,21 @@ def grade_together(
     """
     import torch.distributed as processes
 
-    everyone: list[list[Named]] = _gathered(list(rows))
+    everyone: list[list[Row]] = _gathered(list(rows))
     laid_out = [row for part in everyone for row in part]
     homes = [rank for rank, part in enumerate(everyone) for _ in part]
-    numbers = group_numbers([row.key for row in laid_out], size)
+    keys = [key_of(row) for row in laid_out]
+    numbers = group_numbers(keys, size)
     first: dict[tuple[str, int], int] = {}
     whole_batch = grader.reward.sees == "batch" or bool(grader.learning)
-    for row, number, home in zip(laid_out, numbers, homes, strict=True):
-        first.setdefault((row.key, number), 0 if whole_batch else home)
+    for key, number, home in zip(keys, numbers, homes, strict=True):
+        first.setdefault((key, number), 0 if whole_batch else home)
     own = processes.get_rank()
-    mine = [i for i, row in enumerate(laid_out) if first[row.key, numbers[i]] == own]
+    mine = [i for i, key in enumerate(keys) if first[key, numbers[i]] == own]
     answer: dict[int, Score] | str
     failure: Exception | None = None
     try:
-        found = grader.grade([laid_out[i].in_group(numbers[i]) for i in mine], context, learn=learn) if mine else []
+        found = grader.grade([in_group(laid_out[i], numbers[i]) for i in mine], context, learn=learn) if mine else []
         answer = dict(zip(mine, found, strict=True))
     except Exception as error:  # noqa: BLE001 - raised below; the others wait, and have to hear of it
         answer, failure = f"{type(error).__name__}: {error}", error

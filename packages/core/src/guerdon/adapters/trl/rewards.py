@@ -9,14 +9,13 @@ The async trainer (`trl.experimental.async_grpo`) takes it too: it pickles, and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guerdon.adapters.trl.data import PLAYED
-from guerdon.adapters.trl.grouping import Named, group_numbers
+from guerdon.adapters.trl.grouping import Row, group_numbers, in_group, key_of
 from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError, RewardError
 from guerdon.grading import Columns, Grader
@@ -123,35 +122,29 @@ class RewardFunction:
 
     def rows(
         self, prompts: Sequence[Any], completions: Sequence[Any], columns: dict[str, Any], trainer: TrainerView
-    ) -> list[Named]:
+    ) -> list[Row]:
         """TRL's columns as the grader's rows."""
         data = {name: values for name, values in columns.items() if name not in HOOKS}
         played = data.pop(PLAYED, None)
         ids = columns.get("completion_ids")
-        if self.grader.task is not None and "example" not in data:
-            raise ConfigError(
-                f"the data set has no column 'example', by which rows name examples of {self.grader.task.name}; it has "
-                f"{', '.join(sorted(data)) or 'none'}. `guerdon.adapters.trl.dataset` makes one that has."
-            )
-        found = []
-        for i, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
-            key, row = self._example({name: values[i] for name, values in data.items()}, prompt)
+        rows = self._of_task(data) if self.grader.task is not None else _of_columns(data, prompts)
+        for i, (row, completion) in enumerate(zip(rows, completions, strict=True)):
             row["completion"] = self._text(completion, ids[i] if ids else ())
             if ids and ids[i] and trainer.ends:
                 row["stop"] = "stop" if ids[i][-1] in trainer.ends else "length"
             if played is not None:
                 row.update(played[i])
-            found.append(Named(key, row))
-        return found
+        return rows
 
-    def _example(self, columns: dict[str, Any], prompt: Any) -> tuple[str, dict[str, Any]]:
-        """The id of a row's example, and the row so far."""
-        if self.grader.task is not None:
-            named = columns["example"]
-            return named if isinstance(named, str) else str(named["id"]), {"example": named}
-        example = {**columns, "prompt": prompt}
-        key = Columns.of(example).id
-        return key, {"example": {**example, "id": key}, "prompt": prompt}
+    def _of_task(self, data: dict[str, Any]) -> list[Row]:
+        """The rows so far: examples of the grader's task, which knows their prompts."""
+        if "example" not in data:
+            assert self.grader.task is not None
+            raise ConfigError(
+                f"the data set has no column 'example', by which rows name examples of {self.grader.task.name}; it has "
+                f"{', '.join(sorted(data)) or 'none'}. `guerdon.adapters.trl.dataset` makes one that has."
+            )
+        return [{"example": example} for example in data["example"]]
 
     def _text(self, completion: Any, ids: Sequence[int]) -> Any:
         """The completion as TRL decoded it; with a tokenizer, a text or single message as it was written."""
@@ -162,43 +155,43 @@ class RewardFunction:
         ended = ids[-1] == self.tokenizer.eos_token_id
         return decode(self.tokenizer, ids[:-1] if ended else ids)
 
-    def _grade(self, rows: Sequence[Named], size: int | None, context: Context, *, learn: bool) -> list[Score]:
+    def _grade(self, rows: Sequence[Row], size: int | None, context: Context, *, learn: bool) -> list[Score]:
         alone = self.grader.reward.sees == "rollout" and not self.grader.learning
         if alone:  # nothing depends on who else is in the group
-            return self.grader.grade([row.row for row in rows], context)
+            return self.grader.grade(rows, context)
         from guerdon.adapters.trl import peers
 
         if peers.count() > 1:
             return peers.grade_together(self.grader, rows, size, context, learn=learn)
-        numbers = group_numbers([row.key for row in rows], size)
-        return self.grader.grade([row.in_group(n) for row, n in zip(rows, numbers, strict=True)], context, learn=learn)
+        numbers = group_numbers([key_of(row) for row in rows], size)
+        return self.grader.grade([in_group(row, n) for row, n in zip(rows, numbers, strict=True)], context, learn=learn)
 
-    def _log(self, scores: Sequence[Score], rows: Sequence[Named], columns: dict[str, Any]) -> None:
+    def _log(self, scores: Sequence[Score], rows: Sequence[Row], columns: dict[str, Any]) -> None:
         """Each part, for each row: TRL averages what it is told, so an unscored part is not told."""
         log_metric, log_extra = columns.get("log_metric"), columns.get("log_extra")
-        parts = [self.grader.parts(score) for score in scores]
+        parts = self.grader.columns(scores)
         if log_metric is not None:
-            means = {part: f"rewards/{self.name}/{part}/mean" for part in self.grader.part_names}
-            unscored = f"rewards/{self.name}/unscored"
-            for score, values in zip(scores, parts, strict=True):
-                log_metric(unscored, float(not score.scored))
-                for part, value in values.items():
+            told = {f"{part}/mean": values for part, values in parts.items()}
+            told["unscored"] = [float(not score.scored) for score in scores]
+            for name, values in told.items():
+                metric = f"rewards/{self.name}/{name}"
+                for value in values:
                     if value == value:  # not NaN
-                        log_metric(means[part], value)
+                        log_metric(metric, value)
         if log_extra is not None:
-            log_extra(f"{self.name}/example", [row.key for row in rows])
-            for part in self.grader.part_names:
-                log_extra(f"{self.name}/{part}", [_or_none(values[part]) for values in parts])
+            log_extra(f"{self.name}/example", [key_of(row) for row in rows])
+            for part, values in parts.items():
+                log_extra(f"{self.name}/{part}", [value if value == value else None for value in values])
             log_extra(f"{self.name}/status", [score.status for score in scores])
             log_extra(f"{self.name}/why", [score.why for score in scores])
 
-    def _number(self, score: Score, row: Named) -> float | None:
+    def _number(self, score: Score, row: Row) -> float | None:
         if not score.scored:
             return self.fill
         if abs(score.value) > LARGEST:
             raise RewardError(
-                f"{self.grader.reward.name} gave {score.value!r} to a completion for example {row.key!r}: TRL computes "
-                f"in float32, where that is inf and silences its whole group. Scale the reward down."
+                f"{self.grader.reward.name} gave {score.value!r} to a completion for example {key_of(row)!r}: TRL "
+                f"computes in float32, where that is inf and silences its whole group. Scale the reward down."
             )
         return score.value
 
@@ -239,5 +232,10 @@ def _context(state: Any, trainer: TrainerView) -> Context:
     return Context(step=state.global_step, total_steps=max(0, state.max_steps), seed=trainer.seed)
 
 
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _of_columns(data: dict[str, Any], prompts: Sequence[Any]) -> list[Row]:
+    """The rows so far, where no task is behind them: all columns, and the prompt, are the example."""
+    rows = []
+    for i, prompt in enumerate(prompts):
+        example = {**{name: values[i] for name, values in data.items()}, "prompt": prompt}
+        rows.append({"example": {**example, "id": Columns.of(example).id}, "prompt": prompt})
+    return rows
