@@ -1,5 +1,5 @@
-"""Each piece of the reward engineer's kit, wherever a reward is used: in the trainer (and a killed run that goes on), by
-TRL's contract and its checkpoints, and on a reward server.
+"""Each piece of the reward engineer's kit, wherever a reward is used: in the trainer (and a killed run that goes on),
+by TRL's contract and its checkpoints, and on a reward server.
 
 `kit_pieces.yaml` has the pieces, as a recipe says them.
 """
