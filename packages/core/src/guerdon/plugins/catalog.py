@@ -26,6 +26,7 @@ from guerdon.plugins import PROJECT, hooks
 Kind = Literal[
     "rewards",
     "transforms",
+    "shapes",
     "tasks",
     "policies",
     "engines",
