@@ -17,6 +17,7 @@ from guerdon.rewards import Context, Reward, reward, walk
 from guerdon.rewards.references import Against, References
 from guerdon.rewards.shapes import centred, lsc, par, tanh_centred
 from guerdon.scoring import Runner
+from guerdon.scoring.runner import travels
 from guerdon.transforms import center, standardize
 from guerdon.types import Example, Group, Prompt, Rollout, Score, Segment
 
@@ -348,6 +349,8 @@ def test_reference_answers_of_a_reward_in_processes_are_scored_there_too():
         by_numbers = runner.score(InProcesses().against(STORED, par()), [group])
     assert by_answers[0][0].value == pytest.approx(0.577020, abs=5e-7)
     assert by_answers == by_numbers
+    assert not travels(InProcesses().against(TOLD, par()))
+    assert travels(InProcesses().against(STORED, par()))
 
 
 # -- a reward like any other -------------------------------------------------------------------------------------------

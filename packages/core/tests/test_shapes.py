@@ -155,6 +155,12 @@ def test_lsc_keeps_the_order_of_one_property():
     assert sorted(range(4), key=shaped.__getitem__) == sorted(range(4), key=values.__getitem__) == [1, 0, 3, 2]
 
 
+def test_the_widest_references_still_have_a_level():
+    """Their spread is no float; at the median it does not count."""
+    assert lsc(0.5, mode="released")(0.0, [0.0, 1.7e308, -1.7e308]) == pytest.approx(-0.693147, abs=5e-7)
+    assert math.isfinite(lsc().level([1.7e308, -1.7e308]))
+
+
 def test_a_quantile_too_high_is_the_raw_reward_again_and_too_low_is_flat():
     high, low = lsc(1.0 - 1e-15), lsc(1e-15)
     stored = [0.0, 20.0]

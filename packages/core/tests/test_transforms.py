@@ -164,6 +164,7 @@ def test_min_max_widens_with_the_batch_before_it_measures():
     assert first == pytest.approx([0.0, 1 / 3, 2 / 3, 1.0])
     assert second == [1.0, 0.0]
     assert over(min_max(), [2.0, 2.0]) == [[0.0, 0.0]]
+    assert over(min_max(), [1.0, 4.0], [6.0, 0.0, 3.0], [3.0]) == [[0.0, 1.0], [1.0, 0.0, 0.5], [0.5]]
 
 
 @pytest.mark.parametrize("shape", [standardize(scope="running"), clip_to_spread(), min_max()], ids=repr)

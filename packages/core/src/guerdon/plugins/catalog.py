@@ -26,12 +26,12 @@ from guerdon.plugins import PROJECT, hooks
 Kind = Literal[
     "rewards",
     "transforms",
-    "shapes",
     "tasks",
     "policies",
     "engines",
     "judges",
     "scorers",
+    "shapes",
     "controllers",
     "tools",
     "recipes",

@@ -234,7 +234,7 @@ class lsc(Shape):  # noqa: N801
         used = self.used(references)
         centre, spread = mean(used), 0.0
         if len(used) > 1:  # hypot, since the square of a huge difference is no float
-            spread = math.hypot(*(value - centre for value in used)) / math.sqrt(len(used) - 1)
+            spread = finite(math.hypot(*(value - centre for value in used))) / math.sqrt(len(used) - 1)
         if self.mode == "released":
             spread += 1e-5
         return finite(centre + NormalDist().inv_cdf(self.quantile) * spread)
