@@ -161,6 +161,14 @@ def test_the_widest_references_still_have_a_level():
     assert math.isfinite(lsc().level([1.7e308, -1.7e308]))
 
 
+def test_references_at_the_end_of_the_floats_have_a_mean():
+    """Three thirds of the largest float, each rounded up, are more than it."""
+    largest = 1.7976931348623157e308
+    for count in range(1, 12):
+        assert centred(first=None).level([largest] * count) == pytest.approx(largest)
+        assert centred(first=None).level([-largest] * count) == pytest.approx(-largest)
+
+
 def test_a_quantile_too_high_is_the_raw_reward_again_and_too_low_is_flat():
     high, low = lsc(1.0 - 1e-15), lsc(1e-15)
     stored = [0.0, 20.0]

@@ -180,10 +180,12 @@ def test_a_batch_without_a_score_moves_no_running_state(shape):
 @pytest.mark.parametrize(
     "shape", [sigmoid(3.0), tanh(), ceiling(3.0), min_max(), clip_to_spread(), standardize(scope="running")], ids=repr
 )
-@pytest.mark.parametrize("huge", [1e30, 1e150, 1.7e308])
+@pytest.mark.parametrize("huge", [1e30, 1e150, 1e154, 1.7976931348623157e308])
 def test_huge_values_come_out_finite(shape, huge):
     assert all(math.isfinite(value) for value in apply(shape, [huge, huge, 0.0, 1.0]))
+    assert all(math.isfinite(value) for value in apply(shape, [huge] * 3))
     assert all(math.isfinite(value) for value in apply(shape, [-huge, huge]))
+    assert all(math.isfinite(value) for value in apply(shape, [huge, *[-huge] * 6]))
 
 
 def test_plain_curves_by_hand():

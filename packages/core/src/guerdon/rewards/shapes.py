@@ -255,8 +255,9 @@ def mean(values: Sequence[float]) -> float:
     """The arithmetic mean of at least one number."""
     try:
         return math.fsum(values) / len(values)
-    except OverflowError:  # the sum is no float, the mean is
-        return math.fsum([value / len(values) for value in values])
+    except OverflowError:  # the sum is no float; the mean is one, and lies among the values
+        halved = math.fsum([value / len(values) / 2.0 for value in values])
+        return min(max(2.0 * halved, min(values)), max(values))
 
 
 def finite(value: float) -> float:

@@ -74,7 +74,8 @@ class standardize(Transform):  # noqa: N801
         shaped: list[float] = []
         for chunk, each in zip(chunks, moments, strict=True):
             mean, spread = each[1], spread_of(each, self.ddof)
-            flat = spread <= _EQUAL * max(1.0, abs(mean))
+            # Of a spread that is no float (values beyond 1e150), every finite difference is a vanishing part.
+            flat = spread <= _EQUAL * max(1.0, abs(mean)) or spread == math.inf
             shaped += [value - value if flat else (value - mean) / (spread + self.epsilon) for value in chunk]
         return shaped, state
 
@@ -118,9 +119,15 @@ def _measure(values: Sequence[float]) -> _Moments:
         return 0.0, 0.0, 0.0
     try:
         mean = math.fsum(scored) / len(scored)
-    except OverflowError:  # the sum is no float, the mean is
-        mean = math.fsum(value / len(scored) for value in scored)
-    return float(len(scored)), mean, math.fsum((value - mean) * (value - mean) for value in scored)
+    except OverflowError:  # the sum is no float; the mean is one, and lies among the values
+        halved = math.fsum(value / len(scored) / 2.0 for value in scored)
+        mean = min(max(2.0 * halved, min(scored)), max(scored))
+    apart = [(value - mean) * (value - mean) for value in scored]
+    try:
+        squares = math.fsum(apart)
+    except OverflowError:
+        squares = math.inf
+    return float(len(scored)), mean, squares
 
 
 def _merge(old: _Moments, new: _Moments) -> _Moments:
