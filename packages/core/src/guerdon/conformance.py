@@ -160,7 +160,9 @@ def check_is_a_value(reward: Reward) -> None:
 
 def _names(reward: Reward) -> dict[str, object]:
     """What the reprs of a tree's nodes may refer to."""
-    names: dict[str, object] = dict(vars(importlib.import_module("guerdon.transforms")))
+    names: dict[str, object] = {}
+    for values in ("guerdon.transforms", "guerdon.rewards.shapes"):
+        names.update(vars(importlib.import_module(values)))
     for node in walk(reward):
         home = node.function.__module__ if isinstance(node, FunctionReward) else type(node).__module__
         names.update(vars(importlib.import_module(home)))

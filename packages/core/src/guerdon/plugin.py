@@ -39,7 +39,13 @@ def guerdon_policies(register: Register) -> None:
 @hookimpl
 def guerdon_rewards(register: Register) -> None:
     """Rewards that are of no domain."""
+    rewards = "guerdon.rewards"
     register("remote-v1", "guerdon.serve.remote:Remote", summary="what a reward on a `guerdon serve` says")
+    register("against-v1", f"{rewards}.references:Against", summary="shaped by the rewards of reference answers")
+    register("every-v1", f"{rewards}.conjunction:every", summary="a sum that is unscored where any term is")
+    register("length-penalty-v1", f"{rewards}.length:LengthPenalty", summary="so much per token beyond an allowance")
+    register("log-and-v1", f"{rewards}.conjunction:log_and", summary="log-probability of being good in every property")
+    register("par-pipeline-v1", f"{rewards}.par_pipeline:par_pipeline", summary="PAR's shapings, in PAR's order")
 
 
 @hookimpl
@@ -64,11 +70,36 @@ def guerdon_judges(register: Register) -> None:
 def guerdon_transforms(register: Register) -> None:
     """How values are shaped."""
     transforms = "guerdon.transforms"
+    register("ceiling", f"{transforms}:ceiling", summary="nothing is gained beyond a number")
     register("center", f"{transforms}:center", summary="subtract the mean of the group, the batch or the run")
     register("clip", f"{transforms}:clip", summary="hold each value within bounds")
+    register("clip_to_spread", f"{transforms}:clip_to_spread", summary="hold within so many running stds of the mean")
     register("gate", f"{transforms}:gate", summary="let values above a threshold through")
+    register("min_max", f"{transforms}:min_max", summary="to [0, 1] by the run's extremes")
     register("scale", f"{transforms}:scale", summary="multiply by a factor and add a shift")
+    register("sigmoid", f"{transforms}:sigmoid", summary="to [0, 1] by a sigmoid, not centred")
     register("standardize", f"{transforms}:standardize", summary="centre, and divide by the standard deviation")
+    register("tanh", f"{transforms}:tanh", summary="to [-1, 1] by a hyperbolic tangent, not centred")
+
+
+@hookimpl
+def guerdon_shapes(register: Register) -> None:
+    """How values are shaped by those of reference answers."""
+    shapes = "guerdon.rewards.shapes"
+    register("centred", f"{shapes}:centred", summary="the reward above the mean reference")
+    register("lsc", f"{shapes}:lsc", summary="log sigmoid of the reward above a quantile of the references")
+    register("par", f"{shapes}:par", summary="the probability to beat a reference: a sigmoid of the difference")
+    register("polynomial", f"{shapes}:polynomial", summary="as par, by a fitted polynomial")
+    register("sgfc", f"{shapes}:sgfc", summary="slow growth, fast convergence: PAR's counter-example")
+    register("tanh_centred", f"{shapes}:tanh_centred", summary="a hyperbolic tangent of the difference")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """Claims of papers whose systems are core's own."""
+    claims = "guerdon.claims"
+    register("lsc", f"{claims}.lsc:Lsc", summary="a sum of log-probabilities is an AND, a sum of rewards is not")
+    register("par", f"{claims}.par:Par", summary="a bounded reward centred on references withstands hacking")
 
 
 @hookimpl

@@ -31,6 +31,7 @@ Kind = Literal[
     "engines",
     "judges",
     "scorers",
+    "shapes",
     "controllers",
     "tools",
     "recipes",

@@ -25,6 +25,11 @@ def guerdon_transforms(register: Register) -> None:
 
 
 @hookspec
+def guerdon_shapes(register: Register) -> None:
+    """Offer shapings by reference rewards: `Shape` classes, or functions that return one (`guerdon.rewards.shapes`)."""
+
+
+@hookspec
 def guerdon_tasks(register: Register) -> None:
     """Offer tasks: `Task` classes, or functions that return a `Task`."""
 

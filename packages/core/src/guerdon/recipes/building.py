@@ -19,6 +19,7 @@ from guerdon.recipes.explaining import explain
 from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Reward
 from guerdon.rewards.algebra import Sum, Weighted
+from guerdon.rewards.shapes import Shape
 from guerdon.transforms import Transform, chain
 
 if TYPE_CHECKING:
@@ -87,6 +88,14 @@ def build_transform(use: Use, where: str = "transform") -> Transform:
     return transform
 
 
+def build_shape(use: Use, where: str = "shape") -> Shape:
+    """The shaping by reference rewards of that name."""
+    shape = _named("shapes", use, where)
+    if not isinstance(shape, Shape):
+        raise ConfigError(f"{where}.use: {use.use!r} is a {type(shape).__name__}, not a shape")
+    return shape
+
+
 def build_reward(spec: RewardSpec, where: str = "reward") -> Reward:
     """The tree that a spec describes."""
     if spec.sum is not None:
@@ -133,6 +142,7 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
     EngineMaker: (Use, build_engine),
     Scorer: (Use, build_scorer),
     Transform: (Use, build_transform),
+    Shape: (Use, build_shape),
 }
 """Options that are things of their own, by annotation: how a recipe describes one, and who builds it."""
 
@@ -140,8 +150,8 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
 def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     """Call a class or function with options from a recipe, each checked against its annotation first.
 
-    An option that is a reward, a transform, a judge's backend, a scorer or an engine is described as everywhere: by a
-    name, or by `use` and `with`; so is each of a tuple or a mapping of them.
+    An option that is a reward, a transform, a shape, a judge's backend, a scorer or an engine is described as
+    everywhere: by a name, or by `use` and `with`; so is each of a tuple or a mapping of them.
 
     Raises:
         ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.

@@ -6,6 +6,7 @@
 | `a + b` | the weighted sum; `parts` holds each term before its weight |
 | `a.gated_by(c)`, `a.unless(c)` | `a` where the gate is open, else 0 |
 | `a.then(transform)` | `a`'s values, shaped over their groups |
+| `a.against(references, shape)` | `a`'s values, shaped by those of reference answers to the same prompt |
 | `a.named("x")` | `a` under another name |
 
 Streams (`Score.dense`): a weight scales them with the value, an open gate and a name let them through, and a closed
@@ -13,7 +14,8 @@ gate gives a bare 0, which counts as 0 in every stream. A sum has none of its ow
 alone: below them the streams stay with the parts that have them, unweighted, at the path that logs use (`verpo/turn`).
 
 Unscored parts: one that *abstains* leaves the sum; one that is *invalid* or *infra* makes the whole unscored, since a
-sum without it would rank this rollout below its siblings for something it did not do.
+sum without it would rank this rollout below its siblings for something it did not do. Where an abstention must do the
+same, as in a sum of log-probabilities, the sum is `guerdon.rewards.conjunction.every`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from guerdon.errors import ConfigError
 from guerdon.rewards.base import Context, Reward, Scores, Sees
@@ -43,7 +45,7 @@ def _scaled(weight: float, bounds: tuple[float, float]) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
-def _operand(reward: Reward) -> str:
+def operand(reward: Reward) -> str:
     """How a reward prints where a method or a weight follows: a product needs brackets there."""
     return f"({reward!r})" if isinstance(reward, Weighted) else repr(reward)
 
@@ -110,7 +112,7 @@ class Weighted(Reward):
         ]
 
     def __repr__(self) -> str:
-        return f"{self.weight!r} * {_operand(self.reward)}"
+        return f"{self.weight!r} * {operand(self.reward)}"
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,15 @@ class Sum(Reward):
 
     terms: tuple[tuple[float, Reward], ...]
 
+    _may_abstain: ClassVar[bool] = True
+    """Whether a term that abstains leaves the sum."""
+
     @classmethod
-    def of(cls, *rewards: Reward) -> Sum:
+    def of(cls, *rewards: Reward) -> Self:
         """Add rewards up; sums flatten and weights stay as written."""
         terms: list[tuple[float, Reward]] = []
         for reward in rewards:
-            if isinstance(reward, Sum):
+            if type(reward) is cls:  # a sum of another kind treats its own terms in its own way
                 terms += reward.terms
             elif isinstance(reward, Weighted):
                 terms.append((reward.weight, reward.reward))
@@ -157,7 +162,9 @@ class Sum(Reward):
         low = high = 0.0
         for weight, reward in self.terms:  # added in the order of `_add`: `sum` rounds otherwise from Python 3.12 on
             ends = _scaled(weight, _bounds_if(reward, case))
-            low, high = low + min(ends[0], 0.0), high + max(ends[1], 0.0)
+            if self._may_abstain:
+                ends = min(ends[0], 0.0), max(ends[1], 0.0)
+            low, high = low + ends[0], high + ends[1]
         return low, high
 
     @property
@@ -191,7 +198,7 @@ class Sum(Reward):
         return _sum_without_abstainers(weights, parts)
 
     def __repr__(self) -> str:
-        shown = [repr(reward) if weight == 1.0 else f"{weight!r} * {_operand(reward)}" for weight, reward in self.terms]
+        shown = [repr(reward) if weight == 1.0 else f"{weight!r} * {operand(reward)}" for weight, reward in self.terms]
         return f"({' + '.join(shown)})" if len(shown) > 1 else f"Sum({self.terms!r})"
 
 
@@ -315,7 +322,7 @@ class Gate(Reward):
 
     def __repr__(self) -> str:
         method = "gated_by" if self.opens == "above" else "unless"
-        return f"{_operand(self.reward)}.{method}({self.by!r}" + (f", above={self.above!r})" if self.above else ")")
+        return f"{operand(self.reward)}.{method}({self.by!r}" + (f", above={self.above!r})" if self.above else ")")
 
 
 @dataclass(frozen=True)
@@ -355,7 +362,7 @@ class Named(Reward):
         return context.scores(self.reward, groups)
 
     def __repr__(self) -> str:
-        return f"{_operand(self.reward)}.named({self.new_label!r})"
+        return f"{operand(self.reward)}.named({self.new_label!r})"
 
 
 @dataclass(frozen=True)
@@ -440,7 +447,7 @@ class Then(Reward):
         self._held["version"] = state["version"]
 
     def __repr__(self) -> str:
-        return f"{_operand(self.reward)}.then({self.transform!r})"
+        return f"{operand(self.reward)}.then({self.transform!r})"
 
 
 def walk(reward: Reward) -> list[Reward]:

@@ -24,6 +24,8 @@ from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollou
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
     from guerdon.rewards.algebra import Gate, Named, Sum, Then, Weighted
+    from guerdon.rewards.references import Against, References
+    from guerdon.rewards.shapes import Shape
     from guerdon.transforms import Transform
 
 Sees = Literal["rollout", "group", "batch"]
@@ -226,6 +228,12 @@ class Reward:
         from guerdon.rewards.algebra import Then
 
         return Then(self, transform)
+
+    def against(self, references: References, shape: Shape) -> Against:
+        """This reward's values, shaped by those of reference answers to the same prompt."""
+        from guerdon.rewards.references import Against
+
+        return Against(self, references, shape)
 
     def named(self, label: str) -> Named:
         """The same reward under another name in parts and logs."""

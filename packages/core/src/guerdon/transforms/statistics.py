@@ -22,7 +22,7 @@ class center(Transform):  # noqa: N801
     scope: Scope = "running"
 
     def __post_init__(self) -> None:
-        _check_statistic("center", self.scope, self.decay)
+        check_statistic("center", self.scope, self.decay)
 
     def init(self) -> Any:
         """No value seen."""
@@ -32,7 +32,7 @@ class center(Transform):  # noqa: N801
         self, values: Sequence[float], state: Any, sizes: Sequence[int] | None = None
     ) -> tuple[list[float], Any]:
         """`value - mean`."""
-        chunks, moments, state = _moments(values, state, sizes, self.scope, self.decay)
+        chunks, moments, state = measured(values, state, sizes, self.scope, self.decay)
         return [value - mean for chunk, (_, mean, _) in zip(chunks, moments, strict=True) for value in chunk], state
 
     def bounds(self, bounds: tuple[float, float]) -> tuple[float, float]:
@@ -43,7 +43,10 @@ class center(Transform):  # noqa: N801
 
 @dataclass(frozen=True)
 class standardize(Transform):  # noqa: N801
-    """Subtract the mean and divide by `std + epsilon`; values without spread become 0."""
+    """Subtract the mean and divide by `std + epsilon`; values without spread become 0.
+
+    PAR's "mean-std" (arXiv:2502.18770, its released code) is `standardize(scope="running", ddof=0, epsilon=0.0)`.
+    """
 
     scope: Scope = "group"
     ddof: int = 1
@@ -53,7 +56,7 @@ class standardize(Transform):  # noqa: N801
     """As for `center`."""
 
     def __post_init__(self) -> None:
-        _check_statistic("standardize", self.scope, self.decay)
+        check_statistic("standardize", self.scope, self.decay)
         if self.ddof not in (0, 1):
             raise ConfigError(f"standardize.ddof is {self.ddof!r}; accepted are 0 and 1")
         if not 0.0 <= self.epsilon < math.inf:
@@ -67,11 +70,12 @@ class standardize(Transform):  # noqa: N801
         self, values: Sequence[float], state: Any, sizes: Sequence[int] | None = None
     ) -> tuple[list[float], Any]:
         """`(value - mean) / (std + epsilon)`."""
-        chunks, moments, state = _moments(values, state, sizes, self.scope, self.decay)
+        chunks, moments, state = measured(values, state, sizes, self.scope, self.decay)
         shaped: list[float] = []
-        for chunk, (count, mean, squares) in zip(chunks, moments, strict=True):
-            spread = math.sqrt(squares / (count - self.ddof)) if count > self.ddof else 0.0
-            flat = spread <= _EQUAL * max(1.0, abs(mean))
+        for chunk, each in zip(chunks, moments, strict=True):
+            mean, spread = each[1], spread_of(each, self.ddof)
+            # Of a spread that is no float (values beyond 1e150), every finite difference is a vanishing part.
+            flat = spread <= _EQUAL * max(1.0, abs(mean)) or spread == math.inf
             shaped += [value - value if flat else (value - mean) / (spread + self.epsilon) for value in chunk]
         return shaped, state
 
@@ -80,7 +84,8 @@ class standardize(Transform):  # noqa: N801
 _Moments = tuple[float, float, float]
 
 
-def _check_statistic(name: str, scope: Scope, decay: float) -> None:
+def check_statistic(name: str, scope: Scope, decay: float) -> None:
+    """Refuse a scope without statistics, and a memory where nothing is remembered."""
     if scope not in ("group", "batch", "running"):
         raise ConfigError(f"{name}.scope is {scope!r}; accepted are 'group', 'batch', 'running'")
     if not 0.0 < decay <= 1.0:
@@ -89,7 +94,7 @@ def _check_statistic(name: str, scope: Scope, decay: float) -> None:
         raise ConfigError(f"{name}.decay is {decay!r} but scope {scope!r} remembers nothing; use scope='running'")
 
 
-def _moments(
+def measured(
     values: Sequence[float], state: Any, sizes: Sequence[int] | None, scope: Scope, decay: float
 ) -> tuple[list[list[float]], list[_Moments], Any]:
     """The chunks that share a statistic, each chunk's moments, and the new state."""
@@ -102,12 +107,27 @@ def _moments(
     return chunks, [merged], list(merged)
 
 
+def spread_of(moments: _Moments, ddof: int) -> float:
+    """The standard deviation, over count - ddof; 0 where that is not above 0."""
+    count, _, squares = moments
+    return math.sqrt(squares / (count - ddof)) if count > ddof else 0.0
+
+
 def _measure(values: Sequence[float]) -> _Moments:
     scored = [value for value in values if value == value]
     if not scored:
         return 0.0, 0.0, 0.0
-    mean = math.fsum(scored) / len(scored)
-    return float(len(scored)), mean, math.fsum((value - mean) * (value - mean) for value in scored)
+    try:
+        mean = math.fsum(scored) / len(scored)
+    except OverflowError:  # the sum is no float; the mean is one, and lies among the values
+        halved = math.fsum(value / len(scored) / 2.0 for value in scored)
+        mean = min(max(2.0 * halved, min(scored)), max(scored))
+    apart = [(value - mean) * (value - mean) for value in scored]
+    try:
+        squares = math.fsum(apart)
+    except OverflowError:
+        squares = math.inf
+    return float(len(scored)), mean, squares
 
 
 def _merge(old: _Moments, new: _Moments) -> _Moments:
