@@ -25,7 +25,7 @@ def test_it_holds_at_a_third_of_its_size_and_reports_every_arm():
         f"gold, {arm}" for arm in ARMS
     ]
     assert all(len(one.values) == 2 for one in result.measurements)
-    assert all(one.expected for one in result.measurements)
+    assert all(one.needed or one.earlier for one in result.measurements)
     assert told[0][:2] == (0, 14)
     assert told[-1][:2] == (14, 14)
     assert "clip, LSC and PAR all withstand hacking" in result.notes

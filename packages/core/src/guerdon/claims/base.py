@@ -202,6 +202,8 @@ class Claim(ABC):
     """Title and where to find it."""
     statement: ClassVar[str]
     """The claim in one sentence."""
+    seeds: ClassVar[int] = 4
+    """How many seeds `guerdon claims run` takes where it is not told."""
 
     @abstractmethod
     def run(self, seeds: Sequence[int], progress: Progress = no_progress) -> ClaimResult:

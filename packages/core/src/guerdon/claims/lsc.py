@@ -79,6 +79,7 @@ class Lsc(Claim):
     """Four ways to add two rewards, at the same divergence from the initial policy."""
 
     name: ClassVar[str] = "lsc"
+    seeds: ClassVar[int] = 5
     paper: ClassVar[str] = "Transforming and Combining Rewards for Aligning Large Language Models (arXiv 2402.00742)"
     statement: ClassVar[str] = (
         "A sum of log-sigmoid-centred rewards meets all properties where a sum of rewards does not."
@@ -111,12 +112,12 @@ class Lsc(Claim):
             both = {method: tuple(one.both for one in found[world, method]) for method in METHODS}
             worst = {method: tuple(one.worst for one in found[world, method]) for method in METHODS}
             for method in METHODS:
-                expected = _TOLD[world][method]
-                expected = f"about {expected}" if expected[0] == "0" else expected
-                table.append(Measurement(f"both met, {world}, {method}", both[method], expected=expected))
+                earlier = _TOLD[world][method]
+                earlier = f"about {earlier}" if earlier[0] == "0" else earlier
+                table.append(Measurement(f"both met, {world}, {method}", both[method], earlier=earlier))
             for method in METHODS:
-                expected = _TOLD_WORST.get(method, "") if world == "clean" else ""
-                table.append(Measurement(f"lowest decile, {world}, {method}", worst[method], expected=expected))
+                earlier = _TOLD_WORST.get(method, "") if world == "clean" else ""
+                table.append(Measurement(f"lowest decile, {world}, {method}", worst[method], earlier=earlier))
             margins += [
                 _margin(f"both met, {world}", both, _LEAST[world]),
                 _margin(f"lowest decile, {world}", worst, self.least_worst),
@@ -200,7 +201,7 @@ def _log_softmax(logits_PC: Floats) -> Floats:
 
 def _margin(what: str, values: Mapping[str, Sequence[float]], least: float) -> tuple[Measurement, float]:
     apart = tuple(one - other for one, other in zip(values["LSC sum"], values["raw sum"], strict=True))
-    return Measurement(f"{what}, LSC sum above raw sum", apart, expected=f">= {least:g} on every seed"), least
+    return Measurement(f"{what}, LSC sum above raw sum", apart, needed=f">= {least:g} on every seed"), least
 
 
 def _notes(found: Mapping[tuple[str, str], Sequence[Outcome]]) -> str:

@@ -71,10 +71,10 @@ def _print(rows: list[dict[str, str]]) -> None:
 @command.command("run")
 @click.argument("names", metavar="NAME[k=v,...]", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Run every installed claim.")
-@click.option("--seeds", type=click.IntRange(min=1), default=4, show_default=True, help="How many seeds: 0, 1, ...")
+@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds: 0, 1, ...  [default: the claim's own]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.pass_context
-def run(ctx: click.Context, names: tuple[str, ...], every: bool, seeds: int, as_json: bool) -> None:
+def run(ctx: click.Context, names: tuple[str, ...], every: bool, seeds: int | None, as_json: bool) -> None:
     """Run the shrunk experiments; print what was claimed and what was measured. Exits with 1 if one did not hold.
 
     A claim of which a part was not run (its data are not here) holds in part at most, and says which.
@@ -89,7 +89,7 @@ def run(ctx: click.Context, names: tuple[str, ...], every: bool, seeds: int, as_
     results = []
     for claim in claims:
         with _Told(claim.name) as told:
-            results.append(claim.run(range(seeds), told))
+            results.append(claim.run(range(seeds or claim.seeds), told))
         if not as_json:
             _show(claim, results[-1])
     if as_json:
