@@ -40,6 +40,11 @@ def guerdon_policies(register: Register) -> None:
 def guerdon_rewards(register: Register) -> None:
     """Rewards that are of no domain."""
     register("remote-v1", "guerdon.serve.remote:Remote", summary="what a reward on a `guerdon serve` says")
+    constrained = "guerdon.rewards.constrained"
+    register("constrained-v1", f"{constrained}:Constrained", summary="components held at thresholds by multipliers")
+    register("satisficing-v1", f"{constrained}:Satisficing", summary="minus the squared distances to thresholds")
+    gated = "guerdon.rewards.gated_aggregate:GatedAggregate"
+    register("gated-aggregate-v1", gated, summary="what must hold, as a soft or hard gate on what may be traded")
 
 
 @hookimpl
@@ -69,6 +74,22 @@ def guerdon_transforms(register: Register) -> None:
     register("gate", f"{transforms}:gate", summary="let values above a threshold through")
     register("scale", f"{transforms}:scale", summary="multiply by a factor and add a shift")
     register("standardize", f"{transforms}:standardize", summary="centre, and divide by the standard deviation")
+
+
+@hookimpl
+def guerdon_controllers(register: Register) -> None:
+    """What acts between updates."""
+    register("adaptive-kl", "guerdon.controllers:AdaptiveKL", summary="turns the KL weight towards a target")
+    register("constrained-kl", "guerdon.controllers:ConstrainedKL", summary="the KL weight that `constrained` asks for")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """What papers claim of systems that are of no domain."""
+    constrained = "guerdon.claims.constrained_rlhf:ConstrainedRlhf"
+    register("constrained_rlhf", constrained, summary="multipliers hold correlated proxies where plain sums overshoot")
+    gate = "guerdon.claims.search_llm_gate:SearchLlmGate"
+    register("search_llm_gate", gate, summary="a gate keeps safe what weighted sums trade away")
 
 
 @hookimpl
