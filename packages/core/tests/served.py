@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from guerdon import Example, Prompt, Reward, Score
 from guerdon.grading import Grader
 from guerdon.protocols import Task
+from guerdon.rewards.constrained import Constrained
+from guerdon.rewards.gated_aggregate import GatedAggregate
+from guerdon.transforms import chain, clip, scale
 from guerdon.types import Stream
 
 class Word(Example):
@@ -83,12 +86,20 @@ class Whole(Reward, name="t/whole-v1"):
     def score_batch(self, groups, context):
         return [[Score(float(sum(map(len, groups)) + context.step))] * len(group) for group in groups]
 
+long = Obedient().then(chain(scale(0.1), clip(0.0, 1.0))).named("long")
+
 GRADERS = {
     "obedient": Grader(0.1 * Obedient() + 2.0 * Shortest(), Words()),
     "alone": Grader(Obedient(), Words()),
     "whole": Grader(Whole(), Words()),
     "columns": Grader(Obedient()),
     "slowly": Grader(Slowly(), Words()),
+    "gated": Grader(GatedAggregate({"long": long}, {"shortest": Shortest()}, thresholds={"long": 0.05}), Words()),
+    "constrained": Grader(
+        Constrained({"long": long, "shortest": Shortest()}, {"long": 0.5, "shortest": 0.5}, "mu", learning_rate=0.0,
+                    initial={"long": 0.3, "shortest": -0.2}),
+        Words(),
+    ),
 }
 '''
 MAIN = """

@@ -149,7 +149,7 @@ class SearchLlmGate(Claim):
 
         random = np.random.default_rng([seed, 1])
         logits = np.zeros(world.violates.shape)
-        contexts, candidates = logits.shape
+        contexts, candidates = len(logits), len(logits[0])
         rows = np.arange(contexts)[:, None]
         estimator = group_relative(ddof=0, epsilon=0.0)
         for _ in range(self.rounds):
