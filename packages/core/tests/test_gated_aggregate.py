@@ -2,19 +2,21 @@
 
 import math
 import pickle
+from dataclasses import dataclass
 
 import pytest
 
 from guerdon.advantages import group_relative
-from guerdon.conformance import check_is_a_value
+from guerdon.conformance import check_is_a_value, check_reward
 from guerdon.errors import BoundsError, ConfigError
 from guerdon.grading import Grader
 from guerdon.plugins.catalog import catalog, register_local
+from guerdon.protocols import Task
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward
 from guerdon.rewards import Context, reward
 from guerdon.rewards.gated_aggregate import GatedAggregate, hard_and, soft_and, weighted_mean
-from guerdon.types import Example, Group, Rollout, Score
+from guerdon.types import Example, Group, Prompt, Rollout, Score
 
 
 class Scored(Example):
@@ -207,6 +209,26 @@ def short(rollout):
 
 def made(**options):
     return GatedAggregate({"polite": polite}, {"short": short}, **options)
+
+
+@dataclass(frozen=True)
+class Requests(Task):
+    name = "test/requests-v1"
+
+    def examples(self, split):
+        return [Example(id=f"{split}{n}") for n in range(3)]
+
+    def prompt(self, example):
+        return Prompt()
+
+    def reference(self, example):
+        return "yes, please"
+
+
+def test_it_keeps_what_every_reward_promises():
+    """A cheat that is short and rude keeps .0099 of the soft gate, and nothing of the hard one."""
+    check_reward(made(), Requests(), cheats=["", "no"], nothing=0.01)
+    check_reward(made(gate="hard"), Requests(), cheats=["", "no", "please " * 100])
 
 
 def test_it_is_a_value():

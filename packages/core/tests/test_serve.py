@@ -213,7 +213,11 @@ ROW = {"example": "train-0", "completion": "a"}
         ({"reward": "alone"}, 422, "'rows' must be a list"),
         ({"reward": "alone", "rows": {"a": 1}}, 422, "'rows' must be a list"),
         ({"rows": [ROW]}, 422, "this server has: alone, columns, constrained, gated, obedient, slowly, whole"),
-        ({"reward": "nope", "rows": [ROW]}, 404, "this server has: alone, columns, constrained, gated, obedient, slowly, whole"),
+        (
+            {"reward": "nope", "rows": [ROW]},
+            404,
+            "this server has: alone, columns, constrained, gated, obedient, slowly, whole",
+        ),
         ({"reward": "os:system", "rows": [ROW]}, 404, "no reward 'os:system'"),
         ({"reward": ["alone"], "rows": [ROW]}, 404, "no reward ['alone']"),
         ({"reward": "alone", "rows": [ROW], "task": "sql/generated"}, 422, "'task' is unknown"),

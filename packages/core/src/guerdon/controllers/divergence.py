@@ -78,7 +78,9 @@ class ConstrainedKL:
     r"""The KL weight as $(N - \sum_i s_i)\,\beta$, from the multipliers of the recipe's `constrained` reward.
 
     $\beta$ is the recipe's `train.loss.kl_weight`. The loss takes the KL gradient at its own size; the released code
-    divides it by its spread over the minibatch instead, which near the solution makes the multipliers swing.
+    divides it by its spread over the minibatch instead, which near the solution makes the multipliers swing. And the
+    loss's k3 term has, in expectation, the gradient of KL(reference || policy), where the paper's KL reward has that of
+    KL(policy || reference): near the reference the two agree.
     """
 
     name: ClassVar[str] = "constrained-kl"
