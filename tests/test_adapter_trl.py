@@ -22,6 +22,7 @@ from guerdon.adapters import trl as adapter
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader
 from guerdon.protocols import Task, Turn
+from guerdon.rewards.constrained import Constrained
 from guerdon.transforms import center
 
 ROOT = Path(__file__).parents[1]
@@ -191,6 +192,40 @@ def test_what_a_reward_has_learnt_survives_a_resume(tmp_path):
     state = undisturbed[0].grader.state_dict()
     assert state["rewards"][0]["state"]["version"] == 4
     assert resumed[0].grader.state_dict() == state
+
+
+@dataclass(frozen=True)
+class Long(Reward, bounds=(0.0, 1.0)):
+    """1.0 for more than five characters."""
+
+    def score(self, rollout):
+        return Score(float(len(rollout.answer) > 5))
+
+
+def test_multipliers_move_and_are_logged_and_survive_a_resume(tmp_path):
+    """Step n says "right" n + 1 times of six, and never more than five letters; both thresholds are .5."""
+
+    def functions():
+        held = Constrained({"broken": Broken(), "long": Long()}, {"broken": 0.5, "long": 0.5}, kind="mu")
+        return adapter.reward_funcs(held, name="held")
+
+    def words(step, place):
+        return "right" if place < step + 1 else "wrong"
+
+    options = {"data": plain_rows(), "max_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    undisturbed, resumed = functions(), functions()
+    first = trainer_of(undisturbed, tmp_path, words, **options)
+    first.train()
+    trainer_of(resumed, tmp_path, words, **options).train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    (state,) = undisturbed[0].grader.state_dict()["rewards"]
+    assert state["state"]["version"] == 4
+    assert resumed[0].grader.state_dict() == undisturbed[0].grader.state_dict()
+    told = [line for line in first.state.log_history if "rewards/held/broken_multiplier/mean" in line]
+    assert [line["rewards/held/broken/mean"] for line in told] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6])
+    # The first step: the gradients .25 * (1/6 - .5) and .25 * (0 - .5), within the clip, times the learning rate .1.
+    second = told[1]
+    assert second["rewards/held/broken_multiplier/mean"] == pytest.approx(0.1 / 12)
+    assert second["rewards/held/long_multiplier/mean"] == pytest.approx(0.0125)
 
 
 def test_evaluation_teaches_a_reward_nothing(tmp_path):

@@ -19,8 +19,8 @@ CORE = ROOT / "packages" / "core" / "src" / "guerdon"
 FLOORS = (
     {"types", "errors", "progress", "cached_folders", "posting"},
     {"protocols"},
-    {"parsing", "rewards", "transforms", "advantages", "losses"},
-    {"sandbox", "retrieval", "judges", "scorers", "engines", "policies", "environments"},
+    {"parsing", "rewards", "transforms", "advantages", "withholding", "losses"},
+    {"sandbox", "retrieval", "judges", "scorers", "engines", "policies", "environments", "controllers"},
     {"scoring"},
     {"trainer", "runs", "comparing", "audit", "diagnostics", "claims", "conformance"},
     {"plugins", "plugin"},

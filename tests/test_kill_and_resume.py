@@ -31,6 +31,15 @@ train:
   eval: {{examples: 3, every: 20}}
   checkpoint_every: 7
 """
+CONTROLLED = (
+    RECIPE.replace(
+        "{sum: [{use: hello/greets}], then: [{use: center, with: {decay: 0.9}}]}",
+        "{use: constrained, with: {components: {greets: hello/greets}, thresholds: {greets: 0.6}}}",
+    )
+    .replace("  eval:", "  loss: {kl_weight: 0.05}\n  eval:")
+    .replace("train:\n", "controllers: [constrained-kl]\ntrain:\n")
+)
+"""Multipliers that move after every batch, and a KL weight that a controller makes of them."""
 
 
 def start(folder: Path, recipe: Path, *arguments: str) -> subprocess.Popen:
@@ -50,10 +59,10 @@ def numbers(folder: Path) -> list[dict]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, seed):
+@pytest.mark.parametrize(("seed", "text"), [(0, RECIPE), (1, RECIPE), (2, CONTROLLED)], ids=["0", "1", "controlled"])
+def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, seed, text):
     recipe = tmp_path / "hello.yaml"
-    recipe.write_text(RECIPE)
+    recipe.write_text(text)
     finish(start(tmp_path / "whole", recipe))
 
     rng = random.Random(seed)

@@ -19,6 +19,9 @@ from dataclasses import dataclass, field
 from guerdon import Example, Prompt, Reward, Score
 from guerdon.grading import Grader
 from guerdon.protocols import Task
+from guerdon.rewards.constrained import Constrained
+from guerdon.rewards.gated_aggregate import GatedAggregate
+from guerdon.transforms import chain, clip, scale
 from guerdon.types import Stream
 
 class Word(Example):
@@ -104,12 +107,20 @@ class Counting(Obedient, name="t/counting-v1"):
         self.seen[0] = state["seen"]
 
 LEARNING = {"counting": Grader(Counting(), Words())}
+long = Obedient().then(chain(scale(0.1), clip(0.0, 1.0))).named("long")
+
 GRADERS = {
     "obedient": Grader(0.1 * Obedient() + 2.0 * Shortest(), Words()),
     "alone": Grader(Obedient(), Words()),
     "whole": Grader(Whole(), Words()),
     "columns": Grader(Obedient()),
     "slowly": Grader(Slowly(), Words()),
+    "gated": Grader(GatedAggregate({"long": long}, {"shortest": Shortest()}, thresholds={"long": 0.05}), Words()),
+    "constrained": Grader(
+        Constrained({"long": long, "shortest": Shortest()}, {"long": 0.5, "shortest": 0.5}, "mu", learning_rate=0.0,
+                    initial={"long": 0.3, "shortest": -0.2}),
+        Words(),
+    ),
 }
 '''
 MAIN = """

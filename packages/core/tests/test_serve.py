@@ -85,6 +85,17 @@ def test_scores_arrive_exactly_as_the_grader_gave_them(server, graders):
     assert {score.status for score in found} >= {"ok", "infra"}
 
 
+@pytest.mark.parametrize("name", ["gated", "constrained"])
+def test_rewards_made_of_named_rewards_are_served_as_the_grader_scores_them(server, graders, name):
+    """Multipliers held still: those that move are refused, since a server keeps no checkpoint."""
+    expected = graders[name].grade(ROWS)
+    with Client(server.url) as client:
+        assert list(map(same, client.grade(ROWS, name))) == list(map(same, expected))
+        found = dict(pair for pair in client.stream(ROWS, name))
+    assert [same(found[number]) for number in range(len(ROWS))] == list(map(same, expected))
+    assert len({score.value for score in expected if score.scored}) > 1
+
+
 def same(score):
     """A score as something that can be compared, NaN included."""
     parts = {name: same(part) for name, part in score.parts.items()}
@@ -148,7 +159,7 @@ def test_a_stream_that_breaks_off_says_so(server):
 def test_a_stream_that_cannot_begin_is_refused_as_any_batch(server):
     status, _, body = server.ask("/v1/score/stream", {"reward": "nope", "rows": []})
     assert status == 404
-    assert "alone, columns, obedient, slowly, whole" in body["error"]
+    assert "alone, columns, constrained, gated, obedient, slowly, whole" in body["error"]
 
 
 def test_no_rows_have_no_scores(server):
@@ -159,7 +170,7 @@ def test_no_rows_have_no_scores(server):
 
 def test_what_can_be_asked_for_is_listed(server):
     found = {each["reward"]: each for each in server.ask("/v1/rewards")[2]["rewards"]}
-    assert sorted(found) == ["alone", "columns", "obedient", "slowly", "whole"]
+    assert sorted(found) == ["alone", "columns", "constrained", "gated", "obedient", "slowly", "whole"]
     assert found["obedient"]["parts"] == ["obedient", "shortest"]
     assert (found["obedient"]["sees"], found["alone"]["bounds"], found["whole"]["bounds"]) == (
         "group",
@@ -201,8 +212,12 @@ ROW = {"example": "train-0", "completion": "a"}
         ([], 422, "an object is needed"),
         ({"reward": "alone"}, 422, "'rows' must be a list"),
         ({"reward": "alone", "rows": {"a": 1}}, 422, "'rows' must be a list"),
-        ({"rows": [ROW]}, 422, "this server has: alone, columns, obedient, slowly, whole"),
-        ({"reward": "nope", "rows": [ROW]}, 404, "this server has: alone, columns, obedient, slowly, whole"),
+        ({"rows": [ROW]}, 422, "this server has: alone, columns, constrained, gated, obedient, slowly, whole"),
+        (
+            {"reward": "nope", "rows": [ROW]},
+            404,
+            "this server has: alone, columns, constrained, gated, obedient, slowly, whole",
+        ),
         ({"reward": "os:system", "rows": [ROW]}, 404, "no reward 'os:system'"),
         ({"reward": ["alone"], "rows": [ROW]}, 404, "no reward ['alone']"),
         ({"reward": "alone", "rows": [ROW], "task": "sql/generated"}, 422, "'task' is unknown"),

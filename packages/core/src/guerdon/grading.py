@@ -319,8 +319,8 @@ class Grader:
 
     @cached_property
     def part_names(self) -> tuple[str, ...]:
-        """The names of the reward's terms: known before anything is scored, and the same for every row."""
-        return tuple(part_weights(self.reward))
+        """The names of the reward's parts: known before anything is scored, and the same for every row."""
+        return tuple(dict.fromkeys(name for node in walk(self.reward) for name in node.part_names))
 
     def parts(self, score: Score) -> dict[str, float]:
         """The value of each of `part_names`; NaN where a term has none for this row."""
@@ -337,14 +337,14 @@ class Grader:
         """For those who log numbers under fixed names, one per score and never NaN.
 
         Returns:
-            `part/NAME` for each term of the reward's sums: what it adds, its weight times its value; and
-            `unscored/NAME`: 1.0 where it has no value (it abstained, failed or stayed behind a closed gate) and so
-            adds 0.0, else 0.0.
+            `part/NAME` for each of `part_names`: of a sum's term what it adds, its weight times its value; of others
+            the value; and `unscored/NAME`: 1.0 where it has no value (it abstained, failed or stayed behind a closed
+            gate) and so adds 0.0, else 0.0.
         """
         logs = {}
-        columns = self.columns(scores)
-        for name, weight in part_weights(self.reward).items():
-            values = columns[name]
+        columns, weights = self.columns(scores), part_weights(self.reward)
+        for name in self.part_names:
+            weight, values = weights.get(name, 1.0), columns[name]
             logs[f"part/{name}"] = [weight * value if math.isfinite(value) else 0.0 for value in values]
             logs[f"unscored/{name}"] = [float(not math.isfinite(value)) for value in values]
         return logs

@@ -46,6 +46,11 @@ def guerdon_rewards(register: Register) -> None:
     register("length-penalty-v1", f"{rewards}.length:LengthPenalty", summary="so much per token beyond an allowance")
     register("log-and-v1", f"{rewards}.conjunction:log_and", summary="log-probability of being good in every property")
     register("par-pipeline-v1", f"{rewards}.par_pipeline:par_pipeline", summary="PAR's shapings, in PAR's order")
+    constrained = "guerdon.rewards.constrained"
+    register("constrained-v1", f"{constrained}:Constrained", summary="components held at thresholds by multipliers")
+    register("satisficing-v1", f"{constrained}:Satisficing", summary="minus the squared distances to thresholds")
+    gated = "guerdon.rewards.gated_aggregate:GatedAggregate"
+    register("gated-aggregate-v1", gated, summary="what must hold, as a soft or hard gate on what may be traded")
 
 
 @hookimpl
@@ -98,8 +103,19 @@ def guerdon_shapes(register: Register) -> None:
 def guerdon_claims(register: Register) -> None:
     """Claims of papers whose systems are core's own."""
     claims = "guerdon.claims"
+    constrained = f"{claims}.constrained_rlhf:ConstrainedRlhf"
+    register("constrained_rlhf", constrained, summary="multipliers hold correlated proxies where plain sums overshoot")
     register("lsc", f"{claims}.lsc:Lsc", summary="a sum of log-probabilities is an AND, a sum of rewards is not")
     register("par", f"{claims}.par:Par", summary="a bounded reward centred on references withstands hacking")
+    gate = f"{claims}.search_llm_gate:SearchLlmGate"
+    register("search_llm_gate", gate, summary="a gate keeps safe what weighted sums trade away")
+
+
+@hookimpl
+def guerdon_controllers(register: Register) -> None:
+    """What acts between updates."""
+    register("adaptive-kl", "guerdon.controllers:AdaptiveKL", summary="turns the KL weight towards a target")
+    register("constrained-kl", "guerdon.controllers:ConstrainedKL", summary="the KL weight that `constrained` asks for")
 
 
 @hookimpl

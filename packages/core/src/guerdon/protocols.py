@@ -1,4 +1,4 @@
-"""The seams: what a task, a policy, an engine, a judge's backend and an environment promise to the rest.
+"""The seams: what a task, a policy, an engine, a judge's backend, an environment and a controller promise to the rest.
 
 Only types flow through here; implementations live on the floors above. Tensor axes: B rollouts, T tokens, N policy
 steps of a whole batch laid end to end (rollout by rollout, in order).
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from guerdon.types import Example, Group, Message, Prompt, Role, Rollout, Segment, StopReason
+from guerdon.types import Example, Group, Message, Prompt, Role, Rollout, Score, Segment, StopReason
 
 if TYPE_CHECKING:
     import torch
@@ -242,4 +242,57 @@ class Scorer(Protocol):
 
         Raises:
             ConfigError: it scores under the policy being trained, and there is none.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One update that has been made, as controllers see it."""
+
+    step: int
+    """The step it belongs to, from 0."""
+    total_steps: int
+    reward: Reward
+    """The run's, in the state that the next batch will meet."""
+    groups: Sequence[Group]
+    """All that was sampled, also what refill left out of the update."""
+    scores: Sequence[Sequence[Score]]
+    """One row per group, one score per rollout."""
+    metrics: Mapping[str, float]
+    """What the step logs: names as in metrics.jsonl; NaN where there was nothing to measure."""
+    knobs: Mapping[str, float]
+    """The value of every knob during this update."""
+
+
+@runtime_checkable
+class Controller(Protocol):
+    """Acts between updates: Lagrange weights, schedules, outer (bilevel) steps, rubric evolution.
+
+    A frozen dataclass of settings. Its state is a value (plain lists, dicts, numbers, tensors) that the trainer keeps,
+    puts into each checkpoint and hands back, so that a resumed run does what an undisturbed one does.
+    """
+
+    @property
+    def name(self) -> str:
+        """Under which its state stands in a checkpoint."""
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The knobs it turns (`guerdon.trainer.controlling.KNOBS`); no two controllers of a run share one."""
+
+    def init(self, knobs: Mapping[str, float], reward: Reward) -> tuple[Mapping[str, float], Any]:
+        """Before the first update: new values of the knobs it sets, or none, and its first state.
+
+        Args:
+            knobs: what the recipe says.
+            reward: the run's, as it was built.
+
+        Raises:
+            ConfigError: it cannot control this run.
+        """
+
+    def act(self, update: Update, state: Any) -> tuple[Mapping[str, float], Any]:
+        """After each update: new values of the knobs it sets, or none, and the state with which it will be asked next.
+
+        `state` is never changed in place.
         """

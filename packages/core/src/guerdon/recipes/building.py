@@ -1,4 +1,4 @@
-"""From names and options to objects: tasks, policies, engines, rewards, judges, estimators."""
+"""From names and options to objects: tasks, policies, engines, rewards, judges, estimators, controllers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from guerdon import advantages
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import Kind, catalog
-from guerdon.protocols import EngineMaker, JudgeBackend, Scorer
+from guerdon.protocols import Controller, EngineMaker, JudgeBackend, Scorer
 from guerdon.recipes.explaining import explain
 from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Reward
 from guerdon.rewards.algebra import Sum, Weighted
 from guerdon.rewards.shapes import Shape
 from guerdon.transforms import Transform, chain
+from guerdon.withholding import withheld
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy, Task
@@ -29,6 +30,7 @@ ESTIMATORS: dict[str, type[advantages.Estimator]] = {
     "group_relative": advantages.group_relative,
     "leave_one_out": advantages.leave_one_out,
     "streams": advantages.streams,
+    "withheld": withheld,
 }
 
 
@@ -78,6 +80,14 @@ def build_scorer(use: Use, where: str = "scorer") -> Scorer:
     if not isinstance(scorer, Scorer):
         raise ConfigError(f"{where}.use: {use.use!r} is a {type(scorer).__name__}, which scores no text")
     return scorer
+
+
+def build_controller(use: Use, where: str = "controller") -> Controller:
+    """The controller of that name."""
+    controller = _named("controllers", use, where)
+    if not isinstance(controller, Controller):
+        raise ConfigError(f"{where}.use: {use.use!r} is a {type(controller).__name__}, which controls nothing")
+    return controller
 
 
 def build_transform(use: Use, where: str = "transform") -> Transform:
@@ -143,6 +153,7 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
     Scorer: (Use, build_scorer),
     Transform: (Use, build_transform),
     Shape: (Use, build_shape),
+    advantages.Estimator: (Use, build_advantage),
 }
 """Options that are things of their own, by annotation: how a recipe describes one, and who builds it."""
 

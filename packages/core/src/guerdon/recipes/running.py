@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from guerdon.errors import ConfigError, RunError
-from guerdon.recipes.building import build_advantage, build_policy, build_reward, build_task
+from guerdon.recipes.building import build_advantage, build_controller, build_policy, build_reward, build_task
 from guerdon.recipes.sources import parsed, validated
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def trainer_of(recipe: Recipe) -> Trainer:
     task = build_task(recipe.task)
     reward = build_reward(recipe.reward)
     advantage = build_advantage(recipe.advantage)
+    controllers = [build_controller(use, f"controllers.{index}") for index, use in enumerate(recipe.controllers)]
     evals = {name: build_task(use, f"evals.{name}") for name, use in recipe.evals.items()}
     try:
         from guerdon.trainer import Trainer
@@ -105,7 +106,14 @@ def trainer_of(recipe: Recipe) -> Trainer:
         ) from error
     policy = build_policy(recipe.policy, seed=recipe.seed)
     return Trainer(
-        policy=policy, task=task, reward=reward, config=recipe.train, advantage=advantage, evals=evals, seed=recipe.seed
+        policy=policy,
+        task=task,
+        reward=reward,
+        config=recipe.train,
+        advantage=advantage,
+        evals=evals,
+        controllers=controllers,
+        seed=recipe.seed,
     )
 
 

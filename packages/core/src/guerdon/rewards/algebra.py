@@ -177,6 +177,11 @@ class Sum(Reward):
         """The terms, without their weights."""
         return tuple(reward for _, reward in self.terms)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The terms' labels."""
+        return tuple(reward.label for _, reward in self.terms)
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Add the terms up, rollout by rollout."""
         weights = [weight for weight, _ in self.terms]

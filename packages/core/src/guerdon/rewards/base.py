@@ -193,6 +193,11 @@ class Reward:
         """The rewards this one is made of; empty for a leaf."""
         return ()
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The parts that each of its scores has, for those who log under names that are known beforehand."""
+        return ()
+
     def __add__(self, other: Reward) -> Sum:
         from guerdon.rewards.algebra import Sum
 

@@ -1,4 +1,4 @@
-"""Checkpoints: the policy, the optimiser, the rewards' state, and where the run stood.
+"""Checkpoints: the policy, the optimiser, the rewards' and controllers' state, and where the run stood.
 
 Data order and random draws are functions of (seed, phase, step), so nothing of theirs needs saving.
 """
@@ -18,6 +18,7 @@ from guerdon.rewards import Reward, walk
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
     from guerdon.runs import RunFolder
+    from guerdon.trainer.controlling import Controls
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,14 @@ class Position:
             optimizer.load_state_dict(torch.load(self.optimizer, weights_only=True))
 
 
-def save(run: RunFolder, at: Position, policy: Policy, reward: Reward, optimizer: torch.optim.Optimizer | None) -> None:
+def save(
+    run: RunFolder,
+    at: Position,
+    policy: Policy,
+    reward: Reward,
+    optimizer: torch.optim.Optimizer | None,
+    controls: Controls,
+) -> None:
     """Write a checkpoint whole, or leave the previous ones as they are."""
     with run.checkpoint(at.steps) as folder:
         policy.save(folder / "policy")
@@ -49,6 +57,8 @@ def save(run: RunFolder, at: Position, policy: Policy, reward: Reward, optimizer
             torch.save(optimizer.state_dict(), folder / "optimizer.pt")
         rewards = [node.state_dict() for node in walk(reward) if node.stateful]
         torch.save(rewards, folder / "rewards.pt")
+        if controls:
+            torch.save(controls.state_dict(), folder / "controllers.pt")
         state: dict[str, Any] = {
             "evaluated_before": at.evaluated_before,
             "sft_steps": at.sft_steps,
@@ -59,13 +69,13 @@ def save(run: RunFolder, at: Position, policy: Policy, reward: Reward, optimizer
         (folder / "position.json").write_text(json.dumps(state, indent=1))
 
 
-def restore(run: RunFolder, policy: Policy, reward: Reward) -> Position:
-    """Load the latest checkpoint into `policy` and `reward`, and cut the metrics back to where it was taken.
+def restore(run: RunFolder, policy: Policy, reward: Reward, controls: Controls) -> Position:
+    """Load the latest checkpoint into policy, reward and controls, and cut the metrics back to where it was taken.
 
     A run killed before its first checkpoint starts over.
 
     Raises:
-        RunError: a checkpoint is there but cannot be read, or belongs to another reward.
+        RunError: a checkpoint is there but cannot be read, or belongs to another reward or to other controllers.
     """
     folder = run.latest_checkpoint()
     if folder is None:
@@ -76,6 +86,7 @@ def restore(run: RunFolder, policy: Policy, reward: Reward) -> Position:
         policy.load(folder / "policy")
         policy.version = state["policy_version"]
         kept = torch.load(folder / "rewards.pt", weights_only=True)
+        controlled = torch.load(folder / "controllers.pt", weights_only=True) if controls else None
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
     stateful = [node for node in walk(reward) if node.stateful]
@@ -86,6 +97,8 @@ def restore(run: RunFolder, policy: Policy, reward: Reward) -> Position:
         )
     for node, values in zip(stateful, kept, strict=True):
         node.load_state_dict(values)
+    if controlled is not None:
+        controls.load_state_dict(controlled, str(folder))
     run.rewind(state["metrics_lines"])
     optimizer = folder / "optimizer.pt"
     return Position(

@@ -24,6 +24,7 @@ from guerdon.scoring import Runner
 from guerdon.trainer.batches import batch_at, step_seed
 from guerdon.trainer.checkpoints import Position, restore, save
 from guerdon.trainer.config import TrainConfig
+from guerdon.trainer.controlling import Controls
 from guerdon.trainer.evaluation import EvalResult, evaluate, evaluation_records
 from guerdon.trainer.measures import Clock, Metrics, batch_metrics
 from guerdon.trainer.optimizers import adamw, learning_rate
@@ -34,7 +35,7 @@ from guerdon.trainer.updates import imitate, reinforce
 from guerdon.types import Example, Group, Rollout
 
 if TYPE_CHECKING:
-    from guerdon.protocols import Policy, Task
+    from guerdon.protocols import Controller, Policy, Task
     from guerdon.runs import RunFolder
 
 __all__ = ["EvalResult", "Trainer"]
@@ -51,6 +52,8 @@ class Trainer:
     advantage: Estimator = field(default_factory=group_relative)
     evals: Mapping[str, Task] = field(default_factory=dict)
     """Further tasks to evaluate on; their metrics are logged as `eval/<name>/<metric>`."""
+    controllers: Sequence[Controller] = ()
+    """What acts between updates; each has its own knobs, and its state is in the checkpoints."""
     seed: int = 0
     runner: Runner | None = None
     """Scores; one of the trainer's own where none is given."""
@@ -74,6 +77,7 @@ class Trainer:
                 raise ConfigError(f"{asked}, but the policy has nothing that could be trained; accepted are 0 and 0")
             if fixed := getattr(self.policy, "fixed", ""):
                 raise ConfigError(f"{asked}, but the policy cannot be trained: {fixed}. Accepted here are 0 and 0")
+        self._controls = Controls.of(self.controllers, config, self.reward)
         if config.eval.examples:
             for task in (self.task, *self.evals.values()):
                 task.examples("eval")
@@ -92,7 +96,7 @@ class Trainer:
         self._train = self.task.examples("train")
         self._examples = {example.id: example for example in self._train}
         try:
-            at = restore(run, self.policy, self.reward) if resume else Position()
+            at = restore(run, self.policy, self.reward, self._controls) if resume else Position()
             if not at.evaluated_before:
                 self.evaluate_and_log("before", 0)
                 at = Position(evaluated_before=True)
@@ -131,9 +135,9 @@ class Trainer:
                 bar.describe(f"warm start · loss {metrics['loss']:.3f}")
                 at = Position(evaluated_before=True, sft_steps=step + 1)
                 if self._due(step + 1) and step + 1 < total:
-                    save(self._run, at, self.policy, self.reward, optimizer)
+                    save(self._run, at, self.policy, self.reward, optimizer, self._controls)
         self.evaluate_and_log("sft", total)
-        save(self._run, at, self.policy, self.reward, None)
+        save(self._run, at, self.policy, self.reward, None, self._controls)
         return at
 
     def _references(self, batch: Sequence[Example]) -> list[Rollout]:
@@ -154,7 +158,7 @@ class Trainer:
         config = self.config
         if at.rl_steps >= config.steps:
             return
-        reference = self._frozen_start() if config.loss.kl_weight else None
+        reference = self._frozen_start() if config.loss.kl_weight or self._controls.sets("kl_weight") else None
         optimizer = adamw(self.policy.parameters(), config.optimizer)
         at.load_optimizer(optimizer)
         with progress("reinforce", config.steps, done=at.rl_steps) as bar:
@@ -171,11 +175,11 @@ class Trainer:
                 if last or (config.eval.every and (step + 1) % config.eval.every == 0):
                     self.evaluate_and_log("rl", step + 1)
                 if last or self._due(step + 1):
-                    save(self._run, at, self.policy, self.reward, optimizer)
+                    save(self._run, at, self.policy, self.reward, optimizer, self._controls)
 
     def _reinforce_step(self, step: int, optimizer: torch.optim.Optimizer, reference: Policy | None) -> Metrics:
-        """Sample groups and score them (again, while refill finds too few alive), credit, update."""
-        config, refill = self.config, self.config.refill
+        """Sample groups and score them (again, while refill finds too few alive), credit, update, control."""
+        config, refill = self._controls.applied(self.config), self.config.refill
         torch.manual_seed(step_seed(self.seed, "rl", step))
         sampling, scoring, training = Clock(), Clock(), Clock()
         prompts = prompt_order(step, config.prompts_per_step, len(self._train), self.seed)
@@ -203,15 +207,19 @@ class Trainer:
             credit = advantages.only(batch.kept)
             # Anew: a replayed step has drawn nothing so far, and dropout must fall as it did the first time.
             torch.manual_seed(step_seed(self.seed, "rl-update", step))
+            reference = reference if config.loss.kl_weight else None
             update = reinforce(self.policy, batch.kept_groups, credit, config, optimizer, lr, reference)
-        return {
+        metrics = {
             **batch_metrics(batch.groups, batch.scores, advantages),
             **batch.metrics(),
             **update,
+            **self._controls.metrics(),
             "time/sample_s": sampling.seconds,
             "time/score_s": scoring.seconds,
             "time/train_s": training.seconds,
         }
+        self._controls.act(step, config.steps, self.reward, batch.groups, batch.scores, metrics)
+        return metrics
 
     def _sample(self, examples: Sequence[Example], seed: int) -> list[Group]:
         config = self.config

@@ -1,0 +1,295 @@
+r"""Components held at thresholds, not hand-weighted: `Constrained`, and `Satisficing` to compare it with.
+
+Each component is a good proxy up to a value, its proxy point, and misleads beyond. `Constrained` keeps a Lagrange
+multiplier per component and moves it after every training batch: a component below its threshold gains weight, one
+above loses it. The arithmetic is in `guerdon.rewards.lagrange`.
+
+The total of rollout j is $\sum_i w_i z_{ij}$, with $z$ the component divided by its spread over the batch. An estimator
+that centres without dividing (`group_relative: {std: false}`; in TRL `scale_rewards="none"`) makes of it the
+components' part of the paper's mixed advantage. The other part, the KL objective with factor $N - \sum_i s_i$, belongs
+to the trainer's loss; see `Constrained.kl`.
+
+Source: arXiv:2310.04373 and its released code. Our choices: multipliers follow the mean of whole episodes' scores (the
+code averages the reward-to-go over all steps, the same where reward comes at the end); there is no value head, so that
+a component's advantage is its score less the group's mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from guerdon.errors import ConfigError
+from guerdon.rewards.base import Context, Reward, Scores
+from guerdon.rewards.lagrange import (
+    Kind,
+    MultiplierSteps,
+    component_weights,
+    objective_factor,
+    same_names,
+    satisfaction,
+    standardised,
+)
+from guerdon.types import Group, Score
+
+Standardise = Literal["batch", "group", "none"]
+
+
+@dataclass(frozen=True)
+class Constrained(Reward, name="constrained-v1", sees="batch"):
+    """Several rewards, each held at a threshold by a multiplier of its own.
+
+    Each component's own score is a part under its name; beside it stand `NAME_multiplier` and `NAME_weight`, as they
+    were in force. An unscored component is treated as a sum treats it: one that abstains adds nothing, any other makes
+    the whole unscored; neither enters the component's mean. What is scored at once is a batch: with `train.refill`,
+    each round of sampling.
+    """
+
+    components: Mapping[str, Reward] = field(hash=False)
+    thresholds: Mapping[str, float] = field(hash=False)
+    """By component, in units of its score for a whole rollout. A reward per token has to be summed up first."""
+    kind: Kind = "xi"
+    """`xi`: reach it, and do not exceed it. `mu`: reach it. `all`: maximise, and do not exceed it. `unsquashed`: as
+    `mu`, with multipliers that are weights themselves. See `guerdon.rewards.lagrange`."""
+    standardise: Standardise = "batch"
+    """Over what a component's values are standardised before they are mixed: the batch, as in the paper, each `group`
+    apart, or nothing. Standardised, a component pushes as hard near its threshold as far from it, and policy and
+    multiplier may circle each other: a table under AdamW (learning rate .01, KL weight .1), held at .4, swung from .30
+    to .54 over 200 steps, and with `none` stayed within .02 of it in the mean of the last 50. Under AdamW at .05 with a
+    KL weight of .02 both circled. A standardised total has mean 0: what to watch are the parts."""
+    kl: Literal["controlled", "divided"] = "controlled"
+    """Who gives the KL objective its factor N - sum(s). `controlled`: the controller `constrained-kl` sets the loss's
+    KL weight. `divided`: the total is divided by the factor instead, which leads the same way in steps of another size:
+    for trainers without controllers. It needs a `limit`, since the factor nears 0 as all weights near 1."""
+    learning_rate: float = 0.1
+    """Of the multipliers. 0 holds them still: the reward then keeps no state, and can be served by several
+    processes."""
+    momentum: float = 0.1
+    grad_clip: float = 0.5
+    limit: float | None = None
+    """Multipliers stay within [-limit, limit]."""
+    warmup_steps: int = 0
+    """So many batches pass before the multipliers move."""
+    initial: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Multipliers to start with, by component; others start at 0 (0.5 for `unsquashed`)."""
+    _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """`multipliers`, `velocity`, `version`, and `measured`: the latest batch's means, until `update` takes them."""
+
+    def __post_init__(self) -> None:
+        for name in ("components", "thresholds", "initial"):
+            object.__setattr__(self, name, dict(getattr(self, name)))
+        same_names("constrained.components", self.components, "constrained.thresholds", self.thresholds)
+        for what, numbers in (("thresholds", self.thresholds), ("initial", self.initial)):
+            for name, number in numbers.items():
+                if name not in self.components or not math.isfinite(number):
+                    known = ", ".join(self.components)
+                    raise ConfigError(f"constrained.{what}.{name} is {number!r}; a finite number of {known} is needed")
+        taken = {f"{name}_{what}" for name in self.components for what in ("multiplier", "weight")}
+        if both := taken & set(self.components):
+            raise ConfigError(
+                f"constrained.components.{min(both)} has the name of a part that is logged; choose another"
+            )
+        if self.standardise not in ("batch", "group", "none"):
+            raise ConfigError(f"constrained.standardise is {self.standardise!r}; accepted: 'batch', 'group', 'none'")
+        if self.kl not in ("controlled", "divided"):
+            raise ConfigError(f"constrained.kl is {self.kl!r}; accepted are 'controlled' and 'divided'")
+        if self.kl == "divided" and self.limit is None:
+            raise ConfigError("constrained.kl is 'divided' and limit is none: the divisor may near 0; 5.0 is a limit")
+        if self.warmup_steps < 0:
+            raise ConfigError(f"constrained.warmup_steps is {self.warmup_steps!r}; a number >= 0 is needed")
+        self._steps  # noqa: B018 - checks kind, learning_rate, momentum, grad_clip and limit
+
+    @property
+    def _steps(self) -> MultiplierSteps:
+        return MultiplierSteps(self.kind, self.learning_rate, self.momentum, self.grad_clip, self.limit)
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The components, each under its name here."""
+        return tuple(one if one.label == name else one.named(name) for name, one in self.components.items())
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The components, their multipliers and their weights."""
+        return (*self.components, *(f"{name}_{what}" for what in ("multiplier", "weight") for name in self.components))
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """None where components are standardised; else from the components' own, at the extremes of the weights."""
+        if self.standardise != "none":
+            return -math.inf, math.inf
+        lightest = -1.0 if self.kind == "xi" else 0.0
+        heaviest = 1.0 if self.kind != "unsquashed" else math.inf if self.limit is None else self.limit
+        ends = [
+            [weight * end if weight and end else 0.0 for weight in (lightest, heaviest) for end in one.bounds] + [0.0]
+            for one in self.components.values()
+        ]  # 0 since any may abstain
+        low, high = math.fsum(map(min, ends)), math.fsum(map(max, ends))
+        if self.kl == "divided" and self.limit is not None:
+            least = objective_factor(dict.fromkeys(self.components, self.limit), self.kind)
+            low, high = low / least, high / least
+        return low, high
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
+        """Mix the components with the weights in force, and remember their means for `update`."""
+        multipliers = self.multipliers
+        weights = component_weights(multipliers, self.kind)
+        divisor = objective_factor(multipliers, self.kind) if self.kl == "divided" else 1.0
+        told = {f"{name}_multiplier": Score(value) for name, value in multipliers.items()}
+        told |= {f"{name}_weight": Score(value) for name, value in weights.items()}
+        scores = dict(zip(self.components, (context.scores(child, groups) for child in self.children), strict=True))
+        self._held["measured"] = {name: mean for name, rows in scores.items() if (mean := _mean(rows)) is not None}
+        shaped = {name: self._shaped(rows) for name, rows in scores.items()}
+        return [
+            [
+                self._mixed(
+                    {name: weight / divisor * shaped[name][i][j] for name, weight in weights.items()},
+                    {name: rows[i][j] for name, rows in scores.items()},
+                    told,
+                )
+                for j in range(len(group))
+            ]
+            for i, group in enumerate(groups)
+        ]
+
+    def _shaped(self, rows: Sequence[Sequence[Score]]) -> list[list[float]]:
+        """One component's values as they are mixed; an unscored one is 0, and `_mixed` sees to the rest."""
+        if self.standardise == "batch":
+            return _standardised(rows)
+        if self.standardise == "group":
+            return [_standardised([row])[0] for row in rows]
+        return [[score.value if score.scored else 0.0 for score in row] for row in rows]
+
+    def _mixed(self, shares: Mapping[str, float], scores: Mapping[str, Score], told: Mapping[str, Score]) -> Score:
+        parts = {**scores, **told}
+        for status in ("infra", "invalid"):
+            for name, score in scores.items():
+                if score.status == status:
+                    return Score(math.nan, f"{name}: {score.why}", parts, status)
+        if not any(score.scored for score in scores.values()):
+            return Score(math.nan, "every component abstains", parts, "abstain")
+        return Score(math.fsum(shares.values()), "", parts)
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def multipliers(self) -> dict[str, float]:
+        """Those in force, by component."""
+        start = self._steps.start
+        held: Mapping[str, float] = self._held.get("multipliers", self.initial)
+        return {name: held.get(name, start) for name in self.components}
+
+    @property
+    def kl_factor(self) -> float:
+        """What the KL objective's weight is to be multiplied by: N - sum(s); 1 where the total was divided by it."""
+        return 1.0 if self.kl == "divided" else objective_factor(self.multipliers, self.kind)
+
+    @property
+    def stateful(self) -> bool:  # type: ignore[override]
+        """Whether the multipliers move."""
+        return self.learning_rate > 0.0
+
+    @property
+    def version(self) -> int:
+        """How many training batches it has seen."""
+        return int(self._held.get("version", 0))
+
+    def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
+        """Move the multipliers by the means of the batch scored last; call it before anything else is scored."""
+        measured = self._held.pop("measured", None)
+        if measured is None or not self.stateful:
+            return
+        if self.version >= self.warmup_steps:
+            self._held["multipliers"], self._held["velocity"] = self._steps.step(
+                self.multipliers, self._held.get("velocity", {}), measured, self.thresholds
+            )
+        self._held["version"] = self.version + 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The multipliers and their momentum, by name, and the version."""
+        velocity = dict(self._held.get("velocity", {}))
+        return {"multipliers": self.multipliers, "velocity": velocity, "version": self.version}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave.
+
+        Raises:
+            ConfigError: it was that of other components.
+        """
+        same_names("constrained.components", self.components, "the state", state["multipliers"])
+        self._held.clear()  # a batch scored before, but not learned from, is none of the restored state's
+        self._held.update(
+            multipliers=dict(state["multipliers"]), velocity=dict(state["velocity"]), version=state["version"]
+        )
+
+    def frozen(self) -> Constrained:
+        """The same with the multipliers as they are now, for good: for a server of several processes, or to look at."""
+        return dataclasses.replace(self, learning_rate=0.0, initial=self.multipliers)
+
+
+@dataclass(frozen=True)
+class Satisficing(Reward, name="satisficing-v1"):
+    r"""PPO-SAT: one fixed reward, $-\sum_i (r_i - \theta_i)^2$, that is best where every component is at its threshold.
+
+    It squares each rollout's own distance, not that of the mean: spread costs too, and a KL objective pulls the
+    components to one side of their thresholds, with no multiplier to push back.
+    """
+
+    components: Mapping[str, Reward] = field(hash=False)
+    thresholds: Mapping[str, float] = field(hash=False)
+    """By component, in units of its score for a whole rollout."""
+
+    def __post_init__(self) -> None:
+        for name in ("components", "thresholds"):
+            object.__setattr__(self, name, dict(getattr(self, name)))
+        same_names("satisficing.components", self.components, "satisficing.thresholds", self.thresholds)
+        for name, theta in self.thresholds.items():
+            if not math.isfinite(theta):
+                raise ConfigError(f"satisficing.thresholds.{name} is {theta!r}; a finite number is needed")
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The components, each under its name here."""
+        return tuple(one if one.label == name else one.named(name) for name, one in self.components.items())
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The components."""
+        return tuple(self.components)
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """From minus the largest squared distances, up to 0."""
+        far = (
+            max(abs(end - self.thresholds[name]) for end in one.bounds) ** 2 for name, one in self.components.items()
+        )
+        return -math.fsum(far), 0.0
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
+        """Each rollout on its own; every component has to be scored."""
+        columns = [context.scores(child, groups) for child in self.children]
+        return [
+            [self._distance(dict(zip(self.components, scores, strict=True))) for scores in zip(*rows, strict=True)]
+            for rows in zip(*columns, strict=True)
+        ]
+
+    def _distance(self, parts: Mapping[str, Score]) -> Score:
+        for name, part in parts.items():
+            if not part.scored:
+                return Score(math.nan, f"{name}: {part.why}", parts, part.status)
+        values = {name: part.value for name, part in parts.items()}
+        return Score(satisfaction(values, self.thresholds), "", parts)
+
+
+def _mean(rows: Sequence[Sequence[Score]]) -> float | None:
+    values = [score.value for row in rows for score in row if score.scored]
+    return math.fsum(values) / len(values) if values else None
+
+
+def _standardised(rows: Sequence[Sequence[Score]]) -> list[list[float]]:
+    """Rows of standardised values, 0 where unscored."""
+    shaped = iter(standardised([score.value for row in rows for score in row if score.scored]).tolist())
+    return [[next(shaped) if score.scored else 0.0 for score in row] for row in rows]
