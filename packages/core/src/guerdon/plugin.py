@@ -40,6 +40,15 @@ def guerdon_policies(register: Register) -> None:
 def guerdon_rewards(register: Register) -> None:
     """Rewards that are of no domain."""
     register("remote-v1", "guerdon.serve.remote:Remote", summary="what a reward on a `guerdon serve` says")
+    process = "guerdon.rewards.process"
+    register("step-scores-v1", f"{process}:StepScores", summary="what a reward says of each step of a rollout")
+    register("process-v1", f"{process}:ProcessReward", summary="step scores by Clip, Delta or both: a bounded sum")
+    register("ensemble-v1", "guerdon.rewards.ensembles:Ensemble", summary="the worst, mean, ... of several rewards")
+    uncertainty = "guerdon.rewards.uncertainty:UncertaintyWeighted"
+    register("uncertainty-v1", uncertainty, summary="a reward that tells how far it is to be believed")
+    penalties = "guerdon.rewards.penalties"
+    register("soft-overlong-v1", f"{penalties}:SoftOverlong", summary="0 down to -1 as a completion nears its limit")
+    register("repetition-v1", f"{penalties}:Repetition", summary="minus the share of repeated n-grams, -1 to 0")
 
 
 @hookimpl
@@ -76,3 +85,14 @@ def guerdon_checks(register: Register) -> None:
     """What `guerdon doctor` looks at beside the installation itself."""
     sandbox = "guerdon.diagnostics.confinement:sandbox"
     register("sandbox", sandbox, summary="the layers that confine a program, each put to the test")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """Claims of the papers whose shapings and combinations are core's own."""
+    register(
+        "clip-delta", "guerdon.claims.clip_delta:ClipDelta", summary="clipped and differenced step scores are safe"
+    )
+    ensembles = "guerdon.claims.reward_ensembles:RewardEnsembles"
+    register("reward-ensembles", ensembles, summary="ensembles help, and not against what all members share")
+    register("ctrl-u", "guerdon.claims.ctrl_u:CtrlU", summary="doubtful rewards weighed down, where looks disagree")
