@@ -15,12 +15,13 @@ the reward of a step on its last token.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from guerdon.types import Rollout, Segment
+from guerdon.types import Rollout, Segment, Stream
 
 Delimiter = Literal["turn", "line", "paragraph"]
 
@@ -122,6 +123,34 @@ def ends_of(rollout: Rollout, steps: Sequence[Step], decode: Decode | None) -> t
         else:
             ends.append(before[step.segment] + _token_at(segment, step.stop, decode))
     return tuple(ends)
+
+
+def on_tokens(stream: Stream, rollout: Rollout) -> list[float]:
+    """One number per policy step, as trainers with token-level rewards take them: each value on the last step of what it
+    belongs to, zeros elsewhere.
+
+    Raises:
+        ValueError: the values do not fit the rollout, or their tokens are not known.
+
+    >>> from guerdon.types import Example
+    >>> rollout = Rollout(Example(id="x"), (Segment("policy", token_ids=(7, 8, 9)),))
+    >>> on_tokens(Stream("span", (0.1, 0.5), (1, 2)), rollout)
+    [0.0, 0.1, 0.5]
+    """
+    turns = list(itertools.accumulate(segment.steps for segment in rollout.turns))
+    last = rollout.steps - 1
+    places: Sequence[int] = {
+        "rollout": [last],
+        "turn": [end - 1 for end in turns],
+        "step": range(rollout.steps),
+        "span": stream.ends,
+    }[stream.per]
+    if len(places) != len(stream.values) or any(not 0 <= place <= last for place in places):
+        raise ValueError(f"{stream!r} does not fit a rollout of {rollout.steps} policy steps in {len(turns)} turns")
+    placed = [0.0] * rollout.steps
+    for place, value in zip(places, stream.values, strict=True):
+        placed[place] += value
+    return placed
 
 
 def _token_at(segment: Segment, stop: int, decode: Decode) -> int:
