@@ -6,24 +6,27 @@ import io
 import math
 import pickle
 import statistics
+from dataclasses import dataclass
 from itertools import combinations
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import guerdon
-from guerdon.conformance import check_is_a_value
+from guerdon.conformance import check_is_a_value, check_reward
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader
 from guerdon.plugins.catalog import catalog, register_local
+from guerdon.protocols import Task
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward
 from guerdon.rewards import Context, Ensemble, ensemble, reward
 from guerdon.rewards.best_of_n import best_of, best_of_n_kl, best_of_n_weights, expected_best_of_n
 from guerdon.rewards.ensembles import aggregate, calibrated, spread
 from guerdon.transforms import center, standardize
-from guerdon.types import Example, Group, Rollout, Score
+from guerdon.types import Example, Group, Prompt, Rollout, Score
 
 nan = math.nan
 S = [1.0, 2.0, 4.0, 2.5, -3.0]
@@ -125,6 +128,24 @@ def test_exact_best_of_n_as_on_the_sheet(n, proxy, gold):
 @pytest.mark.parametrize(("n", "kl"), [(1, 0.0), (2, 0.193147), (4, 0.636294), (64, 3.174508)])
 def test_the_divergence_of_best_of_n_as_on_the_sheet(n, kl):
     assert best_of_n_kl(n) == pytest.approx(kl, abs=1e-6)
+
+
+def test_a_cautious_value_may_fall_though_every_member_rises():
+    """Pitfall 4, intended: from (1, 1) to (1, 4) mean - std goes from 1 to 2.5 - 1.5, and mean - variance below it."""
+    assert aggregate([1.0, 1.0], "mean_minus_std") == aggregate([1.0, 4.0], "mean_minus_std") == 1.0
+    assert aggregate([1.1, 4.1], "uwo", 1.0) < aggregate([1.0, 1.0], "uwo", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "loss"), [(1.0, 0.0, 0.323262), (1.0, -1.0, 0.126928), (11.0, 10.0, 4.723262)]
+)
+def test_the_centred_preference_loss_as_on_the_sheet(chosen, rejected, loss):
+    """The first and the third have one margin; the third is 10 off its zero."""
+    torch = pytest.importorskip("torch")
+    from guerdon.losses.bradley_terry import centred_bradley_terry
+
+    pair = (torch.tensor([value], dtype=torch.float64) for value in (chosen, rejected))
+    assert float(centred_bradley_terry(*pair)) == pytest.approx(loss, abs=1e-6)
 
 
 # -- best of n -------------------------------------------------------------------------------------------------------
@@ -260,6 +281,37 @@ def test_wrong_options_are_named(members, options, said):
         ensemble(members, **options)
     with pytest.raises(ValueError, match="at least one value"):
         aggregate([], "mean")
+
+
+@dataclass(frozen=True)
+class Yes(Task):
+    name: ClassVar[str] = "test/yes-v1"
+
+    def examples(self, split):
+        return [Example(id=f"{split}{place}") for place in range(2)]
+
+    def prompt(self, example):
+        return Prompt(observation="?")
+
+    def reference(self, example):
+        return "yes"
+
+
+@reward(name="test/agrees-v1", bounds=(0.0, 1.0))
+def agrees(rollout):
+    return float(rollout.answer.startswith("yes"))
+
+
+@reward(name="test/brief-v1", bounds=(0.0, 1.0))
+def brief(rollout):
+    return float(len(rollout.answer) < 9)
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_it_keeps_the_promises_of_any_reward(how):
+    """A cheat that one member falls for earns nothing by the worst, and half at most by the mean."""
+    nothing = {"worst": 0.0, "mean_minus_std": 0.0, "quantile": 0.25, "uwo": 0.375}.get(how, 0.5)
+    check_reward(ensemble([agrees, brief], how), Yes(), cheats=["yes" * 100, "no"], nothing=nothing, top=1.0)
 
 
 def test_an_ensemble_is_a_value():

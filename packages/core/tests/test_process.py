@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import pytest
 from hypothesis import given
@@ -171,6 +172,15 @@ def test_a_discount_would_break_the_telescope():
     assert sum(0.9**place * value for place, value in enumerate(rewards)) != pytest.approx(Q[0], abs=0.05)
     with pytest.raises(TypeError, match="gamma"):
         returns_to_go({"steps": 1.0}, gamma=0.9)
+
+
+def test_whitening_would_break_the_bound():
+    """Pitfall 4: standardised, ten repeats and a last good step earn more than their first score. Not offered."""
+    rewards = shape_steps([0.9] * 10 + [0.1], "delta")
+    mean, std = statistics.mean(rewards), statistics.pstdev(rewards)
+    assert max(math.fsum((value - mean) / std for value in rewards[place:]) for place in range(11)) > 1.0
+    with pytest.raises(TypeError, match="std"):
+        returns_to_go({"steps": 1.0}, std=True)
 
 
 # -- steps -----------------------------------------------------------------------------------------------------------

@@ -181,10 +181,15 @@ def test_a_language_models_steps_are_placed_on_its_tokens(tmp_path):
     spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
     tiny_models = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tiny_models)
-    policy = LanguagePolicy(tiny_models.tiny_llama(), tiny_models.byte_tokenizer())
+    policy = LanguagePolicy(tiny_models.tiny_llama(1), tiny_models.byte_tokenizer())
     earned = variety + ProcessReward(StepScores(ascii_share, "line"), "clip_delta", alpha=0.5, eta=0.9)
     credit = returns_to_go({"variety": 1.0, "process/steps": 1.0})
-    config = {"prompts_per_step": 2, "sampling": {"max_tokens": 80, "temperature": 4.0}, "optimizer": {"lr": 1e-3}}
+    config = {
+        "prompts_per_step": 2,
+        "group_size": 8,
+        "sampling": {"max_tokens": 80, "temperature": 4.0},
+        "optimizer": {"lr": 1e-3},
+    }
     fit(tmp_path / "run", policy, Talk(), earned, credit, steps=2, **config)
     assert policy.version == 2
     lines = (tmp_path / "run" / "rollouts" / "rl-000000.jsonl").read_text().splitlines()
@@ -195,4 +200,5 @@ def test_a_language_models_steps_are_placed_on_its_tokens(tmp_path):
         if stream.ends:
             assert stream.ends[-1] == len(line["segments"][-1]["token_ids"]) - 1
         spans.append(len(stream.ends))
+        assert spans[-1] == sum(bool(one.strip()) for one in line["completion"].split("\n"))
     assert max(spans) > 1

@@ -8,7 +8,7 @@ import pytest
 
 from guerdon.advantages import group_relative, weighted_by
 from guerdon.conformance import check_is_a_value
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, RewardError
 from guerdon.plugins.catalog import catalog, register_local
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward
@@ -86,7 +86,7 @@ def test_the_weight_reaches_the_advantage_of_the_pairs_mean():
 def test_what_is_no_uncertainty_is_named():
     with pytest.raises(ConfigError, match=r"part is 'doubt'; ensemble has the parts 'first', 'second', 'missing'"):
         UncertaintyWeighted(LOOKS, part="doubt")(one("0.9 0.4"))
-    with pytest.raises(ConfigError, match="no uncertainty"):
+    with pytest.raises(RewardError, match="an uncertainty is >= 0"):
         UncertaintyWeighted(ensemble([first, (-1.0 * second).named("minus")], "mean"), part="minus")(one("0.9 0.4"))
     for wrong in ({"tau": 0.0}, {"tau": nan}, {"penalty": -1.0}, {"penalty": math.inf}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):

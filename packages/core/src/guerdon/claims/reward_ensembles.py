@@ -182,8 +182,8 @@ class RewardEnsembles(Claim):
         notes = (
             "Logistic regressions over random features in place of T5. The sheet gives no size of the gold's linear "
             "and quadratic terms (here |linear| = 2, quadratic entries of std 0.05) nor of the length's slope (2): "
-            "levels differ from its trial, its bounds are kept. Single is the mean over the five members of the pretrain "
-            "ensemble. Part (a) alone is half of the paper: in (b) all members agree, and all are wrong."
+            "levels differ from its trial, its bounds are kept. Single is the mean over the five members of the "
+            "pretrain ensemble. Part (a) alone is half of the paper: in (b) all members agree, and all are wrong."
         )
         return self.result(held, [*measurements, gain, ahead, *shares.values()], seeds, notes)
 

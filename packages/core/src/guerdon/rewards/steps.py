@@ -126,8 +126,8 @@ def ends_of(rollout: Rollout, steps: Sequence[Step], decode: Decode | None) -> t
 
 
 def on_tokens(stream: Stream, rollout: Rollout) -> list[float]:
-    """One number per policy step, as trainers with token-level rewards take them: each value on the last step of what it
-    belongs to, zeros elsewhere.
+    """One number per policy step, as trainers with token-level rewards take them: each value on the last step of what
+    it belongs to, zeros elsewhere.
 
     Raises:
         ValueError: the values do not fit the rollout, or their tokens are not known.

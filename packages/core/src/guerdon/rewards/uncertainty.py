@@ -21,7 +21,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, RewardError
 from guerdon.rewards.base import Context, Reward, Scores, Sees
 from guerdon.rewards.ensembles import DISAGREEMENT, Ensemble
 from guerdon.types import Group, Score
@@ -97,7 +97,7 @@ class UncertaintyWeighted(Reward, name="uncertainty-v1"):
         if not doubt.scored:
             return Score(math.nan, f"{self.part}: {doubt.why}", parts, doubt.status)
         if doubt.value < 0.0:
-            raise ConfigError(f"UncertaintyWeighted.part is {self.part!r}, which is {doubt.value!r}: no uncertainty")
+            raise RewardError(f"{self.part!r} of {self.reward.label} is {doubt.value!r}: an uncertainty is >= 0")
         parts |= {"uncertainty": Score(doubt.value), "weight": Score(confidence(doubt.value, self.tau))}
         low, high = self.bounds
         return Score(min(max(score.value - self.penalty * doubt.value, low), high), score.why, parts, score.status)
