@@ -15,9 +15,9 @@ from guerdon.rewards import Context, ProcessReward, StepScores, reward
 from guerdon.types import Example, Group, Rollout, Segment
 
 
-@pytest.mark.parametrize("name", ["clip-delta", "reward-ensembles", "ctrl-u"])
+@pytest.mark.parametrize("name", ["clip_delta", "reward_ensembles", "ctrl_u"])
 def test_the_claim_is_offered_under_its_own_name(name):
-    if name == "ctrl-u":
+    if name == "ctrl_u":
         pytest.importorskip("torch")
     assert catalog().load("claims", name).name == name
 

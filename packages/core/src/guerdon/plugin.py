@@ -91,8 +91,8 @@ def guerdon_checks(register: Register) -> None:
 def guerdon_claims(register: Register) -> None:
     """Claims of the papers whose shapings and combinations are core's own."""
     register(
-        "clip-delta", "guerdon.claims.clip_delta:ClipDelta", summary="clipped and differenced step scores are safe"
+        "clip_delta", "guerdon.claims.clip_delta:ClipDelta", summary="clipped and differenced step scores are safe"
     )
     ensembles = "guerdon.claims.reward_ensembles:RewardEnsembles"
-    register("reward-ensembles", ensembles, summary="ensembles help, and not against what all members share")
-    register("ctrl-u", "guerdon.claims.ctrl_u:CtrlU", summary="doubtful rewards weighed down, where looks disagree")
+    register("reward_ensembles", ensembles, summary="ensembles help, and not against what all members share")
+    register("ctrl_u", "guerdon.claims.ctrl_u:CtrlU", summary="doubtful rewards weighed down, where looks disagree")

@@ -67,7 +67,7 @@ class Outcome:
 class ClipDelta(Claim):
     """Success alone, with raw step scores, and with their three shapings, at the same number of samples and updates."""
 
-    name: ClassVar[str] = "clip-delta"
+    name: ClassVar[str] = "clip_delta"
     paper: ClassVar[str] = "On Designing Effective RL Reward at Training Time for LLM Reasoning (arXiv 2410.15115)"
     statement: ClassVar[str] = (
         "Step scores added to the success reward teach a policy to fill pages; clipped and differenced they do no harm."

@@ -28,7 +28,7 @@ TOLD: dict[World, tuple[str, str, str]] = {
 class CtrlU(Claim):
     """Weighing by disagreement against one look and against two looks without weights, in two worlds."""
 
-    name: ClassVar[str] = "ctrl-u"
+    name: ClassVar[str] = "ctrl_u"
     paper: ClassVar[str] = (
         "Ctrl-U: Robust Conditional Image Generation via Uncertainty-aware Reward Modeling (2410.11236)"
     )

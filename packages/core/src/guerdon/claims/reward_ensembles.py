@@ -106,7 +106,7 @@ class Helped:
 class RewardEnsembles(Claim):
     """Both halves of the paper: ensembles help, and do not help against what all members share."""
 
-    name: ClassVar[str] = "reward-ensembles"
+    name: ClassVar[str] = "reward_ensembles"
     paper: ClassVar[str] = "Helping or Herding? Reward Model Ensembles (arXiv 2312.09244)"
     statement: ClassVar[str] = (
         "Ensembles of reward models resist optimisation better, those with different pretraining most; errors that all "
