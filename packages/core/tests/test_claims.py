@@ -53,11 +53,11 @@ def test_mean_and_sample_std_are_over_seeds_that_gave_numbers():
 
 
 def test_both_printed_forms_show_every_seed():
-    result = ClaimResult("c", True, (Measurement("x", (0.125, 0.375), "s", "< 1"),), (7, 8), "a note")
+    result = ClaimResult("c", True, (Measurement("x", (0.125, 0.375), "s", "< 1 [sheet]"),), (7, 8), "a note")
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115 - lives as long as the test
     console.print(result)
     shown = console.export_text()
-    for text in ("0.125", "0.375", "< 1", "a note"):
+    for text in ("0.125", "0.375", "< 1 [sheet]", "a note"):
         assert text in str(result)
         assert text in shown
     assert "seed 7" in shown

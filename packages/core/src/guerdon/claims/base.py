@@ -155,7 +155,9 @@ class ClaimResult:
         table.add_column("expected")
         for one in self.measurements:
             name = f"{one.name} [{one.unit}]".replace("[", r"\[") if one.unit else one.name
-            table.add_row(name, f"{one.mean:.4g}", *(f"{value:.4g}" for value in one.values), one.expected)
+            table.add_row(
+                name, f"{one.mean:.4g}", *(f"{value:.4g}" for value in one.values), one.expected.replace("[", r"\[")
+            )
         return table
 
 

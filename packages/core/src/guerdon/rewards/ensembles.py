@@ -186,6 +186,11 @@ class Ensemble(Reward, name="ensemble-v1"):
         """The members."""
         return self.members
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What every score has, for logs under fixed names."""
+        return (*(member.label for member in self.members), DISAGREEMENT, "missing")
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Ask each member about the whole batch, one after the other."""
         columns = [context.scores(member, groups) for member in self.members]

@@ -114,6 +114,11 @@ class StepScores(Reward, name="step-scores-v1"):
         """The one that scores steps."""
         return (self.reward,)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What a score has, for logs under fixed names."""
+        return ("step_length",)
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Ask about all steps of the batch at once."""
         cut = [[steps_of(rollout, self.delimiter, self.limit) for rollout in group.rollouts] for group in groups]
@@ -226,6 +231,11 @@ class ProcessReward(Reward, name="process-v1"):
     def children(self) -> tuple[Reward, ...]:
         """The step scorer."""
         return (self.steps,)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What a score has, for logs under fixed names."""
+        return "step_count", "raw_sum", "success_only"
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Shape each trajectory's step scores."""

@@ -82,6 +82,11 @@ class UncertaintyWeighted(Reward, name="uncertainty-v1"):
         """The one reward."""
         return (self.reward,)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What every score has, for logs under fixed names."""
+        return "uncertainty", "weight"
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Read U off each score."""
         return [[self._weighted(score) for score in row] for row in context.scores(self.reward, groups)]
