@@ -9,7 +9,10 @@ $$w = \exp(-U / \tau), \qquad \text{value} = r - v\,U$$
 above them where values are negative. So the reward tells w as its part `weight`, and the advantage estimator
 `guerdon.advantages.weighted_by` applies it. A trainer elsewhere sees the value alone, and with it the penalty v alone.
 
-Zero disagreement is not correctness: where all looks are wrong alike, w stays 1.
+What it can do: where an error comes and goes (a judge that misreads now and then), the visits on which the looks agree
+decide. What it cannot: an answer on which they *always* disagree is learned about slowly, and no less in the end, and an
+optimiser that normalises each parameter's gradient (Adam) makes up for a weight that all its rollouts share; the penalty
+does count against such an answer. And zero disagreement is not correctness: where all looks are wrong alike, w stays 1.
 
 Sources: Ctrl-U (arXiv:2410.11236), $\exp(-U)$ and the term v U in its differentiable form
 (`guerdon.losses.uncertainty`); tau, and a weight on the advantage for rewards without a gradient [choice].
