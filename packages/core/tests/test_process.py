@@ -381,6 +381,14 @@ def test_what_compares_attempts_cannot_score_steps():
         StepScores(Ranked())
     with pytest.raises(ConfigError, match="delimiter"):
         StepScores(sound, "word")
+    with pytest.raises(ConfigError, match="limit"):
+        StepScores(sound, limit=0)
+
+
+@pytest.mark.parametrize("name", ["steps", "raw_sum"])
+def test_a_scorer_cannot_take_another_parts_name(name):
+    with pytest.raises(ConfigError, match=f"called '{name}', as another part is"):
+        ProcessReward(StepScores(sound).named(name))
 
 
 # -- a value, a recipe, a record, a row ------------------------------------------------------------------------------

@@ -88,6 +88,8 @@ def test_what_is_no_uncertainty_is_named():
         UncertaintyWeighted(LOOKS, part="doubt")(one("0.9 0.4"))
     with pytest.raises(RewardError, match="an uncertainty is >= 0"):
         UncertaintyWeighted(ensemble([first, (-1.0 * second).named("minus")], "mean"), part="minus")(one("0.9 0.4"))
+    with pytest.raises(ConfigError, match="called 'weight', as another part is"):
+        UncertaintyWeighted(LOOKS.named("weight"))
     for wrong in ({"tau": 0.0}, {"tau": nan}, {"penalty": -1.0}, {"penalty": math.inf}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             UncertaintyWeighted(LOOKS, **wrong)

@@ -209,6 +209,11 @@ class ProcessReward(Reward, name="process-v1"):
         object.__setattr__(self, "within", tuple(self.within))
         if not -math.inf < self.within[0] <= self.within[1] < math.inf:
             raise ConfigError(f"ProcessReward.within is {self.within!r}; finite (low, high) with low <= high is needed")
+        if self.steps.label in (STEPS, *self.part_names):
+            raise ConfigError(
+                f"ProcessReward.steps is called {self.steps.label!r}, as another part is; give it another name with "
+                f".named(...)"
+            )
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]

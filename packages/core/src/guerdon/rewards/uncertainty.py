@@ -10,9 +10,10 @@ above them where values are negative. So the reward tells w as its part `weight`
 `guerdon.advantages.weighted_by` applies it. A trainer elsewhere sees the value alone, and with it the penalty v alone.
 
 What it can do: where an error comes and goes (a judge that misreads now and then), the visits on which the looks agree
-decide. What it cannot: an answer on which they *always* disagree is learned about slowly, and no less in the end, and an
-optimiser that normalises each parameter's gradient (Adam) makes up for a weight that all its rollouts share; the penalty
-does count against such an answer. And zero disagreement is not correctness: where all looks are wrong alike, w stays 1.
+decide. What it cannot: an answer on which they *always* disagree is learned about slowly, and no less in the end, and
+an optimiser that normalises each parameter's gradient (Adam) makes up for a weight that all its rollouts share; the
+penalty does count against such an answer. And zero disagreement is not correctness: where all looks are wrong alike, w
+stays 1.
 
 Sources: Ctrl-U (arXiv:2410.11236), $\exp(-U)$ and the term v U in its differentiable form
 (`guerdon.losses.uncertainty`); tau, and a weight on the advantage for rewards without a gradient [choice].
@@ -64,6 +65,11 @@ class UncertaintyWeighted(Reward, name="uncertainty-v1"):
             raise ConfigError(f"UncertaintyWeighted.tau is {self.tau!r}; a finite number > 0 is needed")
         if not 0.0 <= self.penalty < math.inf:
             raise ConfigError(f"UncertaintyWeighted.penalty is {self.penalty!r}; a finite number >= 0 is needed")
+        if self.reward.label in self.part_names:
+            raise ConfigError(
+                f"UncertaintyWeighted.reward is called {self.reward.label!r}, as another part is; give it another name "
+                f"with .named(...)"
+            )
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
