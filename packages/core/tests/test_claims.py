@@ -54,9 +54,9 @@ def test_mean_and_sample_std_are_over_seeds_that_gave_numbers():
 
 
 def test_both_printed_forms_show_every_seed():
-    result = ClaimResult("c", True, (Measurement("x", (0.125, 0.375), "s", "< 1", "about 0.2"),), (7, 8), "a note")
+    result = ClaimResult("c", True, (Measurement("x", (0.125, 0.375), "s", "< 1 [b]", "about 0.2"),), (7, 8), "a note")
     table = shown(result)
-    for text in ("0.125", "0.375", "needed", "< 1", "an earlier trial", "about 0.2", "a note"):
+    for text in ("0.125", "0.375", "needed", "< 1 [b]", "an earlier trial", "about 0.2", "a note"):
         assert text in str(result)
         assert text in table
     assert "seed 7" in table

@@ -9,15 +9,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from guerdon.rewards import Context, Reward, reward
+    from guerdon.rewards import Context, Reward, ensemble, reward
     from guerdon.types import Example, Group, Message, Prompt, Rollout, Score, Segment
 
 _HOMES = {
     **dict.fromkeys(("Example", "Group", "Message", "Prompt", "Rollout", "Score", "Segment"), "guerdon.types"),
-    **dict.fromkeys(("Context", "Reward", "reward"), "guerdon.rewards"),
+    **dict.fromkeys(("Context", "Reward", "ensemble", "reward"), "guerdon.rewards"),
 }
 
-__all__ = ["Context", "Example", "Group", "Message", "Prompt", "Reward", "Rollout", "Score", "Segment", "reward"]
+__all__ = [
+    "Context",
+    "Example",
+    "Group",
+    "Message",
+    "Prompt",
+    "Reward",
+    "Rollout",
+    "Score",
+    "Segment",
+    "ensemble",
+    "reward",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,8 @@ $r_1 .. r_n$ of one group, their mean $m$ and their std $s$ (`ddof=1`: over n - 
 | `group_relative(std=False)` | $r_i - m$ | Dr. GRPO (arXiv:2503.20783) |
 | `leave_one_out()` | $r_i - \frac{1}{n-1} \sum_{j \ne i} r_j$ | RLOO (arXiv:2402.14740) |
 | `streams({name: weight, ...})` | $\sum_k w_k (v_{k,u} - m_k)$ over streams $k$ | VeRPO (arXiv:2601.03525, eq. 7-9) |
+| `returns_to_go({name: weight, ...})` | $\sum_k w_k \sum_{j \ge u} v_{k,j}$, less the group's mean | REINFORCE |
+| `weighted_by(part, of)` | another's, times a weight in the score | after Ctrl-U (arXiv:2410.11236) |
 
 An unscored rollout leaves mean, std and n, gets advantage 0 over its steps, and is marked in `Advantages.scored`, so
 that the trainer can keep its tokens out of the loss *and* out of what the loss is averaged over. A dead group (fewer
@@ -17,11 +19,13 @@ than two scored attempts, or all of them equal) teaches nothing: its advantages 
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from guerdon.errors import ConfigError, RewardError
 from guerdon.types import Group, Per, Rollout, Score, Stream
@@ -140,13 +144,13 @@ class streams(Estimator):  # noqa: N801 - as group_relative
     r"""Several values per attempt, each centred on its own over the group, weighted, and added up at every policy step.
 
     A stream is a `guerdon.types.Stream` in `Score.dense`. With $m_k$ the mean of all values of stream $k$ in the group
-    (those of all attempts, or of all their turns, or of all their steps), a policy step gets
+    (those of all attempts, or of all their turns, steps or spans), a policy step gets
 
     $$A = \sum_k w_k \, (v_{k,u} - m_k)$$
 
-    where $u$ is its attempt, its turn or itself, as the stream says: a turn's value reaches every token of that policy
-    segment. An unscored attempt has no part in any stream, and a NaN place none in its own. A group is dead where fewer
-    than two attempts are scored, or every $A$ is 0 but for rounding.
+    where $u$ is its attempt, its turn, its span or itself, as the stream says: a turn's value reaches every token of
+    that policy segment. An unscored attempt has no part in any stream, and a NaN place none in its own. A group is dead
+    where fewer than two attempts are scored, or every $A$ is 0 but for rounding.
 
     A stream of a part is named by its path, as in logs ("verpo/turn"), and a path that ends at a part ("format") means
     that part's value, one per rollout; both are taken before the weights of the sum they stand in. A score of exactly 0
@@ -172,12 +176,7 @@ class streams(Estimator):  # noqa: N801 - as group_relative
     epsilon: float = 1e-4
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", dict(self.weights))
-        if not self.weights:
-            raise ConfigError("streams.weights is empty; name at least one stream")
-        for name, weight in self.weights.items():
-            if not math.isfinite(weight):
-                raise ConfigError(f"streams.weights.{name} is {weight!r}; a finite number is needed")
+        object.__setattr__(self, "weights", _checked_weights("streams", self.weights))
         self._baseline  # noqa: B018 - checks ddof and epsilon
 
     @property
@@ -200,18 +199,8 @@ class streams(Estimator):  # noqa: N801 - as group_relative
         values, dead, scored = [], [], []
         for group, row in zip(groups, scores, strict=True):
             credit, largest = self._credit(group, row)
-            found = max((abs(value) for turns in credit for steps in turns for value in steps), default=0.0)
-            dead.append(found <= EQUAL * max(1.0, largest))
-            values.append(
-                [
-                    [
-                        0.0 if dead[-1] else value
-                        for segment, steps in zip(rollout.turns, turns, strict=True)
-                        for value in steps[: segment.steps]
-                    ]
-                    for rollout, turns in zip(group.rollouts, credit, strict=True)
-                ]
-            )
+            dead.append(_all_zero(credit, largest))
+            values.append(_laid_out(group, credit, dead=dead[-1]))
             scored.append([score.scored for score in row])
         return Advantages(values, dead, scored)
 
@@ -220,36 +209,239 @@ class streams(Estimator):  # noqa: N801 - as group_relative
 
         A turn without steps (its text alone is known) has one place all the same, so that its group is not called dead.
         """
-        credit = [[[0.0] * max(1, segment.steps) for segment in rollout.turns] for rollout in group.rollouts]
-        largest = 0.0
+        credit, largest = _no_credit(group), 0.0
         if sum(score.scored for score in row) < 2:
             return credit, largest
         for name, weight in self.weights.items():
-            per, found = _read(name, group, row)
-            flat = [value for values in found for value in values if value == value]
+            found = _read(name, group, row)
+            flat = [value for stream in found for value in stream.values if value == value]
             if _is_dead(flat):
                 continue
             largest = max(largest, *(abs(weight * value) for value in flat))
             centred = iter(self.centred(flat))
-            for rollout, turns, values in zip(group.rollouts, credit, found, strict=True):
-                shares = [weight * next(centred) if value == value else 0.0 for value in values]
-                for steps, more in zip(turns, _spread(shares, per, rollout), strict=True):
-                    steps[:] = map(operator.add, steps, more)
+            for rollout, turns, stream in zip(group.rollouts, credit, found, strict=True):
+                shares = [weight * next(centred) if value == value else 0.0 for value in stream.values]
+                _add(turns, _spread(shares, stream, rollout))
         return credit, largest
 
 
-def _spread(shares: list[float], per: Per, rollout: Rollout) -> list[list[float]]:
-    """One rollout's shares of a stream, turn by step; a turn without steps has its one place."""
+@dataclass(frozen=True)
+class returns_to_go(Estimator):  # noqa: N801 - as group_relative
+    r"""Rewards placed along the attempt: each policy step gets what is earned from its place to the end.
+
+    With the values $v_1 .. v_K$ of a stream, one per place (turn, policy step, span, or one for the whole rollout,
+    earned at its end), the return from place u is the plain sum $R_u = \sum_{j \ge u} v_j$, and a policy step in
+    place u gets
+
+    $$A = \sum_k w_k \, (R_{k,u} - b_{k,u})$$
+
+    where $b_{k,u}$ is the mean of $R_{k,u}$ over the attempts of the group. An attempt that has ended before place u
+    counts with what is left to it: 0 of places, all of a rollout's value. So a step that only a longer attempt has is
+    still compared.
+
+    No discount and no standard deviation, on purpose: process rewards whose *sum* is bounded
+    (`guerdon.rewards.process`) stay so only undiscounted and unwhitened. Source: "On Designing Effective RL Reward"
+    (arXiv:2410.15115) for what it serves; the baseline is a choice of ours (theirs is PPO's value function).
+
+    Streams are named as in `streams`. An attempt with a NaN in a stream leaves that stream: a sum with a hole is no
+    return. A group is dead where every $A$ is 0 but for rounding.
+
+    >>> from guerdon.types import Example, Segment
+    >>> two_turns = Rollout(Example(id="x"), (Segment("policy", action=0), Segment("policy", action=1)))
+    >>> group = Group.of([two_turns])
+    >>> score = Score(1.0, dense={"solved": Stream("rollout", (1.0,)), "steps": Stream("turn", (0.5, -0.25))})
+    >>> returns_to_go({"solved": 1.0, "steps": 1.0}, baseline="none").estimate([group], [[score]]).values
+    [[[1.25, 0.75]]]
+    """
+
+    weights: Mapping[str, float] = field(hash=False)
+    """Stream to weight; 0 leaves a stream out."""
+    baseline: Literal["group", "none"] = "group"
+    """`none`: the returns themselves, for whoever subtracts a baseline of their own."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", _checked_weights("returns_to_go", self.weights))
+        if self.baseline not in ("group", "none"):
+            raise ConfigError(f"returns_to_go.baseline is {self.baseline!r}; accepted are 'group' and 'none'")
+
+    def centred(self, values: Sequence[float]) -> list[float]:
+        """Attempts of one place each: the value, less the group's mean where there is a baseline."""
+        mean = math.fsum(values) / len(values) if self.baseline == "group" else 0.0
+        return [value - mean for value in values]
+
+    def estimate(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]]) -> Advantages:
+        """See `streams.estimate`; raises the same."""
+        values, dead, scored = [], [], []
+        for group, row in zip(groups, scores, strict=True):
+            credit, largest = self._credit(group, row)
+            dead.append(_all_zero(credit, largest))
+            values.append(_laid_out(group, credit, dead=dead[-1]))
+            scored.append([score.scored for score in row])
+        return Advantages(values, dead, scored)
+
+    def _credit(self, group: Group, row: Sequence[Score]) -> tuple[list[list[list[float]]], float]:
+        """As `streams._credit`."""
+        credit, largest = _no_credit(group), 0.0
+        for name, weight in self.weights.items():
+            found = _read(name, group, row)
+            whole = [not any(value != value for value in stream.values) for stream in found]
+            returns = [to_go(stream.values) if keep else [] for stream, keep in zip(found, whole, strict=True)]
+            places = max(map(len, returns), default=0)
+            bases = [
+                self._base([_from(own, place) for own, keep in zip(returns, whole, strict=True) if keep])
+                for place in range(places + 1)
+            ]
+            for rollout, turns, stream, own, keep in zip(group.rollouts, credit, found, returns, whole, strict=True):
+                if not keep:
+                    continue
+                largest = max(largest, *(abs(weight * value) for value in own), 0.0)
+                shares = [weight * (_from(own, place) - bases[place]) for place in range(len(own))]
+                after = -weight * bases[len(own)] if stream.per == "span" else 0.0
+                _add(turns, _spread(shares, stream, rollout, after))
+        return credit, largest
+
+    def _base(self, values: Sequence[float]) -> float:
+        return math.fsum(values) / len(values) if values and self.baseline == "group" else 0.0
+
+
+def to_go(values: Sequence[float]) -> list[float]:
+    """The sum from each place to the end.
+
+    >>> to_go([1.0, 0.0, 2.0])
+    [3.0, 2.0, 2.0]
+    """
+    return list(itertools.accumulate(reversed(values)))[::-1]
+
+
+def _from(returns: Sequence[float], place: int) -> float:
+    """The return from a place on; 0 after the last."""
+    return returns[place] if place < len(returns) else 0.0
+
+
+@dataclass(frozen=True)
+class weighted_by(Estimator):  # noqa: N801 - as group_relative
+    """Another estimator's advantages, each attempt's times a weight that its score tells: how far it is to be believed.
+
+    The weight multiplies the *advantage* and not the value, so that an attempt of low weight moves the policy less in
+    either direction, and is not ranked last. Every attempt keeps its part in the group's mean.
+
+    Where nobody measured a weight (the part is unscored, or stands behind a closed gate), it is 1.
+
+    Source: for rewards without a gradient, in place of Ctrl-U's weighted loss (arXiv:2410.11236) [choice].
+
+    >>> from guerdon.types import Example, Segment
+    >>> attempt = Rollout(Example(id="x"), (Segment("policy", action=0),))
+    >>> row = [Score(1.0, parts={"weight": Score(0.5)}), Score(0.0, parts={"weight": Score(1.0)})]
+    >>> weighted_by("weight", group_relative(std=False)).estimate([Group.of([attempt, attempt])], [row]).values
+    [[[0.25], [-0.5]]]
+    """
+
+    part: str
+    """Path of the part whose value is the weight, as in logs: "uncertainty/weight"."""
+    of: Estimator = field(default_factory=group_relative)
+
+    def centred(self, values: Sequence[float]) -> list[float]:
+        """Unweighted: the other estimator's."""
+        return self.of.centred(values)
+
+    def estimate(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]]) -> Advantages:
+        """See `Estimator.estimate`.
+
+        Raises:
+            ValueError, ConfigError, RewardError: as the other estimator; no score has that part; a weight is below 0.
+        """
+        plain = self.of.estimate(groups, scores)
+        values = [
+            [
+                [self._weight(score, rollout) * value for value in steps]
+                for rollout, score, steps in zip(group.rollouts, row, rows, strict=True)
+            ]
+            for group, row, rows in zip(groups, scores, plain.values, strict=True)
+        ]
+        return Advantages(values, plain.dead, plain.scored)
+
+    def _weight(self, score: Score, rollout: Rollout) -> float:
+        found = _stream(score, self.part)
+        if found is None:
+            there = ", ".join(map(repr, _paths(score))) or "none"
+            raise ConfigError(
+                f"weighted_by.part is {self.part!r}; the score of example {rollout.example.id!r} has {there}"
+            )
+        if not isinstance(found, Stream) or found.values[0] != found.values[0]:
+            return 1.0
+        if found.per != "rollout" or found.values[0] < 0.0:
+            raise RewardError(
+                f"the weight {self.part!r} of example {rollout.example.id!r} is {found!r}; one number >= 0 for the "
+                f"whole rollout is needed. That is a bug in the reward."
+            )
+        return found.values[0]
+
+
+def _checked_weights(name: str, weights: Mapping[str, float]) -> dict[str, float]:
+    if not weights:
+        raise ConfigError(f"{name}.weights is empty; name at least one stream")
+    for stream, weight in weights.items():
+        if not math.isfinite(weight):
+            raise ConfigError(f"{name}.weights.{stream} is {weight!r}; a finite number is needed")
+    return dict(weights)
+
+
+def _no_credit(group: Group) -> list[list[list[float]]]:
+    """Rollout x turn x step; a turn without steps has one place."""
+    return [[[0.0] * max(1, segment.steps) for segment in rollout.turns] for rollout in group.rollouts]
+
+
+def _add(turns: list[list[float]], more: list[list[float]]) -> None:
+    for steps, added in zip(turns, more, strict=True):
+        steps[:] = map(operator.add, steps, added)
+
+
+def _all_zero(credit: list[list[list[float]]], largest: float) -> bool:
+    found = max((abs(value) for turns in credit for steps in turns for value in steps), default=0.0)
+    return found <= EQUAL * max(1.0, largest)
+
+
+def _laid_out(group: Group, credit: list[list[list[float]]], *, dead: bool) -> list[list[float]]:
+    """Per rollout its policy steps, turn after turn; exactly 0 where the group is dead."""
+    return [
+        [
+            0.0 if dead else value
+            for segment, steps in zip(rollout.turns, turns, strict=True)
+            for value in steps[: segment.steps]
+        ]
+        for rollout, turns in zip(group.rollouts, credit, strict=True)
+    ]
+
+
+def _spread(shares: list[float], stream: Stream, rollout: Rollout, after: float = 0.0) -> list[list[float]]:
+    """One rollout's shares of a stream, turn by step; a turn without steps has its one place.
+
+    Args:
+        shares: one per value of the stream.
+        stream: says what each belongs to.
+        rollout: whose steps they are laid over.
+        after: what steps behind the last span get.
+    """
     sizes = [segment.steps for segment in rollout.turns]
-    if per == "step":
-        each = iter(shares)
+    if stream.per in ("step", "span"):
+        if not rollout.steps:  # a text alone: that there is a preference is all that can be said
+            return [[math.fsum(shares) if not turn else 0.0] for turn in range(len(sizes))]
+        each = iter(shares if stream.per == "step" else _over_spans(shares, stream.ends, rollout.steps, after))
         return [[next(each) for _ in range(size)] or [0.0] for size in sizes]
-    by_turn = shares * len(sizes) if per == "rollout" else shares
+    by_turn = shares * len(sizes) if stream.per == "rollout" else shares
     return [[share] * max(1, size) for share, size in zip(by_turn, sizes, strict=True)]
 
 
-def _read(name: str, group: Group, row: Sequence[Score]) -> tuple[Per, list[list[float]]]:
-    """What one stream's values belong to, and the values of each rollout: none where it is unscored."""
+def _over_spans(shares: Sequence[float], ends: Sequence[int], steps: int, after: float) -> Iterator[float]:
+    place = 0
+    for step in range(steps):
+        while place < len(ends) and ends[place] < step:
+            place += 1
+        yield shares[place] if place < len(ends) else after
+
+
+def _read(name: str, group: Group, row: Sequence[Score]) -> list[Stream]:
+    """One stream of each rollout, all of one kind; NaN where it is unscored."""
     found: list[Stream | float] = []
     kinds: dict[Per, int] = {}
     for index, (rollout, score) in enumerate(zip(group.rollouts, row, strict=True)):
@@ -260,20 +452,41 @@ def _read(name: str, group: Group, row: Sequence[Score]) -> tuple[Per, list[list
             raise ConfigError(f"the advantage estimator asks for stream {name!r}; the score of {where} has {there}")
         if isinstance(stream, Stream):
             kinds.setdefault(stream.per, index)
-            if len(stream.values) != _count(rollout, stream.per):
-                raise RewardError(
-                    f"stream {name!r} has {len(stream.values)} values per {stream.per} on {where}, which has "
-                    f"{_count(rollout, stream.per)}. That is a bug in the reward."
-                )
+            _check_fit(name, stream, rollout, where)
         found.append(stream)
     if len(kinds) > 1:
         said = " and ".join(f"per {per} on rollout {index}" for per, index in kinds.items())
         raise RewardError(f"stream {name!r} of example {group.example.id!r} is {said}. That is a bug in the reward.")
     per: Per = next(iter(kinds), "rollout")
-    return per, [
-        list(stream.values) if isinstance(stream, Stream) else [stream] * _count(rollout, per)
+    return [
+        stream if isinstance(stream, Stream) else _everywhere(stream, per, rollout)
         for stream, rollout in zip(found, group.rollouts, strict=True)
     ]
+
+
+def _check_fit(name: str, stream: Stream, rollout: Rollout, where: str) -> None:
+    if stream.per != "span":
+        if len(stream.values) != _count(rollout, stream.per):
+            raise RewardError(
+                f"stream {name!r} has {len(stream.values)} values per {stream.per} on {where}, which has "
+                f"{_count(rollout, stream.per)}. That is a bug in the reward."
+            )
+    elif stream.ends and stream.ends[-1] >= rollout.steps:
+        raise RewardError(
+            f"stream {name!r} has a span that ends at step {stream.ends[-1]} of {where}, which has {rollout.steps}. "
+            f"That is a bug in the reward."
+        )
+    elif stream.values and rollout.steps and not stream.ends:
+        raise ConfigError(
+            f"stream {name!r} of {where} knows the text of its spans and not their tokens, so it cannot be placed: "
+            f"give the reward a tokenizer (`step-scores-v1` has an option of that name), or steps that are turns"
+        )
+
+
+def _everywhere(value: float, per: Per, rollout: Rollout) -> Stream:
+    if per == "span":
+        return Stream("span", (value,), (rollout.steps - 1,) if rollout.steps else ())
+    return Stream(per, (value,) * _count(rollout, per))
 
 
 def _count(rollout: Rollout, per: Per) -> int:

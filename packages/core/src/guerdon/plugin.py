@@ -46,11 +46,20 @@ def guerdon_rewards(register: Register) -> None:
     register("length-penalty-v1", f"{rewards}.length:LengthPenalty", summary="so much per token beyond an allowance")
     register("log-and-v1", f"{rewards}.conjunction:log_and", summary="log-probability of being good in every property")
     register("par-pipeline-v1", f"{rewards}.par_pipeline:par_pipeline", summary="PAR's shapings, in PAR's order")
-    constrained = "guerdon.rewards.constrained"
+    constrained = f"{rewards}.constrained"
     register("constrained-v1", f"{constrained}:Constrained", summary="components held at thresholds by multipliers")
     register("satisficing-v1", f"{constrained}:Satisficing", summary="minus the squared distances to thresholds")
-    gated = "guerdon.rewards.gated_aggregate:GatedAggregate"
+    gated = f"{rewards}.gated_aggregate:GatedAggregate"
     register("gated-aggregate-v1", gated, summary="what must hold, as a soft or hard gate on what may be traded")
+    process = f"{rewards}.process"
+    register("step-scores-v1", f"{process}:StepScores", summary="what a reward says of each step of a rollout")
+    register("process-v1", f"{process}:ProcessReward", summary="step scores by Clip, Delta or both: a bounded sum")
+    register("ensemble-v1", f"{rewards}.ensembles:Ensemble", summary="the worst, mean, ... of several rewards")
+    uncertainty = f"{rewards}.uncertainty:UncertaintyWeighted"
+    register("uncertainty-v1", uncertainty, summary="a reward that tells how far it is to be believed")
+    penalties = f"{rewards}.penalties"
+    register("soft-overlong-v1", f"{penalties}:SoftOverlong", summary="0 down to -1 as a completion nears its limit")
+    register("repetition-v1", f"{penalties}:Repetition", summary="minus the share of repeated n-grams, -1 to 0")
 
 
 @hookimpl
@@ -103,10 +112,14 @@ def guerdon_shapes(register: Register) -> None:
 def guerdon_claims(register: Register) -> None:
     """Claims of papers whose systems are core's own."""
     claims = "guerdon.claims"
+    register("clip_delta", f"{claims}.clip_delta:ClipDelta", summary="clipped, differenced step scores are safe")
     constrained = f"{claims}.constrained_rlhf:ConstrainedRlhf"
     register("constrained_rlhf", constrained, summary="multipliers hold correlated proxies where plain sums overshoot")
+    register("ctrl_u", f"{claims}.ctrl_u:CtrlU", summary="doubtful rewards weighed down, where looks disagree")
     register("lsc", f"{claims}.lsc:Lsc", summary="a sum of log-probabilities is an AND, a sum of rewards is not")
     register("par", f"{claims}.par:Par", summary="a bounded reward centred on references withstands hacking")
+    ensembles = f"{claims}.reward_ensembles:RewardEnsembles"
+    register("reward_ensembles", ensembles, summary="ensembles help, and not against what all members share")
     gate = f"{claims}.search_llm_gate:SearchLlmGate"
     register("search_llm_gate", gate, summary="a gate keeps safe what weighted sums trade away")
 

@@ -7,6 +7,7 @@ Example ──▶ Prompt ──▶ Rollout (Segments) ──▶ Group ──▶ 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -27,8 +28,9 @@ SCORED: frozenset[Status] = frozenset({"ok", "fail", "timeout", "rejected", "tru
 UNSCORED: frozenset[Status] = frozenset({"abstain", "invalid", "infra"})
 """The value is NaN: the reward does not apply, the task is broken, or we failed. Never silently 0."""
 
-Per = Literal["rollout", "turn", "step"]
-"""What one value of a stream belongs to: the whole attempt, one of its turns (`Rollout.turns`), or one policy step."""
+Per = Literal["rollout", "turn", "step", "span"]
+"""What one value of a stream belongs to: the whole attempt, one of its turns (`Rollout.turns`), one policy step, or a
+span of neighbouring policy steps (a step of reasoning, many tokens long)."""
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -244,7 +246,7 @@ class Group:
         return len(self.rollouts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Stream:
     """Values beside a score's own, to be centred apart from it and from one another (`guerdon.advantages.streams`).
 
@@ -256,8 +258,11 @@ class Stream:
 
     per: Per
     values: tuple[float, ...]
-    """One for the rollout, one per turn or one per policy step, in order. NaN where there is none: that place leaves
+    """One for the rollout, one per turn, policy step or span, in order. NaN where there is none: that place leaves
     the stream's mean, and gets nothing from it."""
+    ends: tuple[int, ...] = ()
+    """Spans only: the policy step (from 0, over all turns) each span ends at, never falling; a span begins after the
+    one before it. Empty where the tokens are not known (a text alone): such values add up, but cannot be placed."""
 
     def __post_init__(self) -> None:
         if self.per not in get_args(Per):
@@ -268,10 +273,18 @@ class Stream:
             raise ValueError(
                 f"Stream.values are {self.values!r}; finite numbers are needed, or NaN where there is none"
             )
+        if self.ends and (self.per != "span" or len(self.ends) != len(self.values)):
+            raise ValueError(f"a stream per {self.per} of {len(self.values)} values has {len(self.ends)} ends")
+        if any(a > b for a, b in itertools.pairwise((0, *self.ends))):
+            raise ValueError(f"Stream.ends are {self.ends!r}; numbers >= 0 that never fall are needed")
 
     def scaled(self, weight: float) -> Stream:
         """Each value times `weight`."""
-        return Stream(self.per, tuple(weight * value for value in self.values))
+        return replace(self, values=tuple(weight * value for value in self.values))
+
+    def __repr__(self) -> str:
+        ends = f", ends={self.ends!r}" if self.ends else ""
+        return f"Stream(per={self.per!r}, values={self.values!r}{ends})"
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -295,7 +308,7 @@ class Score:
     """What the value was made from, by name, before weights."""
     status: Status
     dense: Mapping[str, Stream]
-    """Further values by name: per rollout, per turn or per policy step."""
+    """Further values by name: per rollout, turn, policy step or span."""
 
     def __init__(
         self,

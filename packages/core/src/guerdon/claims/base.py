@@ -189,7 +189,8 @@ class ClaimResult:
         for one, words in zip(self.measurements, told, strict=True):
             name = f"{one.name} [{one.unit}]".replace("[", r"\[") if one.unit else one.name
             numbers = (f"{value:.4g}" for value in one.values)
-            table.add_row(name, f"{one.mean:.4g}", *numbers, *compress(words, used))
+            plain = (text.replace("[", r"\[") for text in compress(words, used))
+            table.add_row(name, f"{one.mean:.4g}", *numbers, *plain)
         return table
 
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 ESTIMATORS: dict[str, type[advantages.Estimator]] = {
     "group_relative": advantages.group_relative,
     "leave_one_out": advantages.leave_one_out,
+    "returns_to_go": advantages.returns_to_go,
     "streams": advantages.streams,
+    "weighted_by": advantages.weighted_by,
     "withheld": withheld,
 }
 
@@ -161,8 +163,8 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
 def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     """Call a class or function with options from a recipe, each checked against its annotation first.
 
-    An option that is a reward, a transform, a shape, a judge's backend, a scorer or an engine is described as
-    everywhere: by a name, or by `use` and `with`; so is each of a tuple or a mapping of them.
+    An option that is a reward, a transform, a shape, an advantage estimator, a judge's backend, a scorer or an engine
+    is described as everywhere: by a name, or by `use` and `with`; so is each of a tuple or a mapping of them.
 
     Raises:
         ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.

@@ -66,7 +66,8 @@ class Recipe(Config):
     reward: RewardSpec
     advantage: Use = Use(use="group_relative")
     """`group_relative` (std, ddof, epsilon), `leave_one_out`, `streams` (weights by name; std, ddof, epsilon),
-    or `withheld` (of: another of these; part, below)."""
+    `returns_to_go` (weights by name; baseline), or of another of these `weighted_by` (part) and `withheld` (part,
+    below)."""
     train: TrainConfig = TrainConfig()
     controllers: tuple[Use, ...] = ()
     """What acts between updates, by registered name: `{use: adaptive-kl, with: {target: 0.1}}`."""

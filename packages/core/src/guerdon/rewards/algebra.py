@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 _WIDTH: dict[Sees, int] = {"rollout": 0, "group": 1, "batch": 2}
 
 
-def _widest(rewards: Sequence[Reward]) -> Sees:
+def widest(rewards: Sequence[Reward]) -> Sees:
+    """What a composite of these looks at, at least."""
     return max((reward.sees for reward in rewards), key=_WIDTH.__getitem__)
 
 
@@ -170,7 +171,7 @@ class Sum(Reward):
     @property
     def sees(self) -> Sees:  # type: ignore[override]
         """The widest of its terms."""
-        return _widest(self.children)
+        return widest(self.children)
 
     @property
     def children(self) -> tuple[Reward, ...]:
@@ -289,7 +290,7 @@ class Gate(Reward):
     @property
     def sees(self) -> Sees:  # type: ignore[override]
         """The wider of child and gate."""
-        return _widest(self.children)
+        return widest(self.children)
 
     @property
     def children(self) -> tuple[Reward, ...]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from guerdon.errors import ConfigError
+from guerdon.rewards.algebra import widest
 from guerdon.rewards.base import Context, Reward, Scores, Sees
 from guerdon.types import Group, Score
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 GateKind = Literal["soft", "hard"]
 Missing = Literal["unscored", "filled"]
 FILL_BOTTOM_LINE, FILL_BEHAVIOUR = 0.0, 0.5
-_WIDTH: dict[Sees, int] = {"rollout": 0, "group": 1, "batch": 2}
 
 
 def soft_and(scores: ArrayLike, smoothing: float = 0.01) -> NDArray[np.float64]:
@@ -154,7 +154,7 @@ class GatedAggregate(Reward, name="gated-aggregate-v1", bounds=(0.0, 1.0)):
     @property
     def sees(self) -> Sees:  # type: ignore[override]
         """The widest of its criteria."""
-        return max((one.sees for one in self.children), key=_WIDTH.__getitem__)
+        return widest(self.children)
 
     @property
     def part_names(self) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ SCORE: Schema = {
         },
         "weights": {"type": "object", "additionalProperties": {"type": "number"}},
         "parts": {"type": "object", "additionalProperties": {"type": "object"}, "description": "Scores, by name."},
-        "dense": {"type": "object", "description": "Values per rollout, turn or step, by name."},
+        "dense": {"type": "object", "description": "Values per rollout, turn, step or span, by name."},
     },
 }
 SCORE_ANSWER: Schema = {

@@ -27,7 +27,11 @@ def score_record(score: Score, weights: Mapping[str, float]) -> Record:
     }
     if score.dense:
         record["dense"] = {
-            name: {"per": stream.per, "values": [_number(value) for value in stream.values]}
+            name: {
+                "per": stream.per,
+                "values": [_number(value) for value in stream.values],
+                **({"ends": list(stream.ends)} if stream.ends else {}),
+            }
             for name, stream in score.dense.items()
         }
     return record
@@ -37,7 +41,7 @@ def score_of(record: Mapping[str, Any]) -> Score:
     """The score a record was made from."""
     parts = {name: score_of(part) for name, part in record["parts"].items()}
     dense = {
-        name: Stream(stream["per"], tuple(_value(value) for value in stream["values"]))
+        name: Stream(stream["per"], tuple(_value(value) for value in stream["values"]), tuple(stream.get("ends", ())))
         for name, stream in record.get("dense", {}).items()
     }
     return Score(_value(record["value"]), record["why"], parts, record["status"], dense)

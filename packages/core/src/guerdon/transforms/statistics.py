@@ -46,6 +46,10 @@ class standardize(Transform):  # noqa: N801
     """Subtract the mean and divide by `std + epsilon`; values without spread become 0.
 
     PAR's "mean-std" (arXiv:2502.18770, its released code) is `standardize(scope="running", ddof=0, epsilon=0.0)`.
+    On each term of a sum, `w * a.then(standardize())`, it keeps a term of large values from drowning the others: each
+    is standardised over its group (or its batch) before it is weighted. In the built-in trainer `advantages.streams`
+    with `std=True` comes to the same, and leaves values and their bounds as they are; this one works in any trainer.
+    Source: GDPO (arXiv:2601.05242) for what it is good for.
     """
 
     scope: Scope = "group"

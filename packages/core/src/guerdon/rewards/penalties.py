@@ -1,0 +1,106 @@
+"""Penalties on form: a completion that runs over its budget, or that repeats itself. Both are at most 0; add them.
+
+Lengths are policy steps (tokens) where a rollout has them, words where only its text is known; in words, a character of
+Chinese or Japanese script counts as one, since no blanks stand between. Numbers in tokens and in words differ: set the
+limits for the unit your trainer has.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+from guerdon.errors import ConfigError
+from guerdon.rewards.base import Reward
+from guerdon.types import Rollout, Score
+
+_SCRIPT = "\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff"
+_WORD = re.compile(rf"[{_SCRIPT}]|[^\W{_SCRIPT}]+|[^\w\s]")
+"""A character of a script without blanks, a run of other word characters, or a single mark."""
+
+
+def words(text: str) -> list[str]:
+    """The words and marks of a text, letter case folded.
+
+    >>> words("Ja, ja! 好的")
+    ['ja', ',', 'ja', '!', '好', '的']
+    """
+    return [found.casefold() for found in _WORD.findall(text)]
+
+
+@dataclass(frozen=True)
+class SoftOverlong(Reward, name="soft-overlong-v1", bounds=(-1.0, 0.0)):
+    """0 up to `max_length - cache`, then straight down to -1 at `max_length`, and -1 beyond.
+
+    The part `length` is what was counted. Source: DAPO (arXiv:2503.14476), soft over-long punishment [memory].
+
+    >>> from guerdon.types import Example, Segment
+    >>> [SoftOverlong(100, 20)(Rollout(Example(id="x"), (Segment("policy", token_ids=(7,) * n),))).value
+    ...  for n in (80, 90, 100, 500)]
+    [0.0, -0.5, -1.0, -1.0]
+    """
+
+    max_length: int
+    """In tokens (or words, where there are none). At most the budget of a completion: nobody gets beyond that."""
+    cache: int
+    """The stretch before it over which the penalty grows."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.cache <= self.max_length:
+            raise ConfigError(
+                f"SoftOverlong: cache is {self.cache!r} and max_length {self.max_length!r}; 0 < cache <= max_length is "
+                f"needed"
+            )
+
+    def score(self, rollout: Rollout) -> Score:
+        """From its length alone."""
+        length = rollout.steps or sum(len(words(turn.text)) for turn in rollout.turns)
+        over = length - (self.max_length - self.cache)
+        value = 0.0 if over <= 0 else max(-over / self.cache, -1.0)
+        return Score(value, f"{length} of {self.max_length}", {"length": Score(float(length))})
+
+
+@dataclass(frozen=True)
+class Repetition(Reward, name="repetition-v1"):
+    """`-weight` times the share of n-grams that stood in the completion before.
+
+    With T n-grams of which D are distinct: -weight (1 - D / T); 0 where there are fewer than n tokens or words. N-grams
+    do not reach over turns, but one turn may repeat another. Source: the repetition penalty of the open R1
+    reproductions, n 3 [memory]; tokens in place of words where there are any [choice].
+
+    >>> from guerdon.types import Example
+    >>> round(Repetition(n=2)(Rollout.of(Example(id="x"), "so it is so it is")).value, 6)
+    -0.4
+    """
+
+    n: int = 3
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ConfigError(f"Repetition.n is {self.n!r}; a number >= 1 is needed")
+        if not 0.0 <= self.weight < math.inf:
+            raise ConfigError(f"Repetition.weight is {self.weight!r}; a finite number >= 0 is needed")
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """[-weight, 0]; never quite the lower end, since the first n-gram is new."""
+        return -self.weight, 0.0
+
+    def score(self, rollout: Rollout) -> Score:
+        """From all the policy's turns."""
+        turns: list[Sequence[Hashable]] = [turn.token_ids or words(turn.text) for turn in rollout.turns]
+        total, seen = 0, set()
+        for gram in (gram for turn in turns for gram in _grams(turn, self.n)):
+            total += 1
+            seen.add(gram)
+        if not total:
+            return Score(0.0, f"no {self.n} in a row")
+        share = 1.0 - len(seen) / total
+        return Score(-self.weight * share or 0.0, f"{total - len(seen)} of {total} {self.n}-grams stood there before")
+
+
+def _grams(items: Sequence[Hashable], n: int) -> Iterator[tuple[Hashable, ...]]:
+    return zip(*(items[start:] for start in range(n)), strict=False)
