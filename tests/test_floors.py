@@ -22,7 +22,7 @@ FLOORS = (
     {"parsing", "rewards", "transforms", "advantages", "losses"},
     {"sandbox", "retrieval", "judges", "scorers", "engines", "policies", "environments"},
     {"scoring"},
-    {"trainer", "runs", "comparing", "audit", "diagnostics", "claims", "conformance"},
+    {"preferences", "reward_models", "trainer", "runs", "comparing", "audit", "diagnostics", "claims", "conformance"},
     {"plugins", "plugin"},
     {"recipes"},
     {"grading"},

@@ -86,7 +86,9 @@ def test_ktos_baseline_never_goes_below_zero():
 # -- reward models ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("pair", "plain", "regularised"), [((1.0, 0.0), 0.313262, 0.318262), ((3.0, 2.0), 0.313262, 0.378262)])
+@pytest.mark.parametrize(
+    ("pair", "plain", "regularised"), [((1.0, 0.0), 0.313262, 0.318262), ((3.0, 2.0), 0.313262, 0.378262)]
+)
 def test_reg_adds_the_squares_of_both_scores(pair, plain, regularised):
     """PAR's worked example 9."""
     chosen, rejected = (one(value) for value in pair)

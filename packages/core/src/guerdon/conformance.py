@@ -16,6 +16,7 @@ def test_polite_keeps_its_promises():
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 import pickle
@@ -162,11 +163,22 @@ def _names(reward: Reward) -> dict[str, object]:
     """What the reprs of a tree's nodes may refer to."""
     names: dict[str, object] = dict(vars(importlib.import_module("guerdon.transforms")))
     for node in walk(reward):
-        home = node.function.__module__ if isinstance(node, FunctionReward) else type(node).__module__
-        names.update(vars(importlib.import_module(home)))
-        root = home.partition(".")[0]
-        names[root] = importlib.import_module(root)
+        for home in [node.function.__module__] if isinstance(node, FunctionReward) else _homes(node):
+            names.update(vars(importlib.import_module(home)))
+            root = home.partition(".")[0]
+            names[root] = importlib.import_module(root)
     return names
+
+
+def _homes(value: object) -> Iterator[str]:
+    """The modules of a dataclass and of what its fields hold: a scorer, a judge's backend, a tuple of settings."""
+    if dataclasses.is_dataclass(value):
+        yield type(value).__module__
+        for field in dataclasses.fields(value):
+            yield from _homes(getattr(value, field.name))
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from _homes(one)
 
 
 def _score(runner: Runner, reward: Reward, example: Example, texts: Sequence[str]) -> list[Score]:

@@ -13,6 +13,8 @@ COMMANDS = {
     "serve": ("guerdon.cli.serve:command", "Serve rewards over HTTP, for trainers elsewhere."),
     "train": ("guerdon.cli.train:command", "Train a policy by a recipe."),
     "eval": ("guerdon.cli.eval:command", "Evaluate a recipe's policy or a run's checkpoint."),
+    "mine": ("guerdon.cli.mine:command", "Make preference pairs: the best and the worst attempts at each prompt."),
+    "reward-model": ("guerdon.cli.reward_model:command", "Train a reward model on preference pairs."),
     "report": ("guerdon.cli.report:command", "Write a run's report page again."),
     "claims": ("guerdon.cli.claims:command", "List the claims of papers, and put one to the test."),
     "new": ("guerdon.cli.new:command", "Start a plugin distribution of your own, with a passing test."),
@@ -40,6 +42,10 @@ def guerdon_policies(register: Register) -> None:
 def guerdon_rewards(register: Register) -> None:
     """Rewards that are of no domain."""
     register("remote-v1", "guerdon.serve.remote:Remote", summary="what a reward on a `guerdon serve` says")
+    followups = "guerdon.rewards.followups:FollowUpLikelihood"
+    register("follow-up-likelihood-v1", followups, summary="is praise likelier than complaint as the user's next turn")
+    reward_model = "guerdon.reward_models.rewards:RewardModel"
+    register("reward-model-v1", reward_model, summary="the score of a sequence-classification checkpoint")
 
 
 @hookimpl
@@ -69,6 +75,14 @@ def guerdon_transforms(register: Register) -> None:
     register("gate", f"{transforms}:gate", summary="let values above a threshold through")
     register("scale", f"{transforms}:scale", summary="multiply by a factor and add a shift")
     register("standardize", f"{transforms}:standardize", summary="centre, and divide by the standard deviation")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """Central claims of systems that are of no domain."""
+    register(
+        "flr", "guerdon.claims.flr:Flr", summary="feedback tuning makes the next remark tell good answers from bad"
+    )
 
 
 @hookimpl

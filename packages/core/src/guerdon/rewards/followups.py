@@ -119,9 +119,7 @@ class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
         found = _likelihoods(self.scorer, [one for before in befores for one in self._asked(before)], context)
         scores = []
         for group, row in zip(groups, rows, strict=True):
-            values = [
-                self._score(rollout, before, found) for rollout, before in zip(group.rollouts, row, strict=True)
-            ]
+            values = [self._score(rollout, before, found) for rollout, before in zip(group.rollouts, row, strict=True)]
             correlation = _correlation_part([(len(r.answer), s) for r, s in zip(group.rollouts, values, strict=True)])
             scores.append(
                 [
