@@ -16,14 +16,13 @@ from guerdon.protocols import Continuation, Scorer, Split, Task
 from guerdon.recipes.building import build_reward
 from guerdon.recipes.schema import RewardSpec
 from guerdon.rewards import Context
+from guerdon.rewards.conversations import conversation, dialogue
 from guerdon.rewards.followups import (
     CATEGORIES,
     OPENING,
     FollowUpLikelihood,
     FollowUps,
     aligned,
-    conversation,
-    dialogue,
     length_correlation,
     mean_logprob,
     packaged,
@@ -83,7 +82,7 @@ def scores(reward, *texts):
     return Context().scores(reward, [group])[0]
 
 
-# -- the worked examples ------------------------------------------------------------------------------------------------
+# -- the worked examples ----------------------------------------------------------------------------------------------
 
 
 def test_the_score_is_the_mean_over_categories_of_praise_less_complaint():
@@ -159,7 +158,7 @@ def test_a_missing_list_or_remark_is_a_wrong_configuration(positive, negative):
         FollowUps("feedback", positive, negative)
 
 
-# -- pitfalls -----------------------------------------------------------------------------------------------------------
+# -- pitfalls ---------------------------------------------------------------------------------------------------------
 
 
 def test_only_the_remark_is_scored_and_the_user_says_it():
@@ -222,7 +221,7 @@ def test_a_response_that_praises_itself_is_told_of():
     assert "You got what I meant right away." in score.why
 
 
-# -- unscored -----------------------------------------------------------------------------------------------------------
+# -- unscored ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -244,7 +243,7 @@ def test_one_failed_category_is_not_averaged_away():
     assert score.parts["feedback"].scored
 
 
-# -- conversations ------------------------------------------------------------------------------------------------------
+# -- conversations ----------------------------------------------------------------------------------------------------
 
 
 def test_turns_alternate_so_that_the_user_speaks_next():
@@ -287,7 +286,7 @@ def test_a_prompt_without_messages_is_a_wrong_configuration():
         Context().scores(FollowUpLikelihood(told()), [Group.of([rollout("4", Prompt())])])
 
 
-# -- the reward as a reward ---------------------------------------------------------------------------------------------
+# -- the reward as a reward -------------------------------------------------------------------------------------------
 
 
 def test_the_package_brings_six_categories_of_ten_remarks_of_each_sign():
@@ -372,5 +371,5 @@ def test_a_policy_learns_from_it(tmp_path):
         Trainer(policy, Chat(), reward, TrainConfig.model_validate(settings)).fit(run)
         metrics = run.metrics()
     probabilities = policy.action_probabilities([example.id for example in Chat().examples("train")])
-    assert float(probabilities[:, 2].min()) > 0.9
+    assert probabilities[:, 2].min().item() > 0.9
     assert "reward/feedback" in metrics[-1]

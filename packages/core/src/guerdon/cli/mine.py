@@ -39,7 +39,7 @@ def command(
     margin: float,
     overrides: tuple[str, ...],
 ) -> None:
-    """Sample N attempts at each prompt of RECIPE's task from its policy, and pair the best with the worst by its reward.
+    """Sample N attempts at each prompt of RECIPE's task from its policy; by its reward, pair the best with the worst.
 
     The lines are what TRL's DPOTrainer, RewardTrainer (`dpo`) and KTOTrainer (`kto`) read, and `guerdon reward-model`.
     """

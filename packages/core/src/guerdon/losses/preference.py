@@ -6,11 +6,11 @@ Axes: N policy steps laid end to end, S sequences, P pairs, R rows (the chosen a
 |---|---|---|
 | `dpo` | $-\log\sigma(\beta(\rho_c - \rho_r) - o)$ | Rafailov et al. 2023, eq. 7; the offset $o$ as in ODPO and MODPO |
 | `kto` | $\lambda_y(1 - \sigma(\pm\beta(\rho - z_0)))$ | Ethayarajh et al. 2024, eq. 8 [memory] |
-| `bradley_terry` | $-\log\sigma(r_c - r_r - m) + a(r_c^2 + r_r^2) + \eta(r_c + r_r)^2$ | Reg of PAR (arXiv 2502.18770, code), \
-$a$ = 0.005; centring (arXiv 2312.09244), $\eta$ = 0.01 as TRL's |
+| `bradley_terry` | $-\log\sigma(r_c - r_r - m) + a(r_c^2 + r_r^2) + \eta(r_c + r_r)^2$ | Reg: PAR's code; centring: below |
 | `odin` | quality and length heads held apart | PAR's re-implementation of ODIN (code) |
 
-with $\rho = \sum_t w_t(\log\pi_t - \log\pi_{ref,t})$ over a sequence's steps. All are means over what they are given;
+with $\rho = \sum_t w_t(\log\pi_t - \log\pi_{ref,t})$ over a sequence's steps. PAR is arXiv 2502.18770 ($a$ = 0.005 there);
+centring is arXiv 2312.09244's, with $\eta$ = 0.01 from TRL. All are means over what they are given;
 all compute in float32. A NaN among the inputs makes the loss NaN: what is unscored leaves before it comes here.
 """
 
@@ -236,7 +236,8 @@ def _correlation(one_R: Tensor, other_R: Tensor) -> Tensor | None:
     if any(bool(each_R.min() == each_R.max()) for each_R in (one_R, other_R)):
         return None
     one_R, other_R = one_R - one_R.mean(), other_R - other_R.mean()
-    return (one_R * other_R).sum() / (one_R.norm() * other_R.norm())
+    found: Tensor = (one_R * other_R).sum() / (one_R.norm() * other_R.norm())
+    return found
 
 
 def average_weights(

@@ -50,6 +50,17 @@ class Chat:
             ids = (int(self.tokenizer.bos_token_id), *ids)
         return ids
 
+    def conversation_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Token ids of complete turns, after which nobody is about to speak.
+
+        Raises:
+            PolicyError: the template refuses them.
+        """
+        ids = self.encode(self._render(messages, speak=False))
+        if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
+            ids = (int(self.tokenizer.bos_token_id), *ids)
+        return ids
+
     def reply_ids(self, text: str, *, ended: bool) -> tuple[int, ...]:
         """Tokens that carry an environment's text between two turns of the policy.
 

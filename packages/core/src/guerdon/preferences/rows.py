@@ -2,8 +2,8 @@
 
 | form | a line |
 |---|---|
-| `dpo` | `{"prompt": [messages], "chosen": [message], "rejected": [message]}`, and our `chosen_score`, `rejected_score` |
-| `kto` | two lines a pair: `{"prompt": [messages], "completion": [message], "label": true or false}`, and our `score` |
+| `dpo` | `{"prompt": [messages], "chosen": [message], "rejected": [message]}`, and `chosen_score`, `rejected_score` |
+| `kto` | two lines a pair: `{"prompt": [messages], "completion": [message], "label": true or false}`, and `score` |
 
 What a task forces at the start of an answer is part of the answer there: those trainers know no forced prefix.
 """
@@ -137,7 +137,7 @@ def _messages(value: Any, speaker: Role, field: str) -> tuple[Message, ...]:
         raise TypeError(f"the field {field!r} is {type(value).__name__}; {wanted}")
     said = []
     for message in value:
-        role = message.get("role") if isinstance(message, dict) else None
+        role: Any = message.get("role") if isinstance(message, dict) else None
         if role not in get_args(Role) or not isinstance(message.get("content"), str):
             raise TypeError(f"a message of {field!r} is {str(message)[:80]}; {wanted}")
         said.append(Message(role, message["content"]))

@@ -29,6 +29,7 @@ from typing import Any, Literal
 from guerdon.errors import ConfigError
 from guerdon.protocols import Continuation, Scorer
 from guerdon.rewards.base import Context, Reward, Scores
+from guerdon.rewards.conversations import conversation
 from guerdon.types import Group, Message, Role, Rollout, Score
 
 OPENING = "Please ask me a question, and when I have answered it, tell me what you think of my answer."
@@ -223,50 +224,6 @@ def mean_logprob(logprobs: Sequence[float]) -> float:
     return math.fsum(logprobs) / len(logprobs)
 
 
-def conversation(rollout: Rollout) -> tuple[Message, ...]:
-    """A rollout as complete turns that end with the response: the prompt's, then who wrote what.
-
-    What the environment says is the user's (as a language policy reads it); what it says after the policy's last word
-    is left out. An empty response is an empty turn.
-
-    Raises:
-        ConfigError: the prompt has no messages.
-    """
-    if not rollout.prompt.messages:
-        raise ConfigError(f"a conversation is needed, and the prompt of example {rollout.example.id!r} has no messages")
-    said = list(rollout.prompt.messages)
-    segments = list(rollout.segments)
-    while segments and segments[-1].author == "environment":
-        segments.pop()
-    for segment in segments:
-        speaker: Role = "user" if segment.author == "environment" else "assistant"
-        if said[-1].role == speaker == "assistant":  # a forced beginning, or one that stands in the prompt
-            said[-1] = Message(speaker, said[-1].content + segment.text)
-        else:
-            said.append(Message(speaker, segment.text))
-    if said[-1].role != "assistant":
-        said.append(Message("assistant", ""))
-    return tuple(said)
-
-
-def dialogue(utterances: Sequence[str]) -> tuple[Message, ...]:
-    """Bare utterances, the last one the response, as alternating turns after which the user speaks.
-
-    Where that would make the assistant open the conversation, its first utterance is dropped, as in the authors' code
-    (which counts the follow-up with the others and drops the first of an even number).
-
-    Raises:
-        ConfigError: there is no request before the response.
-
-    >>> [f"{turn.role}: {turn.content}" for turn in dialogue(["Welcome.", "2 + 2?", "4"])]
-    ['user: 2 + 2?', 'assistant: 4']
-    """
-    if len(utterances) < 2:
-        raise ConfigError(f"a dialogue is {list(utterances)!r}; a request and a response are needed at least")
-    kept = utterances[len(utterances) % 2 :]
-    return tuple(Message("assistant" if place % 2 else "user", text) for place, text in enumerate(kept))
-
-
 def length_correlation(lengths: Sequence[float], values: Sequence[float]) -> float:
     """Pearson's r; pairs with a NaN are left out, and NaN says that fewer than two are left or that one side is flat.
 
@@ -291,7 +248,7 @@ def _correlation_part(pairs: Sequence[tuple[int, Score]]) -> Score:
     return Score(r, "of length and value within the group")
 
 
-# -- over raw logits, for parity ----------------------------------------------------------------------------------------
+# -- over raw logits, for parity --------------------------------------------------------------------------------------
 
 
 def aligned(logits_TV: Any, ids_T: Sequence[int], count: int) -> float:
