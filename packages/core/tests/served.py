@@ -106,8 +106,8 @@ serve(GRADERS, port=0, token=os.environ.get("TOKEN"), settings=Settings(**limits
 class Server:
     """The server, as another process sees it."""
 
-    def __init__(self, folder: Path, token: str | None = None, **limits: object) -> None:
-        (folder / "served_rewards.py").write_text(REWARDS)
+    def __init__(self, folder: Path, token: str | None = None, *, rewards: str = REWARDS, **limits: object) -> None:
+        (folder / "served_rewards.py").write_text(rewards)
         path = [str(folder), *filter(None, sys.path)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
         if token:

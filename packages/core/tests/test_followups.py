@@ -1,10 +1,12 @@
 """Follow-up likelihood: the fact sheet's worked examples, its pitfalls, and the reward where rewards are used."""
 
+import importlib.util
 import math
 import pickle
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -373,3 +375,48 @@ def test_a_policy_learns_from_it(tmp_path):
     probabilities = policy.action_probabilities([example.id for example in Chat().examples("train")])
     assert probabilities[:, 2].min().item() > 0.9
     assert "reward/feedback" in metrics[-1]
+
+
+SERVED = """
+from dataclasses import dataclass
+from guerdon import Example, Message, Prompt
+from guerdon.grading import Grader
+from guerdon.protocols import Task
+from guerdon.rewards.followups import FollowUpLikelihood, FollowUps
+
+@dataclass(frozen=True)
+class Cheerful:
+    name = "cheerful"
+
+    def logprobs(self, continuations, *, policy=None):
+        return [(-1.0 / (1 + ("good" in c.messages[-1].content)) if c.text == "yes" else -1.0,) for c in continuations]
+
+@dataclass(frozen=True)
+class Chat(Task):
+    name = "test/chat-v1"
+
+    def examples(self, split):
+        return [Example(id=f"{split}-{n}") for n in range(3)]
+
+    def prompt(self, example):
+        return Prompt((Message("user", example.id),))
+
+FEEDBACK = (FollowUps("feedback", ("yes",), ("no",)),)
+GRADERS = {"flr": Grader(FollowUpLikelihood(Cheerful(), follow_ups=FEEDBACK), Chat())}
+"""
+
+
+def test_a_server_gives_its_values_and_parts(tmp_path):
+    """-1/2 + 1 for praise, -1 + 1 for none."""
+    pytest.importorskip("fastapi", reason="the server needs guerdon[serve]")
+    spec = importlib.util.spec_from_file_location("served", Path(__file__).with_name("served.py"))
+    served = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(served)
+    server = served.Server(tmp_path, rewards=SERVED)
+    try:
+        status, body = server.score("good", "well", reward="flr")
+    finally:
+        server.end()
+    assert status == 200
+    assert [score["value"] for score in body["scores"]] == [0.5, 0.0]
+    assert body["scores"][0]["parts"]["feedback"]["value"] == 0.5

@@ -6,12 +6,12 @@ Axes: N policy steps laid end to end, S sequences, P pairs, R rows (the chosen a
 |---|---|---|
 | `dpo` | $-\log\sigma(\beta(\rho_c - \rho_r) - o)$ | Rafailov et al. 2023, eq. 7; the offset $o$ as in ODPO and MODPO |
 | `kto` | $\lambda_y(1 - \sigma(\pm\beta(\rho - z_0)))$ | Ethayarajh et al. 2024, eq. 8 [memory] |
-| `bradley_terry` | $-\log\sigma(r_c - r_r - m) + a(r_c^2 + r_r^2) + \eta(r_c + r_r)^2$ | Reg: PAR's code; centring: below |
+| `bradley_terry` | $-\log\sigma(r_c - r_r - m) + a(r_c^2 + r_r^2) + \eta(r_c + r_r)^2$ | PAR's Reg; centring |
 | `odin` | quality and length heads held apart | PAR's re-implementation of ODIN (code) |
 
-with $\rho = \sum_t w_t(\log\pi_t - \log\pi_{ref,t})$ over a sequence's steps. PAR is arXiv 2502.18770 ($a$ = 0.005 there);
-centring is arXiv 2312.09244's, with $\eta$ = 0.01 from TRL. All are means over what they are given;
-all compute in float32. A NaN among the inputs makes the loss NaN: what is unscored leaves before it comes here.
+with $\rho = \sum_t w_t(\log\pi_t - \log\pi_{ref,t})$ over a sequence's steps. PAR: arXiv 2502.18770, its code, with
+$a$ = 0.005. Centring: arXiv 2312.09244, with $\eta$ = 0.01 from TRL. All are means over what they are given, in
+float32. A NaN among the inputs makes the loss NaN: what is unscored leaves before it comes here.
 """
 
 from __future__ import annotations

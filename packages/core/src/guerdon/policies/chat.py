@@ -34,7 +34,10 @@ class Chat:
         return int(end)
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids of text, nothing added; special tokens written out in it are recognised."""
+        """Token ids of text, nothing added; special tokens written out in it are recognised. A lone surrogate, which no
+        tokenizer takes, becomes a question mark.
+        """
+        text = text.encode("utf-8", "replace").decode("utf-8")
         return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:

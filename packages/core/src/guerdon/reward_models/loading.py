@@ -6,13 +6,14 @@ Axes: R rows, T tokens of the longest of them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from guerdon.errors import ConfigError, PolicyError
+from guerdon.errors import ConfigError
 from guerdon.policies import hub
 from guerdon.policies.chat import Chat
 from guerdon.policies.dtypes import dtype_named
@@ -128,8 +129,7 @@ def load(model: str, *, device: str = "auto", dtype: str = "auto", new_head: int
         new_head: the seed of a head for a model that has none; None refuses such a model.
 
     Raises:
-        PolicyError: there is no such model, or it cannot be read.
-        ConfigError: it gives more than one number, or has no trained head.
+        ConfigError: there is no such model, it cannot be read, gives more than one number, or has no trained head.
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -139,7 +139,7 @@ def load(model: str, *, device: str = "auto", dtype: str = "auto", new_head: int
     away = hub.is_away(source)
     labels = {} if new_head is None else {"num_labels": 1}
     try:
-        with no_bars(), torch.random.fork_rng(devices=[]):
+        with no_bars(), _errors_only(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(new_head or 0)
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=away)
             loaded, told = AutoModelForSequenceClassification.from_pretrained(
@@ -148,7 +148,7 @@ def load(model: str, *, device: str = "auto", dtype: str = "auto", new_head: int
     except (OSError, ValueError) as error:
         hint = INSTALL_HINT if is_embedded(model) else "Give a local folder with such a model in it, or a hub id."
         hint = f"{hint} {hub.away_hint()}" if away else hint
-        raise PolicyError(f"no reward model could be loaded from {model!r}. {hint} ({error})") from error
+        raise ConfigError(f"no reward model could be loaded from {model!r}. {hint} ({error})") from error
     if loaded.config.num_labels != 1:
         raise ConfigError(f"{model!r} gives {loaded.config.num_labels} numbers; a reward model has num_labels 1")
     if new_head is None and told["missing_keys"]:
@@ -158,6 +158,19 @@ def load(model: str, *, device: str = "auto", dtype: str = "auto", new_head: int
             f"`guerdon reward-model`"
         )
     return ScoringModel(loaded.to(place), tokenizer)
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """Within it transformers warns of no missing head: that is looked at here."""
+    from transformers.utils import logging as hf_logging
+
+    before = hf_logging.get_verbosity()
+    hf_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(before)
 
 
 @functools.lru_cache(maxsize=8)

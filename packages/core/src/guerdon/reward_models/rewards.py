@@ -62,8 +62,7 @@ class RewardModel(Reward, name="reward-model-v1"):
         """All conversations of the batch, each distinct one once.
 
         Raises:
-            ConfigError: a prompt has no messages, or the model is no reward model.
-            PolicyError: there is no such model.
+            ConfigError: a prompt has no messages, there is no such model, or it is no reward model.
         """
         from guerdon.reward_models.loading import loaded_once
 

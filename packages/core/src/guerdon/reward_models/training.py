@@ -109,8 +109,8 @@ def train_reward_model(
         device: `cpu`, `cuda`, ...; `auto` is CUDA where there is one.
 
     Raises:
-        ConfigError: no pair is left to train on, or the folder is not empty.
-        PolicyError: there is no such model, or the gradient is not finite.
+        ConfigError: no pair is left to train on, there is no such model, or the folder is not empty.
+        PolicyError: the gradient is not finite, or the folder cannot be written.
     """
     from guerdon.reward_models.loading import load
 
@@ -138,8 +138,7 @@ def calibrate(model: Path, held_out: Sequence[PreferenceRow], config: RewardMode
     Members of an ensemble are measured on the *same* set: the least of several scores says something only then.
 
     Raises:
-        PolicyError: there is no such model.
-        ConfigError: it is no reward model, or the set is empty.
+        ConfigError: there is no such model, it is no reward model, or the set is empty.
     """
     from guerdon.reward_models.loading import load
 
