@@ -4,15 +4,22 @@ Needs `trl`: nox -s "adapters(trl)". The models are random and tiny.
 """
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 pytest.importorskip("trl", reason="TRL is not installed: nox -s 'adapters(trl)' runs these")
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
+from guerdon.adapters import trl as adapter
+from guerdon.grading import Grader
 from guerdon.preferences import Pair, read_preferences, write_rows
+from guerdon.protocols import Task
+from guerdon.reward_models.rewards import RewardModel
 from guerdon.reward_models.training import RewardModelConfig, train_reward_model
+from guerdon.rewards.followups import FollowUpLikelihood, FollowUps
 from guerdon.types import Example, Message, Prompt, Rollout
 
 ROOT = Path(__file__).parents[1]
@@ -85,3 +92,52 @@ def test_reward_trainer_reads_our_pairs_and_goes_on_with_our_model(base, tmp_pat
         model=model, args=settings, train_dataset=loaded(tmp_path / "pairs.jsonl"), processing_class=tokenizer
     )
     assert trainer.train().training_loss > 0.0
+
+
+@dataclass(frozen=True)
+class Cheerful:
+    """A `Scorer` that finds praise the likelier the longer the answer."""
+
+    name: ClassVar[str] = "cheerful"
+
+    def logprobs(self, continuations, *, policy=None):
+        return [
+            (-1.0 / (1 + len(one.messages[-1].content)),) if one.text == "yes" else (-1.0,) for one in continuations
+        ]
+
+
+class Chat(Task):
+    name = "test/chat-v1"
+
+    def examples(self, split):
+        return [Example(id=f"{split}{number}") for number in range(4)]
+
+    def prompt(self, example):
+        return Prompt((Message("user", f"question {example.id}"),))
+
+
+def test_grpo_trains_on_follow_ups_and_a_reward_model(base, tmp_path):
+    """Both, summed, each a metric of its own."""
+    from trl import GRPOConfig, GRPOTrainer
+
+    name, tokenizer = base
+    rows = list(pairs(6))
+    write_rows(rows, tmp_path / "pairs.jsonl", "dpo")
+    train_reward_model(read_preferences(tmp_path / "pairs.jsonl"), tmp_path / "rm", model=name)
+    follow_ups = (FollowUps("feedback", ("yes",), ("no",)),)
+    reward = FollowUpLikelihood(Cheerful(), follow_ups=follow_ups) + 0.5 * RewardModel(str(tmp_path / "rm"))
+    functions = adapter.reward_funcs(Grader(reward, Chat()), name="both")
+    settings = {**SETTINGS, "per_device_train_batch_size": 4, "num_generations": 2, "max_completion_length": 8}
+    trainer = GRPOTrainer(
+        model=name,
+        reward_funcs=functions,
+        args=GRPOConfig(output_dir=str(tmp_path / "out"), bf16=False, **settings),
+        train_dataset=adapter.dataset(functions),
+        processing_class=tokenizer,
+        callbacks=[adapter.RewardState(functions)],
+    )
+    trainer.train()
+    logged = trainer.state.log_history[0]
+    assert logged["rewards/both/unscored"] == 0.0
+    parts = logged["rewards/both/follow-up-likelihood/mean"], logged["rewards/both/reward-model/mean"]
+    assert logged["rewards/both/mean"] == pytest.approx(parts[0] + 0.5 * parts[1], rel=1e-4)

@@ -114,7 +114,7 @@ def test_an_answer_beats_one_that_misses_the_question():
         for name in CATEGORIES
     }
     print(f"\nleads {[round(lead, 3) for lead in leads]}, mean {sum(leads) / len(leads):.4f} nats per token")
-    print(f"mean lead by category {({name: round(lead, 3) for name, lead in each.items()})}")
+    print(f"mean lead by category { ({name: round(lead, 3) for name, lead in each.items()}) }")
     print(f"in order {sum(lead > 0 for lead in leads)} of {len(leads)}")
     assert sum(leads) / len(leads) > 0.0
     assert sum(lead > 0 for lead in leads) > len(leads) / 2
