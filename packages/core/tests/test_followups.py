@@ -147,6 +147,28 @@ def test_a_conversation_that_was_cut_is_flagged():
     assert "the request may be missing" in cut.why
 
 
+def test_a_conversation_can_be_cut_to_fit_any_scorer():
+    """Six characters of "2 + 2?" and four of "good": of 7 the question's last three are left, of 3 none of it."""
+    scorer = told()
+    for limit in (10, 7, 3):
+        reward = FollowUpLikelihood(scorer, follow_ups=FEEDBACK, max_characters=limit)
+        (score,) = scores(reward, "good")
+        assert score.scored
+        assert ("may be missing" in score.why) == (limit < 10)
+    asked = [[turn.content for turn in one.messages] for one in scorer.asked if one.text == "yes"]
+    assert asked == [["2 + 2?", "good"], [" 2?", "good"], ["", "ood"]]
+
+
+def test_what_does_not_fit_the_scorer_is_told_of():
+    (score,) = scores(FollowUpLikelihood(Told((("no", None),)), follow_ups=FEEDBACK), "4")
+    assert "max_characters" in score.why
+
+
+def test_a_limit_below_one_character_is_refused():
+    with pytest.raises(ConfigError, match="max_characters"):
+        FollowUpLikelihood(told(), max_characters=0)
+
+
 def test_lists_of_different_length_bring_no_bias():
     """Example 7: -1 + 1 = 0 with one remark against three, all alike."""
     follow_ups = (FollowUps("feedback", ("a",), ("b", "c", "d")),)

@@ -50,3 +50,25 @@ def dialogue(utterances: Sequence[str]) -> tuple[Message, ...]:
         raise ConfigError(f"a dialogue is {list(utterances)!r}; a request and a response are needed at least")
     kept = utterances[len(utterances) % 2 :]
     return tuple(Message("assistant" if place % 2 else "user", text) for place, text in enumerate(kept))
+
+
+def shortened(messages: Sequence[Message], characters: int) -> tuple[tuple[Message, ...], bool]:
+    """The end of a conversation, and whether its beginning had to go.
+
+    Earlier turns are left out whole, the first that is kept loses its own beginning. Where that is the assistant's, an
+    empty user turn goes before it, since chat templates want one.
+
+    >>> shortened([Message("user", "2 + 2?"), Message("assistant", "four")], 7)
+    ((Message(role='user', content=' 2?'), Message(role='assistant', content='four')), True)
+    """
+    if sum(len(message.content) for message in messages) <= characters:
+        return tuple(messages), False
+    kept: list[Message] = []
+    for message in reversed(messages):
+        room = characters - sum(len(each.content) for each in kept)
+        if kept and room <= 0:
+            break
+        kept.append(Message(message.role, message.content[-room:]))
+    if kept[-1].role == "assistant":
+        kept.append(Message("user", ""))
+    return tuple(reversed(kept)), True

@@ -29,7 +29,7 @@ from typing import Any, Literal
 from guerdon.errors import ConfigError
 from guerdon.protocols import Continuation, Scorer
 from guerdon.rewards.base import Context, Reward, Scores
-from guerdon.rewards.conversations import conversation
+from guerdon.rewards.conversations import conversation, shortened
 from guerdon.types import Group, Message, Role, Rollout, Score
 
 OPENING = "Please ask me a question, and when I have answered it, tell me what you think of my answer."
@@ -74,8 +74,8 @@ class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
     Each category is a part, and so is `length_correlation`: Pearson's r between the length (characters) and the value
     of the group's scored attempts, the same for all of them. The value depends on its own rollout alone.
 
-    A scorer may tell that it had to drop the beginning of a conversation, by a method
-    `truncated(continuations) -> Sequence[bool]`; the score then says so, since the request itself may be what is gone.
+    Where the beginning of a conversation did not fit, the score says so, since the request itself may be what is gone.
+    That is known of `max_characters`, and of a scorer with a method `truncated(continuations) -> Sequence[bool]`.
     """
 
     scorer: Scorer
@@ -90,9 +90,14 @@ class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
     empty, since many chat templates refuse two user turns in a row.] Within one group it cancels."""
     follow_ups: tuple[FollowUps, ...] = ()
     """Categories of your own; empty means those of the package."""
+    max_characters: int | None = None
+    """Of a conversation, less the remark: a longer one loses its beginning, as in the authors' code (which counts
+    tokens). None leaves it whole; what then does not fit the scorer is unscored."""
     opening: str = OPENING
 
     def __post_init__(self) -> None:
+        if self.max_characters is not None and self.max_characters < 1:
+            raise ConfigError(f"max_characters is {self.max_characters!r}; 1 or more is needed, or none")
         known = [each.category for each in self.follow_ups or packaged()]
         for name in self.categories:
             if name not in known:
@@ -114,13 +119,13 @@ class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
             ConfigError: a prompt has no messages, or no word of the user's.
         """
         rows = [[self._before(rollout) for rollout in group.rollouts] for group in groups]
-        befores = dict.fromkeys(before for row in rows for before in row)
+        befores = dict.fromkeys(before for row in rows for before, _ in row)
         if self.unconditional:
             befores |= dict.fromkeys(_unanswered(before, self.roles) for before in list(befores))
         found = _likelihoods(self.scorer, [one for before in befores for one in self._asked(before)], context)
         scores = []
         for group, row in zip(groups, rows, strict=True):
-            values = [self._score(rollout, before, found) for rollout, before in zip(group.rollouts, row, strict=True)]
+            values = [self._score(one, *before, found) for one, before in zip(group.rollouts, row, strict=True)]
             correlation = _correlation_part([(len(r.answer), s) for r, s in zip(group.rollouts, values, strict=True)])
             scores.append(
                 [
@@ -130,10 +135,14 @@ class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
             )
         return scores
 
-    def _before(self, rollout: Rollout) -> tuple[Message, ...]:
+    def _before(self, rollout: Rollout) -> tuple[tuple[Message, ...], bool]:
+        """What stands before the remark, and whether its beginning was cut."""
         said = conversation(rollout)
-        if self.roles == "user":
-            return said
+        if self.roles == "swapped":
+            said = self._swapped(said, rollout)
+        return (said, False) if self.max_characters is None else shortened(said, self.max_characters)
+
+    def _swapped(self, said: tuple[Message, ...], rollout: Rollout) -> tuple[Message, ...]:
         request = next((message.content for message in reversed(said[:-1]) if message.role == "user"), None)
         if request is None:
             raise ConfigError(f"roles='swapped' needs a request; example {rollout.example.id!r} has no user message")
@@ -145,7 +154,9 @@ class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
             for remark in category.remarks:
                 yield Continuation(before, remark, role=speaker)
 
-    def _score(self, rollout: Rollout, before: tuple[Message, ...], found: Mapping[Continuation, _Answer]) -> Score:
+    def _score(
+        self, rollout: Rollout, before: tuple[Message, ...], cut: bool, found: Mapping[Continuation, _Answer]
+    ) -> Score:
         parts = self._parts(before, found)
         if self.unconditional:
             alone = self._parts(_unanswered(before, self.roles), found)
@@ -153,8 +164,8 @@ class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
         if (missing := next((part for part in parts.values() if not part.scored), None)) is not None:
             return Score(math.nan, missing.why, parts, missing.status)
         why = []
-        if any(found[one].cut for one in self._asked(before)):
-            why.append("the scorer cut the conversation on the left: the request may be missing")
+        if cut or any(found[one].cut for one in self._asked(before)):
+            why.append("the beginning was cut to fit the scorer: the request may be missing")
         if (leak := self._leak(rollout.answer)) is not None:
             why.append(f"the response itself says {leak!r}")
         return Score(math.fsum(part.value for part in parts.values()) / len(parts), "; ".join(why), parts)
@@ -197,7 +208,7 @@ def _likelihoods(scorer: Scorer, asked: Sequence[Continuation], context: Context
 
 def _answer(logprobs: Sequence[float] | None, cut: bool) -> _Answer:
     if logprobs is None:
-        return _Answer(why="the scorer failed", cut=cut)
+        return _Answer(why="it failed, or the conversation does not fit it (max_characters cuts)", cut=cut)
     if not logprobs:
         return _Answer(why="it has no tokens", cut=cut)
     mean = mean_logprob(logprobs)
