@@ -80,9 +80,7 @@ def guerdon_transforms(register: Register) -> None:
 @hookimpl
 def guerdon_claims(register: Register) -> None:
     """Central claims of systems that are of no domain."""
-    register(
-        "flr", "guerdon.claims.flr:Flr", summary="feedback tuning makes the next remark tell good answers from bad"
-    )
+    register("flr", "guerdon.claims.flr:Flr", summary="praise as the next remark tells good answers from bad ones")
 
 
 @hookimpl
