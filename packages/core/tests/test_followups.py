@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from guerdon.conformance import check_is_a_value, hostile_texts
+from guerdon.conformance import check_is_a_value, check_reward, hostile_texts
 from guerdon.errors import ConfigError
 from guerdon.plugins.catalog import register_local
 from guerdon.protocols import Continuation, Scorer, Split, Task
@@ -25,6 +25,7 @@ from guerdon.rewards.followups import (
     FollowUpLikelihood,
     FollowUps,
     aligned,
+    feedback_dialogue,
     length_correlation,
     mean_logprob,
     packaged,
@@ -305,6 +306,15 @@ def test_a_tuned_scorer_plays_the_user_and_sees_no_older_history():
     assert scorer.asked[0] == Continuation(said, "yes", role="assistant")
 
 
+def test_a_scorer_is_tuned_on_what_it_is_asked_later():
+    """The turns before the remark, and the remark as the assistant's."""
+    scorer = told()
+    scores(FollowUpLikelihood(scorer, roles="swapped", follow_ups=FEEDBACK, opening="Ask me."), "4")
+    tuned = feedback_dialogue("2 + 2?", "4", "yes", opening="Ask me.")
+    assert [turn.role for turn in tuned] == ["user", "assistant", "user", "assistant"]
+    assert (*scorer.asked[0].messages, Message("assistant", scorer.asked[0].text)) == tuned
+
+
 def test_a_prompt_without_messages_is_a_wrong_configuration():
     with pytest.raises(ConfigError, match="has no messages"):
         Context().scores(FollowUpLikelihood(told()), [Group.of([rollout("4", Prompt())])])
@@ -379,6 +389,15 @@ class Chat(Task):
 
     def prompt(self, example: Example) -> Prompt:
         return Prompt((Message("user", f"question {example.id}"),), observation=example.id)
+
+    def reference(self, example: Example) -> str:
+        return "good"
+
+
+def test_it_keeps_the_promises_of_every_reward():
+    """-1/2 + 1 for the reference; nothing for words without praise. Same input, same score; its copy's too."""
+    reward = FollowUpLikelihood(Cheerful(), follow_ups=FEEDBACK)
+    check_reward(reward, Chat(), top=0.5, cheats=["", "bad " * 1000])
 
 
 def test_a_policy_learns_from_it(tmp_path):

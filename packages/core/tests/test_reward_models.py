@@ -20,6 +20,7 @@ from guerdon.cli import main
 from guerdon.conformance import check_is_a_value, hostile_texts
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.preferences import PreferenceRow
+from guerdon.protocols import Task
 from guerdon.recipes.building import build_reward
 from guerdon.recipes.schema import RewardSpec
 from guerdon.reward_models import loading
@@ -258,6 +259,16 @@ def base(tmp_path_factory):
     return saved(tiny_models.tiny_llama(), tmp_path_factory.mktemp("base") / "m")
 
 
+class Greeting(Task):
+    name = "test/greeting-v1"
+
+    def examples(self, split):
+        return [Example(id=split)]
+
+    def prompt(self, example):
+        return Prompt(PROMPT.messages, observation="x")
+
+
 QUICK = RewardModelConfig.model_validate({"epochs": 3, "batch_size": 16, "optimizer": {"lr": 3e-3}})
 
 
@@ -294,6 +305,19 @@ def test_the_trained_model_is_a_reward_centred_on_the_held_out_set(trained):
     assert math.sqrt(sum(value * value for value in values) / len(values)) == pytest.approx(1.0, abs=1e-3)
     good, bad = scores(RewardModel(str(trained.path)), "abc yes abc", "abc no abc")
     assert good.value > 0.0 > bad.value
+
+
+def test_a_policy_learns_what_the_model_prefers(trained, tmp_path):
+    """A table that may say yes, no or neither, in guerdon's own trainer."""
+    from guerdon.policies.tabular import TabularPolicy
+    from guerdon.runs import RunFolder
+    from guerdon.trainer import TrainConfig, Trainer
+
+    policy = TabularPolicy(["x"], ("abc no abc", "abc abc", "abc yes abc"))
+    settings = {"steps": 30, "prompts_per_step": 1, "optimizer": {"lr": 0.3}, "sampling": {"max_tokens": 1}}
+    with RunFolder.create(tmp_path / "run", "name: t", 0, tensorboard=False) as run:
+        Trainer(policy, Greeting(), RewardModel(str(trained.path)), TrainConfig.model_validate(settings)).fit(run)
+    assert policy.action_probabilities(["x"])[0, 2].item() > 0.9
 
 
 def test_the_same_seed_trains_the_same_model(base, tmp_path):

@@ -94,10 +94,10 @@ def check_reward(
     assert examples, f"{task.name} has no {split} examples to check {reward.name} with"
     with Runner(workers=1, deadline_s=deadline_s) as runner:
         _check_gold(runner, reward, task, examples, top)
-        _check_cheats(runner, reward, examples, cheats, nothing)
-        _check_hostile(runner, reward, examples[0], [*hostile_texts(), *hostile])
+        _check_cheats(runner, reward, task, examples, cheats, nothing)
+        _check_hostile(runner, reward, task, examples[0], [*hostile_texts(), *hostile])
         texts = [task.reference(examples[0]) or "", "", *(_made(cheat, examples[0]) for cheat in cheats)]
-        _check_repeats(runner, reward, examples[0], texts)
+        _check_repeats(runner, reward, task, examples[0], texts)
 
 
 def check_task(task: Task, reward: Reward | None = None, *, count: int = 16, top: float | None = None) -> None:
@@ -181,8 +181,9 @@ def _homes(value: object) -> Iterator[str]:
             yield from _homes(one)
 
 
-def _score(runner: Runner, reward: Reward, example: Example, texts: Sequence[str]) -> list[Score]:
-    group = Group.of([Rollout.of(example, text, index=index) for index, text in enumerate(texts)])
+def _score(runner: Runner, reward: Reward, task: Task, example: Example, texts: Sequence[str]) -> list[Score]:
+    prompt = task.prompt(example)  # some rewards read the whole conversation
+    group = Group.of([Rollout.of(example, text, prompt=prompt, index=index) for index, text in enumerate(texts)])
     try:
         return runner.score(reward, [group])[0]
     except GuerdonError as error:
@@ -195,44 +196,44 @@ def _check_gold(runner: Runner, reward: Reward, task: Task, examples: Sequence[E
     for example in examples:
         reference = task.reference(example)
         assert reference is not None, f"{task.name} knows no reference answer of example {example.id!r}"
-        score = _score(runner, reward, example, [reference])[0]
+        score = _score(runner, reward, task, example, [reference])[0]
         earned = f"{reward.name} gives the reference answer of example {example.id!r} {score}, not {wanted:g}"
         assert score.scored, earned
         assert abs(score.value - wanted) <= CLOSE, earned
 
 
 def _check_cheats(
-    runner: Runner, reward: Reward, examples: Sequence[Example], cheats: Sequence[Cheat], nothing: float
+    runner: Runner, reward: Reward, task: Task, examples: Sequence[Example], cheats: Sequence[Cheat], nothing: float
 ) -> None:
     for example in examples:
         for cheat in cheats:
             text = _made(cheat, example)
-            score = _score(runner, reward, example, [text])[0]
+            score = _score(runner, reward, task, example, [text])[0]
             earned = f"{reward.name} gives the cheat {text[:80]!r} on example {example.id!r} {score}"
             assert score.scored, f"{earned}; what a policy writes is never our fault"
             assert score.value <= nothing + CLOSE, f"{earned}, more than {nothing:g}"
 
 
-def _check_hostile(runner: Runner, reward: Reward, example: Example, texts: Sequence[str]) -> None:
+def _check_hostile(runner: Runner, reward: Reward, task: Task, example: Example, texts: Sequence[str]) -> None:
     for text in texts:
-        score = _score(runner, reward, example, [text])[0]
+        score = _score(runner, reward, task, example, [text])[0]
         assert score.status not in ("invalid", "infra"), (
             f"{reward.name} leaves {text[:40]!r} ({len(text)} characters) unscored as {score.status}: {score.why}"
         )
 
 
-def _check_repeats(runner: Runner, reward: Reward, example: Example, texts: Sequence[str]) -> None:
-    first = _score(runner, reward, example, texts)
+def _check_repeats(runner: Runner, reward: Reward, task: Task, example: Example, texts: Sequence[str]) -> None:
+    first = _score(runner, reward, task, example, texts)
     copied = pickle.loads(pickle.dumps(reward))
     for what, again in (
-        ("when asked again", _score(runner, reward, example, texts)),
-        ("from its pickled copy", _score(runner, copied, example, texts)),
+        ("when asked again", _score(runner, reward, task, example, texts)),
+        ("from its pickled copy", _score(runner, copied, task, example, texts)),
     ):
         for text, one, other in zip(texts, first, again, strict=True):
             assert _same(one, other), f"{reward.name} gives {text[:80]!r} {one}, and {what} {other}"
     if reward.sees == "rollout":
         for text, one in zip(texts, first, strict=True):
-            alone = _score(runner, reward, example, [text])[0]
+            alone = _score(runner, reward, task, example, [text])[0]
             assert _same(one, alone), (
                 f"{reward.name} gives {text[:80]!r} {one}, and {alone} on its own: what does it see?"
             )

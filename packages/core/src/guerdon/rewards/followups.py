@@ -146,7 +146,7 @@ class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
         request = next((message.content for message in reversed(said[:-1]) if message.role == "user"), None)
         if request is None:
             raise ConfigError(f"roles='swapped' needs a request; example {rollout.example.id!r} has no user message")
-        return Message("user", self.opening), Message("assistant", request), Message("user", said[-1].content)
+        return feedback_dialogue(request, said[-1].content, "", opening=self.opening)[:-1]
 
     def _asked(self, before: tuple[Message, ...]) -> Iterator[Continuation]:
         speaker: Role = "user" if self.roles == "user" else "assistant"
@@ -224,6 +224,14 @@ def _minus(one: Score, other: Score) -> Score:
 def _unanswered(before: tuple[Message, ...], roles: str) -> tuple[Message, ...]:
     """The same conversation with an empty response."""
     return (*before[:-1], Message("assistant" if roles == "user" else "user", ""))
+
+
+def feedback_dialogue(request: str, response: str, feedback: str, *, opening: str = OPENING) -> tuple[Message, ...]:
+    """A dialogue with natural-language feedback as a scorer is tuned on it: plain supervised training on the assistant's
+    turns, which are the user's words. `FollowUpLikelihood(roles="swapped")` then asks it in the same form.
+    """
+    said = (opening, request, response, feedback)
+    return tuple(Message("assistant" if place % 2 else "user", text) for place, text in enumerate(said))
 
 
 def mean_logprob(logprobs: Sequence[float]) -> float:
