@@ -227,8 +227,8 @@ def _unanswered(before: tuple[Message, ...], roles: str) -> tuple[Message, ...]:
 
 
 def feedback_dialogue(request: str, response: str, feedback: str, *, opening: str = OPENING) -> tuple[Message, ...]:
-    """A dialogue with natural-language feedback as a scorer is tuned on it: plain supervised training on the assistant's
-    turns, which are the user's words. `FollowUpLikelihood(roles="swapped")` then asks it in the same form.
+    """A dialogue with natural-language feedback as a scorer is tuned on it: plain supervised training on the
+    assistant's turns, which are the user's words. `FollowUpLikelihood(roles="swapped")` asks it in the same form.
     """
     said = (opening, request, response, feedback)
     return tuple(Message("assistant" if place % 2 else "user", text) for place, text in enumerate(said))
