@@ -209,7 +209,8 @@ class Flr(Claim):
     """How far from 1/2 the control's accuracy may lie."""
     errors: ClassVar[float] = 3.0
     """Standard errors of blind picks by which the control's policy may gain: the sheet says "no gain" without a number,
-    and one round moves one answer of each question. [choice; a flat 0.05, set first, is missed by 0.0007 on seeds 0-2]"""
+    and one round moves one answer of each question. [choice; a flat 0.05, set first, is missed by 0.0007 on seeds 0
+    to 2]"""
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
         """All arms on every seed; it holds when the means over seeds are as the fact sheet expects.
