@@ -14,7 +14,7 @@ import yaml
 
 from guerdon.grading import Grader
 from guerdon.plugins.catalog import register_local
-from guerdon.protocols import Split, Task
+from guerdon.protocols import Continuation, Policy, Split, Task
 from guerdon.recipes import RewardSpec
 from guerdon.recipes.building import build_reward
 from guerdon.rewards import Reward, reward
@@ -66,10 +66,23 @@ def steps(rollout):
     return Score(sum(values), dense={"steps": Stream("step", tuple(values))})
 
 
+@dataclass(frozen=True)
+class Praise:
+    """A `Scorer` to whom praise is the likelier the shorter the answer was."""
+
+    name: ClassVar[str] = "praise"
+
+    def logprobs(
+        self, continuations: Sequence[Continuation], *, policy: Policy | None = None
+    ) -> list[tuple[float, ...] | None]:
+        return [(-len(one.messages[-1].content) / (1 + len(one.text)),) for one in continuations]
+
+
 def offer() -> None:
     """Make the parts above known by name in this process."""
     for part in (right, early, short, steps):
         register_local("rewards", part.name, part)
+    register_local("scorers", "kit/praise", Praise)
 
 
 PIECES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("kit_pieces.yaml").read_text())

@@ -22,7 +22,7 @@ FLOORS = (
     {"parsing", "rewards", "transforms", "advantages", "withholding", "losses"},
     {"sandbox", "retrieval", "judges", "scorers", "engines", "policies", "environments", "controllers"},
     {"scoring"},
-    {"trainer", "runs", "comparing", "audit", "diagnostics", "claims", "conformance"},
+    {"preferences", "reward_models", "trainer", "runs", "comparing", "audit", "diagnostics", "claims", "conformance"},
     {"plugins", "plugin"},
     {"recipes"},
     {"grading"},

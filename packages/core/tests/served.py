@@ -126,11 +126,12 @@ GRADERS = {
 MAIN = """
 import json, os, sys
 from pathlib import Path
-from served_rewards import GRADERS, LEARNING
+from served_rewards import GRADERS
 from guerdon.serve.server import serve
 from guerdon.serve.settings import Settings
 limits = json.loads(sys.argv[1])
 if "state" in limits:
+    from served_rewards import LEARNING
     GRADERS, limits["state"] = LEARNING, Path(limits["state"])
 def ready(url):
     print(url, flush=True)
@@ -141,8 +142,8 @@ serve(GRADERS, port=0, token=os.environ.get("TOKEN"), settings=Settings(**limits
 class Server:
     """The server, as another process sees it."""
 
-    def __init__(self, folder: Path, token: str | None = None, **limits: object) -> None:
-        (folder / "served_rewards.py").write_text(REWARDS)
+    def __init__(self, folder: Path, token: str | None = None, *, rewards: str = REWARDS, **limits: object) -> None:
+        (folder / "served_rewards.py").write_text(rewards)
         path = [str(folder), *filter(None, sys.path)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
         if token:

@@ -69,6 +69,14 @@ def shown(result):
     return console.export_text()
 
 
+def test_many_seeds_share_a_column_and_are_all_there():
+    values = tuple(n / 8 for n in range(12))
+    table = shown(ClaimResult("c", True, (Measurement("x", values, needed="< 2"),), tuple(range(12))))
+    assert "seed 0 to 11" in table
+    for value in values:
+        assert f"{value:.4g}" in table
+
+
 def test_what_was_not_run_makes_it_hold_in_part_in_every_form():
     whole = ClaimResult("c", True, (Measurement("x", (1.0,)),))
     part = replace(whole, not_run=("part [b]: no data here",))

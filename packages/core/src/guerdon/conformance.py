@@ -16,6 +16,7 @@ def test_polite_keeps_its_promises():
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 import pickle
@@ -93,10 +94,10 @@ def check_reward(
     assert examples, f"{task.name} has no {split} examples to check {reward.name} with"
     with Runner(workers=1, deadline_s=deadline_s) as runner:
         _check_gold(runner, reward, task, examples, top)
-        _check_cheats(runner, reward, examples, cheats, nothing)
-        _check_hostile(runner, reward, examples[0], [*hostile_texts(), *hostile])
+        _check_cheats(runner, reward, task, examples, cheats, nothing)
+        _check_hostile(runner, reward, task, examples[0], [*hostile_texts(), *hostile])
         texts = [task.reference(examples[0]) or "", "", *(_made(cheat, examples[0]) for cheat in cheats)]
-        _check_repeats(runner, reward, examples[0], texts)
+        _check_repeats(runner, reward, task, examples[0], texts)
 
 
 def check_task(task: Task, reward: Reward | None = None, *, count: int = 16, top: float | None = None) -> None:
@@ -164,15 +165,27 @@ def _names(reward: Reward) -> dict[str, object]:
     for values in ("guerdon.transforms", "guerdon.rewards.shapes"):
         names.update(vars(importlib.import_module(values)))
     for node in walk(reward):
-        home = node.function.__module__ if isinstance(node, FunctionReward) else type(node).__module__
-        names.update(vars(importlib.import_module(home)))
-        root = home.partition(".")[0]
-        names[root] = importlib.import_module(root)
+        for home in [node.function.__module__] if isinstance(node, FunctionReward) else _homes(node):
+            names.update(vars(importlib.import_module(home)))
+            root = home.partition(".")[0]
+            names[root] = importlib.import_module(root)
     return names
 
 
-def _score(runner: Runner, reward: Reward, example: Example, texts: Sequence[str]) -> list[Score]:
-    group = Group.of([Rollout.of(example, text, index=index) for index, text in enumerate(texts)])
+def _homes(value: object) -> Iterator[str]:
+    """The modules of a dataclass and of what its fields hold: a scorer, a judge's backend, a tuple of settings."""
+    if dataclasses.is_dataclass(value):
+        yield type(value).__module__
+        for field in dataclasses.fields(value):
+            yield from _homes(getattr(value, field.name))
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from _homes(one)
+
+
+def _score(runner: Runner, reward: Reward, task: Task, example: Example, texts: Sequence[str]) -> list[Score]:
+    prompt = task.prompt(example)  # some rewards read the whole conversation
+    group = Group.of([Rollout.of(example, text, prompt=prompt, index=index) for index, text in enumerate(texts)])
     try:
         return runner.score(reward, [group])[0]
     except GuerdonError as error:
@@ -185,44 +198,44 @@ def _check_gold(runner: Runner, reward: Reward, task: Task, examples: Sequence[E
     for example in examples:
         reference = task.reference(example)
         assert reference is not None, f"{task.name} knows no reference answer of example {example.id!r}"
-        score = _score(runner, reward, example, [reference])[0]
+        score = _score(runner, reward, task, example, [reference])[0]
         earned = f"{reward.name} gives the reference answer of example {example.id!r} {score}, not {wanted:g}"
         assert score.scored, earned
         assert abs(score.value - wanted) <= CLOSE, earned
 
 
 def _check_cheats(
-    runner: Runner, reward: Reward, examples: Sequence[Example], cheats: Sequence[Cheat], nothing: float
+    runner: Runner, reward: Reward, task: Task, examples: Sequence[Example], cheats: Sequence[Cheat], nothing: float
 ) -> None:
     for example in examples:
         for cheat in cheats:
             text = _made(cheat, example)
-            score = _score(runner, reward, example, [text])[0]
+            score = _score(runner, reward, task, example, [text])[0]
             earned = f"{reward.name} gives the cheat {text[:80]!r} on example {example.id!r} {score}"
             assert score.scored, f"{earned}; what a policy writes is never our fault"
             assert score.value <= nothing + CLOSE, f"{earned}, more than {nothing:g}"
 
 
-def _check_hostile(runner: Runner, reward: Reward, example: Example, texts: Sequence[str]) -> None:
+def _check_hostile(runner: Runner, reward: Reward, task: Task, example: Example, texts: Sequence[str]) -> None:
     for text in texts:
-        score = _score(runner, reward, example, [text])[0]
+        score = _score(runner, reward, task, example, [text])[0]
         assert score.status not in ("invalid", "infra"), (
             f"{reward.name} leaves {text[:40]!r} ({len(text)} characters) unscored as {score.status}: {score.why}"
         )
 
 
-def _check_repeats(runner: Runner, reward: Reward, example: Example, texts: Sequence[str]) -> None:
-    first = _score(runner, reward, example, texts)
+def _check_repeats(runner: Runner, reward: Reward, task: Task, example: Example, texts: Sequence[str]) -> None:
+    first = _score(runner, reward, task, example, texts)
     copied = pickle.loads(pickle.dumps(reward))
     for what, again in (
-        ("when asked again", _score(runner, reward, example, texts)),
-        ("from its pickled copy", _score(runner, copied, example, texts)),
+        ("when asked again", _score(runner, reward, task, example, texts)),
+        ("from its pickled copy", _score(runner, copied, task, example, texts)),
     ):
         for text, one, other in zip(texts, first, again, strict=True):
             assert _same(one, other), f"{reward.name} gives {text[:80]!r} {one}, and {what} {other}"
     if reward.sees == "rollout":
         for text, one in zip(texts, first, strict=True):
-            alone = _score(runner, reward, example, [text])[0]
+            alone = _score(runner, reward, task, example, [text])[0]
             assert _same(one, alone), (
                 f"{reward.name} gives {text[:80]!r} {one}, and {alone} on its own: what does it see?"
             )

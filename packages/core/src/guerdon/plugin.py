@@ -13,6 +13,8 @@ COMMANDS = {
     "serve": ("guerdon.cli.serve:command", "Serve rewards over HTTP, for trainers elsewhere."),
     "train": ("guerdon.cli.train:command", "Train a policy by a recipe."),
     "eval": ("guerdon.cli.eval:command", "Evaluate a recipe's policy or a run's checkpoint."),
+    "mine": ("guerdon.cli.mine:command", "Make preference pairs: the best and the worst attempts at each prompt."),
+    "reward-model": ("guerdon.cli.reward_model:command", "Train a reward model on preference pairs."),
     "report": ("guerdon.cli.report:command", "Write a run's report page again."),
     "claims": ("guerdon.cli.claims:command", "List the claims of papers, and put one to the test."),
     "new": ("guerdon.cli.new:command", "Start a plugin distribution of your own, with a passing test."),
@@ -60,6 +62,10 @@ def guerdon_rewards(register: Register) -> None:
     penalties = f"{rewards}.penalties"
     register("soft-overlong-v1", f"{penalties}:SoftOverlong", summary="0 down to -1 as a completion nears its limit")
     register("repetition-v1", f"{penalties}:Repetition", summary="minus the share of repeated n-grams, -1 to 0")
+    followups = f"{rewards}.followups:FollowUpLikelihood"
+    register("follow-up-likelihood-v1", followups, summary="is praise likelier than complaint as the user's next turn")
+    reward_model = "guerdon.reward_models.rewards:RewardModel"
+    register("reward-model-v1", reward_model, summary="the score of a sequence-classification checkpoint")
 
 
 @hookimpl
@@ -122,6 +128,7 @@ def guerdon_claims(register: Register) -> None:
     register("reward_ensembles", ensembles, summary="ensembles help, and not against what all members share")
     gate = f"{claims}.search_llm_gate:SearchLlmGate"
     register("search_llm_gate", gate, summary="a gate keeps safe what weighted sums trade away")
+    register("flr", f"{claims}.flr:Flr", summary="praise as the next remark tells good answers from bad ones")
 
 
 @hookimpl

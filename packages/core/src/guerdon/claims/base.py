@@ -73,6 +73,8 @@ class Measurement:
         return f"{self.name}: {self.mean:.4g}{spread}{unit} ({each}){told}"
 
 
+_MOST_COLUMNS = 5
+"""Seeds beyond so many share a column: a terminal has no room for one each."""
 _TOLD = ("needed", "an earlier trial")
 """What is printed beside a measurement: a word for each."""
 
@@ -180,17 +182,20 @@ class ClaimResult:
         )
         table.add_column("measured")
         table.add_column("mean", justify="right")
-        for index in range(max((len(one.values) for one in self.measurements), default=0)):
-            table.add_column(f"seed {self.seeds[index]}" if self.seeds else f"run {index}", justify="right")
+        count = max((len(one.values) for one in self.measurements), default=0)
+        runs = [f"seed {seed}" for seed in self.seeds] or [f"run {index}" for index in range(count)]
+        together = count > _MOST_COLUMNS
+        for heading in [f"{runs[0]} to {self.seeds[-1] if self.seeds else count - 1}"] if together else runs:
+            table.add_column(heading, justify="left" if together else "right", min_width=24 if together else None)
         told = [(one.needed, one.earlier) for one in self.measurements]
         used = [any(column) for column in zip(*told, strict=True)]
         for heading in compress(_TOLD, used):
             table.add_column(heading)
         for one, words in zip(self.measurements, told, strict=True):
             name = f"{one.name} [{one.unit}]".replace("[", r"\[") if one.unit else one.name
-            numbers = (f"{value:.4g}" for value in one.values)
+            numbers = [f"{value:.4g}" for value in one.values]
             plain = (text.replace("[", r"\[") for text in compress(words, used))
-            table.add_row(name, f"{one.mean:.4g}", *numbers, *plain)
+            table.add_row(name, f"{one.mean:.4g}", *([" ".join(numbers)] if together else numbers), *plain)
         return table
 
 

@@ -34,7 +34,10 @@ class Chat:
         return int(end)
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids of text, nothing added; special tokens written out in it are recognised."""
+        """Token ids of text, nothing added; special tokens written out in it are recognised. A lone surrogate, which no
+        tokenizer takes, becomes a question mark.
+        """
+        text = text.encode("utf-8", "replace").decode("utf-8")
         return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
@@ -46,6 +49,17 @@ class Chat:
         if not prompt.messages:
             raise PolicyError("a language policy needs a prompt with messages; this task's prompts have none")
         ids = self.encode(self._render(prompt.messages, speak=True))
+        if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
+            ids = (int(self.tokenizer.bos_token_id), *ids)
+        return ids
+
+    def conversation_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Token ids of complete turns, after which nobody is about to speak.
+
+        Raises:
+            PolicyError: the template refuses them.
+        """
+        ids = self.encode(self._render(messages, speak=False))
         if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
             ids = (int(self.tokenizer.bos_token_id), *ids)
         return ids

@@ -29,7 +29,7 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
     """
     data, origin = _read(source)
     for override in overrides:
-        _set(data, override)
+        set_field(data, override)
     return validated(data, origin)
 
 
@@ -83,7 +83,12 @@ def parsed(text: str, origin: str, *, toml: bool = False) -> dict[str, Any]:
     return data
 
 
-def _set(data: dict[str, Any], override: str) -> None:
+def set_field(data: dict[str, Any], override: str) -> None:
+    """Put `path.to.field=value` (the value in YAML) into plain data.
+
+    Raises:
+        ConfigError: it is not of the form, or leads through something that has no fields.
+    """
     path, separator, text = override.partition("=")
     keys = path.strip().split(".")
     if not separator or not all(keys):

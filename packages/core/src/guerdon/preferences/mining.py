@@ -1,0 +1,158 @@
+"""Mining: of several attempts at one prompt, the best and the worst by a reward make a pair.
+
+Scores are compared within a prompt and never across. Source: FLR (arXiv 2409.13948), its released code for the eight
+samples a prompt; the margin and the treatment of ties are choices.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from guerdon.errors import ConfigError
+from guerdon.progress import progress
+from guerdon.protocols import Policy, Sampling, Task
+from guerdon.rewards import Context, Reward
+from guerdon.rewards.followups import length_correlation
+from guerdon.scoring import Runner
+from guerdon.trainer.batches import step_seed
+from guerdon.types import Example, Group, Rollout, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two attempts at one prompt, one better than the other."""
+
+    chosen: Rollout
+    rejected: Rollout
+    chosen_score: float
+    rejected_score: float
+
+    @property
+    def margin(self) -> float:
+        """By how much the chosen one is ahead."""
+        return self.chosen_score - self.rejected_score
+
+
+def best_and_worst(values: Sequence[float], margin: float = 0.0) -> tuple[int, int] | None:
+    """Where the highest and the lowest value stand, the first of those that tie.
+
+    Args:
+        values: of attempts at one prompt; a NaN is no value.
+        margin: the least they must differ by.
+
+    Returns:
+        (best, worst); None where fewer than two are scored, or they are equal or closer than `margin`.
+
+    >>> best_and_worst([0.1, 0.9, -0.3, 0.2])
+    (1, 2)
+    """
+    scored = [place for place, value in enumerate(values) if not math.isnan(value)]
+    if len(scored) < 2:
+        return None
+    best = max(scored, key=values.__getitem__)  # both give the first of those that tie
+    worst = min(scored, key=values.__getitem__)
+    apart = values[best] - values[worst]
+    return (best, worst) if apart > 0.0 and apart >= margin else None
+
+
+def mine(groups: Sequence[Group], scores: Sequence[Sequence[Score]], margin: float = 0.0) -> list[Pair]:
+    """At most one pair of each group."""
+    pairs = []
+    for group, row in zip(groups, scores, strict=True):
+        values = [score.value if score.scored else math.nan for score in row]
+        if (found := best_and_worst(values, margin)) is not None:
+            best, worst = found
+            pairs.append(Pair(group.rollouts[best], group.rollouts[worst], values[best], values[worst]))
+    return pairs
+
+
+@dataclass
+class Tally:
+    """What a mining run saw."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """`prompts`, `pairs`, `attempts`, `unscored` (attempts)."""
+    margins: list[float] = field(default_factory=list)
+    correlations: list[float] = field(default_factory=list)
+    """Pearson's r between length (characters) and value, of each prompt where it is defined."""
+    longer_chosen: list[float] = field(default_factory=list)
+    """1 where the chosen answer is the longer one, 1/2 where they are as long."""
+
+    def add(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], pairs: Sequence[Pair]) -> None:
+        """Count a batch."""
+        self.counts["prompts"] += len(groups)
+        self.counts["pairs"] += len(pairs)
+        for group, row in zip(groups, scores, strict=True):
+            self.counts["attempts"] += len(row)
+            self.counts["unscored"] += sum(not score.scored for score in row)
+            lengths = [len(rollout.answer) for rollout in group.rollouts]
+            r = length_correlation(lengths, [score.value if score.scored else math.nan for score in row])
+            self.correlations += [] if math.isnan(r) else [r]
+        for pair in pairs:
+            self.margins.append(pair.margin)
+            chosen, rejected = len(pair.chosen.answer), len(pair.rejected.answer)
+            self.longer_chosen.append(0.5 if chosen == rejected else float(chosen > rejected))
+
+    def __str__(self) -> str:
+        lines = [
+            "{pairs} pairs from {prompts} prompts".format_map(self.counts),
+            "{unscored} of {attempts} attempts unscored".format_map(self.counts),
+        ]
+        for what, values in (
+            ("mean margin", self.margins),
+            ("mean correlation of length and value within a prompt", self.correlations),
+            ("share of pairs whose chosen answer is the longer", self.longer_chosen),
+        ):
+            lines += [f"{what} {math.fsum(values) / len(values):.4g}"] if values else []
+        return "\n".join(lines)
+
+
+def mined(
+    policy: Policy,
+    task: Task,
+    examples: Sequence[Example],
+    reward: Reward,
+    *,
+    n: int = 8,
+    sampling: Sampling,
+    margin: float = 0.0,
+    batch: int = 8,
+    seed: int = 0,
+    runner: Runner | None = None,
+    tally: Tally | None = None,
+) -> Iterator[Pair]:
+    """Sample, score and mine, some prompts at a time; the pairs as they come.
+
+    Args:
+        policy: whose attempts.
+        task: turns the examples into prompts.
+        examples: one pair at most of each.
+        reward: any; one that learns is asked and not taught.
+        n: attempts at each, 2 or more.
+        sampling: how they are drawn; the paper's code took temperature 0.7 and top-p 0.9.
+        margin: see `best_and_worst`.
+        batch: prompts at a time.
+        seed: of the draws.
+        runner: scores; a fresh one if None.
+        tally: filled with what was seen.
+
+    Raises:
+        ConfigError: fewer than two attempts asked for.
+        RewardError: a bug in the reward.
+    """
+    if n < 2:
+        raise ConfigError(f"n is {n!r}; a pair needs two attempts at least")
+    steps = math.ceil(len(examples) / batch)
+    with runner or Runner() as scoring, progress("mine pairs", len(examples)) as bar:
+        for step in range(steps):
+            chosen = examples[step * batch : (step + 1) * batch]
+            groups = policy.sample(task, chosen, n, sampling, seed=step_seed(seed, "mine", step))
+            scores = scoring.score(reward, groups, Context(step, steps, seed, policy))
+            pairs = mine(groups, scores, margin)
+            if tally is not None:
+                tally.add(groups, scores, pairs)
+            yield from pairs
+            bar.advance(len(chosen))
