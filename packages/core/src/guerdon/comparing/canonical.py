@@ -33,9 +33,7 @@ Canonical = Callable[[FiniteMDP, ArrayLike], Floats]
 def shaped(mdp: FiniteMDP, reward: ArrayLike, potential_S: ArrayLike) -> Floats:
     """`reward + discount * potential(s') - potential(s)`, (..., S, A, S): another reward for the same policies."""
     potential = np.asarray(potential_S, dtype=np.float64)
-    return np.asarray(
-        mdp.reward(reward) - potential[..., :, None, None] + mdp.discount * potential[..., None, None, :]
-    )
+    return np.asarray(mdp.reward(reward) - potential[..., :, None, None] + mdp.discount * potential[..., None, None, :])
 
 
 def val(mdp: FiniteMDP, reward: ArrayLike, policy: ArrayLike | None = None) -> Floats:

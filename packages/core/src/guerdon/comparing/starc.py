@@ -38,9 +38,7 @@ def size(values: Floats, norm: Norm = "L2", axes: tuple[int, ...] = (-3, -2, -1)
     return np.asarray(np.linalg.norm(flat, ORDERS[norm], axis=-1))
 
 
-def standardized(
-    mdp: FiniteMDP, reward: ArrayLike, canonical: str | Canonical = "val", norm: Norm = "L2"
-) -> Floats:
+def standardized(mdp: FiniteMDP, reward: ArrayLike, canonical: str | Canonical = "val", norm: Norm = "L2") -> Floats:
     """s(R), (..., S, A, S): of norm 1, or all 0 where no two policies differ under the reward.
 
     Args:
