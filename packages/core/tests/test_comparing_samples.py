@@ -82,7 +82,7 @@ def test_what_cannot_be_compared_is_refused(one, other, said):
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says():
-    """Two rewards of correlation 0.6 within prompts: d = sqrt(0.8). 200 draws of 60 prompts, at least 88 % (95 - 4 sd)."""
+    """Two rewards of correlation 0.6 within prompts: d = sqrt(0.8). Of 200 draws at least 88 % (95 - 4 sd)."""
     draw, held = np.random.default_rng(1), 0
     for _ in range(200):
         one = draw.normal(size=(60, 4))

@@ -1,4 +1,4 @@
-"""Finite decision processes: the worked examples of the sheets (STARC 1-8, correlated proxies 9), and what must hold."""
+"""Finite decision processes: worked examples of the sheets (STARC 1-8, correlated proxies 9), and what must hold."""
 
 import numpy as np
 import pytest

@@ -108,7 +108,7 @@ def agreement(
         starc=bandit_distance(first_PM, second_PM, resamples=resamples, seed=seed),
         epic=pearson_distance(one[known], other[known]),
         rank=Interval(_mean(taus), *ends),
-        same_best=_mean((best_one & best_other).any(axis=1)[told]),
+        same_best=_mean(np.any(best_one & best_other, axis=1)[told]),
         cross_regret=(_regret(other, known, best_one), _regret(one, known, best_other)),
         chance_regret=(_regret(other, known, known), _regret(one, known, known)),
     )

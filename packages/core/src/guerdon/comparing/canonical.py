@@ -37,7 +37,7 @@ def shaped(mdp: FiniteMDP, reward: ArrayLike, potential_S: ArrayLike) -> Floats:
 
 
 def val(mdp: FiniteMDP, reward: ArrayLike, policy: ArrayLike | None = None) -> Floats:
-    """E over s' of `R - V(s) + discount * V(s')`: the advantage of the action under a fixed policy (uniform if None)."""
+    """E over s' of `R - V(s) + discount * V(s')`: the action's advantage under a fixed policy (None: uniform)."""
     potential = val_potential(mdp, reward, policy)
     return np.asarray(np.broadcast_to(mdp.expected(potential)[..., None], potential.shape))
 

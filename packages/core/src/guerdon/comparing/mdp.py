@@ -61,7 +61,7 @@ class FiniteMDP:
         return int(self.transitions_SAS.shape[1])
 
     @property
-    def uniform_SA(self) -> Floats:
+    def uniform(self) -> Floats:
         """The policy that takes each action alike."""
         return np.full((self.states, self.actions), 1.0 / self.actions)
 
@@ -94,7 +94,7 @@ class FiniteMDP:
 
     def expected(self, values_SAS: Floats) -> Floats:
         """The mean over next states, (..., S, A)."""
-        return np.einsum("sat,...sat->...sa", self.transitions_SAS, values_SAS)
+        return np.asarray(np.einsum("sat,...sat->...sa", self.transitions_SAS, values_SAS))
 
 
 def _probabilities(name: str, given: ArrayLike) -> Floats:

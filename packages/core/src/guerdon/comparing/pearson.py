@@ -1,8 +1,8 @@
 r"""EPIC and DARD: two older distances between rewards, by canonicalisation and Pearson correlation.
 
-$d = \sqrt{(1 - \rho) / 2}$ in [0, 1], $\rho$ the correlation of the canonical rewards over all (s, a, s') alike. Neither
-treats redistribution, so neither bounds the regret; and correlation takes the mean over transitions away, as STARC
-with L2 does not. Distributions of states and actions are uniform.
+$d = \sqrt{(1 - \rho) / 2}$ in [0, 1], $\rho$ the correlation of the canonical rewards over all (s, a, s') alike.
+Neither treats redistribution, so neither bounds the regret; and correlation takes the mean over transitions away, as
+STARC with L2 does not. Distributions of states and actions are uniform.
 
 Sources: EPIC (Gleave et al. 2020; tabular code of HumanCompatibleAI/evaluating-rewards); DARD (Wulfe et al. 2022) as
 recalled, checked by algebra: shaping cancels only where both discounted terms draw s'' from the same transitions.

@@ -21,7 +21,7 @@ ROUNDS = 1000
 
 def state_values(mdp: FiniteMDP, reward: ArrayLike, policy: ArrayLike | None = None) -> Floats:
     """V of each state, (..., S): (I - discount P)^-1 r. `policy` (..., S, A), uniform if None."""
-    policy_SA = mdp.uniform_SA if policy is None else mdp.policy(policy)
+    policy_SA = mdp.uniform if policy is None else mdp.policy(policy)
     paid_S = (policy_SA * mdp.expected(mdp.reward(reward))).sum(axis=-1)
     system = np.eye(mdp.states) - mdp.discount * _chain(mdp, policy_SA)
     return np.asarray(np.linalg.solve(system, paid_S[..., None])[..., 0])
@@ -106,9 +106,9 @@ def regret(mdp: FiniteMDP, first: ArrayLike, second: ArrayLike) -> float:
 
 def _chain(mdp: FiniteMDP, policy_SA: Floats) -> Floats:
     """The state-to-state probabilities under a policy, (..., S, S)."""
-    return np.einsum("...sa,sat->...st", policy_SA, mdp.transitions_SAS)
+    return np.asarray(np.einsum("...sa,sat->...st", policy_SA, mdp.transitions_SAS))
 
 
 def _one_hot(actions_S: np.ndarray, count: int) -> Floats:
     """A deterministic policy as a table."""
-    return np.eye(count)[actions_S]
+    return np.asarray(np.eye(count)[actions_S])
