@@ -135,9 +135,9 @@ class CorrelatedProxies(Claim):
             slack,
         ]
         notes = (
-            "an exact table in place of PPO with a discriminator, in none of the paper's environments; gains in standard "
-            "deviations of the true reward under the base policy, the best of each penalty chosen by the true reward, as "
-            "in the paper; the row at the theory's weight chooses without it"
+            "an exact table in place of PPO with a discriminator, in none of the paper's environments; gains in "
+            "standard deviations of the true reward under the base policy; the best coefficient of each penalty is "
+            "chosen by the true reward, as in the paper; the row at the theory's weight chooses without it"
         )
         return self.result(held, measurements, seeds, notes)
 

@@ -2,12 +2,10 @@ r"""What optimising a proxy leads to in a table, with a penalty for leaving a re
 
 Axes: C coefficients (all at once), S states, A actions.
 
-| function | objective | how |
-|---|---|---|
-| `stay_by_chi2` | $J(\pi, \tilde R) - c\sqrt{\chi^2(\mu_\pi \| \mu_{ref})}$, of occupancies | natural gradient, C policies at once |
-| `stay_by_action_kl` | $E \sum_t \gamma^t [\tilde R - c\,KL(\pi(\cdot|s_t) \| \pi_{ref}(\cdot|s_t))]$ | soft value iteration, exact |
+* `stay_by_chi2`: $J(\pi, \tilde R) - c\sqrt{\chi^2(\mu_\pi \| \mu_{ref})}$, of occupancies; natural gradient.
+* `stay_by_action_kl`: $J(\pi, \tilde R - c\,KL(\pi(\cdot|s) \| \pi_{ref}(\cdot|s)))$; soft value iteration, exact.
 
-J is scaled by 1 - discount, and so are both: the same coefficient weighs alike in the two.
+J is scaled by 1 - discount in both, so that a coefficient weighs alike in the two.
 
 Source: Correlated Proxies (arXiv 2403.03185); both optimisers [choice].
 """
