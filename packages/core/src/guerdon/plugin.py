@@ -9,6 +9,7 @@ COMMANDS = {
     "list": ("guerdon.cli.listing:command", "List what the installed distributions offer."),
     "doctor": ("guerdon.cli.doctor:command", "Check this machine and its installation."),
     "score": ("guerdon.cli.score:command", "Score completions and explain every number part by part."),
+    "compare": ("guerdon.cli.compare:command", "Tell whether two rewards order completions alike."),
     "export": ("guerdon.cli.export:command", "Write a task's prompts and references as a file for another trainer."),
     "serve": ("guerdon.cli.serve:command", "Serve rewards over HTTP, for trainers elsewhere."),
     "train": ("guerdon.cli.train:command", "Train a policy by a recipe."),
@@ -40,6 +41,9 @@ def guerdon_policies(register: Register) -> None:
 def guerdon_rewards(register: Register) -> None:
     """Rewards that are of no domain."""
     register("remote-v1", "guerdon.serve.remote:Remote", summary="what a reward on a `guerdon serve` says")
+    occupancy = "guerdon.rewards.occupancy"
+    register("occupancy-penalty-v1", f"{occupancy}:OccupancyPenalty", summary="how far the policy's doings have gone")
+    register("response-penalty-v1", f"{occupancy}:ResponsePenalty", summary="how far the policy's responses have gone")
 
 
 @hookimpl
@@ -69,6 +73,14 @@ def guerdon_transforms(register: Register) -> None:
     register("gate", f"{transforms}:gate", summary="let values above a threshold through")
     register("scale", f"{transforms}:scale", summary="multiply by a factor and add a shift")
     register("standardize", f"{transforms}:standardize", summary="centre, and divide by the standard deviation")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """What papers claim of rewards in general, shrunk."""
+    claims = "guerdon.claims"
+    register("correlated_proxies", f"{claims}.correlated_proxies:CorrelatedProxies", summary="chi-squared, not KL")
+    register("starc", f"{claims}.starc:Starc", summary="a distance of rewards that follows the regret")
 
 
 @hookimpl

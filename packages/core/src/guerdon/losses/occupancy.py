@@ -11,8 +11,8 @@ $\ell = \log\pi(y|x) - \log\pi_{ref}(y|x)$, summed over the policy's own steps.
 
 $e^z$ goes on linearly beyond |z| = 10. As in the released code (cassidylaidlaw/llm_optimization), the gradient goes
 through $\ell$ alone and not through which responses were drawn. For chi-squared that is, in the mean,
-$\frac12\nabla\chi^2(\pi\|\pi_{ref}) + \nabla KL(\pi_{ref}\|\pi)$: the summand $e^{-\ell}$, of mean 1, leaves the value as
-it is and pulls towards the reference [derived].
+$\frac12\nabla\chi^2(\pi\|\pi_{ref}) + \nabla KL(\pi_{ref}\|\pi)$: the summand $e^{-\ell}$, of mean 1, leaves the
+value as it is and pulls towards the reference [derived].
 
 Source: Correlated Proxies (arXiv 2403.03185). `guerdon.comparing.divergences` has the same numbers without torch.
 """
@@ -46,7 +46,7 @@ def log_ratios(logprobs_N: Tensor, reference_N: Tensor, lengths: Sequence[int]) 
     """
     import torch
 
-    gaps = torch.split(logprobs_N.double() - reference_N.double().detach(), list(lengths))  # type: ignore[no-untyped-call]
+    gaps = torch.split(logprobs_N.double() - reference_N.double().detach(), list(lengths))
     return torch.stack([gap.sum() for gap in gaps]) if gaps else logprobs_N.new_zeros(0).double()
 
 
@@ -81,7 +81,7 @@ class SequencePenalty:
         return math.sqrt(max(mean, LEAST)) if self.kind == "sequence_sqrt_chi2" else mean
 
     def share(self, ratios_R: Tensor, count: int, mean: float) -> Tensor:
-        """A micro-batch's share in the loss: over all of them the values add up to the penalty, and so do the gradients.
+        """A micro-batch's share in the loss: over all of them values and gradients add up to the penalty's.
 
         Args:
             ratios_R: of its responses; carries the gradient.
