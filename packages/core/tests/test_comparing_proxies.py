@@ -213,7 +213,7 @@ def test_what_one_reward_leaves_unscored_counts_for_neither_and_is_counted():
     found = assess_samples(
         [[0, 1, 5], [0, 1, NAN]], [[0, 1, NAN], [1, 0, NAN]], [[1, 1], [NAN, 1]], [[1, 0], [1, NAN]], absent=absent
     )
-    assert found.prompts == 1
+    assert found.prompts == (1, 1)
     assert found.prompts_left_out == 1
     assert found.unscored == (1, 2)
     assert found.completions == (2, 2)
@@ -221,11 +221,35 @@ def test_what_one_reward_leaves_unscored_counts_for_neither_and_is_counted():
 
 def test_without_a_prompt_in_common_there_is_no_verdict():
     found = assess_samples([[NAN]], [[1.0]], [[1.0]], [[1.0]])
-    assert found.prompts == 0
+    assert found.prompts == (0, 0)
     assert math.isnan(found.true_gain.value)
-    assert found.verdict == "not a proxy"
+    assert found.verdict == "undecided"
     empty = np.zeros((0, 2))
-    assert assess_samples(empty, empty, empty, empty).prompts == 0
+    assert assess_samples(empty, empty, empty, empty).prompts == (0, 0)
+
+
+def test_other_prompts_of_the_same_kind_are_two_samples():
+    """Base 0 and 1 by halves over 400 prompts: mean 0.5, std 0.5. Policy 1 always: gain 1, its interval from the base's
+    mean and std alone: std of the mean 0.025, so about 0.05 of a gain each way."""
+    base = np.repeat([[0.0], [1.0]], 200, axis=0)
+    found = assess_samples(base, base, np.ones((30, 2)), np.ones((30, 2)), paired=False)
+    assert found.true_gain.value == pytest.approx(1.0)
+    assert found.prompts == (400, 30)
+    assert not found.paired
+    assert 0.05 < found.true_gain.high - found.true_gain.low < 0.3
+    assert found.verdict == "not hacked"
+
+
+def test_pairs_are_surer_than_two_samples_where_prompts_differ_in_difficulty():
+    draw = np.random.default_rng(0)
+    level = draw.normal(scale=3.0, size=(50, 1))
+    base, policy = level + draw.normal(size=(50, 4)), level + 0.5 + draw.normal(size=(50, 4))
+    widths = []
+    for paired in (True, False):
+        found = assess_samples(base, base, policy, policy, paired=paired)
+        widths.append(found.true_gain.high - found.true_gain.low)
+        assert found.true_gain.value == pytest.approx((policy.mean() - base.mean()) / base.std())
+    assert widths[0] < widths[1] / 2
 
 
 def test_a_few_prompts_decide_nothing():

@@ -136,10 +136,13 @@ def penalty_weight(proxy_std: float, correlation: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class SampledReport:
-    """`ProxyReport` from completions: a base policy's and an optimised policy's, of the same prompts."""
+    """`ProxyReport` from completions of a base policy and of an optimised one."""
 
-    prompts: int
-    """Those with a completion of each policy that both rewards scored. All count alike."""
+    paired: bool
+    """Whether both answered the same prompts; if not, both sets of prompts are taken for draws of one kind."""
+    prompts: tuple[int, int]
+    """Of base and policy: those with a completion that both rewards scored (paired: with one of each policy). All count
+    alike."""
     prompts_left_out: int
     completions: tuple[int, int]
     """Of the base policy, and of the optimised one."""
@@ -161,6 +164,8 @@ class SampledReport:
         """`hacked` and `not hacked` where the interval of the true gain lies on one side of 0, else `undecided`; as is
         a correlation whose interval reaches below 0.
         """
+        if not all(self.prompts):
+            return "undecided"
         if not self.correlation.value > 0.0:
             return "not a proxy"
         if self.correlation.low <= 0.0 or not (self.true_gain.high < 0.0 or self.true_gain.low >= 0.0):
@@ -174,6 +179,7 @@ def assess_samples(
     policy_proxy_PM: ArrayLike,
     policy_true_PM: ArrayLike,
     *,
+    paired: bool = True,
     absent: tuple[ArrayLike, ArrayLike] | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -183,8 +189,10 @@ def assess_samples(
     Args:
         base_proxy_PM: (P, M), the proxy's values of the base policy's completions.
         base_true_PM: (P, M), the true reward's.
-        policy_proxy_PM: (P, M'), of the optimised policy's completions of the same prompts.
+        policy_proxy_PM: (P, M'), of the optimised policy's completions; P is another where not paired.
         policy_true_PM: (P, M').
+        paired: whether row by row the prompts are the same: that of base and policy then stay together, and their
+            difficulty cancels.
         absent: for base and policy, True where there is no completion, so that it does not count as unscored.
         resamples: for the intervals.
         seed: of the resamples.
@@ -193,26 +201,35 @@ def assess_samples(
         ConfigError: shapes do not fit, or a value is infinite.
     """
     sides = [_side(base_proxy_PM, base_true_PM), _side(policy_proxy_PM, policy_true_PM)]
-    if len(sides[0][0]) != len(sides[1][0]):
+    if paired and len(sides[0][0]) != len(sides[1][0]):
         raise ConfigError(f"the base has {len(sides[0][0])} prompts and the policy {len(sides[1][0])}")
     known = [~np.isnan(proxy) for proxy, _ in sides]
-    keep = known[0].any(axis=1) & known[1].any(axis=1)
+    keep = [each.any(axis=1) for each in known]
+    if paired:
+        keep = [keep[0] & keep[1]] * 2
     gone = [np.zeros(each.shape, bool) for each in known] if absent is None else [np.asarray(a, bool) for a in absent]
     unscored = tuple(int((~each & ~away).sum()) for each, away in zip(known, gone, strict=True))
-    if keep.any():
-        base, policy = ([values[keep] for values in side] for side in sides)
+    counts = int(keep[0].sum()), int(keep[1].sum())
+    shift, rows, split = [0.0, 0.0], np.zeros((0, 9)), 0
+    if all(counts):
+        base, policy = ([values[chosen] for values in side] for side, chosen in zip(sides, keep, strict=True))
         shift = [_mean_by_prompt(values).mean() for values in base]  # of large rewards little is lost to rounding
         base, policy = ([one - by for one, by in zip(side, shift, strict=True)] for side in (base, policy))
         a, b = base
-        columns = [a, b, a * a, b * b, a * b, *policy]
-        rows = np.stack([_mean_by_prompt(values) for values in columns] + [np.ones(int(keep.sum()))], axis=1)
-    else:
-        shift, rows = [0.0, 0.0], np.zeros((0, 8))
+        starts = np.stack([*map(_mean_by_prompt, (a, b, a * a, b * b, a * b)), np.ones(counts[0])], axis=1)
+        ends = np.stack([*map(_mean_by_prompt, policy), np.ones(counts[1])], axis=1)
+        if paired:
+            rows = np.concatenate([starts, ends], axis=1)
+        else:
+            split = counts[0]
+            rows = np.zeros((sum(counts), 9))
+            rows[:split, :6], rows[split:, 6:] = starts, ends
 
     def statistic(sums: Floats) -> Floats:
         """(..., 5): r, both standard deviations, both gains."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            a, b, aa, bb, ab, pa, pb, _ = np.moveaxis(sums / sums[..., 7:], -1, 0)
+            a, b, aa, bb, ab = np.moveaxis(sums[..., :5] / sums[..., 5:6], -1, 0)
+            pa, pb = np.moveaxis(sums[..., 6:8] / sums[..., 8:], -1, 0)
             centred = np.stack([aa - a * a, bb - b * b, ab - a * b], axis=-1)
             raw = np.stack([aa + shift[0] ** 2, bb + shift[1] ** 2], axis=-1)
             found = _moments_to_r(centred, raw)
@@ -222,15 +239,16 @@ def assess_samples(
     value = statistic(rows.sum(axis=0)) if len(rows) else np.full(5, np.nan)
 
     def interval(place: int) -> Interval:
-        ends = percentiles(rows, lambda sums: statistic(sums)[..., place], resamples=resamples, seed=seed)
+        ends = percentiles(rows, lambda sums: statistic(sums)[..., place], resamples=resamples, seed=seed, split=split)
         return Interval(float(value[place]), *ends)
 
     r, proxy_gain = float(value[0]), float(value[3])
     safe = max(0.0, proxy_gain) ** 2 / (1.0 - r * r) if 0.0 < r < 1.0 else (np.inf if r == 1.0 else np.nan)
     return SampledReport(
-        prompts=int(keep.sum()),
-        prompts_left_out=int((~keep & ((~gone[0]).any(axis=1) | (~gone[1]).any(axis=1))).sum()),
-        completions=(int(known[0][keep].sum()), int(known[1][keep].sum())),
+        paired=paired,
+        prompts=counts,
+        prompts_left_out=sum(int((~chosen).sum()) for chosen in (keep[:1] if paired else keep)),
+        completions=(int(known[0][keep[0]].sum()), int(known[1][keep[1]].sum())),
         unscored=(unscored[0], unscored[1]),
         correlation=interval(0),
         proxy_std=float(value[1]),

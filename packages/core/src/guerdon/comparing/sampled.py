@@ -123,7 +123,9 @@ def _from_moments(moments: Floats) -> Floats:
     return np.where(flat_one & flat_other, 0.0, np.where(flat_one | flat_other, 1.0, apart))
 
 
-def percentiles(rows_PX: Floats, statistic: Any, *, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+def percentiles(
+    rows_PX: Floats, statistic: Any, *, resamples: int = 1000, seed: int = 0, split: int = 0
+) -> tuple[float, float]:
     """The middle 95 % of a statistic of sums over rows (prompts), rows drawn with replacement.
 
     Args:
@@ -131,13 +133,16 @@ def percentiles(rows_PX: Floats, statistic: Any, *, resamples: int = 1000, seed:
         statistic: from sums (..., X) to a value (...).
         resamples: how often to draw; with 0, or no row, both ends are NaN.
         seed: of the draws.
+        split: the first so many rows and the others are drawn apart, each as many as they are: two samples.
     """
     count = len(rows_PX)
     if not resamples or not count:
         return float("nan"), float("nan")
     draw, found = np.random.default_rng(seed), []
+    sizes = [size for size in (split, count - split) if size]
     for start in range(0, resamples, 200):
-        times = draw.multinomial(count, np.full(count, 1.0 / count), size=min(200, resamples - start))
+        some = min(200, resamples - start)
+        times = np.concatenate([draw.multinomial(n, np.full(n, 1.0 / n), size=some) for n in sizes], axis=1)
         found.append(np.asarray(statistic(times @ rows_PX), dtype=np.float64))
     values = np.concatenate(found)
     values = values[~np.isnan(values)]
