@@ -185,6 +185,9 @@ def _print_proxy(base: Completions, optimised: Completions, report: SampledRepor
         ("safe chi-squared", _number(report.safe_chi2), "up to here the theory rules a loss of B out"),
     ):
         click.echo(f"{name:<26} {value:<26} {note}")
+    for letter, std in (("A", report.proxy_std), ("B", report.true_std)):
+        if std == 0.0:
+            click.echo(f"{letter} is constant under the base: nothing correlates with it")
     if not report.proxy_gain.value > 0.0:
         click.echo("A itself did not gain: this policy was not optimised for it, or not with success")
 

@@ -60,15 +60,27 @@ def side_of(text: str) -> Side:
     try:
         catalog().find("rewards", name)
     except UnknownName:
-        try:
-            recipe = load_recipe(text)
-        except UnknownName:
-            entries = [*catalog().entries("rewards"), *catalog().entries("recipes")]
-            raise UnknownName(
-                "reward or recipe", name, {each for e in entries for each in (e.name, e.family)}
-            ) from None
+        if not Path(text).exists():  # else a folder or a file, of which it is said what is wrong with it
+            _check_recipe(text)
+        recipe = load_recipe(text)
         return Side(text, build_reward(recipe.reward), recipe.task)
     return Side(text, build_reward(reward_spec([text])))
+
+
+def _check_recipe(name: str) -> None:
+    """See that there is a recipe of that name, where there is no such reward.
+
+    Raises:
+        UnknownName: with the nearest of both kinds.
+    """
+    from guerdon.plugins.catalog import catalog
+
+    try:
+        catalog().find("recipes", name)
+    except UnknownName:
+        entries = [*catalog().entries("rewards"), *catalog().entries("recipes")]
+        known = {each for entry in entries for each in (entry.name, entry.family)}
+        raise UnknownName("reward or recipe", name, known) from None
 
 
 def _imported(path: str, options: Mapping[str, Any]) -> Reward:
