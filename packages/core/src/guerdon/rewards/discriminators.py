@@ -18,6 +18,7 @@ Source: the released code of Correlated Proxies (arXiv 2403.03185), re-implement
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,7 +112,7 @@ def fitted(state: State, policy_NW: Floats, reference_MW: Floats, settings: Sett
     network.load_state_dict(state["weights"])
     optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate)
     if state["optimizer"] is not None:
-        optimizer.load_state_dict(state["optimizer"])
+        optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))  # it would go on in the tensors it is given
     with torch.enable_grad():
         for _ in range(settings.steps):
             chosen = [
