@@ -28,8 +28,8 @@ def test_starc_holds_at_a_reduced_size_and_says_the_same_for_the_same_seeds():
     result = small.run([0], lambda done, total, what: told.append((done, total)))
     assert result.held, str(result)
     assert told == [(0, 1), (1, 1)]
-    assert measured(result)["distance after redistribution, VAL"][0] < 1e-12
-    assert measured(result)["distance after shaping and scaling, EPIC"][0] < 1e-6
+    assert measured(result)["d(R, redistributed R), VAL"][0] < 1e-12
+    assert measured(result)["d(R, shaped and scaled R), EPIC"][0] < 1e-6
     assert small.run([0]) == result
 
 

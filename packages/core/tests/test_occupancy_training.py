@@ -65,14 +65,14 @@ def trained(path, total, *, steps=18, resume=False, checkpoint_every=10):
 
 
 def penalty(**fields):
-    return OccupancyPenalty(**{"hidden": (16,), "steps": 25, "learning_rate": 1e-2, **fields})
+    return OccupancyPenalty(**{"hidden": (16,), "steps": 15, "learning_rate": 1e-2, **fields})
 
 
 def test_it_holds_a_policy_back_from_what_its_reference_hardly_did(tmp_path):
     _, free = trained(tmp_path / "free", watered)
     metrics, held = trained(tmp_path / "held", watered + penalty(coefficient=2.0))
-    assert free[2] > 0.9
-    assert held[2] < 0.5
+    assert free[2] > 0.6
+    assert held[2] < 0.05
     last = [line for line in metrics if line["phase"] == "rl"][-1]
     assert "reward/occupancy-penalty/logit" in last
     assert 0.0 <= last["reward/occupancy-penalty/held_out_accuracy"] <= 1.0

@@ -100,19 +100,16 @@ class Starc(Claim):
         )
         held = all(value >= self.least_margin for value in margin.values) and blind
         measurements = [
-            *(Measurement(f"correlation with regret, {name}", tuple(noisy[name]), "", TOLD[name]) for name in TOLD),
+            *(Measurement(f"r with regret, {name}", tuple(noisy[name]), "", TOLD[name]) for name in TOLD),
             margin,
+            *(Measurement(f"the same, without noise, {name}", tuple(quiet[name]), "", QUIET[name]) for name in TOLD),
             *(
-                Measurement(f"... without impossible noise, {name}", tuple(quiet[name]), "", QUIET[name])
-                for name in TOLD
-            ),
-            *(
-                Measurement(f"distance after shaping and scaling, {name}", tuple(shaped[name]), "", expected)
+                Measurement(f"d(R, shaped and scaled R), {name}", tuple(shaped[name]), "", expected)
                 for name in TOLD
                 for expected in ["above 0" if name == "none" else "0"]
             ),
             *(
-                Measurement(f"distance after redistribution, {name}", tuple(moved[name]), "", expected)
+                Measurement(f"d(R, redistributed R), {name}", tuple(moved[name]), "", expected)
                 for name in TOLD
                 for expected in ["0" if name == "VAL" else "above 0"]
             ),
