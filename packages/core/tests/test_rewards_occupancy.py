@@ -17,7 +17,9 @@ from guerdon.recipes.schema import RewardSpec  # noqa: E402
 from guerdon.rewards import Context, Sum, reward  # noqa: E402
 from guerdon.rewards.discriminators import Settings, discriminator_loss, fitted, initial, logits  # noqa: E402
 from guerdon.rewards.features import WIDTH, feature_function, words_of  # noqa: E402
-from guerdon.rewards.occupancy import OccupancyPenalty, ResponsePenalty, step_penalties  # noqa: E402
+from guerdon.rewards.occupancy import OccupancyPenalty  # noqa: E402
+from guerdon.rewards.response_penalty import ResponsePenalty  # noqa: E402
+from guerdon.rewards.step_penalties import step_penalties  # noqa: E402
 from guerdon.types import Example, Group, Message, Prompt, Rollout, Segment  # noqa: E402
 
 

@@ -41,9 +41,12 @@ def guerdon_policies(register: Register) -> None:
 def guerdon_rewards(register: Register) -> None:
     """Rewards that are of no domain."""
     register("remote-v1", "guerdon.serve.remote:Remote", summary="what a reward on a `guerdon serve` says")
-    occupancy = "guerdon.rewards.occupancy"
-    register("occupancy-penalty-v1", f"{occupancy}:OccupancyPenalty", summary="how far the policy's doings have gone")
-    register("response-penalty-v1", f"{occupancy}:ResponsePenalty", summary="how far the policy's responses have gone")
+    occupancy, response = (
+        "guerdon.rewards.occupancy:OccupancyPenalty",
+        "guerdon.rewards.response_penalty:ResponsePenalty",
+    )
+    register("occupancy-penalty-v1", occupancy, summary="a charge for leaving what a reference policy does (learns)")
+    register("response-penalty-v1", response, summary="a charge for responses likelier than under a reference")
 
 
 @hookimpl

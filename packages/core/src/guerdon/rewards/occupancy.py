@@ -1,21 +1,6 @@
-r"""Penalties for leaving a reference policy's occupancy: a trained discriminator, or the log-ratio of whole responses.
+r"""A penalty for leaving a reference policy's occupancy, by a discriminator that learns within the reward.
 
-Both give each step -coefficient * D, D of a logit d that stands for $\log \mu_\pi / \mu_{ref}$; add them to a proxy:
-
-| kind | D |
-|---|---|
-| `sqrt_chi2` | $(e^d - 1)/\sqrt m$, the paper's main method |
-| `chi2` | $e^d - 1$ |
-| `kl` | d |
-| `tv` | the sign of d |
-
-m is the mean of $e^d - 1$ over the batch, 1 % cut at each end; where m <= 0 nothing is scaled. Below 100 samples
-nothing is cut: the released code's slice would be empty. A D that is not finite is 0; a penalty is clipped.
-
-Coefficients that the paper tries: 1, .5, .2, .1, .05, .02, .01 times the proxy's standard deviation under the
-reference; `guerdon compare` tells it, and the weight that theory gives.
-
-Source: Correlated Proxies (arXiv 2403.03185) and its released code, re-implemented.
+Source: Correlated Proxies (arXiv 2403.03185) and its released code, re-implemented; see `step_penalties`.
 """
 
 from __future__ import annotations
@@ -28,51 +13,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from guerdon.errors import ConfigError
-from guerdon.protocols import Continuation, Scorer
 from guerdon.rewards import discriminators
 from guerdon.rewards.base import Context, Reward, Scores
 from guerdon.rewards.features import feature_function, feature_rows
+from guerdon.rewards.step_penalties import Floats, Kind, check_penalty, step_penalties
 from guerdon.types import Example, Group, Per, Prompt, Rollout, Score, Segment, Stream
-
-Kind = Literal["sqrt_chi2", "chi2", "kl", "tv"]
-Floats = NDArray[np.float64]
-CUT_FROM = 100
-"""With fewer samples nothing is cut before the mean."""
-LARGEST = 300.0
-"""Of logits: e^300 is finite, squares of it are not needed, and every clip is far below."""
-
-
-def step_penalties(
-    logits_N: ArrayLike, kind: Kind = "sqrt_chi2", coefficient: float = 0.1, *, clip: float = 1000.0, trim: float = 0.01
-) -> Floats:
-    """-coefficient * D of each step, (N,), within [-clip, clip]; see the module's head.
-
-    A finite logit however large is clipped and not lost; one that is not finite gives 0.
-
-    >>> step_penalties([0.0, 1.0, 2.0]).round(6).tolist()
-    [0.0, -0.104524, -0.38865]
-    """
-    logits = np.asarray(logits_N, dtype=np.float64)
-    finite = np.isfinite(logits)
-    held = np.clip(np.where(finite, logits, 0.0), -LARGEST, LARGEST)
-    if kind == "kl":
-        values = held
-    elif kind == "tv":
-        values = np.sign(held)
-    else:
-        values = np.expm1(held)
-        if kind == "sqrt_chi2" and finite.any():
-            ordered = np.sort(values[finite])
-            cut = int(trim * len(ordered)) if len(ordered) >= CUT_FROM else 0
-            mean = float(ordered[cut : len(ordered) - cut].mean())
-            values = values / math.sqrt(mean) if mean > 0.0 else values
-    return np.clip(np.where(finite, -coefficient * values, 0.0), -clip, clip) + 0.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +58,7 @@ class OccupancyPenalty(Reward, name="occupancy-penalty-v1"):
     """`state` in force and `next`: the discriminator, the reference's features, batches seen."""
 
     def __post_init__(self) -> None:
-        _check_penalty(self)
+        check_penalty(self.kind, self.coefficient, self.clip, self.trim)
         feature_function(self.features, self.per)
         if self.reference_batches < 1:
             raise ConfigError(f"reference_batches is {self.reference_batches!r}; a whole number above 0 is needed")
@@ -204,86 +154,6 @@ class OccupancyPenalty(Reward, name="occupancy-penalty-v1"):
         if state:
             reference = state["reference"]
             self._held["state"] = {**state, "reference": None if reference is None else np.asarray(reference)}
-
-
-@dataclass(frozen=True)
-class ResponsePenalty(Reward, name="response-penalty-v1", sees="batch"):
-    r"""-coefficient * D of whole responses, from $\ell = \log\pi(y|x) - \log\pi_{ref}(y|x)$ by two scorers.
-
-    The exact log-ratio takes the discriminator's place. Of one turn; a rollout with an environment abstains. Where the
-    trainer is ours, `train.loss.divergence` costs less, and has a gradient of its own.
-    """
-
-    policy: Scorer
-    """Under what the response was drawn."""
-    reference: Scorer
-    kind: Kind = "sqrt_chi2"
-    coefficient: float = 0.1
-    clip: float = 1000.0
-    trim: float = 0.01
-
-    def __post_init__(self) -> None:
-        _check_penalty(self)
-
-    @property
-    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
-        """The clip's."""
-        return -self.clip, self.clip
-
-    @property
-    def needs_policy(self) -> bool:
-        """Whether a scorer speaks of the policy being trained."""
-        return any(getattr(scorer, "needs_policy", False) for scorer in (self.policy, self.reference))
-
-    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
-        """Ask both scorers once for the whole batch."""
-        rollouts = [rollout for group in groups for rollout in group.rollouts]
-        single = [rollout for rollout in rollouts if _is_single(rollout)]
-        asked = [_continuation(rollout) for rollout in single]
-        answers = [scorer.logprobs(asked, policy=context.policy) for scorer in (self.policy, self.reference)]
-        ratios = [
-            math.nan if one is None or other is None else math.fsum(one) - math.fsum(other)
-            for one, other in zip(*answers, strict=True)
-        ]
-        penalties = step_penalties(ratios, self.kind, self.coefficient, clip=self.clip, trim=self.trim)
-        found = iter(zip(ratios, penalties.tolist(), strict=True))
-        each = iter([self._score(*next(found)) if _is_single(rollout) else _SEVERAL for rollout in rollouts])
-        return [[next(each) for _ in group.rollouts] for group in groups]
-
-    def _score(self, ratio: float, penalty: float) -> Score:
-        if math.isnan(ratio):
-            return Score.unscored("a scorer has no log-probs of this response")
-        return Score(penalty, f"log-ratio {ratio:.4g} to the reference", _ratio_part(ratio))
-
-
-_SEVERAL = Score.unscored("a response with an environment's turns in it has no one log-ratio", status="abstain")
-
-
-def _ratio_part(ratio: float) -> dict[str, Score]:
-    """The log-ratio as a part, for logs; not where it is infinite, which a part may not be."""
-    return {"log_ratio": Score(ratio)} if math.isfinite(ratio) else {}
-
-
-def _is_single(rollout: Rollout) -> bool:
-    return all(segment.author != "environment" for segment in rollout.segments)
-
-
-def _continuation(rollout: Rollout) -> Continuation:
-    forced = "".join(segment.text for segment in rollout.segments if segment.author == "forced")
-    said = "".join(segment.text for segment in rollout.segments if segment.author == "policy")
-    return Continuation(rollout.prompt.messages, said, forced)
-
-
-def _check_penalty(penalty: OccupancyPenalty | ResponsePenalty) -> None:
-    """The fields that both have."""
-    if penalty.kind not in ("sqrt_chi2", "chi2", "kl", "tv"):
-        raise ConfigError(f"kind is {penalty.kind!r}; accepted are 'sqrt_chi2', 'chi2', 'kl' and 'tv'")
-    if not 0.0 <= penalty.coefficient < math.inf:
-        raise ConfigError(f"coefficient is {penalty.coefficient!r}; a finite number >= 0 is needed")
-    if not 0.0 < penalty.clip < math.inf:
-        raise ConfigError(f"clip is {penalty.clip!r}; a finite number > 0 is needed")
-    if not 0.0 <= penalty.trim < 0.5:
-        raise ConfigError(f"trim is {penalty.trim!r}; a share in [0, 0.5) is needed, cut at each end")
 
 
 def _rollout(row: Mapping[str, Any]) -> Rollout:
