@@ -214,6 +214,15 @@ def test_where_nothing_can_be_compared_the_command_fails_and_says_so(rows):
     assert found["starc"] == {"value": None, "low": None, "high": None}
 
 
+def test_two_rewards_that_tell_nothing_apart_have_not_passed_a_comparison(rows):
+    """Their distance is 0, and that says nothing."""
+    file = rows({"1": ["a", "b"], "2": ["c", "d"]})
+    said = run("test/constant", "test/length", "--rollouts", file, "--fail-above", 0.5, code=1)
+    assert "neither reward tells any of these completions apart" in said
+    said = run("test/constant", "test/length", "--rollouts", rows(TEXTS), "--fail-above", 0.5, code=1)
+    assert "not told apart: 2 prompts by A, 0 by B" in said
+
+
 def test_a_hacked_proxy_is_found(rows):
     """Under the base longer answers have more vowels; the optimised ones are long and have none."""
     draw = random.Random(0)

@@ -113,12 +113,22 @@ def command(
         _print(sides, completions, found, pairs)
         if optimised is not None and report is not None:
             _print_proxy(completions, optimised, report)
-    if not found.prompts and not (report is not None and all(report.prompts)):
-        click.echo("nothing was compared: no prompt has two completions that both rewards scored", err=True)
+    nothing = _why_nothing(found)
+    if nothing and not (report is not None and all(report.prompts) and fail_above is None):
+        click.echo(f"nothing was compared: {nothing}", err=True)
         ctx.exit(1)
     if fail_above is not None and found.starc.value > fail_above:
         click.echo(f"the distance {found.starc.value:.4g} is above {fail_above:g}", err=True)
         ctx.exit(1)
+
+
+def _why_nothing(found: Agreement) -> str:
+    """Why the comparison says nothing; empty where it says something. A distance of 0 may mean no more than this."""
+    if not found.prompts:
+        return "no prompt has two completions that both rewards scored"
+    if found.flat == (found.prompts, found.prompts):
+        return "neither reward tells any of these completions apart"
+    return ""
 
 
 def _print(sides: Sequence[Side], completions: Completions, found: Agreement, pairs: Sequence[Disagreement]) -> None:
