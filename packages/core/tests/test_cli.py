@@ -85,11 +85,13 @@ def run(*arguments: str, code: int = 0, text: str | None = None) -> str:
 
 def test_help_lists_every_command_with_its_summary():
     said = run("--help")
-    for command in ("list", "doctor", "score", "export", "train", "eval", "report", "claims", "new"):
+    for command in ("list", "doctor", "score", "compare", "export", "train", "eval", "report", "claims", "new"):
         assert f"\n  {command} " in said
 
 
-@pytest.mark.parametrize("command", ["list", "doctor", "score", "export", "train", "eval", "report", "claims", "new"])
+@pytest.mark.parametrize(
+    "command", ["list", "doctor", "score", "compare", "export", "train", "eval", "report", "claims", "new"]
+)
 def test_every_command_explains_itself(command):
     assert "Usage:" in run(command, "--help")
 

@@ -9,6 +9,7 @@ COMMANDS = {
     "list": ("guerdon.cli.listing:command", "List what the installed distributions offer."),
     "doctor": ("guerdon.cli.doctor:command", "Check this machine and its installation."),
     "score": ("guerdon.cli.score:command", "Score completions and explain every number part by part."),
+    "compare": ("guerdon.cli.compare:command", "Tell whether two rewards order completions alike."),
     "export": ("guerdon.cli.export:command", "Write a task's prompts and references as a file for another trainer."),
     "serve": ("guerdon.cli.serve:command", "Serve rewards over HTTP, for trainers elsewhere."),
     "train": ("guerdon.cli.train:command", "Train a policy by a recipe."),
@@ -66,6 +67,10 @@ def guerdon_rewards(register: Register) -> None:
     register("follow-up-likelihood-v1", followups, summary="is praise likelier than complaint as the user's next turn")
     reward_model = "guerdon.reward_models.rewards:RewardModel"
     register("reward-model-v1", reward_model, summary="the score of a sequence-classification checkpoint")
+    occupancy = f"{rewards}.occupancy:OccupancyPenalty"
+    register("occupancy-penalty-v1", occupancy, summary="a charge for leaving what a reference policy does (learns)")
+    response = f"{rewards}.response_penalty:ResponsePenalty"
+    register("response-penalty-v1", response, summary="a charge for responses likelier than under a reference")
 
 
 @hookimpl
@@ -121,14 +126,16 @@ def guerdon_claims(register: Register) -> None:
     register("clip_delta", f"{claims}.clip_delta:ClipDelta", summary="clipped, differenced step scores are safe")
     constrained = f"{claims}.constrained_rlhf:ConstrainedRlhf"
     register("constrained_rlhf", constrained, summary="multipliers hold correlated proxies where plain sums overshoot")
+    register("correlated_proxies", f"{claims}.correlated_proxies:CorrelatedProxies", summary="chi-squared, not KL")
     register("ctrl_u", f"{claims}.ctrl_u:CtrlU", summary="doubtful rewards weighed down, where looks disagree")
+    register("flr", f"{claims}.flr:Flr", summary="praise as the next remark tells good answers from bad ones")
     register("lsc", f"{claims}.lsc:Lsc", summary="a sum of log-probabilities is an AND, a sum of rewards is not")
     register("par", f"{claims}.par:Par", summary="a bounded reward centred on references withstands hacking")
     ensembles = f"{claims}.reward_ensembles:RewardEnsembles"
     register("reward_ensembles", ensembles, summary="ensembles help, and not against what all members share")
     gate = f"{claims}.search_llm_gate:SearchLlmGate"
     register("search_llm_gate", gate, summary="a gate keeps safe what weighted sums trade away")
-    register("flr", f"{claims}.flr:Flr", summary="praise as the next remark tells good answers from bad ones")
+    register("starc", f"{claims}.starc:Starc", summary="a distance of rewards that follows the regret")
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from guerdon.losses.averaging import Average
 from guerdon.losses.correction import CorrectionKind
+from guerdon.losses.occupancy import SequenceKind
 from guerdon.protocols import Sampling
 
 Schedule = Literal["constant", "linear", "cosine"]
@@ -78,10 +79,19 @@ class LossConfig(Config):
     clip_high: Annotated[float, Field(ge=0.0)] = 0.2
     dual_clip: Annotated[float, Field(gt=1.0)] | None = None
     kl_weight: Annotated[float, Field(ge=0.0)] = 0.0
-    """Weight of the k3 divergence to the frozen policy that RL started from; 0 keeps no reference."""
+    """Weight of the divergence from the frozen policy that RL started from; 0 keeps no reference."""
+    divergence: Literal["k3"] | SequenceKind = "k3"
+    """`k3`, averaged over steps as the rest of the loss; or one of whole responses (`losses.occupancy`), in which all
+    responses count alike. `sequence_sqrt_chi2` reads each batch once more, without gradients."""
     engine_correction: CorrectionConfig | None = None
     """Weigh each step by how much likelier the trainer finds it than the engine that drew it; null trusts the engine.
     For engines that compute apart from the trainer (vLLM): see `sampler_gap` and `sampler_kl` in the metrics."""
+
+    @model_validator(mode="after")
+    def _weighed(self) -> Self:
+        if self.divergence != "k3" and not self.kl_weight:
+            raise ValueError(f"divergence {self.divergence} has no effect with kl_weight 0; give it a weight")
+        return self
 
 
 class SftConfig(Config):

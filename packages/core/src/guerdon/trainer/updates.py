@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,7 @@ from guerdon.errors import PolicyError
 from guerdon.losses.averaging import step_weights
 from guerdon.losses.correction import importance_weights
 from guerdon.losses.divergences import k3
+from guerdon.losses.occupancy import SequencePenalty, log_ratios
 from guerdon.losses.surrogate import ClippedSurrogate, negative_log_likelihood
 from guerdon.trainer.batches import microbatches
 from guerdon.trainer.optimizers import clip_gradients
@@ -71,7 +73,8 @@ def reinforce(
 
     Returns:
         Measures of the last of the updates: `loss`, `grad_norm` (before clipping), and, as means over the steps that
-        carried a gradient, `clip_share`, `entropy` (nats), `kl` (k3, with a reference). Of the first: `sampler_gap`,
+        carried a gradient, `clip_share`, `entropy` (nats), `kl` (k3, with a reference) or, with a `loss.divergence` of
+        whole responses, `divergence` (its estimate, before the weight). Of the first: `sampler_gap`,
         |log p of the trainer - log p of the sampler|; `sampler_kl`, the k3 estimate of KL(sampler || trainer); with
         `loss.engine_correction` also `correction_mean`, the mean weight, and `corrected_share`, the share of steps
         whose ratio was cut or masked. Means over no step at all are NaN; steps without the sampler's log-prob add
@@ -84,6 +87,10 @@ def reinforce(
     surrogate = ClippedSurrogate(
         config.loss.clip_low, config.loss.clip_high, config.loss.kl_weight, config.loss.dual_clip
     )
+    penalty = None
+    if config.loss.kl_weight and config.loss.divergence != "k3":
+        surrogate = replace(surrogate, kl_weight=0.0)
+        penalty = SequencePenalty(config.loss.divergence, config.loss.kl_weight)
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     credit = [values for rows in advantages.values for values in rows]
     scored = [flag for row in advantages.scored for flag in row]
@@ -106,6 +113,7 @@ def reinforce(
     """Per part: the advantage of each step, the engine's correction applied."""
     for update in range(config.updates_per_batch):
         sums = dict.fromkeys(("loss", "clip_share", "entropy", "kl", *_SAMPLER, *_CORRECTION), 0.0)
+        divergence, apart_mean = 0.0, _apart_mean(policy, reference, live, parts, penalty, temperature)
         for number, part in enumerate(parts):
             chosen = [rollout for rollout, _, _ in part]
             steps = policy.logprobs(chosen, temperature=temperature)
@@ -127,15 +135,17 @@ def reinforce(
                     sums[name] += float((weights_N * value_N).sum()) / share
                 old.append(old_N)
                 credits.append(credit_N)
-            terms = surrogate(
-                steps.logprobs_N,
-                old[number],
-                credits[number],
-                weights_N,
-                reference.logprobs(chosen, temperature=temperature, grad=False).logprobs_N if reference else None,
-            )
-            terms.loss.backward()  # type: ignore[no-untyped-call]
-            sums["loss"] += float(terms.loss.detach())
+            reference_N = None
+            if reference:
+                reference_N = reference.logprobs(chosen, temperature=temperature, grad=False).logprobs_N
+            terms = surrogate(steps.logprobs_N, old[number], credits[number], weights_N, reference_N)
+            loss = terms.loss
+            if penalty and reference_N is not None:
+                ratios_R = log_ratios(steps.logprobs_N, reference_N, steps.lengths)
+                loss = loss + penalty.share(ratios_R, len(live), apart_mean)
+                divergence += float(penalty.terms(ratios_R.detach()).sum()) / len(live)
+            loss.backward()  # type: ignore[no-untyped-call]
+            sums["loss"] += float(loss.detach())
             sums["clip_share"] += terms.clip_share / share
             sums["kl"] += terms.kl / share
             sums["entropy"] += float((weights_N * steps.entropy_N).sum()) / share
@@ -143,9 +153,30 @@ def reinforce(
         metrics |= {name: sums[name] for name in ("loss", "clip_share", "entropy")}
         if update == 0:
             metrics |= {name: sums[name] for name in (*_SAMPLER, *(_CORRECTION if correction else ()))}
-        if reference:
+        if penalty:
+            metrics["divergence"] = penalty.value(divergence)
+        elif reference:
             metrics["kl"] = sums["kl"]
     return metrics
+
+
+def _apart_mean(
+    policy: Policy,
+    reference: Policy | None,
+    live: Sequence[tuple[Any, ...]],
+    parts: Sequence[Sequence[tuple[Any, ...]]],
+    penalty: SequencePenalty | None,
+    temperature: float,
+) -> float:
+    """The mean of the divergence's terms over the whole batch, where the loss cannot be cut without it; else 0."""
+    if penalty is None or reference is None or penalty.kind != "sequence_sqrt_chi2":
+        return 0.0
+    total = 0.0
+    for part in parts:
+        chosen = [item[0] for item in part]
+        steps, base = (one.logprobs(chosen, temperature=temperature, grad=False) for one in (policy, reference))
+        total += float(penalty.terms(log_ratios(steps.logprobs_N, base.logprobs_N, steps.lengths)).sum())
+    return total / len(live)
 
 
 def _step(policy: Policy, optimizer: torch.optim.Optimizer, lr: float, limit: float | None) -> float:
