@@ -281,14 +281,19 @@ class Grader:
         return [node for node in walk(self.reward) if node.stateful]
 
     def refuse_learning(self, where: str) -> None:
-        """For those who cannot keep what a reward learns.
+        """For those who cannot keep what a reward learns, and train no policy that it could ask.
 
         Args:
             where: why not, in words: "verl's workers do not share state".
 
         Raises:
-            ConfigError: the reward learns; the message names the parts that do.
+            ConfigError: the reward learns, or asks the policy being trained; the message names the parts that do.
         """
+        if asks := [node.name for node in walk(self.reward) if node.needs_policy and not node.children]:
+            raise ConfigError(
+                f"{', '.join(asks)} asks the policy being trained how likely a text is, and here is none ({where}). "
+                f"Give it a scorer with a model of its own: 'local' or 'server'."
+            )
         if names := ", ".join(node.name for node in self.learning):
             raise ConfigError(
                 f"the reward learns ({names}), and {where}: what it learns would stand still, or differ from worker to "

@@ -40,6 +40,14 @@ def guerdon_policies(register: Register) -> None:
 def guerdon_rewards(register: Register) -> None:
     """Rewards that are of no domain."""
     register("remote-v1", "guerdon.serve.remote:Remote", summary="what a reward on a `guerdon serve` says")
+    likely = "guerdon.rewards.likelihood_rewards"
+    register("likelihood-v1", f"{likely}:Likelihood", summary="how likely the reference is behind the reasoning")
+    register("rlpr-v1", f"{likely}:rlpr", summary="0.9 mean reference probability, debiased, and 0.1 format")
+    register("nover-v1", f"{likely}:Nover", summary="ranks by the reference's perplexity, efficiency and format")
+    register("tag-format-v1", f"{likely}:TagFormat", summary="1 where each tag stands exactly once, in order")
+    register(
+        "spread-filter-v1", f"{likely}:SpreadFilter", summary="another reward, silent where a group hardly differs"
+    )
 
 
 @hookimpl
@@ -58,6 +66,18 @@ def guerdon_judges(register: Register) -> None:
     register("stand-in", "guerdon.judges:StandIn", summary="deterministic answers without a model, for dry runs")
     register("server", "guerdon.judges:OpenAICompatible", summary="any server that speaks OpenAI's chat completions")
     register("local", "guerdon.judges:LocalModel", summary="a causal language model on this machine")
+
+
+@hookimpl
+def guerdon_scorers(register: Register) -> None:
+    """Who can tell how likely a given text is."""
+    scorers = "guerdon.scorers"
+    register("policy", f"{scorers}:UnderPolicy", summary="the policy being trained, as it is now")
+    register("reference", f"{scorers}:UnderReference", summary="a frozen copy of the policy, as RL found it")
+    register("moving", f"{scorers}:UnderMoving", summary="a copy that follows the policy, a share of the way at a time")
+    register("local", f"{scorers}:LocalScorer", summary="any causal language model on this machine")
+    register("server", f"{scorers}:ServedScorer", summary="a model behind a completions server, such as vLLM's")
+    register("stand-in", f"{scorers}:StandInScorer", summary="a function or a hash, for dry runs")
 
 
 @hookimpl

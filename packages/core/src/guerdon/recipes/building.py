@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ESTIMATORS: dict[str, type[advantages.Estimator]] = {
     "group_relative": advantages.group_relative,
     "leave_one_out": advantages.leave_one_out,
+    "log_mean_exp": advantages.log_mean_exp,
     "streams": advantages.streams,
 }
 

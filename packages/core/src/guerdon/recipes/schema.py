@@ -65,7 +65,8 @@ class Recipe(Config):
     policy: Use
     reward: RewardSpec
     advantage: Use = Use(use="group_relative")
-    """`group_relative` (std, ddof, epsilon), `leave_one_out`, or `streams` (weights by name; std, ddof, epsilon)."""
+    """`group_relative` (std, ddof, epsilon), `leave_one_out`, `log_mean_exp`, or `streams` (weights by name; std, ddof,
+    epsilon)."""
     train: TrainConfig = TrainConfig()
     evals: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], Use] = Field(default_factory=dict)
     """Further tasks whose held-out split is evaluated whenever the task's own is, by a name in lower case: files of the

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from guerdon.errors import BoundsError, ConfigError, RewardError, SandboxError
-from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score
+from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score, Target
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
@@ -30,6 +30,8 @@ Sees = Literal["rollout", "group", "batch"]
 RunsIn = Literal["caller", "threads", "processes", "elsewhere"]
 Scores = list[list[Score]]
 """One list per group, one score per rollout."""
+Targets = list[list[tuple[Target, ...]]]
+"""One list per group, for each rollout the targets it has: none, for most rewards."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,37 @@ class Reward:
             if len(_PREPARED) > _PREPARED_LIMIT:
                 _PREPARED.popitem(last=False)
         return found
+
+    # -- rewards that are a function of the policy's own probabilities ---------------------------------------------
+
+    @property
+    def needs_policy(self) -> bool:
+        """Whether it cannot score without `Context.policy`: not on a server, and not in a worker."""
+        return any(child.needs_policy for child in self.children)
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether its value has a gradient of its own, for `targets` to give."""
+        return any(child.has_targets for child in self.children)
+
+    def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
+        """What the update is to make likelier beside the advantages: the gradient of the values themselves.
+
+        Args:
+            groups: scored under the weights that the policy still has.
+            scores: this reward's own, of these groups.
+            context: with the policy.
+
+        Raises:
+            ConfigError: a part has such a gradient, and this composite does not say how it passes on.
+        """
+        if self.has_targets:
+            names = ", ".join(child.label for child in self.children if child.has_targets)
+            raise ConfigError(
+                f"{names} has a gradient of its own (through the policy's probability of the reference), and "
+                f"{type(self).__name__} does not pass it on. Set direct: false there to score without it."
+            )
+        return [[() for _ in group.rollouts] for group in groups]
 
     # -- state, for those that say `stateful` ---------------------------------------------------------------------
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guerdon.adapters.trl.asking import trained_model
 from guerdon.adapters.trl.data import PLAYED
 from guerdon.adapters.trl.grouping import Named, group_numbers
 from guerdon.adapters.versions import check
@@ -103,6 +104,8 @@ class RewardFunction:
         trainer = TrainerView.of(columns.get("log_metric"))
         self._check(trainer)
         context = _context(columns.get("trainer_state"), trainer)
+        if self.grader.reward.needs_policy:
+            context = replace(context, policy=trained_model(self.grader.reward, columns.get("log_metric")))
         rows = self.rows(prompts, completions, columns, trainer)
         scores = self._grade(rows, self.num_generations or trainer.num_generations, context, learn=trainer.training)
         self._log(scores, rows, columns)
