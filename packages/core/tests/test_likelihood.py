@@ -43,9 +43,7 @@ def test_three_tokens_have_the_geometric_mean_and_perplexity_of_example_1():
     assert perplexity(Q) == pytest.approx(1.405721, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("q", "log", "prob", "mean"), [(0.9, -6.32163, 0.001797, 0.9), (0.5, -41.5888, 8.67e-19, 0.5)]
-)
+@pytest.mark.parametrize(("q", "log", "prob", "mean"), [(0.9, -6.32163, 0.001797, 0.9), (0.5, -41.5888, 8.67e-19, 0.5)])
 def test_sixty_tokens_leave_no_probability_and_keep_their_mean(q, log, prob, mean):
     tokens = logs(*[q] * 60)
     assert likelihood_value(tokens, "log-prob") == pytest.approx(log, rel=1e-5)

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+
 import pytest
 import yaml
 
@@ -15,7 +16,7 @@ from guerdon.rewards import Context, reward, walk
 from guerdon.rewards.likelihood_rewards import Likelihood, Nover, SpreadFilter, TagFormat, rlpr
 from guerdon.rewards.references import Place, reference_of
 from guerdon.scorers import StandInScorer, UnderMoving, UnderPolicy, UnderReference
-from guerdon.types import Example, Group, Message, Prompt, Rollout, Score, Segment
+from guerdon.types import Example, Group, Message, Prompt, Rollout, Segment
 
 ASKED = (Message("user", "2 + 2?"),)
 
@@ -386,7 +387,13 @@ with:
   counts: block
   missing: floor
 """: Likelihood(
-        UnderPolicy(0.9), "prob", "reward_model.ground_truth", "<answer>", " \\boxed{", "} </answer>", "block",
+        UnderPolicy(0.9),
+        "prob",
+        "reward_model.ground_truth",
+        "<answer>",
+        " \\boxed{",
+        "} </answer>",
+        "block",
         missing="floor",
     ),
     "{use: rlpr-v1, with: {scorer: policy, baseline: reference, reference: answer}}": rlpr(
@@ -413,7 +420,9 @@ def test_jepos_estimator_can_be_written_in_a_recipe():
 
 
 def test_a_misspelt_option_of_a_scorer_is_said_with_its_place():
-    spec = RewardSpec.model_validate({"use": "likelihood-v1", "with": {"scorer": {"use": "policy", "with": {"temp": 1}}}})
+    spec = RewardSpec.model_validate(
+        {"use": "likelihood-v1", "with": {"scorer": {"use": "policy", "with": {"temp": 1}}}}
+    )
     with pytest.raises(ConfigError, match=r"reward\.with\.scorer\.with\.temp"):
         build_reward(spec)
 
@@ -437,7 +446,11 @@ def test_who_has_no_policy_names_the_scorers_that_would_do(one):
 
 def test_a_scorer_with_a_model_of_its_own_is_welcome_there():
     elsewhere(Likelihood(StandInScorer()))
-    row = {"example": {"id": "a", "reference": "4"}, "completion": "so <answer>", "prompt": [{"role": "user", "content": "?"}]}
+    row = {
+        "example": {"id": "a", "reference": "4"},
+        "completion": "so <answer>",
+        "prompt": [{"role": "user", "content": "?"}],
+    }
     (score,) = Grader(Likelihood(BY_WORDS)).grade([row])
     assert score.value == -1.0
 

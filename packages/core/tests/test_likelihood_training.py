@@ -49,7 +49,9 @@ class Pairs(Task):
     """With the tags in it, whatever a random model writes is well formed enough to be ranked."""
 
     def examples(self, split: Split) -> Sequence[Pair]:
-        return [Pair(id=letter, answer=answer) for letter, answer in zip("abcd", ("no", "yes", "up", "ok"), strict=True)]
+        return [
+            Pair(id=letter, answer=answer) for letter, answer in zip("abcd", ("no", "yes", "up", "ok"), strict=True)
+        ]
 
     def prompt(self, example):
         return Prompt((Message("user", example.id),), forced=self.forced)
@@ -186,7 +188,9 @@ train:
 
 
 def test_refill_counts_out_the_targets_of_groups_that_leave(tmp_path):
-    config = CONFIG.model_copy(update={"steps": 2, "refill": loop.TrainConfig.model_validate({"refill": {"max_rounds": 1}}).refill})
+    config = CONFIG.model_copy(
+        update={"steps": 2, "refill": loop.TrainConfig.model_validate({"refill": {"max_rounds": 1}}).refill}
+    )
     metrics, _ = train(tmp_path / "run", "log-prob", config=config)
     assert all(line["target_loss"] > 0.0 for line in metrics if line["phase"] == "rl" and line["refill/kept"])
 

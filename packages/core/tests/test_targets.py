@@ -106,9 +106,7 @@ def gradient(world, reward, group, estimator, average="token", **train):
     )
     optimizer = torch.optim.SGD(world.parameters(), lr=1.0)
     targets = reward.targets([group], scores, context)
-    metrics = reinforce(
-        world, [group], estimator.estimate([group], scores), config, optimizer, 1.0, targets=targets
-    )
+    metrics = reinforce(world, [group], estimator.estimate([group], scores), config, optimizer, 1.0, targets=targets)
     return [after.detach() - b for after, b in zip(world.parameters(), before, strict=True)], metrics
 
 

@@ -92,6 +92,16 @@ def guerdon_transforms(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_claims(register: Register) -> None:
+    """The papers whose systems core ships."""
+    register(
+        "likelihood_rewards",
+        "guerdon.claims.likelihood:LikelihoodRewards",
+        summary="long references: log-probabilities teach, probabilities vanish (arXiv 2602.03979)",
+    )
+
+
+@hookimpl
 def guerdon_checks(register: Register) -> None:
     """What `guerdon doctor` looks at beside the installation itself."""
     sandbox = "guerdon.diagnostics.confinement:sandbox"
