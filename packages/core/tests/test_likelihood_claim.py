@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_numbers():
 
 
 def test_nothing_but_the_reference_is_learnt_without_a_reasoning():
-    """One in eight reasonings is good: its logit reaches the cap 4, q = e^4 / (e^4 + 9) = .8585; .1304 behind others."""
+    """One in eight reasonings is good: its logit reaches the cap 4, q = e^4 / (e^4 + 9) = .8585; else .1304."""
     learnt = small(steps=400).train(SFT, 60, 0)
     assert learnt.good == pytest.approx(1 / 8)
     assert learnt.token == pytest.approx((-0.152619 + 7 * -2.037041) / 8, abs=1e-3)

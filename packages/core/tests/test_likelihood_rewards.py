@@ -63,8 +63,7 @@ BY_WORDS = StandInScorer(by_words)
 
 
 def test_the_reference_stands_behind_the_first_separator_and_what_followed_is_gone():
-    l = Likelihood(BY_WORDS)  # noqa: E741
-    assert asked_texts(l, "so <answer>5</answer> or <answer>6") == [("so <answer>", "4")]
+    assert asked_texts(Likelihood(BY_WORDS), "so <answer>5</answer> or <answer>6") == [("so <answer>", "4")]
 
 
 def test_lead_and_tail_are_given_or_scored_as_counts_says():
@@ -343,7 +342,7 @@ def test_a_reward_is_a_value(one):
     assert pickle.loads(pickle.dumps(one)) == one
     assert hash(pickle.loads(pickle.dumps(one))) == hash(one)
     low, high = one.bounds
-    assert math.isfinite(low) and low < high
+    assert -math.inf < low < high
     assert one.sees == ("rollout" if one == TagFormat() else "group")
 
 

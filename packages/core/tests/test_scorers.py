@@ -122,7 +122,7 @@ def test_a_special_token_in_a_users_text_ends_no_turn_and_in_the_assistants_it_i
     chat = Chat(tiny_models.byte_tokenizer())
     assert tiny_models.END not in chat.given(Continuation(HI, "x<end>", role="user"))[2]
     assert chat.given(Continuation(HI, "<end>", "x"))[2] == (tiny_models.END,)
-    before, given, text = chat.given(Continuation(HI, "nd>", "<e", role="user"))  # spelt across the boundary
+    _, given, text = chat.given(Continuation(HI, "nd>", "<e", role="user"))  # spelt across the boundary
     assert tiny_models.END not in (*given, *text)
     assert chat.tokenizer.decode(text) == "nd>"
 

@@ -119,10 +119,10 @@ def exact(world, value):
 
 
 VALUES = {
-    "log-prob": lambda l: l.sum(-1),
-    "avg-log-prob": lambda l: l.mean(-1),
-    "prob": lambda l: l.sum(-1).exp(),
-    "avg-prob": lambda l: l.exp().mean(-1),
+    "log-prob": lambda logprobs: logprobs.sum(-1),
+    "avg-log-prob": lambda logprobs: logprobs.mean(-1),
+    "prob": lambda logprobs: logprobs.sum(-1).exp(),
+    "avg-prob": lambda logprobs: logprobs.exp().mean(-1),
 }
 
 
@@ -196,21 +196,21 @@ def is_long(rollout):
 
 def test_weights_sums_names_and_gates_pass_the_gradient_on():
     """.5 * l + is_long: half of l's direct gradient. Behind a gate that only "yy=" passes: that rollout's alone."""
-    l = likelihood("log-prob")  # noqa: E741 - the sheet's letter
-    whole, _ = gradient(World(), l, group_of(0, 1), group_relative(std=False))
-    for composite in (0.5 * l + is_long, (0.5 * l).named("half") + is_long, 0.5 * (l + 0.0 * is_long)):
+    likely = likelihood("log-prob")
+    whole, _ = gradient(World(), likely, group_of(0, 1), group_relative(std=False))
+    for composite in (0.5 * likely + is_long, (0.5 * likely).named("half") + is_long, 0.5 * (likely + 0.0 * is_long)):
         moved, _ = gradient(World(), composite, group_of(0, 1), group_relative(std=False))
         torch.testing.assert_close(moved[1], 0.5 * whole[1])
-    for gated in (l.gated_by(is_long), 1.0 * l.gated_by(is_long) + 0.0 * is_long.named("other")):
+    for gated in (likely.gated_by(is_long), 1.0 * likely.gated_by(is_long) + 0.0 * is_long.named("other")):
         moved, _ = gradient(World(), gated, group_of(0, 1), group_relative(std=False))
         assert moved[1][0].abs().max() == 0.0
         torch.testing.assert_close(moved[1][1], whole[1][1])
 
 
 def test_a_filter_passes_on_what_it_keeps():
-    l = SpreadFilter(likelihood("log-prob"))  # noqa: E741
+    likely = SpreadFilter(likelihood("log-prob"))
     whole, _ = gradient(World(), likelihood("log-prob"), group_of(0, 1), group_relative(std=False))
-    moved, _ = gradient(World(), l, group_of(0, 1), group_relative(std=False))
+    moved, _ = gradient(World(), likely, group_of(0, 1), group_relative(std=False))
     torch.testing.assert_close(moved[1], whole[1])
 
 
@@ -261,8 +261,8 @@ def test_unscored_rollouts_pull_nothing_and_dead_groups_still_do():
 def test_a_missing_separator_pulls_nothing():
     odd = Rollout(Question(id="q"), (Segment("policy", "no end", logprobs=(0.0,), action=0),), PROMPT)
     group, context = Group.of([attempt(0), odd]), Context(policy=World())
-    l = likelihood("log-prob")  # noqa: E741
-    targets = l.targets([group], context.scores(l, [group]), context)
+    likely = likelihood("log-prob")
+    targets = likely.targets([group], context.scores(likely, [group]), context)
     assert [len(each) for each in targets[0]] == [1, 0]
 
 

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from guerdon.advantages import Estimator, leave_one_out, log_mean_exp
 from guerdon.claims.base import Claim, ClaimResult, Measurement, Progress, no_progress
@@ -90,8 +90,8 @@ class LikelihoodRewards(Claim):
     reasonings: int = 8
     group_size: int = 8
     logits: Literal["shared", "each"] = "shared"
-    """Whether the reference has one logit behind all good reasonings and one behind all bad ones [choice], or one behind
-    each reasoning of each prompt."""
+    """Whether the reference has one logit behind all good reasonings and one behind all bad ones [choice], or one
+    behind each reasoning of each prompt."""
 
     near_chance: ClassVar[float] = 0.02
     """How close to chance probabilities and binary rewards are to stay at the long reference."""
@@ -229,12 +229,12 @@ def _softmax(logits_PZ: np.ndarray) -> np.ndarray:
     import numpy as np
 
     raised = np.exp(logits_PZ - logits_PZ.max(axis=1, keepdims=True))
-    shares: Any = raised / raised.sum(axis=1, keepdims=True)
-    return shares
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def _drawn(share_PZ: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """`count` reasonings for each prompt."""
+    import numpy as np
+
     edges_PZ = share_PZ.cumsum(axis=1)
-    draws: Any = (rng.random((len(share_PZ), count, 1)) > edges_PZ[:, None, :]).sum(axis=2)
-    return draws.clip(0, share_PZ.shape[1] - 1)
+    return np.minimum((rng.random((len(share_PZ), count, 1)) > edges_PZ[:, None, :]).sum(axis=2), share_PZ.shape[1] - 1)
