@@ -237,4 +237,5 @@ def _drawn(share_PZ: np.ndarray, count: int, rng: np.random.Generator) -> np.nda
     import numpy as np
 
     edges_PZ = share_PZ.cumsum(axis=1)
-    return np.minimum((rng.random((len(share_PZ), count, 1)) > edges_PZ[:, None, :]).sum(axis=2), share_PZ.shape[1] - 1)
+    passed_PG = (rng.random((len(share_PZ), count, 1)) > edges_PZ[:, None, :]).sum(axis=2)
+    return np.asarray(np.minimum(passed_PG, share_PZ.shape[1] - 1))  # the last edge may be 1 less a rounding
