@@ -44,12 +44,12 @@ class Trainer:
     def log(self, name, value):
         pass
 
-    def score(self, completions=SAID, prompts=ASKED):
+    def score(self, completions=SAID, prompts=ASKED, step=0):
         return self.reward_funcs[0](
             prompts=[prompts] * len(completions),
             completions=completions,
             completion_ids=[[5, 2]] * len(completions),
-            trainer_state=SimpleNamespace(global_step=0, max_steps=10, epoch=0.0),
+            trainer_state=SimpleNamespace(global_step=step, max_steps=10, epoch=0.0),
             log_metric=self.log,
             answer=["4"] * len(completions),
         )
@@ -83,7 +83,7 @@ def test_a_moving_copy_follows_and_its_state_is_the_graders():
     with torch.no_grad():
         for parameter in trainer.model.parameters():
             parameter.mul_(0.5)
-    trainer.score([text, "x"])
+    trainer.score([text, "x"], step=1)
     (kept,) = functions[0].grader.state_dict()["rewards"]
     (state,) = kept["state"]["scorers"]
     assert state["version"] == 2

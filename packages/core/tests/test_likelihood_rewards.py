@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from guerdon.conformance import check_is_a_value, hostile_texts
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, PolicyError
 from guerdon.grading import Columns, Grader
 from guerdon.protocols import Continuation
 from guerdon.recipes.building import build_advantage, build_reward
@@ -154,6 +154,17 @@ def test_a_rollout_earns_its_variants_value(variant, value):
     (score,) = scored(Likelihood(StandInScorer(example_1), variant), "so <answer>")
     assert score.value == pytest.approx(value, abs=1e-6)
     assert "3 tokens" in score.why
+
+
+def test_jepo_shows_what_its_group_is_worth():
+    """Example 4: l = log (.5, .1, .1), group value log (.7 / 3)."""
+    probabilities = {1: 0.5, 2: 0.1, 3: 0.1}
+    told = StandInScorer(lambda one: [math.log(probabilities[len(one.prefix.split())])])
+    scores = scored(Likelihood(told, "jepo"), "<answer>", "a <answer>", "a b <answer>")
+    assert [score.value for score in scores] == pytest.approx([-0.693147, -2.302585, -2.302585], abs=1e-6)
+    assert [score.parts["group"].value for score in scores] == pytest.approx([-1.455287] * 3, abs=1e-6)
+    advantages = build_advantage(Use(use="log_mean_exp")).centred([score.value for score in scores])
+    assert advantages == pytest.approx([0.847298, -0.251314, -0.251314], abs=1e-6)
 
 
 def test_a_rollout_without_separator_gets_what_its_groups_lowest_has():
@@ -424,6 +435,14 @@ def test_a_misspelt_option_of_a_scorer_is_said_with_its_place():
     )
     with pytest.raises(ConfigError, match=r"reward\.with\.scorer\.with\.temp"):
         build_reward(spec)
+
+
+def test_a_model_that_will_not_do_is_no_bug_of_the_reward(tmp_path):
+    pytest.importorskip("transformers")
+    from guerdon.scorers import LocalScorer
+
+    with pytest.raises(PolicyError, match="no causal language model"):
+        scored(Likelihood(LocalScorer(str(tmp_path))), "so <answer>")
 
 
 # -- where there is no policy -----------------------------------------------------------------------------------------

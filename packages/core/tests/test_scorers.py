@@ -214,8 +214,9 @@ def test_the_moving_reference_goes_its_share_of_the_way():
     scorer.logprobs(CONTINUATIONS, policy=policy)
     start = {name: values.clone() for name, values in policy.weights().items()}
     shift(policy, 0.1)
-    for expected in (0.09, 0.099):
-        scorer.update(policy, 0)
+    for step, expected in enumerate((0.09, 0.099)):
+        scorer.update(policy, step)
+        scorer.update(policy, step)  # a further round of the same step moves nothing
         for name, values in scorer.state_dict()["weights"].items():
             torch.testing.assert_close(values - start[name], torch.full_like(values, expected), atol=1e-6, rtol=0)
     assert scorer.version == 2
@@ -256,7 +257,7 @@ def test_a_copys_state_survives_a_checkpoint(tmp_path, kind, options):
 
 def test_a_copy_asked_before_any_policy_is_there_keeps_what_it_was_given():
     scorer = UnderReference()
-    scorer.load_state_dict({"weights": {"a": torch.ones(1)}, "batches": 3, "version": 0})
+    scorer.load_state_dict({"weights": {"a": torch.ones(1)}, "steps": 3, "step": 2, "version": 0})
     assert scorer.state_dict()["weights"] == {"a": torch.ones(1)}
 
 

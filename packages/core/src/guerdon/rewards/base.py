@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from guerdon.errors import BoundsError, ConfigError, RewardError, SandboxError
+from guerdon.errors import BoundsError, ConfigError, JudgeError, PolicyError, RewardError, SandboxError
 from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score, Target
 
 if TYPE_CHECKING:
@@ -293,7 +293,8 @@ def evaluated(reward: Reward, groups: Sequence[Group], context: Context) -> Scor
     """
     try:
         return checked(reward, groups, reward.score_batch(groups, context))
-    except (RewardError, ConfigError, SandboxError):  # the others are no bugs: a setting or a machine that will not do
+    except (RewardError, ConfigError, SandboxError, JudgeError, PolicyError):  # the others are no bugs: a setting, a
+        # machine or a model that will not do
         raise
     except Exception as error:
         raise raised(reward, error, f"a batch of {len(groups)} groups") from error

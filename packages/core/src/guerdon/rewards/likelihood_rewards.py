@@ -14,7 +14,10 @@ leaves it out.
 
 JEPO is no reward of one rollout: what it maximises is the log of a group's mean probability. Here the value is l, as
 for `log-prob`; the advantage estimator `log_mean_exp` makes JEPO's advantages of a group's l, and the variant `jepo`
-has the direct gradient that goes with them.
+has the direct gradient that goes with them, and shows the group's value as the part `group`.
+
+The paper's advantages are leave-one-out (`advantage: leave_one_out`): an estimator that divides by the group's spread
+would scale the reasonings' half of the gradient and not the reference's.
 
 The policy's tokens behind the separator are its own answer, which these rewards do not look at: let generation stop
 there (`train.sampling.stop: ["<answer>"]`), or they are credited with noise.
@@ -29,6 +32,7 @@ from dataclasses import dataclass, field
 from statistics import stdev
 from typing import Any
 
+from guerdon.advantages import log_mean_exp
 from guerdon.errors import ConfigError
 from guerdon.protocols import Continuation, ReadsText, Scorer
 from guerdon.rewards import likelihood as formulas
@@ -136,6 +140,11 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
             None if one is None else self._one(logprobs, base) for logprobs, one in zip(answers, behind, strict=True)
         ]
         values = [score.value for score in found if score is not None and score.scored]
+        if self.variant == "jepo" and values:
+            shared = {"group": Score(log_mean_exp.value(values))}
+            found = [
+                score and Score(score.value, score.why, shared if score.scored else {}, score.status) for score in found
+            ]
         least = min(values, default=self.bounds[0]) if self.missing == "lowest" else self.bounds[0]
         lacking = Score(least, f"the separator {self.separator!r} is missing", status="fail")
         return [lacking if score is None else score for score in found]

@@ -81,7 +81,7 @@ class UnderPolicy:
 
 @dataclass(frozen=True)
 class UnderMoving:
-    """A copy of the policy that goes `mix` of the way to it after every `every`-th training batch.
+    """A copy of the policy that goes `mix` of the way to it after every `every`-th training step.
 
     Weights w' = mix * policy + (1 - mix) * w, in float32. The copy is made when it is first asked: as RL finds the
     policy. It stays with the reward that holds this scorer, and its trained weights (of adapters, those alone) are part
@@ -94,11 +94,11 @@ class UnderMoving:
     mix: float = 0.9
     """The policy's share, 0 to 1; 0 never moves."""
     every: int = 1
-    """Training batches between two moves."""
+    """Training steps from one move to the next."""
     temperature: float = 1.0
     _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """`copy`; `weights`, float32, what it computes with; `batches` and `version`; `kept`, weights restored without a
-    copy so far."""
+    """`copy`; `weights`, float32, what it computes with; `steps` counted, the last `step`, `version`; and `kept`,
+    weights restored before there is a copy."""
 
     needs_policy: ClassVar[bool] = True
     stateful: ClassVar[bool] = True
@@ -152,10 +152,12 @@ class UnderMoving:
         return "moving" if self.mix else "reference"
 
     def update(self, policy: Policy | None, step: int) -> None:
-        """Move, if it is time: called once after each scored training batch."""
+        """Move, if it is time: called after each scored training batch. Further rounds of one step count once."""
         copy = self._copy(policy)
-        self._held["batches"] = self._held.get("batches", 0) + 1
-        if not self.mix or self._held["batches"] % self.every:
+        if not self.mix or step == self._held.get("step"):
+            return
+        self._held.update(step=step, steps=self._held.get("steps", 0) + 1)
+        if self._held["steps"] % self.every:
             return
         for name, values in _known(self._word, policy).weights().items():
             self._held["weights"][name].lerp_(values.float(), self.mix)
@@ -167,14 +169,15 @@ class UnderMoving:
         weights = self._held.get("weights") or self._held.get("kept")
         return {
             "weights": None if weights is None else {name: values.cpu().clone() for name, values in weights.items()},
-            "batches": self._held.get("batches", 0),
+            "steps": self._held.get("steps", 0),
+            "step": self._held.get("step", -1),
             "version": self.version,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up where `state_dict` left off; the copy itself is made when a policy is at hand."""
         self._held.clear()
-        self._held.update(batches=state["batches"], version=state["version"])
+        self._held.update({name: state[name] for name in ("steps", "step", "version")})
         if state["weights"] is not None:
             self._held["kept"] = dict(state["weights"])
 
