@@ -117,6 +117,12 @@ def test_a_reference_is_found_in_any_domains_example_and_in_other_trainers_rows(
     assert reference_of(verl, "reward_model.ground_truth") == "7"
     assert reference_of(Columns.of({"id": 1, "schema": "t(a)"}), "schema") == "t(a)"  # a name that pydantic uses
     assert reference_of(Columns.of({"id": 1, "answer": None}), "answer") == ""
+    several = Columns.of({"id": 1, "gold": ["SELECT 1", "SELECT 2"]})
+    assert reference_of(several, "gold.1") == "SELECT 2"
+    with pytest.raises(ConfigError, match=r"'gold\.0'"):
+        reference_of(several, "gold")
+    with pytest.raises(ConfigError, match="no '2' there; it has 0, 1"):
+        reference_of(several, "gold.2")
 
 
 @pytest.mark.parametrize(

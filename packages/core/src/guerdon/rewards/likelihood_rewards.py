@@ -55,7 +55,7 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
     variant: Variant = "log-prob"
     """See `guerdon.rewards.likelihood`; the paper finds `log-prob` the only one that is good everywhere."""
     reference: str = "reference"
-    """Where an example holds its reference answer: a field, or a path ("reward_model.ground_truth")."""
+    """Where an example holds its reference answer: a field, or a path ("reward_model.ground_truth", "gold.0")."""
     separator: str = "<answer>"
     lead: str = ""
     tail: str = ""

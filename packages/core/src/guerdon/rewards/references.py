@@ -18,7 +18,7 @@ Space = Literal["template", "kept"]
 
 
 def reference_of(example: Example, path: str) -> str:
-    """The reference answer at a path of the example: "answer", "reward_model.ground_truth". A number becomes text.
+    """The reference answer at a path of the example: "answer", "reward_model.ground_truth", "gold.0"; a number as text.
 
     Returns:
         The text, stripped; empty where the row has none (null, or blank), which is the row's fault.
@@ -32,6 +32,9 @@ def reference_of(example: Example, path: str) -> str:
             known, inner = list(found), found.get(name, _ABSENT)
         elif isinstance(found, Example):
             known, inner = list(found.model_dump()), _field(found, name)
+        elif isinstance(found, Sequence) and not isinstance(found, str | bytes):
+            known = list(range(len(found)))
+            inner = found[int(name)] if name.isdecimal() and int(name) < len(found) else _ABSENT
         else:
             known, inner = [], getattr(found, name, _ABSENT)
         if inner is _ABSENT:
@@ -44,8 +47,10 @@ def reference_of(example: Example, path: str) -> str:
         return ""
     if isinstance(found, str | int | float) and not isinstance(found, bool):
         return str(found).strip()
+    several = f". One of several is named by its place: '{path}.0'" if isinstance(found, Sequence) else ""
     raise ConfigError(
         f"reference is {path!r}, and example {example.id!r} holds {found!r:.100} there; a text or a number is needed"
+        f"{several}"
     )
 
 
