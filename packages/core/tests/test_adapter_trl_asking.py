@@ -19,7 +19,8 @@ from guerdon.adapters.trl import reward_funcs
 from guerdon.errors import ConfigError
 from guerdon.policies.language import LanguagePolicy
 from guerdon.protocols import Continuation
-from guerdon.rewards.likelihood_rewards import Likelihood, Nover
+from guerdon.rewards.likelihood_rewards import Likelihood
+from guerdon.rewards.nover import Nover
 from guerdon.scorers import StandInScorer, UnderMoving, UnderPolicy, UnderReference
 from guerdon.types import Message
 

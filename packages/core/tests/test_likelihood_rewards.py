@@ -13,8 +13,11 @@ from guerdon.protocols import Continuation
 from guerdon.recipes.building import build_advantage, build_reward
 from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Context, reward, walk
-from guerdon.rewards.likelihood_rewards import Likelihood, Nover, SpreadFilter, TagFormat, rlpr
+from guerdon.rewards.likelihood_rewards import Likelihood, rlpr
+from guerdon.rewards.nover import Nover
 from guerdon.rewards.references import Place, reference_of
+from guerdon.rewards.spread_filter import SpreadFilter
+from guerdon.rewards.tags import TagFormat
 from guerdon.scorers import StandInScorer, UnderMoving, UnderPolicy, UnderReference
 from guerdon.types import Example, Group, Message, Prompt, Rollout, Segment
 

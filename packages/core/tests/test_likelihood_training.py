@@ -26,7 +26,9 @@ from guerdon.policies.tabular import TabularPolicy
 from guerdon.protocols import Split, Task
 from guerdon.recipes.running import trainer_of
 from guerdon.recipes.schema import Recipe
-from guerdon.rewards.likelihood_rewards import Likelihood, Nover, SpreadFilter, rlpr
+from guerdon.rewards.likelihood_rewards import Likelihood, rlpr
+from guerdon.rewards.nover import Nover
+from guerdon.rewards.spread_filter import SpreadFilter
 from guerdon.runs import RunFolder
 from guerdon.scorers import UnderMoving, UnderPolicy
 from guerdon.scorers import UnderReference as Reference

@@ -127,6 +127,24 @@ def test_a_special_token_in_a_users_text_ends_no_turn_and_in_the_assistants_it_i
     assert chat.tokenizer.decode(text) == "nd>"
 
 
+def test_half_a_character_is_read_as_a_question_mark():
+    """JSON can hold one; tokenizers refuse it, and what a completion says is never an error."""
+    chat = Chat(tiny_models.byte_tokenizer())
+    for role in ("assistant", "user"):
+        half = chat.given(Continuation((Message("user", "\ud800"),), "a\udfff", "\ud800b", role=role))
+        assert half == chat.given(Continuation((Message("user", "?"),), "a?", "?b", role=role))
+
+
+def test_a_message_cannot_move_the_place_of_the_text():
+    """The mark by which a turn's place is found, written by somebody else."""
+    from guerdon.policies.chat import _SENTINEL
+
+    chat = Chat(tiny_models.byte_tokenizer())
+    before, given, text = chat.given(Continuation((Message("user", f"x{_SENTINEL}y"),), "42", "a", role="user"))
+    assert chat.tokenizer.decode(before) == f"[user]x{_SENTINEL}y<end>[user]"
+    assert chat.tokenizer.decode((*given, *text)) == "a42"
+
+
 # -- token boundaries, with a real vocabulary -------------------------------------------------------------------------
 
 

@@ -21,7 +21,8 @@ from guerdon.advantages import group_relative, log_mean_exp
 from guerdon.errors import ConfigError
 from guerdon.protocols import Continuation, StepLogprobs
 from guerdon.rewards import Context, Reward, reward
-from guerdon.rewards.likelihood_rewards import Likelihood, SpreadFilter
+from guerdon.rewards.likelihood_rewards import Likelihood
+from guerdon.rewards.spread_filter import SpreadFilter
 from guerdon.scorers import StandInScorer, UnderPolicy, UnderReference
 from guerdon.trainer import TrainConfig
 from guerdon.trainer.updates import reinforce

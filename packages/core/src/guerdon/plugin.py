@@ -43,10 +43,16 @@ def guerdon_rewards(register: Register) -> None:
     likely = "guerdon.rewards.likelihood_rewards"
     register("likelihood-v1", f"{likely}:Likelihood", summary="how likely the reference is behind the reasoning")
     register("rlpr-v1", f"{likely}:rlpr", summary="0.9 mean reference probability, debiased, and 0.1 format")
-    register("nover-v1", f"{likely}:Nover", summary="ranks by the reference's perplexity, efficiency and format")
-    register("tag-format-v1", f"{likely}:TagFormat", summary="1 where each tag stands exactly once, in order")
     register(
-        "spread-filter-v1", f"{likely}:SpreadFilter", summary="another reward, silent where a group hardly differs"
+        "nover-v1", "guerdon.rewards.nover:Nover", summary="ranks by the reference's perplexity, efficiency and format"
+    )
+    register(
+        "tag-format-v1", "guerdon.rewards.tags:TagFormat", summary="1 where each tag stands exactly once, in order"
+    )
+    register(
+        "spread-filter-v1",
+        "guerdon.rewards.spread_filter:SpreadFilter",
+        summary="another reward, silent where a group hardly differs",
     )
 
 

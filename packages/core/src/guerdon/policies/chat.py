@@ -35,8 +35,8 @@ class Chat:
         return int(end)
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids of text, nothing added; special tokens written out in it are recognised."""
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
+        """Token ids of text, nothing added; special tokens written out in it are recognised, half characters not."""
+        return tuple(self.tokenizer.encode(_whole(text), add_special_tokens=False)) if text else ()
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of the rendered messages, ready for the assistant to speak.
@@ -83,7 +83,7 @@ class Chat:
             text = self._inert(continuation.text)
             said = self._inert(continuation.prefix + continuation.text)
             marked = (*continuation.messages, Message(continuation.role, _SENTINEL))
-            before, head = (), self._render(marked, speak=False).partition(_SENTINEL)[0]
+            before, head = (), self._render(marked, speak=False).rpartition(_SENTINEL)[0]
             if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
                 before = (int(self.tokenizer.bos_token_id),)
             start = len(head) + len(said) - len(text)
@@ -105,7 +105,7 @@ class Chat:
         if start == 0:
             return 0
         if self.tokenizer.is_fast:
-            told = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            told = self.tokenizer(_whole(text), add_special_tokens=False, return_offsets_mapping=True)
             ends = [end for _, end in told["offset_mapping"]]
             if tuple(told["input_ids"]) == tuple(ids):
                 return next((place for place, end in enumerate(ends) if end > start), len(ids))
@@ -130,6 +130,15 @@ class Chat:
         except Exception as error:  # a template is a foreign program; jinja's errors have no common root we depend on
             roles = [message.role for message in messages]
             raise PolicyError(f"the model's chat template refused messages with roles {roles!r}: {error}") from error
+
+
+def _whole(text: str) -> str:
+    """The text with "?" for each half of a character (a lone surrogate, as JSON can hold): tokenizers refuse those."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def with_observation(prompt: Prompt, observation: str) -> Prompt:

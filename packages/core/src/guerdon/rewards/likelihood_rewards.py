@@ -1,12 +1,12 @@
 """Rewards made of the policy's own likelihood of a reference answer: no verifier, for short answers and long ones.
 
-| name | what a rollout earns |
-|---|---|
-| `likelihood-v1` | a variant of `guerdon.rewards.likelihood`, optionally less what the answer earns without reasoning |
-| `rlpr-v1` | .9 * (mean probability, debiased) + .1 * format |
-| `nover-v1` | rank of the reference's perplexity in the group + efficiency + format |
-| `tag-format-v1` | 1 where each tag stands once, in order |
-| `spread-filter-v1` | another reward, silent where a group's values hardly differ |
+| name | what a rollout earns | in |
+|---|---|---|
+| `likelihood-v1` | a variant of `likelihood`, optionally less what the answer earns without reasoning | here |
+| `rlpr-v1` | .9 * (mean probability, debiased) + .1 * format | here |
+| `nover-v1` | rank of the reference's perplexity in the group + efficiency + format | `nover` |
+| `tag-format-v1` | 1 where each tag stands once, in order | `tags` |
+| `spread-filter-v1` | another reward, silent where a group's values hardly differ | `spread_filter` |
 
 Values carry no gradient. Where the scorer is the policy itself (`policy`), the expected value has a second gradient,
 through the reference's own probability: `Reward.targets` gives it, the trainer adds it to the loss, `direct: false`
@@ -25,11 +25,8 @@ there (`train.sampling.stop: ["<answer>"]`), or they are credited with noise.
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import stdev
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from guerdon.advantages import log_mean_exp
@@ -39,11 +36,10 @@ from guerdon.rewards import likelihood as formulas
 from guerdon.rewards.algebra import Sum
 from guerdon.rewards.base import Context, Reward, Scores, Targets
 from guerdon.rewards.likelihood import CLAMP, VARIANTS, Variant
-from guerdon.rewards.references import Counts, Missing, Place, Space, once_in_order, reference_of
-from guerdon.rewards.scored import Logprobs, Scored, asked, said_before
+from guerdon.rewards.references import Counts, Missing, Place, Space, reference_of
+from guerdon.rewards.scored import Logprobs, Scored, asked, no_answer
+from guerdon.rewards.tags import THINK_ANSWER, TagFormat
 from guerdon.types import Group, Rollout, Score, Target
-
-_TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,7 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
             for group, text in zip(groups, references, strict=True)
         ]
         return [
-            Score(formulas.likelihood_value(one, self.variant)) if one else _no_answer(self.baseline)
+            Score(formulas.likelihood_value(one, self.variant)) if one else no_answer(self.baseline)
             for one in asked(self.baseline, alone, context)
         ]
 
@@ -151,7 +147,7 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
 
     def _one(self, logprobs: Logprobs | None, base: Score) -> Score:
         if not logprobs:
-            return _no_answer(self.scorer)
+            return no_answer(self.scorer)
         if not base.scored:
             return base
         value = formulas.likelihood_value(logprobs, self.variant)
@@ -210,26 +206,11 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
         return Target(rollout, coefficients, float(getattr(self.scorer, "temperature", 1.0)))
 
 
-@dataclass(frozen=True)
-class TagFormat(Reward, name="tag-format-v1", bounds=(0.0, 1.0)):
-    """1 where each tag stands in the completion exactly once, and they come in order. Source: RLPR [code]."""
-
-    tags: tuple[str, ...] = _TAGS
-
-    def __post_init__(self) -> None:
-        if not self.tags or "" in self.tags:
-            raise ConfigError(f"tags are {self.tags!r}; at least one, and none empty, is needed")
-
-    def score(self, rollout: Rollout) -> Score:
-        """1.0 or 0.0."""
-        return Score(float(once_in_order(rollout.completion, self.tags)))
-
-
 def rlpr(
     scorer: Scorer,
     baseline: Scorer,
     reference: str = "reference",
-    tags: tuple[str, ...] = _TAGS,
+    tags: tuple[str, ...] = THINK_ANSWER,
     direct: bool = False,
 ) -> Reward:
     """RLPR's total, .9 * max(0, B - A0) + .1 * format, as a sum of `Likelihood` and `TagFormat`.
@@ -253,175 +234,6 @@ def rlpr(
     return Sum.of(0.9 * likely, 0.1 * TagFormat(tags))
 
 
-@dataclass(frozen=True)
-class Nover(Scored, name="nover-v1", bounds=(0.0, 3.0), sees="group"):
-    """Reasoning + efficiency + format, each in [0, 1]: the group's ranks by the perplexity of the tagged reference.
-
-    A malformed completion earns 0 in all three. NOVER divides no advantage by a spread: use
-    `advantage: {use: group_relative, with: {std: false}}`, `group_size: 8`, and `train.loss.kl_weight: 0.1`.
-
-    How long a reasoning is: the policy's tokens, shared out by characters, and words where a rollout has no tokens
-    [choice]; what stands between the two tags in a completion is given, as the policy wrote it [choice].
-    """
-
-    scorer: Scorer
-    """NOVER's is `moving`."""
-    reference: str = "reference"
-    tags: tuple[str, str, str, str] = ("<think>", "</think>", "<answer>", "</answer>")
-
-    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
-        """All groups' references in one question to the scorer."""
-        references = [reference_of(group.example, self.reference) for group in groups]
-        behind = [
-            [self._behind(rollout, text) if text else None for rollout in group.rollouts]
-            for group, text in zip(groups, references, strict=True)
-        ]
-        answers = iter(asked(self.scorer, [one for row in behind for one in row], context))
-        return [
-            self._ranked(group, row, [next(answers) for _ in row])
-            if reference
-            else [Score.unscored(f"the reference answer ({self.reference}) is empty", status="invalid") for _ in row]
-            for group, row, reference in zip(groups, behind, references, strict=True)
-        ]
-
-    def _behind(self, rollout: Rollout, reference: str) -> Continuation | None:
-        """The tagged reference behind the reasoning; None where the completion is malformed."""
-        messages, said = said_before(rollout)
-        if not once_in_order(said, self.tags):
-            return None
-        if not messages:
-            raise ConfigError("the reference's likelihood depends on the prompt, which here has no chat messages")
-        return Continuation(messages, self.tags[2] + reference + self.tags[3], said[: said.index(self.tags[2])])
-
-    def _ranked(
-        self, group: Group, behind: Sequence[Continuation | None], answers: Sequence[Logprobs | None]
-    ) -> list[Score]:
-        lengths = [self._length(rollout) for rollout in group.rollouts]
-        perplexities = [
-            None if not one else formulas.length_adjusted_perplexity(-formulas.mean_logprob(one), length)
-            for one, length in zip(answers, lengths, strict=True)
-        ]
-        ranks = formulas.perplexity_ranks(perplexities)
-        efficient = formulas.efficiencies(perplexities, lengths)
-        found = []
-        for place, continuation in enumerate(behind):
-            if continuation is not None and perplexities[place] is None:
-                found.append(_no_answer(self.scorer))
-                continue
-            formed = float(continuation is not None)
-            parts = {"reasoning": ranks[place], "efficiency": efficient[place], "format": formed}
-            why = f"perplexity {perplexities[place]:.4g}, length {lengths[place]}" if formed else "malformed"
-            named = {name: Score(value) for name, value in parts.items()}
-            found.append(Score(math.fsum(parts.values()), why, named, "ok" if formed else "fail"))
-        return found
-
-    def _length(self, rollout: Rollout) -> int:
-        said = rollout.answer
-        reasoning = said[:end] if (end := said.find(self.tags[1])) >= 0 else said
-        if tokens := sum(len(segment.token_ids) for segment in rollout.turns[-1:]):
-            return round(tokens * len(reasoning) / max(1, len(said)))
-        return len(re.findall(r"\S+", reasoning))
-
-
-@dataclass(frozen=True)
-class SpreadFilter(Reward, name="spread-filter-v1", sees="group"):
-    """Another reward, which abstains where a group's values spread less than is usual in this run.
-
-    A group stays if the standard deviation of its scored values (ddof 1 [choice]) is at least `share` of the running
-    mean of the batches' mean deviations; the running mean is that before the batch [choice]. Steps count from 1.
-    With `train.refill`, groups that leave are replaced.
-
-    Source: RLPR, std filtering [code].
-    """
-
-    reward: Reward
-    share: float = 0.5
-    decay: float = 0.99
-    """Of the running mean: ema' = decay * ema + (1 - decay) * mean deviation; the first one is taken whole."""
-    statistics_from: int = 6
-    """The first step whose deviations count."""
-    filters_from: int = 11
-    """The first step in which a group may be left out."""
-    _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """`usual` in force, `next` as the latest batch would leave it, `version`."""
-
-    def __post_init__(self) -> None:
-        if not (0.0 <= self.share < math.inf and 0.0 <= self.decay <= 1.0):
-            raise ConfigError(f"spread-filter: share {self.share!r} >= 0 and decay {self.decay!r} in [0, 1] are needed")
-
-    @property
-    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
-        """The child's."""
-        return self.reward.bounds
-
-    @property
-    def label(self) -> str:
-        """The child's."""
-        return self.reward.label
-
-    @property
-    def children(self) -> tuple[Reward, ...]:
-        """The one child."""
-        return (self.reward,)
-
-    @property
-    def stateful(self) -> bool:  # type: ignore[override]
-        """It is: what spread is usual."""
-        return True
-
-    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
-        """The child's scores, or abstentions."""
-        rows = context.scores(self.reward, groups)
-        spreads = [_spread(row) for row in rows]
-        known = [spread for spread in spreads if spread is not None]
-        usual, step = self._held.get("usual"), context.step + 1
-        if known and step >= self.statistics_from:
-            mean = math.fsum(known) / len(known)
-            self._held["next"] = mean if usual is None else self.decay * usual + (1.0 - self.decay) * mean
-        least = -math.inf if usual is None or step < self.filters_from else self.share * usual
-        return [[self._kept(score, spread, least) for score in row] for row, spread in zip(rows, spreads, strict=True)]
-
-    def _kept(self, score: Score, spread: float | None, least: float) -> Score:
-        parts = {**score.parts, self.label: score}
-        if score.scored and spread is not None and spread < least:
-            why = f"its group's spread {spread:.4g} is below {least:.4g}"
-            return Score(math.nan, why, parts, "abstain")
-        return Score(score.value, score.why, parts, score.status, score.dense)
-
-    def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
-        """The child's, of those that did not abstain."""
-        inner = [[score.parts.get(self.label, score) if score.scored else score for score in row] for row in scores]
-        return self.reward.targets(groups, inner, context)
-
-    @property
-    def version(self) -> int:
-        """How often `update` moved the state."""
-        return int(self._held.get("version", 0))
-
-    def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
-        """Take the latest scored batch into the running mean."""
-        if "next" in self._held:
-            self._held["usual"] = self._held.pop("next")
-            self._held["version"] = self.version + 1
-
-    def state_dict(self) -> dict[str, Any]:
-        """The running mean and the version."""
-        return {"usual": self._held.get("usual"), "version": self.version}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
-        self._held.clear()
-        if state["usual"] is not None:
-            self._held["usual"] = float(state["usual"])
-        self._held["version"] = state["version"]
-
-
-def _spread(row: Sequence[Score]) -> float | None:
-    """The standard deviation of the scored values; None for fewer than two."""
-    values = [score.value for score in row if score.scored]
-    return stdev(values) if len(values) > 1 else None
-
-
 def _rollouts(behind: Sequence[Continuation | None], context: Context) -> list[Rollout | None]:
     """Each text as an attempt of the policy."""
     policy: Any = context.policy
@@ -430,7 +242,3 @@ def _rollouts(behind: Sequence[Continuation | None], context: Context) -> list[R
     given = policy.continued([one for one in behind if one is not None])
     each = iter(given)
     return [None if one is None else next(each) for one in behind]
-
-
-def _no_answer(scorer: Scorer) -> Score:
-    return Score.unscored(f"the scorer {scorer.name} gave no log-prob for the reference")

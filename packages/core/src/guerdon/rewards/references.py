@@ -118,9 +118,3 @@ class Place:
         if self.counts == "block":
             return Continuation(tuple(messages), self.lead + reference + self.tail, before)
         return Continuation(tuple(messages), reference, before + self.lead)
-
-
-def once_in_order(text: str, tags: Sequence[str]) -> bool:
-    """Whether each tag stands in the text exactly once, and they come in this order."""
-    places = [text.find(tag) for tag in tags]
-    return all(text.count(tag) == 1 for tag in tags) and places == sorted(places)

@@ -64,6 +64,11 @@ def asked(scorer: Scorer, continuations: Sequence[Continuation | None], context:
     return [None if one is None or any(value != value for value in one) else one for one in answers]
 
 
+def no_answer(scorer: Scorer) -> Score:
+    """Unscored, for a text whose log-probs the scorer does not know."""
+    return Score.unscored(f"the scorer {scorer.name} gave no log-prob for the reference")
+
+
 def said_before(rollout: Rollout) -> tuple[tuple[Message, ...], str]:
     """The turns before a rollout's last one, as chat messages, and what that last one says."""
     messages, said = list(rollout.prompt.messages), ""
