@@ -91,9 +91,11 @@ def test_turns_before_the_last_are_messages_and_a_forced_start_is_the_policys_tu
         Segment("policy", "ah <answer>4"),
     )
     place = Place()
-    asked = place.behind(Rollout(Sum(id="a", total=4), segments, Prompt(ASKED)), "4", "lowest")
+    rollout = Rollout(Sum(id="a", total=4), segments, Prompt(ASKED))
+    asked = place.behind(rollout, "4", "lowest")
     said = (*ASKED, Message("assistant", "<think>let me look"), Message("user", "it says 4"))
     assert asked == Continuation(said, "4", "ah <answer>")
+    assert place.alone(rollout, "4") == Continuation(ASKED, "4", "<answer>")  # nothing of what the policy said
 
 
 def test_attempts_that_say_the_same_are_asked_about_once():

@@ -106,8 +106,7 @@ class Place:
         The fact sheet says "directly followed by a*"; that the separator and lead stand before it, as they do behind a
         reasoning, is our reading [choice].
         """
-        messages, _ = said_before(rollout)
-        return self._put(messages, self.separator, reference)
+        return self._put(rollout.prompt.messages, self.separator, reference)
 
     def _put(self, messages: Sequence[Any], before: str, reference: str) -> Continuation:
         if not messages:

@@ -72,7 +72,8 @@ def reinforce(
         reference: what the divergence is measured from, if `loss.kl_weight` is not 0.
         targets: what rewards want likelier of itself (`Reward.targets`), in the same order. A target's steps weigh as
             much as each step of the rollout it belongs to, so that both halves of that rollout's gradient, through its
-            own steps and through its value, are averaged alike, whatever `loss.average` is.
+            own steps and through its value, are averaged alike, whatever `loss.average` is. Their coefficients are those of
+            the weights that sampled, on every pass over the batch.
 
     Returns:
         Measures of the last of the updates: `loss`, `grad_norm` (before clipping), and, as means over the steps that
