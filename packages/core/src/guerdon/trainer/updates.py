@@ -72,7 +72,7 @@ def reinforce(
         reference: what the divergence is measured from, if `loss.kl_weight` is not 0.
         targets: what rewards want likelier of itself (`Reward.targets`), in the same order. A target's steps weigh as
             much as each step of the rollout it belongs to, so that both halves of that rollout's gradient, through its
-            own steps and through its value, are averaged alike, whatever `loss.average` is. Their coefficients are those of
+            own steps and through its value, are averaged alike, whatever `loss.average` is. Coefficients stay those of
             the weights that sampled, on every pass over the batch.
 
     Returns:
