@@ -130,6 +130,25 @@ def test_a_reference_is_found_in_any_domains_example_and_in_other_trainers_rows(
         reference_of(several, "gold.2")
 
 
+def test_a_task_may_know_the_reference_itself():
+    class Sums:
+        name = "sums"
+
+        def reference(self, example):
+            return f" {example.total} is right\n" if example.total else None
+
+    example, task = Sum(id="a", total=4), Sums()
+    assert reference_of(example, "task.reference", task) == "4 is right"
+    assert reference_of(Sum(id="b", total=0), "task.reference", task) == ""
+    rows = Columns.of({"id": 1, "task": {"reference": "x"}})
+    assert reference_of(rows, "task.reference") == "x"  # a column of that name is itself
+    with pytest.raises(ConfigError, match="no task is at hand"):
+        reference_of(example, "task.reference")
+    one = Likelihood(BY_WORDS, reference="task.reference")
+    (scores,) = Context(task=task).scores(one, [group("so <answer>")])
+    assert "10 tokens" in scores[0].why
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [("answer", "has no 'answer' there; it has id, total, reference"), ("reference.x", "no 'x'"), ("copy", "'copy'")],
@@ -482,6 +501,8 @@ def test_a_scorer_with_a_model_of_its_own_is_welcome_there():
     }
     (score,) = Grader(Likelihood(BY_WORDS)).grade([row])
     assert score.value == -1.0
+    with pytest.raises(ConfigError, match="no task is at hand"):
+        Grader(Likelihood(BY_WORDS, reference="task.reference")).grade([row])
 
 
 def test_the_server_refuses_at_its_start():

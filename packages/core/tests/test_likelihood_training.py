@@ -58,16 +58,23 @@ class Pairs(Task):
     def prompt(self, example):
         return Prompt((Message("user", example.id),), forced=self.forced)
 
+    def reference(self, example):
+        return example.answer
+
     def metrics(self):
         return {"likelihood": LIKELY}
 
 
-LIKELY = Likelihood(UnderPolicy(), "avg-log-prob", "answer", "=", missing="close")
+LIKELY = Likelihood(UnderPolicy(), "avg-log-prob", "task.reference", "=", missing="close")
 TAGGED = Pairs("<think>x</think><answer>5</answer>")
 
 CASES = {
     "log-prob": (Likelihood(UnderPolicy(), "log-prob", "answer", "=", missing="close"), leave_one_out(), Pairs()),
-    "avg-prob": (Likelihood(UnderPolicy(), "avg-prob", "answer", "=", missing="close"), leave_one_out(), Pairs()),
+    "avg-prob": (
+        Likelihood(UnderPolicy(), "avg-prob", "task.reference", "=", missing="close"),
+        leave_one_out(),
+        Pairs(),
+    ),
     "jepo": (Likelihood(UnderPolicy(), "jepo", "answer", "=", missing="close"), log_mean_exp(), Pairs()),
     "rlpr with its gradient": (rlpr(UnderPolicy(), Reference(), "answer", direct=True), leave_one_out(), TAGGED),
     "nover": (Nover(UnderMoving(), "answer"), leave_one_out(), TAGGED),

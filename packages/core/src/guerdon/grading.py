@@ -163,7 +163,7 @@ class Grader:
         """
         with self._lock:
             groups, places = self._grouped(rows)
-            context = context or Context()
+            context = replace(context or Context(), task=self.task)
             scores = self.runner.score(self.reward, groups, context)
             if learn:
                 for node in self.learning:
@@ -189,7 +189,8 @@ class Grader:
         numbers: dict[tuple[int, int], int] = {place: number for number, place in enumerate(places)}
         for start, stop in _runs([len(group) for group in groups], len(rows) if self.reward.sees == "batch" else size):
             with self._lock:
-                scores = self.runner.score(self.reward, groups[start:stop], context or Context())
+                whole = replace(context or Context(), task=self.task)
+                scores = self.runner.score(self.reward, groups[start:stop], whole)
             yield [
                 (numbers[start + at, index], score) for at, row in enumerate(scores) for index, score in enumerate(row)
             ]

@@ -22,7 +22,7 @@ from guerdon.errors import BoundsError, ConfigError, JudgeError, PolicyError, Re
 from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score, Target
 
 if TYPE_CHECKING:
-    from guerdon.protocols import Policy
+    from guerdon.protocols import Policy, Task
     from guerdon.rewards.algebra import Gate, Named, Sum, Then, Weighted
     from guerdon.transforms import Transform
 
@@ -43,6 +43,9 @@ class Context:
     seed: int = 0
     policy: Policy | None = field(default=None, repr=False, compare=False)
     """The policy being trained, for rewards that ask how likely it finds a text; None on a server or in a worker."""
+    task: Task | None = field(default=None, repr=False, compare=False)
+    """Whose examples these are, for rewards that want its reference answers; None in a worker, and where rows bring all
+    there is."""
     _memo: dict[tuple[int, Reward], tuple[Sequence[Group], Scores]] = field(
         default_factory=dict, repr=False, compare=False
     )

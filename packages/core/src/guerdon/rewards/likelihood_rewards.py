@@ -51,7 +51,8 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
     variant: Variant = "log-prob"
     """See `guerdon.rewards.likelihood`; the paper finds `log-prob` the only one that is good everywhere."""
     reference: str = "reference"
-    """Where an example holds its reference answer: a field, or a path ("reward_model.ground_truth", "gold.0")."""
+    """Where an example holds its reference answer: a field, or a path ("reward_model.ground_truth", "gold.0");
+    "task.reference" is what the task says is right."""
     separator: str = "<answer>"
     lead: str = ""
     tail: str = ""
@@ -98,7 +99,7 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """All groups' references in one question to the scorer."""
-        references = [reference_of(group.example, self.reference) for group in groups]
+        references = [reference_of(group.example, self.reference, context.task) for group in groups]
         behind = [self._behind(group, text) for group, text in zip(groups, references, strict=True)]
         answers = iter(asked(self.scorer, [one for row in behind for one in row], context))
         bases = self._baselines(groups, references, context)
@@ -165,10 +166,11 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
         """
         if not self.has_targets:
             return super().targets(groups, scores, context)
+        references = [reference_of(group.example, self.reference, context.task) for group in groups]
         behind = [
             one if score.scored and self._follows(score) else None
-            for group, row in zip(groups, scores, strict=True)
-            for one, score in zip(self._behind(group, reference_of(group.example, self.reference)), row, strict=True)
+            for group, text, row in zip(groups, references, scores, strict=True)
+            for one, score in zip(self._behind(group, text), row, strict=True)
         ]
         told = iter(asked(self.scorer, behind, context) if self.variant == "avg-prob" else [None] * len(behind))
         rollouts = iter(_rollouts(behind, context))

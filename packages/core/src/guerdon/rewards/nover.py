@@ -35,7 +35,7 @@ class Nover(Scored, name="nover-v1", bounds=(0.0, 3.0), sees="group"):
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """All groups' references in one question to the scorer."""
-        references = [reference_of(group.example, self.reference) for group in groups]
+        references = [reference_of(group.example, self.reference, context.task) for group in groups]
         behind = [
             [self._behind(rollout, text) if text else None for rollout in group.rollouts]
             for group, text in zip(groups, references, strict=True)

@@ -5,27 +5,43 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from guerdon.errors import ConfigError
 from guerdon.protocols import Continuation
 from guerdon.rewards.scored import said_before
 from guerdon.types import Example, Rollout
 
+if TYPE_CHECKING:
+    from guerdon.protocols import Task
+
 Missing = Literal["lowest", "close", "floor"]
 Counts = Literal["reference", "block"]
 Space = Literal["template", "kept"]
 
 
-def reference_of(example: Example, path: str) -> str:
+OF_TASK = "task.reference"
+"""The path that means what the task itself says is right (`Task.reference`)."""
+
+
+def reference_of(example: Example, path: str, task: Task | None = None) -> str:
     """The reference answer at a path of the example: "answer", "reward_model.ground_truth", "gold.0"; a number as text.
+
+    `task.reference` is the task's own reference completion; all of it, so that it goes with a separator of its own.
 
     Returns:
         The text, stripped; empty where the row has none (null, or blank), which is the row's fault.
 
     Raises:
-        ConfigError: the example has no such field, or it holds neither a text nor a number.
+        ConfigError: the example has no such field, or it holds neither a text nor a number; or there is no task.
     """
+    if path == OF_TASK and not isinstance(_field(example, "task"), Mapping):
+        if task is None:
+            raise ConfigError(
+                f"reference is {OF_TASK!r}, and no task is at hand here: rows bring all there is. Name the column that "
+                f"holds the reference answer."
+            )
+        return (task.reference(example) or "").strip()
     found: Any = example
     for name in path.split("."):
         if isinstance(found, Mapping):

@@ -198,7 +198,7 @@ class Trainer:
                 groups = kept[0] if kept else self._sample(examples, seed)
             with scoring:
                 known = kept[1] if kept else None
-                batch.add(groups, self._score(groups, Context(step, config.steps, seed, self.policy), known))
+                batch.add(groups, self._score(groups, Context(step, config.steps, seed, self.policy, self.task), known))
 
         self._warn_if_unscored(step, batch.scores)
         advantages = self.advantage.estimate(batch.groups, batch.scores)
@@ -209,7 +209,7 @@ class Trainer:
             credit = advantages.only(batch.kept)
             # Anew: a replayed step has drawn nothing so far, and dropout must fall as it did the first time.
             torch.manual_seed(step_seed(self.seed, "rl-update", step))
-            targets = self._targets(batch, Context(step, config.steps, self.seed, self.policy))
+            targets = self._targets(batch, Context(step, config.steps, self.seed, self.policy, self.task))
             update = reinforce(self.policy, batch.kept_groups, credit, config, optimizer, lr, reference, targets)
         return {
             **batch_metrics(batch.groups, batch.scores, advantages),
