@@ -20,7 +20,7 @@ from guerdon.recipes.building import build_reward
 from guerdon.rewards import Reward, reward
 from guerdon.types import Example, Message, Prompt, Score, Stream
 
-ANSWERS = ("apple", "pear, a fruit", "I do not know", "")
+ANSWERS = ("apple", "pear, a fruit", "<think>It grows on trees.</think><answer>fig</answer>", "")
 
 
 class Word(Example):

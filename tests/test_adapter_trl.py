@@ -516,3 +516,29 @@ def test_the_async_trainers_spawned_child_scores_off_its_main_thread(tmp_path):
     script.write_text(CHILD)
     done = subprocess.run([sys.executable, str(script), TASK], capture_output=True, text=True, timeout=300)
     assert done.stdout.startswith("True"), (done.stdout, done.stderr[-3000:])
+
+
+def test_a_reward_that_asks_the_policy_reads_the_trainers_own_model(tmp_path):
+    """The first step's values are those of the untouched model, whatever the trainer's precision and mode."""
+    from datasets import Dataset
+
+    from guerdon.policies.language import LanguagePolicy
+    from guerdon.protocols import Continuation
+    from guerdon.rewards.likelihood_rewards import Likelihood
+    from guerdon.scorers import UnderPolicy
+
+    asked = [{"role": "user", "content": "?"}]
+    data = Dataset.from_list([{"prompt": asked, "answer": "yes"}] * 4)
+    words = ["so =", "hm =1", "well ="]
+    functions = adapter.reward_funcs(Likelihood(UnderPolicy(), "log-prob", "answer", "=", direct=False), name="likely")
+    trainer = trainer_of(functions, tmp_path, lambda step, place: words[place % GROUP], data, max_steps=1)
+    trainer.train()
+
+    policy = LanguagePolicy(tiny_models.tiny_llama(max_position_embeddings=2048), tiny_models.byte_tokenizer())
+    table = completions_table(tmp_path)
+    for _, row in table.iterrows():
+        prefix = row["completion"][0]["content"].partition("=")[0] + "="
+        one = Continuation((Message("user", "?"),), "yes", prefix)
+        (values,) = UnderPolicy().logprobs([one], policy=policy)
+        assert row["likely"] == pytest.approx(sum(values), rel=1e-4)
+    assert table["likely"].nunique() == GROUP

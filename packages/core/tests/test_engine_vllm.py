@@ -44,11 +44,12 @@ from guerdon.errors import ConfigError, PolicyError
 from guerdon.plugins.catalog import register_local
 from guerdon.policies.embedded import gguf_file, resolve
 from guerdon.policies.language import LanguagePolicy, LoraSpec
-from guerdon.protocols import Sampling, Task
+from guerdon.protocols import Continuation, Sampling, Task
 from guerdon.recipes import load_recipe
 from guerdon.recipes.running import trainer_of
 from guerdon.rewards import reward
 from guerdon.runs import RunFolder
+from guerdon.scorers import ServedScorer, UnderPolicy
 from guerdon.types import Example, Message, Prompt
 
 TOLERANCE = 1e-3
@@ -365,6 +366,24 @@ def test_a_policy_behind_a_server_is_evaluated_and_not_trained(server):
     result = trainer.evaluate(trainer.task)
     assert len(result.groups) == len(QUESTIONS)
     assert all(group.rollouts[0].steps == len(group.rollouts[0].logprobs) > 0 for group in result.groups)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asks", ["prompt_logprobs", "echo"])
+def test_a_served_scorer_tells_what_the_policy_would(policy, server, asks):
+    """Token log-probs of given texts, in both dialects, against the policy's own in float32."""
+    asked = [
+        Continuation((Message("user", "What is the capital of France?"),), text, "The capital of France is ", role)
+        for text in ("Paris, of course.", "Oslo")
+        for role in ("assistant", "user")
+    ]
+    told = ServedScorer(server, "smollm2", "embedded", asks=asks).logprobs(asked)
+    own = UnderPolicy().logprobs(asked, policy=policy)
+    for values, expected in zip(told, own, strict=True):
+        assert values == pytest.approx(expected, abs=TOLERANCE)
+    assert ServedScorer(server, "smollm2", "embedded", asks=asks).logprobs(
+        [Continuation(asked[0].messages, "word " * 300), asked[0]]  # longer than the served context
+    ) == [None, pytest.approx(own[0], abs=TOLERANCE)]
 
 
 # -- training ----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,11 @@ class Estimator(ABC):
             ValueError: the two do not have the same shape.
         """
         values, dead, scored = [], [], []
+        if alone := sum(len(group) == 1 for group in groups):
+            message = (
+                f"{alone} of {len(groups)} groups have one attempt: there is nobody to compare it with, advantage 0"
+            )
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
         for group, row in zip(groups, scores, strict=True):
             flags = [score.scored for score in row]
             numbers = [score.value for score in row if score.scored]
@@ -137,6 +143,34 @@ class leave_one_out(Estimator):  # noqa: N801 - as group_relative
         n = len(values)
         mean = math.fsum(values) / n
         return [(value - mean) * n / (n - 1) for value in values]
+
+
+@dataclass(frozen=True)
+class log_mean_exp(Estimator):  # noqa: N801 - as group_relative
+    r"""JEPO's: values are log-probs l; each attempt gets what the group's log mean probability owes to it.
+
+    $$A_g = \log \tfrac1n \sum_h e^{\ell_h} - \log \tfrac1{n-1} \sum_{h \ne g} e^{\ell_h}$$
+
+    It lies in [log(1 - 1/n), largest difference of two l]: where a single l of a group is not at its clamp, it gets
+    nearly the whole distance to the clamp. The direct gradient that goes with it is the reward
+    `likelihood-v1` with `variant: jepo`.
+
+    Source: JEPO (arXiv 2503.19618), as "Likelihood-Based Reward Designs" (arXiv 2602.03979) has it.
+
+    >>> [round(value, 6) for value in log_mean_exp().centred([math.log(0.5), math.log(0.1), math.log(0.1)])]
+    [0.847298, -0.251314, -0.251314]
+    """
+
+    def centred(self, values: Sequence[float]) -> list[float]:
+        """The group's value less the value of the others."""
+        whole = self.value(values)
+        return [whole - self.value([*values[:place], *values[place + 1 :]]) for place in range(len(values))]
+
+    @staticmethod
+    def value(values: Sequence[float]) -> float:
+        """The log of the mean of the exponentials; what JEPO maximises."""
+        top = max(values)
+        return top + math.log(math.fsum(math.exp(value - top) for value in values) / len(values))
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ class Grader:
         """
         with self._lock:
             groups, places = self._grouped(rows)
-            context = context or Context()
+            context = replace(context or Context(), task=self.task)
             scores = self.runner.score(self.reward, groups, context)
             if learn:
                 for node in self.learning:
@@ -189,7 +189,8 @@ class Grader:
         numbers: dict[tuple[int, int], int] = {place: number for number, place in enumerate(places)}
         for start, stop in _runs([len(group) for group in groups], len(rows) if self.reward.sees == "batch" else size):
             with self._lock:
-                scores = self.runner.score(self.reward, groups[start:stop], context or Context())
+                whole = replace(context or Context(), task=self.task)
+                scores = self.runner.score(self.reward, groups[start:stop], whole)
             yield [
                 (numbers[start + at, index], score) for at, row in enumerate(scores) for index, score in enumerate(row)
             ]
@@ -284,14 +285,19 @@ class Grader:
         return tuple(node for node in walk(self.reward) if node.stateful)
 
     def refuse_learning(self, where: str) -> None:
-        """For those who cannot keep what a reward learns.
+        """For those who cannot keep what a reward learns, and train no policy that it could ask.
 
         Args:
             where: why not, in words: "verl's workers do not share state".
 
         Raises:
-            ConfigError: the reward learns; the message names the parts that do.
+            ConfigError: the reward learns, or asks the policy being trained; the message names the parts that do.
         """
+        if asks := [node.name for node in walk(self.reward) if node.needs_policy and not node.children]:
+            raise ConfigError(
+                f"{', '.join(asks)} asks the policy being trained how likely a text is, and here is none ({where}). "
+                f"Give it a scorer with a model of its own: 'local' or 'server'."
+            )
         if names := ", ".join(node.name for node in self.learning):
             raise ConfigError(
                 f"the reward learns ({names}), and {where}: what it learns would stand still, or differ from worker to "

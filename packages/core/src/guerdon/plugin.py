@@ -71,6 +71,13 @@ def guerdon_rewards(register: Register) -> None:
     register("occupancy-penalty-v1", occupancy, summary="a charge for leaving what a reference policy does (learns)")
     response = f"{rewards}.response_penalty:ResponsePenalty"
     register("response-penalty-v1", response, summary="a charge for responses likelier than under a reference")
+    likely = f"{rewards}.likelihood_rewards"
+    register("likelihood-v1", f"{likely}:Likelihood", summary="how likely the reference is behind the reasoning")
+    register("rlpr-v1", f"{likely}:rlpr", summary="0.9 mean reference probability, debiased, and 0.1 format")
+    register("nover-v1", f"{rewards}.nover:Nover", summary="ranks by the reference's perplexity, efficiency and format")
+    register("tag-format-v1", f"{rewards}.tags:TagFormat", summary="1 where each tag stands exactly once, in order")
+    spread = f"{rewards}.spread_filter:SpreadFilter"
+    register("spread-filter-v1", spread, summary="another reward, silent where a group hardly differs")
 
 
 @hookimpl
@@ -89,6 +96,18 @@ def guerdon_judges(register: Register) -> None:
     register("stand-in", "guerdon.judges:StandIn", summary="deterministic answers without a model, for dry runs")
     register("server", "guerdon.judges:OpenAICompatible", summary="any server that speaks OpenAI's chat completions")
     register("local", "guerdon.judges:LocalModel", summary="a causal language model on this machine")
+
+
+@hookimpl
+def guerdon_scorers(register: Register) -> None:
+    """Who can tell how likely a given text is."""
+    scorers = "guerdon.scorers"
+    register("policy", f"{scorers}:UnderPolicy", summary="the policy being trained, as it is now")
+    register("reference", f"{scorers}:UnderReference", summary="a frozen copy of the policy, as RL found it")
+    register("moving", f"{scorers}:UnderMoving", summary="a copy that follows the policy, a share of the way at a time")
+    register("local", f"{scorers}:LocalScorer", summary="any causal language model on this machine")
+    register("server", f"{scorers}:ServedScorer", summary="a model behind a completions server, such as vLLM's")
+    register("stand-in", f"{scorers}:StandInScorer", summary="a function or a hash, for dry runs")
 
 
 @hookimpl
@@ -129,6 +148,8 @@ def guerdon_claims(register: Register) -> None:
     register("correlated_proxies", f"{claims}.correlated_proxies:CorrelatedProxies", summary="chi-squared, not KL")
     register("ctrl_u", f"{claims}.ctrl_u:CtrlU", summary="doubtful rewards weighed down, where looks disagree")
     register("flr", f"{claims}.flr:Flr", summary="praise as the next remark tells good answers from bad ones")
+    likelihood = f"{claims}.likelihood:LikelihoodRewards"
+    register("likelihood_rewards", likelihood, summary="long references: log-probabilities teach, probabilities do not")
     register("lsc", f"{claims}.lsc:Lsc", summary="a sum of log-probabilities is an AND, a sum of rewards is not")
     register("par", f"{claims}.par:Par", summary="a bounded reward centred on references withstands hacking")
     ensembles = f"{claims}.reward_ensembles:RewardEnsembles"

@@ -136,7 +136,8 @@ class StepLogprobs:
 class Policy(Protocol):
     """What the trainer trains. It never asks which kind.
 
-    Declared optional power: `fixed`, why it cannot be trained as it stands (empty where it can).
+    Declared optional powers: `fixed`, why it cannot be trained as it stands (empty where it can); those of
+    `ReadsText` and of `HasWeights`.
     """
 
     version: int
@@ -171,6 +172,17 @@ class Policy(Protocol):
 
     def load(self, path: Path) -> None:
         """Read what `save` wrote, exactly."""
+
+
+@runtime_checkable
+class HasWeights(Protocol):
+    """An optional power of policies: weights by name, which a frozen copy of the same policy can take."""
+
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """What is trained, float32, detached and not copied. A snapshot has the same names."""
+
+    def take(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Compute with these from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +233,28 @@ class Continuation:
 
 
 @runtime_checkable
+class ReadsText(Protocol):
+    """An optional power of policies: attempts that say a given text, whose log-probs are asked as any rollout's."""
+
+    def continued(self, continuations: Sequence[Continuation]) -> list[Rollout | None]:
+        """For each, the rollout in which everything before `text` is given and `text` alone is the policy's segment.
+
+        The text has the tokens that it has in its place: prefix and text are tokenised as one. A token that holds the
+        prefix's last characters and the text's first ones belongs to the text. None where it does not fit the context.
+        """
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """Tells how likely a *given* text is: under the policy that is trained, a frozen or moving copy, or another model.
 
     A frozen dataclass of settings; it loads its model on first use, and pickles without it.
+
+    Declared optional powers (absent ones count as False): `needs_policy`, it cannot answer without `policy`; `live`,
+    its answers are the trained policy's own, so that their gradient is the policy's too (`Reward.targets`); `stateful`,
+    it keeps something that a checkpoint must hold, and then has `update(policy, step)`, called after each scored
+    training batch, `state_dict` and `load_state_dict`. A reward that asks it passes these on
+    (`guerdon.rewards.scored.Scored` does).
     """
 
     @property

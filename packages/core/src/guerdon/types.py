@@ -246,6 +246,32 @@ class Group:
         return len(self.rollouts)
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A text that the policy is to make likelier (or less likely) itself, beside what its advantages say.
+
+    For a reward that is a function of the policy's own probability of a given text: its expected value has a second
+    gradient, through that probability. The update adds `-sum(coefficients * log-probs)` to the loss.
+    """
+
+    rollout: Rollout
+    """What was given, forced; and the text, as the policy's segment."""
+    coefficients: tuple[float, ...]
+    """The derivative of the reward by each step's log-prob; one per policy step, finite."""
+    temperature: float = 1.0
+    """At which the log-probs are taken."""
+
+    def __post_init__(self) -> None:
+        if len(self.coefficients) != self.rollout.steps:
+            raise ValueError(f"a target of {self.rollout.steps} steps has {len(self.coefficients)} coefficients")
+        if not all(map(math.isfinite, self.coefficients)):
+            raise ValueError(f"Target.coefficients are {self.coefficients!r}; finite numbers are needed")
+
+    def scaled(self, weight: float) -> Target:
+        """Each coefficient times `weight`."""
+        return replace(self, coefficients=tuple(weight * value for value in self.coefficients))
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Stream:
     """Values beside a score's own, to be centred apart from it and from one another (`guerdon.advantages.streams`).

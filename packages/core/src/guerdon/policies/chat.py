@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guerdon.errors import PolicyError
+from guerdon.protocols import Continuation
 from guerdon.types import Message, Prompt
 
 _SENTINEL = "\x1aguerdon\x1a"
@@ -37,8 +38,7 @@ class Chat:
         """Token ids of text, nothing added; special tokens written out in it are recognised. A lone surrogate, which no
         tokenizer takes, becomes a question mark.
         """
-        text = text.encode("utf-8", "replace").decode("utf-8")
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False)) if text else ()
+        return tuple(self.tokenizer.encode(_whole(text), add_special_tokens=False)) if text else ()
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of the rendered messages, ready for the assistant to speak.
@@ -80,6 +80,54 @@ class Chat:
             glue = glue[len(end) :]
         return self.encode(glue)
 
+    def given(self, continuation: Continuation) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """The tokens of the turns before, of the prefix, and of the text, each as it is in its place.
+
+        An assistant's turn is what a policy says behind its prompt: those tokens first, then prefix and text as one.
+        Anybody else's turn is content within the rendered conversation, and tokenised with it.
+
+        Raises:
+            PolicyError: the template refuses the messages.
+        """
+        if continuation.role == "assistant":
+            said = continuation.prefix + continuation.text
+            before, head, start = self._before(continuation.messages), "", len(continuation.prefix)
+        else:
+            text = self._inert(continuation.text)
+            said = self._inert(continuation.prefix + continuation.text)
+            marked = (*continuation.messages, Message(continuation.role, _SENTINEL))
+            before, head = (), self._render(marked, speak=False).rpartition(_SENTINEL)[0]
+            if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
+                before = (int(self.tokenizer.bos_token_id),)
+            start = len(head) + len(said) - len(text)
+        ids = self.encode(head + said)
+        first = self._token_at(head + said, ids, start)
+        glue = self._token_at(head + said, ids, len(head)) if head else 0
+        return (*before, *ids[:glue]), ids[glue:first], ids[first:]
+
+    def _before(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        if messages:
+            return self.prompt_ids(Prompt(tuple(messages)))
+        start = self.tokenizer.bos_token_id
+        if start is None or self.tokenizer.chat_template:
+            raise PolicyError("a text can be scored only behind something: give it at least one message before")
+        return (int(start),)
+
+    def _token_at(self, text: str, ids: Sequence[int], start: int) -> int:
+        """How many tokens end at or before character `start`."""
+        if start == 0:
+            return 0
+        if self.tokenizer.is_fast:
+            told = self.tokenizer(_whole(text), add_special_tokens=False, return_offsets_mapping=True)
+            ends = [end for _, end in told["offset_mapping"]]
+            if tuple(told["input_ids"]) == tuple(ids):
+                return next((place for place, end in enumerate(ends) if end > start), len(ids))
+        # No offsets: what the beginning alone is cut into, as far as that agrees with the whole.
+        alone = self.encode(text[:start])
+        return next(
+            (place for place, (a, b) in enumerate(zip(alone, ids, strict=False)) if a != b), min(len(alone), len(ids))
+        )
+
     def _inert(self, content: str) -> str:
         """Content in which no special token is spelt out: a question or a tool's answer must not end a turn."""
         for token in self.tokenizer.all_special_tokens:
@@ -95,6 +143,15 @@ class Chat:
         except Exception as error:  # a template is a foreign program; jinja's errors have no common root we depend on
             roles = [message.role for message in messages]
             raise PolicyError(f"the model's chat template refused messages with roles {roles!r}: {error}") from error
+
+
+def _whole(text: str) -> str:
+    """The text with "?" for each half of a character (a lone surrogate, as JSON can hold): tokenizers refuse those."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def with_observation(prompt: Prompt, observation: str) -> Prompt:

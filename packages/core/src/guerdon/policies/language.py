@@ -10,7 +10,7 @@ How attempts are made, turn by turn, is in `turns`; what a saved folder holds, i
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,12 @@ import torch
 
 from guerdon.engines.adapters import PlainWeights
 from guerdon.engines.attention import plain
+from guerdon.engines.stopping import context_of
 from guerdon.engines.transformers import TransformersEngine
 from guerdon.errors import PolicyError
 from guerdon.policies import hub, keeping
 from guerdon.policies.chat import Chat
+from guerdon.policies.continuing import continued
 from guerdon.policies.dtypes import Dtype, dtype_named, preferred_dtype
 from guerdon.policies.embedded import EMBEDDED, INSTALL_HINT, is_embedded, resolve
 from guerdon.policies.likelihood import Likelihood
@@ -30,7 +32,7 @@ from guerdon.policies.masters import Masters
 from guerdon.policies.memory import keep_freed_memory
 from guerdon.policies.packing import group_neighbours
 from guerdon.policies.turns import Conversation
-from guerdon.protocols import Engine, EngineMaker, Sampling, StepLogprobs, Task
+from guerdon.protocols import Continuation, Engine, EngineMaker, Sampling, StepLogprobs, Task
 from guerdon.types import Example, Group, Rollout, Segment
 
 if TYPE_CHECKING:
@@ -217,6 +219,24 @@ class LanguagePolicy:
         text = text.removeprefix(prompt.forced)
         segments.append(Segment("policy", text, (*self.chat.encode(text), self.chat.end_id)))
         return Rollout(example, tuple(segments), prompt, self.chat.prompt_ids(prompt), policy_version=self.version)
+
+    def continued(self, continuations: Sequence[Continuation]) -> list[Rollout | None]:
+        """See `guerdon.protocols.ReadsText`."""
+        return continued(self.chat, continuations, limit=context_of(plain(self.model)), version=self.version)
+
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """See `guerdon.protocols.HasWeights`; of adapters, those alone."""
+        return self.masters.state()
+
+    @torch.no_grad()
+    def take(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """See `guerdon.protocols.HasWeights`."""
+        parameters = dict(self.model.named_parameters())
+        for name, values in weights.items():
+            parameters[name].copy_(values)
+            if name in self.masters.pairs:
+                self.masters.pairs[name][0].copy_(values)
+        self._behind = True
 
     def updated(self) -> None:
         """Round the masters into the compute weights and count the update; `sample` hands them to the engine."""

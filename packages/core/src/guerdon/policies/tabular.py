@@ -6,7 +6,7 @@ Axes: S states, A actions, N policy steps laid end to end.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +143,15 @@ class TabularPolicy:
         copied = copy.deepcopy(self)
         copied.logits_SA.requires_grad_(False)
         return copied
+
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """See `guerdon.protocols.HasWeights`."""
+        return {"logits": self.logits_SA.detach()}
+
+    @torch.no_grad()
+    def take(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """See `guerdon.protocols.HasWeights`."""
+        self.logits_SA.copy_(weights["logits"])
 
     def updated(self) -> None:
         """Count the update."""

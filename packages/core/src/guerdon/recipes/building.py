@@ -30,6 +30,7 @@ ESTIMATORS: dict[str, type[advantages.Estimator]] = {
     "group_relative": advantages.group_relative,
     "leave_one_out": advantages.leave_one_out,
     "returns_to_go": advantages.returns_to_go,
+    "log_mean_exp": advantages.log_mean_exp,
     "streams": advantages.streams,
     "weighted_by": advantages.weighted_by,
     "withheld": withheld,

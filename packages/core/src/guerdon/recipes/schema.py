@@ -65,9 +65,9 @@ class Recipe(Config):
     policy: Use
     reward: RewardSpec
     advantage: Use = Use(use="group_relative")
-    """`group_relative` (std, ddof, epsilon), `leave_one_out`, `streams` (weights by name; std, ddof, epsilon),
-    `returns_to_go` (weights by name; baseline), or of another of these `weighted_by` (part) and `withheld` (part,
-    below)."""
+    """`group_relative` (std, ddof, epsilon), `leave_one_out`, `log_mean_exp`, `streams` (weights by name; std, ddof,
+    epsilon), `returns_to_go` (weights by name; baseline), or of another of these `weighted_by` (part) and `withheld`
+    (part, below)."""
     train: TrainConfig = TrainConfig()
     controllers: tuple[Use, ...] = ()
     """What acts between updates, by registered name: `{use: adaptive-kl, with: {target: 0.1}}`."""

@@ -27,8 +27,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from guerdon.errors import ConfigError
-from guerdon.rewards.base import Context, Reward, Scores, Sees
-from guerdon.types import Group, Score
+from guerdon.rewards.base import Context, Reward, Scores, Sees, Targets
+from guerdon.types import Group, Score, Target
 
 if TYPE_CHECKING:
     from guerdon.transforms import Transform
@@ -112,6 +112,11 @@ class Weighted(Reward):
             for row in context.scores(self.reward, groups)
         ]
 
+    def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
+        """The child's, scaled."""
+        rows = self.reward.targets(groups, _parts(scores, self.label), context)
+        return [[tuple(target.scaled(self.weight) for target in each) for each in row] for row in rows]
+
     def __repr__(self) -> str:
         return f"{self.weight!r} * {operand(self.reward)}"
 
@@ -193,6 +198,17 @@ class Sum(Reward):
             for rows in zip(*columns, strict=True)
         ]
 
+    def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
+        """Those of all terms, each scaled by its weight."""
+        found: list[list[list[Target]]] = [[[] for _ in group.rollouts] for group in groups]
+        for weight, reward in self.terms:
+            if not reward.has_targets:
+                continue
+            for row, more in zip(found, reward.targets(groups, _parts(scores, reward.label), context), strict=True):
+                for each, targets in zip(row, more, strict=True):
+                    each += [target.scaled(weight) for target in targets]
+        return [[tuple(each) for each in row] for row in found]
+
     @staticmethod
     def _add(weights: list[float], labels: list[str], scores: tuple[Score, ...]) -> Score:
         parts = dict(zip(labels, scores, strict=True))
@@ -206,6 +222,13 @@ class Sum(Reward):
     def __repr__(self) -> str:
         shown = [repr(reward) if weight == 1.0 else f"{weight!r} * {operand(reward)}" for weight, reward in self.terms]
         return f"({' + '.join(shown)})" if len(shown) > 1 else f"Sum({self.terms!r})"
+
+
+def _parts(scores: Sequence[Sequence[Score]], label: str) -> Scores:
+    """The part of that name of each score; unscored where a gate kept it from being asked."""
+    return [
+        [score.parts.get(label) or Score.unscored("not asked", status="abstain") for score in row] for row in scores
+    ]
 
 
 _Case = Sequence[tuple[Reward, tuple[float, float]]]
@@ -326,6 +349,21 @@ class Gate(Reward):
         inner_parts = inner.parts or {self.reward.label: inner}
         return Score(inner.value, inner.why, {**inner_parts, **parts}, inner.status, inner.dense)
 
+    def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
+        """The child's, of those that the gate let through; the gate's own step has no gradient."""
+        if self.by.has_targets:
+            return super().targets(groups, scores, context)  # refuses
+        let_in = [[self._inner(score) for score in row] for row in scores]
+        return self.reward.targets(groups, let_in, context)
+
+    def _inner(self, score: Score) -> Score:
+        """The child's score, out of what `_gate` made of it."""
+        gate = score.parts.get(self.by.label)
+        if gate is None or not gate.scored or not self.is_open(gate):
+            return Score.unscored("its gate is closed", status="abstain")
+        parts = {name: part for name, part in score.parts.items() if name != self.by.label}
+        return Score(score.value, score.why, parts, score.status, score.dense)
+
     def __repr__(self) -> str:
         method = "gated_by" if self.opens == "above" else "unless"
         return f"{operand(self.reward)}.{method}({self.by!r}" + (f", above={self.above!r})" if self.above else ")")
@@ -366,6 +404,10 @@ class Named(Reward):
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """The child's scores."""
         return context.scores(self.reward, groups)
+
+    def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
+        """The child's."""
+        return self.reward.targets(groups, scores, context)
 
     def __repr__(self) -> str:
         return f"{operand(self.reward)}.named({self.new_label!r})"

@@ -18,11 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from guerdon.errors import BoundsError, ConfigError, RewardError, SandboxError
-from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score
+from guerdon.errors import BoundsError, ConfigError, JudgeError, PolicyError, RewardError, SandboxError
+from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score, Target
 
 if TYPE_CHECKING:
-    from guerdon.protocols import Policy
+    from guerdon.protocols import Policy, Task
     from guerdon.rewards.algebra import Gate, Named, Sum, Then, Weighted
     from guerdon.rewards.references import Against, References
     from guerdon.rewards.shapes import Shape
@@ -32,6 +32,8 @@ Sees = Literal["rollout", "group", "batch"]
 RunsIn = Literal["caller", "threads", "processes", "elsewhere"]
 Scores = list[list[Score]]
 """One list per group, one score per rollout."""
+Targets = list[list[tuple[Target, ...]]]
+"""One list per group, for each rollout the targets it has: none, for most rewards."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Context:
     seed: int = 0
     policy: Policy | None = field(default=None, repr=False, compare=False)
     """The policy being trained, for rewards that ask how likely it finds a text; None on a server or in a worker."""
+    task: Task | None = field(default=None, repr=False, compare=False)
+    """Whose examples these are, for rewards that want its reference answers; None in a worker, and where rows bring all
+    there is."""
     _memo: dict[tuple[int, Reward], tuple[Sequence[Group], Scores]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -163,6 +168,37 @@ class Reward:
             if len(_PREPARED) > _PREPARED_LIMIT:
                 _PREPARED.popitem(last=False)
         return found
+
+    # -- rewards that are a function of the policy's own probabilities ---------------------------------------------
+
+    @property
+    def needs_policy(self) -> bool:
+        """Whether it cannot score without `Context.policy`: not on a server, and not in a worker."""
+        return any(child.needs_policy for child in self.children)
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether its value has a gradient of its own, for `targets` to give."""
+        return any(child.has_targets for child in self.children)
+
+    def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
+        """What the update is to make likelier beside the advantages: the gradient of the values themselves.
+
+        Args:
+            groups: scored under the weights that the policy still has.
+            scores: this reward's own, of these groups.
+            context: with the policy.
+
+        Raises:
+            ConfigError: a part has such a gradient, and this composite does not say how it passes on.
+        """
+        if self.has_targets:
+            names = ", ".join(child.label for child in self.children if child.has_targets)
+            raise ConfigError(
+                f"{names} has a gradient of its own (through the policy's probability of the reference), and "
+                f"{type(self).__name__} does not pass it on. Set direct: false there to score without it."
+            )
+        return [[() for _ in group.rollouts] for group in groups]
 
     # -- state, for those that say `stateful` ---------------------------------------------------------------------
 
@@ -306,7 +342,8 @@ def evaluated(reward: Reward, groups: Sequence[Group], context: Context) -> Scor
     """
     try:
         return checked(reward, groups, reward.score_batch(groups, context))
-    except (RewardError, ConfigError, SandboxError):  # the others are no bugs: a setting or a machine that will not do
+    except (RewardError, ConfigError, SandboxError, JudgeError, PolicyError):  # the others are no bugs: a setting, a
+        # machine or a model that will not do
         raise
     except Exception as error:
         raise raised(reward, error, f"a batch of {len(groups)} groups") from error

@@ -28,8 +28,9 @@ from typing import Any, Literal
 
 from guerdon.errors import ConfigError
 from guerdon.protocols import Continuation, Scorer
-from guerdon.rewards.base import Context, Reward, Scores
+from guerdon.rewards.base import Context, Scores
 from guerdon.rewards.conversations import conversation, shortened
+from guerdon.rewards.scored import Scored
 from guerdon.types import Group, Message, Role, Rollout, Score
 
 OPENING = "Please ask me a question, and when I have answered it, tell me what you think of my answer."
@@ -68,7 +69,7 @@ def packaged() -> tuple[FollowUps, ...]:
 
 
 @dataclass(frozen=True)
-class FollowUpLikelihood(Reward, name="follow-up-likelihood-v1", sees="group"):
+class FollowUpLikelihood(Scored, name="follow-up-likelihood-v1", sees="group"):
     """How much likelier praise is than complaint as the user's next turn, in nats per token; see the module's head.
 
     Each category is a part, and so is `length_correlation`: Pearson's r between the length (characters) and the value

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guerdon.protocols import Continuation, Scorer
-from guerdon.rewards.base import Context, Reward, Scores
+from guerdon.rewards.base import Context, Scores
+from guerdon.rewards.scored import Scored, asked
 from guerdon.rewards.step_penalties import Kind, check_penalty, step_penalties
 from guerdon.types import Group, Rollout, Score
 
 
 @dataclass(frozen=True)
-class ResponsePenalty(Reward, name="response-penalty-v1", sees="batch"):
+class ResponsePenalty(Scored, name="response-penalty-v1", sees="batch"):
     r"""-coefficient * D of whole responses, from $\ell = \log\pi(y|x) - \log\pi_{ref}(y|x)$ by two scorers.
 
     The exact log-ratio takes the discriminator's place. Of one turn; a rollout with an environment abstains. Where the
@@ -39,17 +40,12 @@ class ResponsePenalty(Reward, name="response-penalty-v1", sees="batch"):
         """The clip's."""
         return -self.clip, self.clip
 
-    @property
-    def needs_policy(self) -> bool:
-        """Whether a scorer speaks of the policy being trained."""
-        return any(getattr(scorer, "needs_policy", False) for scorer in (self.policy, self.reference))
-
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Ask both scorers once for the whole batch."""
         rollouts = [rollout for group in groups for rollout in group.rollouts]
         single = [rollout for rollout in rollouts if _is_single(rollout)]
-        asked = [_continuation(rollout) for rollout in single]
-        answers = [scorer.logprobs(asked, policy=context.policy) for scorer in (self.policy, self.reference)]
+        texts = [_continuation(rollout) for rollout in single]
+        answers = [asked(scorer, texts, context) for scorer in (self.policy, self.reference)]
         ratios = [
             math.nan if one is None or other is None else math.fsum(one) - math.fsum(other)
             for one, other in zip(*answers, strict=True)

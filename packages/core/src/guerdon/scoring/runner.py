@@ -78,9 +78,8 @@ class Runner:
             SandboxError: worker processes cannot be started or cannot read what they are sent.
         """
         context = context or Context()
-        return _Placed(context.step, context.total_steps, context.seed, context.policy, runner=self).scores(
-            reward, groups
-        )
+        fields = (context.step, context.total_steps, context.seed, context.policy, context.task)
+        return _Placed(*fields, runner=self).scores(reward, groups)
 
     def close(self) -> None:
         """End the worker processes. The runner may be used again; fresh ones then start."""

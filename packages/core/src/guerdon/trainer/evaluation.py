@@ -54,7 +54,9 @@ def evaluate(
             batch = examples[start : start + config.eval.batch_size]
             groups += policy.sample(task, batch, 1, sampling, seed=0)
             bar.advance(len(batch))
-    scores = {name: runner.score(metric, groups, Context()) for name, metric in task.metrics().items()}
+    scores = {
+        name: runner.score(metric, groups, Context(policy=policy, task=task)) for name, metric in task.metrics().items()
+    }
     means = {name: mean_scored([row[0] for row in rows]) for name, rows in scores.items()}
     return EvalResult(means, len(examples), groups, scores)
 

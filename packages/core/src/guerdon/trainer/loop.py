@@ -19,6 +19,7 @@ import torch
 from guerdon.advantages import Advantages, Estimator, group_relative
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.progress import progress
+from guerdon.protocols import ReadsText
 from guerdon.rewards import Context, Reward, Scores, walk
 from guerdon.scoring import Runner
 from guerdon.trainer.batches import batch_at, step_seed
@@ -36,6 +37,7 @@ from guerdon.types import Example, Group, Rollout
 
 if TYPE_CHECKING:
     from guerdon.protocols import Controller, Policy, Task
+    from guerdon.rewards.base import Targets
     from guerdon.runs import RunFolder
 
 __all__ = ["EvalResult", "Trainer"]
@@ -77,6 +79,10 @@ class Trainer:
                 raise ConfigError(f"{asked}, but the policy has nothing that could be trained; accepted are 0 and 0")
             if fixed := getattr(self.policy, "fixed", ""):
                 raise ConfigError(f"{asked}, but the policy cannot be trained: {fixed}. Accepted here are 0 and 0")
+            if self.reward.needs_policy and not isinstance(self.policy, ReadsText):
+                needs = ", ".join(node.label for node in walk(self.reward) if node.needs_policy and not node.children)
+                raise ConfigError(f"{needs} asks how likely the policy finds a text, and this policy cannot tell")
+            self.reward.targets([], [], Context(policy=self.policy))  # refuses what it could not pass on
         self._controls = Controls.of(self.controllers, config, self.reward)
         if config.eval.examples:
             for task in (self.task, *self.evals.values()):
@@ -196,7 +202,7 @@ class Trainer:
                 groups = kept[0] if kept else self._sample(examples, seed)
             with scoring:
                 known = kept[1] if kept else None
-                batch.add(groups, self._score(groups, Context(step, config.steps, seed, self.policy), known))
+                batch.add(groups, self._score(groups, Context(step, config.steps, seed, self.policy, self.task), known))
 
         self._warn_if_unscored(step, batch.scores)
         advantages = self.advantage.estimate(batch.groups, batch.scores)
@@ -208,7 +214,8 @@ class Trainer:
             # Anew: a replayed step has drawn nothing so far, and dropout must fall as it did the first time.
             torch.manual_seed(step_seed(self.seed, "rl-update", step))
             reference = reference if config.loss.kl_weight else None
-            update = reinforce(self.policy, batch.kept_groups, credit, config, optimizer, lr, reference)
+            targets = self._targets(batch, Context(step, config.steps, self.seed, self.policy, self.task))
+            update = reinforce(self.policy, batch.kept_groups, credit, config, optimizer, lr, reference, targets)
         metrics = {
             **batch_metrics(batch.groups, batch.scores, advantages),
             **batch.metrics(),
@@ -238,6 +245,13 @@ class Trainer:
         for node in stateful:
             node.update(groups, scores, context)
         return scores
+
+    def _targets(self, batch: Batch, context: Context) -> Targets | None:
+        """What rewards with a gradient of their own want likelier, of the groups that go into the update."""
+        if not self.reward.has_targets:
+            return None
+        scores = [row for row, kept in zip(batch.scores, batch.kept, strict=True) if kept]
+        return self.reward.targets(batch.kept_groups, scores, context)
 
     def _warn_if_unscored(self, step: int, scores: Scores) -> None:
         """Warn of a step that teaches nothing since none of its rollouts is scored; once for a stretch of them."""

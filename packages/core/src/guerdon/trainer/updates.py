@@ -25,6 +25,7 @@ from guerdon.types import Group, Rollout
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
+    from guerdon.rewards.base import Targets
     from guerdon.trainer.config import TrainConfig
     from guerdon.trainer.measures import Metrics
 
@@ -59,6 +60,7 @@ def reinforce(
     optimizer: torch.optim.Optimizer,
     lr: float,
     reference: Policy | None = None,
+    targets: Targets | None = None,
 ) -> Metrics:
     """`updates_per_batch` optimiser steps on one batch; however it is cut, the gradient is that of the whole.
 
@@ -70,6 +72,10 @@ def reinforce(
         optimizer: over `policy.parameters()`.
         lr: the learning rate of this batch.
         reference: what the divergence is measured from, if `loss.kl_weight` is not 0.
+        targets: what rewards want likelier of itself (`Reward.targets`), in the same order. A target's steps weigh as
+            much as each step of the rollout it belongs to, so that both halves of that rollout's gradient, through its
+            own steps and through its value, are averaged alike, whatever `loss.average` is. Coefficients stay those of
+            the weights that sampled, on every pass over the batch.
 
     Returns:
         Measures of the last of the updates: `loss`, `grad_norm` (before clipping), and, as means over the steps that
@@ -78,7 +84,7 @@ def reinforce(
         |log p of the trainer - log p of the sampler|; `sampler_kl`, the k3 estimate of KL(sampler || trainer); with
         `loss.engine_correction` also `correction_mean`, the mean weight, and `corrected_share`, the share of steps
         whose ratio was cut or masked. Means over no step at all are NaN; steps without the sampler's log-prob add
-        nothing.
+        nothing. With targets also `target_loss`, their share of `loss`.
 
     Raises:
         PolicyError: the gradient is not finite (that step was not taken); or a correction is asked for and the engine
@@ -102,17 +108,19 @@ def reinforce(
     ]
     live = [(rollouts[i], weight[i], credit[i]) for i in range(len(rollouts)) if matters[i]]
     metrics: Metrics = {"lr": lr, "loss": 0.0, "grad_norm": 0.0, "clip_share": math.nan, "entropy": math.nan}
-    if not live:
+    pulls = _pulls(targets or [], weight)
+    if not live and not pulls:
         return metrics
     parts = microbatches(live, _cost_by(policy), config.tokens_per_microbatch)
     share = sum(w * rollout.steps for rollout, w, _ in live)
     temperature = config.sampling.temperature
     correction = config.loss.engine_correction
     old: list[torch.Tensor] = []
+    pulled = [part for pull in pulls for part in microbatches(pull, _cost_by(policy), config.tokens_per_microbatch)]
     credits: list[torch.Tensor] = []
     """Per part: the advantage of each step, the engine's correction applied."""
     for update in range(config.updates_per_batch):
-        sums = dict.fromkeys(("loss", "clip_share", "entropy", "kl", *_SAMPLER, *_CORRECTION), 0.0)
+        sums = dict.fromkeys(("loss", "target_loss", "clip_share", "entropy", "kl", *_SAMPLER, *_CORRECTION), 0.0)
         divergence, apart_mean = 0.0, _apart_mean(policy, reference, live, parts, penalty, temperature)
         for number, part in enumerate(parts):
             chosen = [rollout for rollout, _, _ in part]
@@ -149,8 +157,14 @@ def reinforce(
             sums["clip_share"] += terms.clip_share / share
             sums["kl"] += terms.kl / share
             sums["entropy"] += float((weights_N * steps.entropy_N).sum()) / share
+        for pull in pulled:
+            sums["target_loss"] += _pull(policy, pull)
+        sums["loss"] += sums["target_loss"]
         metrics["grad_norm"] = _step(policy, optimizer, lr, config.optimizer.grad_clip)
-        metrics |= {name: sums[name] for name in ("loss", "clip_share", "entropy")}
+        metrics |= {"loss": sums["loss"], **({"target_loss": sums["target_loss"]} if pulls else {})}
+        if not live:
+            continue
+        metrics |= {name: sums[name] for name in ("clip_share", "entropy")}
         if update == 0:
             metrics |= {name: sums[name] for name in (*_SAMPLER, *(_CORRECTION if correction else ()))}
         if penalty:
@@ -169,7 +183,7 @@ def _apart_mean(
     temperature: float,
 ) -> float:
     """The mean of the divergence's terms over the whole batch, where the loss cannot be cut without it; else 0."""
-    if penalty is None or reference is None or penalty.kind != "sequence_sqrt_chi2":
+    if not live or penalty is None or reference is None or penalty.kind != "sequence_sqrt_chi2":
         return 0.0
     total = 0.0
     for part in parts:
@@ -177,6 +191,30 @@ def _apart_mean(
         steps, base = (one.logprobs(chosen, temperature=temperature, grad=False) for one in (policy, reference))
         total += float(penalty.terms(log_ratios(steps.logprobs_N, base.logprobs_N, steps.lengths)).sum())
     return total / len(live)
+
+
+_Pull = tuple[Rollout, tuple[float, ...], float]
+"""A target's rollout, the weight of each of its steps, the temperature."""
+
+
+def _pulls(targets: Targets, weight: Sequence[float]) -> list[list[_Pull]]:
+    """The targets of rollouts that count, each coefficient times its rollout's weight; by temperature, in order."""
+    found: dict[float, list[_Pull]] = {}
+    for w, each in zip(weight if targets else (), (each for row in targets for each in row), strict=True):
+        for target in each if w else ():
+            weights = tuple(w * value for value in target.coefficients)
+            if any(weights):
+                found.setdefault(target.temperature, []).append((target.rollout, weights, target.temperature))
+    return list(found.values())
+
+
+def _pull(policy: Policy, part: Sequence[_Pull]) -> float:
+    """Add the gradient of -sum(weight * log-prob); that sum."""
+    steps = policy.logprobs([rollout for rollout, _, _ in part], temperature=part[0][2])
+    weights_N = torch.tensor([w for _, weights, _ in part for w in weights], device=steps.logprobs_N.device)
+    piece = negative_log_likelihood(steps.logprobs_N, weights_N)
+    piece.backward()  # type: ignore[no-untyped-call]
+    return float(piece.detach())
 
 
 def _step(policy: Policy, optimizer: torch.optim.Optimizer, lr: float, limit: float | None) -> float:

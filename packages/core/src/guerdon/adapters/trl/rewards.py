@@ -10,10 +10,11 @@ The async trainer (`trl.experimental.async_grpo`) takes it too: it pickles, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guerdon.adapters.trl.asking import trained_model
 from guerdon.adapters.trl.data import PLAYED
 from guerdon.adapters.trl.grouping import Row, group_numbers, in_group, key_of
 from guerdon.adapters.versions import check
@@ -102,6 +103,8 @@ class RewardFunction:
         trainer = TrainerView.of(columns.get("log_metric"))
         self._check(trainer)
         context = _context(columns.get("trainer_state"), trainer)
+        if self.grader.reward.needs_policy:
+            context = replace(context, policy=trained_model(self.grader.reward, columns.get("log_metric")))
         rows = self.rows(prompts, completions, columns, trainer)
         scores = self._grade(rows, self.num_generations or trainer.num_generations, context, learn=trainer.training)
         self._log(scores, rows, columns)
