@@ -284,8 +284,23 @@ class Grader:
         """The reward's nodes that keep state."""
         return tuple(node for node in walk(self.reward) if node.stateful)
 
+    def refuse_policy(self, where: str) -> None:
+        """For those who train no policy that a reward could ask.
+
+        Args:
+            where: why not, in words: "a server trains nothing".
+
+        Raises:
+            ConfigError: the reward asks the policy being trained; the message names the parts that do.
+        """
+        if asks := [node.name for node in walk(self.reward) if node.needs_policy and not node.children]:
+            raise ConfigError(
+                f"{', '.join(asks)} asks the policy being trained how likely a text is, and here is none ({where}). "
+                f"Give it a scorer with a model of its own: 'local' or 'server'."
+            )
+
     def refuse_learning(self, where: str) -> None:
-        """For those who cannot keep what a reward learns, and train no policy that it could ask.
+        """For those who cannot keep what a reward learns either.
 
         Args:
             where: why not, in words: "verl's workers do not share state".
@@ -293,11 +308,7 @@ class Grader:
         Raises:
             ConfigError: the reward learns, or asks the policy being trained; the message names the parts that do.
         """
-        if asks := [node.name for node in walk(self.reward) if node.needs_policy and not node.children]:
-            raise ConfigError(
-                f"{', '.join(asks)} asks the policy being trained how likely a text is, and here is none ({where}). "
-                f"Give it a scorer with a model of its own: 'local' or 'server'."
-            )
+        self.refuse_policy(where)
         if names := ", ".join(node.name for node in self.learning):
             raise ConfigError(
                 f"the reward learns ({names}), and {where}: what it learns would stand still, or differ from worker to "

@@ -42,6 +42,8 @@ class Service:
                     f"{name!r} cannot be served under that name; letters, digits, '.', '_' and '-' can stand in an "
                     f"address: choose one by NAME=RECIPE"
                 )
+        for grader in graders.values():
+            grader.refuse_policy("a server trains nothing")
         learning = sorted(name for name, grader in graders.items() if grader.learning)
         if learning and (settings.state is None or settings.lanes != 1):
             raise ConfigError(
