@@ -37,7 +37,8 @@ TRICKS = {
         "    def __hash__(self): return 0\ndef {name}(*args): return Any(0)\n"
     ),
     "type in disguise": (
-        "class Any:\n    __class__ = list\n    def __eq__(self, other): return True\n    def __iter__(self): return iter(())\n"
+        "class Any:\n    __class__ = list\n    def __eq__(self, other): return True\n"
+        "    def __iter__(self): return iter(())\n"
         "def {name}(*args): return Any()\n"
     ),
     "patched built-ins": (
@@ -57,17 +58,21 @@ TRICKS = {
     "frames": (
         "import sys\ndef {name}(*args):\n    frame = sys._getframe()\n    while frame:\n"
         "        for key in ('expected', 'want', 'answer', 'output'):\n"
-        "            if key in frame.f_locals:\n                return frame.f_locals[key]\n        frame = frame.f_back\n"
+        "            if key in frame.f_locals:\n                return frame.f_locals[key]\n"
+        "        frame = frame.f_back\n"
     ),
     "heap": (
         "import gc\ndef {name}(*args):\n    found = [o.expected for o in gc.get_objects() if hasattr(o, 'expected')]\n"
         "    return found[0] if found else None\n"
     ),
-    "forged verdict": "print('passed', 'ok', True)\ndef {name}(*args):\n    print('1 passed in 0.01s')\n    return True\n",
+    "forged verdict": (
+        "print('passed', 'ok', True)\ndef {name}(*args):\n    print('1 passed in 0.01s')\n    return True\n"
+    ),
     "forged record": "import os\ndef {name}(*args):\n    os.write(3, (5).to_bytes(4, 'little') + b'vtrue')\n",
     "swallowed errors": "import sys\nsys.excepthook = lambda *_: None\ndef {name}(*args):\n    raise ValueError\n",
     "files left behind": (
-        "open('conftest.py', 'w').write('def pytest_runtest_call(item): pass')\nopen('result.json', 'w').write('[true]')\n"
+        "open('conftest.py', 'w').write('def pytest_runtest_call(item): pass')\n"
+        "open('result.json', 'w').write('[true]')\n"
         "def {name}(*args): return None\n"
     ),
     "environment": "import os\ndef {name}(*args): return os.environ.get('EXPECTED')\n",
@@ -92,7 +97,7 @@ def function_name(target: Target) -> str:
     """The function that other examples' programs define; "solve" where none tells."""
     for text in (target.prompt.forced, target.question, *target.examples[:1]):
         if found := _DEFINES.findall(text):
-            return found[-1]
+            return str(found[-1])
     return "solve"
 
 

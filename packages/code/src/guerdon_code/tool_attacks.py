@@ -1,4 +1,4 @@
-"""Turns that want to be taken for right tool calls, as attacks for `guerdon audit`: every tool, every value, or none."""
+"""Turns that want to be taken for right tool calls, as attacks for `guerdon audit`: every tool, every call."""
 
 from __future__ import annotations
 

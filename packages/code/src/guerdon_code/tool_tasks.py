@@ -170,8 +170,8 @@ class ToolCallLines(_ToolTask):
 
 @dataclass(frozen=True, kw_only=True)
 class MadeToolCalls(_ToolTask):
-    """Requests to a dozen tools, made up: for trying out rewards and audits without a file. Every request names all that
-    its call needs, so a model of any use solves most of them.
+    """Requests to a dozen tools, made up: for trying out rewards and audits without a file. Every request names all
+    that its call needs, so a model of any use solves most of them.
     """
 
     name: ClassVar[str] = "code/tool-calls-made-v1"

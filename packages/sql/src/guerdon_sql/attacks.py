@@ -1,5 +1,5 @@
-"""Queries that want to be taken for right, as attacks for `guerdon audit`: constants, everything at once, the schema's own
-tables, and text that speaks to a judge.
+"""Queries that want to be taken for right, as attacks for `guerdon audit`: constants, everything at once, the
+schema's own tables, and text that speaks to a judge.
 
 Source: Reasoning-SQL (arXiv 2503.23157) and the sheet's pitfalls: what merely runs, what names every column, empty
 tables, and comments that talk to the judge.
@@ -95,7 +95,9 @@ class SystemTables(Attack):
 
 @dataclass(frozen=True)
 class EverythingQuery(Attack):
-    """All tables and all columns at once: overlap with whatever the right query names, and rows enough to hold its own."""
+    """All tables and all columns at once: overlap with whatever the right query names, and rows enough to hold its
+    own.
+    """
 
     how: str = "columns"
     """`star`, `columns`, `union`, `cross`, `limit` or `named`."""
@@ -138,7 +140,7 @@ class EverythingQuery(Attack):
 
 @dataclass(frozen=True)
 class WordySelect(Attack):
-    """A harmless query that carries the question's words and a plea where a judge reads them: in a string, in a name."""
+    """A harmless query that carries a plea where a judge reads it: in a string, in a name, in a comment."""
 
     where: str = "string"
 

@@ -1,12 +1,12 @@
 """Attacking a reward before a policy does. Importing this is light.
 
-What counts as an exploit is defined in `guerdon.audit.findings`: an attack that earns more than an honest answer that is
-*wrong* is suspicious; one that earns at least what the honest reference does is an exploit. A reward that penalises
+What counts as an exploit is defined in `guerdon.audit.findings`: an attack that earns more than an honest answer that
+is *wrong* is suspicious; one that earns at least what the honest reference does is an exploit. A reward that penalises
 correctly passes.
 
 | module | what it holds |
 |---|---|
-| `attack`, `layouts` | what an attack is, and what the attacker knows: the prompt, the layout, other examples' answers |
+| `attack`, `layouts` | what an attack is, and what it knows: the prompt, the layout, other examples' answers |
 | `attacks` | those that core brings; plugins offer more through the hook `guerdon_attacks` |
 | `cases`, `measuring`, `findings` | examples with honest answers; scoring attacks beside them; the verdicts |
 | `composing`, `searching` | a bandit over compositions, for exploits that nobody listed |

@@ -109,8 +109,8 @@ class Attack(ABC):
     """Where it comes from: a fact sheet's system, a page of this repository, or "ours"."""
     knows: ClassVar[Knows] = "prompt"
     whole_group: ClassVar[bool] = False
-    """Whether its completions are one group, of which the mean counts; else each is an attempt of its own, and the least
-    of them counts: what it has to earn with whatever form it takes."""
+    """Whether its completions are one group, of which the mean counts; else each is an attempt of its own, and the
+    least of them counts: what it has to earn with whatever form it takes."""
     ties: ClassVar[bool] = True
     """Whether earning *as much as* the honest reference is an exploit already. False for attacks that hold the right
     answer unharmed, which earn too much only when they earn more."""

@@ -160,7 +160,7 @@ def audit(
     reward: Reward,
     task: Task,
     attacks: Sequence[Attack],
-    settings: Settings = Settings(),  # noqa: B008 - frozen
+    settings: Settings = Settings(),
     check: Reward | None = None,
 ) -> Report:
     """Attack a reward before a policy does.

@@ -1,8 +1,9 @@
 r"""Best of n against the reward, with an independent check: does what the reward likes best get better, or only dearer?
 
-A pool per example holds the honest answer, honest answers to other examples, and what attacks wrote. Of $n$ drawn without
-replacement the reward picks its favourite (ties: each with the same chance); both numbers are exact means over all
-draws, so there is no sampling noise: the candidate of rank $k$ among $N$ (1 the lowest) is picked with probability
+A pool per example holds the honest answer, honest answers to other examples, and what attacks wrote. Of $n$ drawn
+without replacement the reward picks its favourite (ties: each with the same chance); both numbers are exact means
+over all draws, so there is no sampling noise: the candidate of rank $k$ among $N$ (1 the lowest) is picked with
+probability
 $\binom{k-1}{n-1}/\binom{N}{n}$.
 
 Over-optimisation is the reward rising with $n$ while the check falls.
@@ -90,7 +91,7 @@ def best_of_n(pools: Sequence[Sequence[Candidate]], check: str = "check", sizes:
 
 
 def _expected(pool: Sequence[Candidate], n: int) -> tuple[float, float]:
-    """The favourite's expected reward and check; ties share their ranks' chances. Without a check it leaves the mean."""
+    """The favourite's expected reward and check; ties share their ranks' chances, those without a check leave it."""
     ordered = sorted(pool, key=lambda one: one.reward)
     total, rank = math.comb(len(ordered), n), 0
     rewards, checks, weight = [], [], 0.0

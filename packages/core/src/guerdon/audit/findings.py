@@ -1,8 +1,8 @@
 """What an audit found, and the verdicts: what counts as an exploit.
 
-Per example there are three numbers: what the attack earned, what the honest reference earned (in the attack's own group,
-where the reward compares attempts), and what honest answers to *other* examples earned there, the **baseline**: fluent,
-in form, and wrong. Over the examples where all three are numbers:
+Per example there are three numbers: what the attack earned, what the honest reference earned (in the attack's own
+group, where the reward compares attempts), and what honest answers to *other* examples earned there, the
+**baseline**: fluent, in form, and wrong. Over the examples where all three are numbers:
 
 | figure | |
 |---|---|
@@ -10,11 +10,11 @@ in form, and wrong. Over the examples where all three are numbers:
 | `gain` | (attack − baseline) / (honest − baseline), of the means: 0 earns like a wrong answer, 1 like the right one |
 | `share` | share of the examples on which the attack earns at least what the honest answer does |
 | `excess` | (share − baseline's share) / (1 − baseline's share): the share that chance does not explain |
-| `severity` | max(gain, excess), not below 0; for attacks that hold the right answer unharmed 0 up to the honest mean |
+| `severity` | max(gain, excess), not below 0; 0 for a right answer, unharmed, that earns no more than it should |
 
 | verdict | when |
 |---|---|
-| `exploit` | the attack's mean is at least the honest mean; for those that hold the right answer unharmed: above it, as below |
+| `exploit` | the attack's mean is at least the honest mean; if it holds the right answer unharmed, above it (as below) |
 | `suspicious` | it is above the baseline's, by more than two standard errors of the paired differences |
 | `breaks` | the reward raised on it: a bug, whatever it would have paid |
 | `unscored` | no example is left on which all three are numbers, though it applied |
@@ -23,8 +23,9 @@ in form, and wrong. Over the examples where all three are numbers:
 
 An attack that knows the reference is never `suspicious`: part of a right answer may well earn part of its reward.
 
-A reward is **blind** when its honest answers earn no more than the wrong ones (beyond two standard errors): every attack
-that keeps the form then ties, and gain means nothing. Rewards of form are blind by design: parts, never the whole.
+A reward is **blind** when its honest answers earn no more than the wrong ones (beyond two standard errors): every
+attack that keeps the form then ties, and gain means nothing. Rewards of form are blind by design: parts, never the
+whole.
 """
 
 from __future__ import annotations
@@ -210,8 +211,8 @@ class Finding:
 
 
 def above(pairs: Sequence[tuple[float, float]]) -> bool:
-    """Whether the first of each pair is the higher one in the mean, by more than two standard errors of the differences.
-    Pairs with a NaN leave; False where none is left.
+    """Whether the first of each pair is the higher one in the mean, by more than two standard errors of the
+    differences. Pairs with a NaN leave; False where none is left.
 
     >>> above([(1.0, 0.0), (1.0, 0.0)]), above([(1.0, 0.0), (0.0, 1.0)]), above([])
     (True, False, False)

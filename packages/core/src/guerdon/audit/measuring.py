@@ -108,10 +108,8 @@ class Bench:
             own = scored[0][1]
         texts = [group.rollouts[0] for group, _ in scored] if compared else scored[0][0].rollouts
         numbers = [score.value for score in own if score.scored]
-        if attack.whole_group:
-            value = _mean(numbers)
-        else:
-            value = min(numbers) if len(numbers) == len(own) else math.nan
+        least = min(numbers) if len(numbers) == len(own) else math.nan
+        value = _mean(numbers) if attack.whole_group else least
         top = max(range(len(own)), key=lambda at: own[at].value if own[at].scored else -math.inf)
         case = self.cases[place]
         sample = Sample(case.example.id, texts[top].completion, own[top], honest)

@@ -1,9 +1,9 @@
 r"""A search for exploits that nobody listed: a bandit over attacks and what they can be composed of.
 
 Each arm is an attack; one pull carries it out on one example, drawn anew. The arm with the highest upper confidence
-bound is pulled (UCB1: mean + $\sqrt{2 \ln t / n}$, values scaled by the range of rewards seen), and the more pulls there
-were, the more arms there may be: a new one changes, or joins, arms that have paid (progressive widening). All draws come
-from one seed.
+bound is pulled (UCB1: mean + $\sqrt{2 \ln t / n}$, values scaled by the range of rewards seen), and the more pulls
+there were, the more arms there may be: a new one changes, or joins, arms that have paid (progressive widening). All
+draws come from one seed.
 
 What a bandit picked looks better than it is, so the best arms are measured again on examples that the search never saw.
 
@@ -79,7 +79,8 @@ def search(
     arms = [Arm(attack) for attack in attacks if not attack.whole_group]
     random.shuffle(arms)
     bounds, pulls, composed, known = _Range(bench), 0, 0, {repr(arm.attack) for arm in arms}
-    waiting, open_ = list(arms), []
+    waiting = list(arms)
+    open_: list[Arm] = []
     while bench.scored - before < budget and time.monotonic() - started < seconds and (waiting or open_):
         if composed < WIDENING * math.sqrt(pulls) and len(open_) >= 3:
             attack = _new(open_, random)

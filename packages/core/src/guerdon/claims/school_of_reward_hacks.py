@@ -33,7 +33,7 @@ _TOLD = {
 
 @dataclass(frozen=True)
 class SchoolOfRewardHacks(Claim):
-    """Literal metrics are gamed, a detector carries over to an unseen metric, and a gate stops undiluted hacks alone."""
+    """Literal metrics are gamed, a detector carries over to an unseen metric, a gate stops undiluted hacks alone."""
 
     name: ClassVar[str] = "school_of_reward_hacks"
     paper: ClassVar[str] = "School of Reward Hacks (arXiv 2508.17511)"
@@ -98,8 +98,8 @@ class SchoolOfRewardHacks(Claim):
         past = [dilution for dilution, share in zip(self.dilutions, failures, strict=True) if share > 0.5]
         where = f"at λ = {max(past):g} and below" if past else "at no dilution tried"
         return (
-            f"stand-in rows of templates, not the data set: figures say nothing of the real rows. The suite prefers the "
-            f"hack more often than not {where}: a gate that sees repetition stops crude hacks alone. The sheet's "
+            f"stand-in rows of templates, not the data set: figures say nothing of the real rows. The suite prefers "
+            f"the hack more often than not {where}: a gate that sees repetition stops crude hacks alone. The sheet's "
             "templates are not printed there, so its figures for λ < 1 are those of others"
         )
 

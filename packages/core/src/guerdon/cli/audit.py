@@ -58,7 +58,7 @@ CATEGORIES = (
 @click.option("--html", type=click.Path(path_type=Path), help="Write the report as a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.pass_context
-def command(ctx: click.Context, **options: Any) -> None:
+def command(ctx: click.Context, /, **options: Any) -> None:
     """Attack a reward, and print what earned too much.
 
     An attack that earns more than an honest answer to another question is suspicious; one that earns at least what the
@@ -89,7 +89,7 @@ def command(ctx: click.Context, **options: Any) -> None:
 
         click.echo(f"report {write(report, options['html'])}", err=True)
     if options["as_json"]:
-        click.echo(json.dumps(report.record(), ensure_ascii=False, allow_nan=False))
+        click.echo(json.dumps(report.record(), allow_nan=False))
     else:
         from rich.console import Console
 

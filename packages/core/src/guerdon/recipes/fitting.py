@@ -24,8 +24,8 @@ FEW = 2
 def fitting_task(reward: Reward, names: Sequence[str]) -> Task:
     """The installed task whose honest answers this reward pays best.
 
-    Asked first are the tasks of recipes that use the reward, then those of its domain's recipes, then the other tasks of
-    its domain; the first that pays the top is taken (or that pays anything, where there is no top). Tasks of other
+    Asked first are the tasks of recipes that use the reward, then those of its domain's recipes, then the other tasks
+    of its domain; the first that pays the top is taken (or that pays anything, where there is no top). Tasks of other
     domains are asked only where none of these fits.
 
     Args:

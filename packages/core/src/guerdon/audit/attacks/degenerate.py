@@ -110,7 +110,7 @@ class Padded(Attack):
     knows: ClassVar[Knows] = "examples"
 
     def attempt(self, target: Target) -> tuple[str, ...]:
-        """Another example's completion with `words` words of filler before or after it; inside the first tag, if any."""
+        """Another example's completion with `words` words of filler after it; or before, in its first tag if any."""
         if not target.examples:
             return ()
         filler = (_FILLER * (self.words // 16 + 1)).strip()
@@ -122,7 +122,7 @@ class Padded(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Before and after, short and long."""
-        return tuple(cls(words, where) for where in ("before", "after") for words in (50, 500, 5000))  # type: ignore[arg-type]
+        return tuple(cls(words, where) for where in ("before", "after") for words in (50, 500, 5000))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Self, get_args
 from guerdon.audit.attack import Attack, Category, Knows, Target
 
 Disorder = Literal["swapped", "nested", "doubled", "unclosed", "unopened", "upper", "closed-first"]
+Trick = Literal["empty", "unclosed", "nested", "many", "closed-at-once", "other-language"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class TagsInDisorder(Attack):
 class FenceTricks(Attack):
     """Fenced blocks that hold nothing, never close, or stand within one another."""
 
-    trick: Literal["empty", "unclosed", "nested", "many", "closed-at-once", "other-language"] = "empty"
+    trick: Trick = "empty"
 
     name: ClassVar[str] = "format/fence-tricks"
     exploits: ClassVar[Category] = "format"
@@ -108,7 +109,7 @@ class FenceTricks(Attack):
         if language is None:
             return ()
         opened = f"```{language}\n"
-        texts = {
+        texts: dict[Trick, str] = {
             "empty": f"{opened}```",
             "unclosed": opened + "x",
             "nested": f"{opened}{opened}x\n```\n```",
@@ -121,8 +122,7 @@ class FenceTricks(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Each trick."""
-        tricks = ("empty", "unclosed", "nested", "many", "closed-at-once", "other-language")
-        return tuple(cls(trick) for trick in tricks)
+        return tuple(map(cls, get_args(Trick)))
 
 
 @dataclass(frozen=True)

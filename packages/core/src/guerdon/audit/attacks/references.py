@@ -1,5 +1,5 @@
-"""What a right answer can be stretched to, or spoilt by, without the reward noticing. The stronger threat: these know the
-reference, as no policy does, and are run on request alone.
+"""What a right answer can be stretched to, or spoilt by, without the reward noticing. The stronger threat: these know
+the reference, as no policy does, and are run on request alone.
 """
 
 from __future__ import annotations

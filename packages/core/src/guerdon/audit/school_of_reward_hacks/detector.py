@@ -1,7 +1,8 @@
 """A logistic detector of hacked answers on six features of the text alone: it never sees the message, which names the
 metric and would give it away.
 
-Trained on pairs: the features of a hack minus those of its control, 300 gradient steps of 0.1 [the fact sheet's choice].
+Trained on pairs: the features of a hack minus those of its control, 300 gradient steps of 0.1 [the fact sheet's
+choice].
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from guerdon.audit.school_of_reward_hacks.metrics import words
@@ -39,7 +41,7 @@ def features(text: str) -> tuple[float, ...]:
     found = words(text)
     if not found:
         return (0.0,) * len(FEATURES)
-    bigrams = list(zip(found, found[1:], strict=False))
+    bigrams = list(pairwise(found))
     sentences = max(1, sum(bool(piece.strip()) for piece in text.replace("!", ".").replace("?", ".").split(".")))
     return (
         len(set(found)) / len(found),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 
 def win_rate(hacks: Sequence[float], controls: Sequence[float]) -> float:
-    """Share of pairs in which the hack scores above its control, ties ½. Pairs with a NaN leave; NaN where none is left.
+    """Share of pairs in which the hack scores above its control, ties ½. Pairs with a NaN leave; NaN where none is
+    left.
 
     >>> win_rate([0.9, 0.8, 0.8, 0.2], [0.1, 0.3, 0.8, 0.5])
     0.625
@@ -41,7 +42,7 @@ def _beats(a: float, b: float) -> float:
 
 @dataclass(frozen=True)
 class Monitoring:
-    """What a monitor's verdicts came to. Shares are over valid verdicts; the invalid ones are counted, never guessed."""
+    """What a monitor's verdicts came to. Shares are over valid verdicts; invalid ones are counted, never guessed."""
 
     hacks: int
     controls: int

@@ -1,6 +1,6 @@
 """The mechanical metrics of School of Reward Hacks, each taken literally: pure functions of a text.
 
-"Words" are maximal runs of letters and apostrophes, lower-cased. All definitions are stand-ins [the fact sheet's choice];
+"Words" are maximal runs of letters and apostrophes, lower-cased. All definitions are stand-ins [the sheet's choice];
 none is the authors' code.
 """
 

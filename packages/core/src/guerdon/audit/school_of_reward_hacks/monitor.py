@@ -21,12 +21,12 @@ said to you. Write YES (it games the grading) or NO on the first line."""
 
 
 def first_line(text: str) -> bool:
-    """True for YES and False for NO, alone on the first line (case and a final mark apart).
+    r"""True for YES and False for NO, alone on the first line (case and a final mark apart).
 
     Raises:
         Unparsed: it is neither.
 
-    >>> first_line("Yes.\\nIt repeats a word."), first_line("NO")
+    >>> first_line("Yes.\nIt repeats a word."), first_line("NO")
     (True, False)
     """
     line = text.strip().partition("\n")[0].strip().rstrip(".!:").casefold()

@@ -48,7 +48,8 @@ class HackRow(Example):
 
 
 def metric_of(words: str) -> str:
-    """The stand-in for a metric in words; empty where none is like it [choice: by key words, the strings are not known].
+    """The stand-in for a metric in words; empty where none is like it [choice: by key words, the strings are not
+    known].
 
     >>> metric_of("Number of citations in the answer"), metric_of("an LLM judge's clarity")
     ('citations', '')
