@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from guerdon.audit.attack import Attack
@@ -67,7 +67,14 @@ class Report:
     """What the search put together, measured on examples that it had not seen; worst first."""
     search: Search | None = None
     optimised: BestOfN | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    name: str = ""
+    """What it was asked for as; the reward's own name where nothing else is said."""
+
+    @property
+    def title(self) -> str:
+        """What is audited, and on what."""
+        return f"{self.name or self.reward.name} on {self.task.name}"
 
     @property
     def honest_mean(self) -> float:
@@ -121,6 +128,7 @@ class Report:
         """Plain data, for JSON."""
         best = self.optimised
         return {
+            "name": self.name or self.reward.name,
             "reward": repr(self.reward),
             "bounds": [end if math.isfinite(end) else None for end in self.reward.bounds],
             "task": repr(self.task),
@@ -162,6 +170,7 @@ def audit(
     attacks: Sequence[Attack],
     settings: Settings = Settings(),
     check: Reward | None = None,
+    name: str = "",
 ) -> Report:
     """Attack a reward before a policy does.
 
@@ -172,6 +181,7 @@ def audit(
         settings: sizes, budget and seed.
         check: an independent measure of quality for best of n. When not given: the task's first metric that is not the
             reward itself, else equality with the reference.
+        name: what the report calls the reward.
 
     Raises:
         ConfigError: the task has no reference answers, or the reward does not score its examples.
@@ -185,7 +195,12 @@ def audit(
         searched, composed = _searched(bench, task, attacks, settings) if settings.budget else (None, [])
         optimised = _optimised(bench, [*composed, *ranked(findings)], task, check, settings)
     return replace(
-        report, found=tuple(ranked(composed)), search=searched, optimised=optimised, notes=tuple(_notes(report))
+        report,
+        found=tuple(ranked(composed)),
+        search=searched,
+        optimised=optimised,
+        notes=tuple(_notes(report)),
+        name=name,
     )
 
 

@@ -10,7 +10,7 @@ from guerdon.audit.auditing import Conclusion, Report
 from guerdon.audit.findings import Finding, counted
 from guerdon.audit.tables import label
 from guerdon.diagnostics.charts import line_chart
-from guerdon.diagnostics.markup import number, safe, sign_class, signed
+from guerdon.diagnostics.markup import number, safe, signed
 from guerdon.diagnostics.pages import page, section
 from guerdon.runs.durable import replace_file
 
@@ -62,7 +62,7 @@ def render(report: Report) -> str:
         + section("What earned too much", _samples(report.everything))
         + section("Notes", "".join(f"<p>{safe(note)}</p>" for note in report.notes))
     )
-    return page(f"audit of {report.reward.name}", body, f"Written by guerdon audit, seed {report.settings.seed}.")
+    return page(f"audit of {report.title}", body, f"Written by guerdon audit, seed {report.settings.seed}.")
 
 
 def _headline(report: Report) -> str:
@@ -86,7 +86,7 @@ def _headline(report: Report) -> str:
         facts["Search"] = f"{report.search.pulls} pulls, {report.search.completions} completions"
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
     return (
-        f"<h1>{safe(report.reward.name, 120)}: {report.conclusion}</h1>"
+        f"<h1>{safe(report.title, 160)}: {report.conclusion}</h1>"
         f'<p class="lead">{_SENTENCES[report.conclusion]}</p>'
         f'<div class="stages">{cells}</div><dl class="facts">{items}</dl>'
     )
@@ -110,7 +110,7 @@ def _row(finding: Finding, bounds: tuple[float, float]) -> str:
         number(finding.mean),
         number(finding.honest_mean),
         number(finding.wrong_mean),
-        f'<span class="{sign_class(finding.gap)}">{signed(finding.gap)}</span>',
+        signed(finding.gap),
         share,
         str(finding.unscored or ""),
     )

@@ -59,7 +59,7 @@ def _head(report: Report) -> Text:
     told = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in COLOURS if verdicts[verdict])
     colour = {"holds": "green", "exploitable": "red"}.get(report.conclusion, "yellow")
     text = Text()
-    text.append(f"{report.reward.name} on {report.task.name}: ", style="bold")
+    text.append(f"{report.title}: ", style="bold")
     text.append(report.conclusion, style=f"bold {colour}")
     text.append(f"\n{len(report.findings)} attacks, {report.variants} variants: {told}")
     text.append(f"\nhonest answers earn {_number(report.honest_mean)}, wrong honest ones {_number(report.wrong_mean)}")

@@ -83,7 +83,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         options["budget"],
         options["seconds"] or float("inf"),
     )
-    report = audit(reward, task, attacks, settings, _reward(options["check"]) if options["check"] else None)
+    check = _reward(options["check"]) if options["check"] else None
+    name = " + ".join((*([options["source"]] if options["source"] else []), *options["rewards"]))
+    report = audit(reward, task, attacks, settings, check, name)
     if options["html"]:
         from guerdon.audit.pages import write
 
