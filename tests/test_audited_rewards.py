@@ -31,7 +31,7 @@ def installed(kind):
 
 
 def stands_alone(name):
-    """Whether a name is enough to build it: not for what a server says, a judge's opinion, or what is built of others."""
+    """Whether a name is enough to build it: not for what a server says, a judge's opinion, what is built of others."""
     try:
         build_reward(reward_spec([name]))
     except ConfigError:

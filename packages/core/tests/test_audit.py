@@ -49,7 +49,7 @@ def found(reward, *attacks, task=Capitals(), **settings):  # noqa: B008 - frozen
     return audit(reward, task, attacks, Settings(**settings))
 
 
-def finding(values, honest, wrong, *, attack=Says(), ties=(0.0, 0.0), **fields):  # noqa: B008 - frozen
+def finding(values, honest, wrong, *, attack=Says(), ties=(0.0, 0.0), **fields):
     return Finding(attack, values, honest, wrong, ties, len(values), {"ok": len(values)}, **fields)
 
 
@@ -248,7 +248,7 @@ def test_skipped_examples_are_others():
 
 
 def test_a_task_without_references_is_refused_with_what_to_do():
-    with pytest.raises(ConfigError, match="no reference answer of the 8 examples drawn.*--task"):
+    with pytest.raises(ConfigError, match=r"no reference answer of the 8 examples drawn.*--task"):
         found(exact, Empty(), task=Capitals(known=False))
 
 
