@@ -20,15 +20,17 @@ from guerdon.audit.attacks.degenerate import (
 )
 from guerdon.audit.attacks.formats import EarlyEnd, FenceTricks, OnlyTags, TagsInDisorder, TagStuffing
 from guerdon.audit.attacks.groups import DiversityFarming, IdenticalGroup, OneAndCopies, Swapped
-from guerdon.audit.attacks.hedging import Refusal, RightAndWrong, SeveralAnswers
+from guerdon.audit.attacks.hedging import DuplicatedItems, Refusal, RightAndWrong, SeveralAnswers
 from guerdon.audit.attacks.judges import ClosedQuotation, Credentials, Plea, PleaBesideAnswer
 from guerdon.audit.attacks.metrics import MetricGaming
 from guerdon.audit.attacks.references import (
     BuriedReference,
+    OneGoodAndCopies,
     PaddedReference,
     PleaBesideReference,
     RepeatedReference,
     ShuffledReference,
+    SwappedItems,
     WrongNumbers,
 )
 from guerdon.errors import ConfigError
@@ -153,6 +155,27 @@ def test_shuffled_words_are_the_same_words_in_another_order():
 
 def test_a_reference_of_few_words_is_not_shuffled():
     assert written(ShuffledReference(), Target(PROMPT, OTHERS, TARGET.layout, turn("Riga"))) == ()
+
+
+def test_items_are_duplicated_where_there_is_a_list():
+    some = turn("a, b")
+    lists = Target(PROMPT, (some,), Layout.of([some]), turn("x, y, z"))
+    assert written(DuplicatedItems(2), lists) == (turn("a, a, b, b"),)
+    assert written(DuplicatedItems(2)) == ()
+    assert written(SwappedItems(), lists) == (turn("z, y, x"),)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("A", "B"), ("yes", "no"), ("False", "true")])
+def test_a_choice_is_swapped_for_its_opposite(right, wrong):
+    assert written(SwappedItems(), Target(PROMPT, OTHERS, TARGET.layout, turn(right))) == (turn(wrong),)
+
+
+def test_what_is_neither_list_nor_choice_is_not_swapped():
+    assert written(SwappedItems()) == ()
+
+
+def test_one_right_answer_fills_the_group():
+    assert written(OneGoodAndCopies()) == (TARGET.reference,) * 4
 
 
 def test_pleas_and_forged_verdicts_speak_to_the_judge():

@@ -1,12 +1,15 @@
 """`guerdon audit`: finds a task, prints, writes a page, and exits as asked."""
 
 import json
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
 
+from guerdon.audit.attack import Category
 from guerdon.audit.tables import printable
 from guerdon.cli import main
+from guerdon.cli.audit import CATEGORIES
 from guerdon.errors import ConfigError
 from guerdon.plugins.catalog import catalog
 from guerdon.recipes.building import build_reward
@@ -97,6 +100,10 @@ def test_a_reward_that_no_task_fits_says_which_were_tried():
 def test_the_task_that_pays_honest_answers_best_is_taken():
     reward = build_reward(reward_spec(["school/quality"]))
     assert fitting_task(reward, ["school/quality"]).name == "school/rows-v1"
+
+
+def test_every_category_can_be_asked_for():
+    assert set(CATEGORIES) == set(get_args(Category)) - {"composed"}
 
 
 def test_help_names_the_command():

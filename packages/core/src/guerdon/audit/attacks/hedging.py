@@ -82,3 +82,33 @@ class Refusal(Attack):
         """A refusal and an evasion, bare and framed."""
         words = ("I cannot answer that.", "It depends: yes in some cases, no in others, and both may be right.")
         return tuple(cls(text, framed) for text in words for framed in (False, True))
+
+
+@dataclass(frozen=True)
+class DuplicatedItems(Attack):
+    """A wrong list in which every item stands several times: recall, coverage and counts of hits pay for it."""
+
+    times: int = 3
+
+    name: ClassVar[str] = "hedging/duplicated-items"
+    exploits: ClassVar[Category] = "hedging"
+    source: ClassVar[str] = "page_llm (repeating the best item), toolrl (repeated calls)"
+    knows: ClassVar[Knows] = "examples"
+
+    def attempt(self, target: Target) -> tuple[str, ...]:
+        """Another example's answer with each of its items `times` times; nothing where it is no list."""
+        if not target.answers:
+            return ()
+        separator, items = listed(target.answers[0])
+        repeated = [item for item in items for _ in range(self.times)]
+        return (target.layout.wrap(separator.join(repeated)),) if len(items) > 1 else ()
+
+
+def listed(answer: str) -> tuple[str, list[str]]:
+    r"""An answer's items and what stands between them: lines, or else parts between commas.
+
+    >>> listed("a, b, c"), listed("a"), listed("one\ntwo")
+    ((', ', ['a', 'b', 'c']), (', ', ['a']), ('\n', ['one', 'two']))
+    """
+    separator = "\n" if "\n" in answer else ", "
+    return separator, answer.split(separator)

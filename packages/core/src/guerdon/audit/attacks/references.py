@@ -11,6 +11,7 @@ from random import Random
 from typing import ClassVar, Literal, Self
 
 from guerdon.audit.attack import Attack, Category, Knows, Target
+from guerdon.audit.attacks.hedging import listed
 from guerdon.audit.attacks.judges import PLEAS
 
 
@@ -148,3 +149,41 @@ class WrongNumbers(Attack):
         right = target.layout.answer(target.reference)
         wrong = re.sub(r"\d{1,15}", lambda found: str(int(found[0]) + 1), right)
         return (target.layout.wrap(wrong),) if wrong != right else ()
+
+
+@dataclass(frozen=True)
+class SwappedItems(Attack):
+    """The right items in the wrong order, or the right choice replaced by its opposite: rankings and pairs, swapped."""
+
+    name: ClassVar[str] = "reference/swapped-items"
+    exploits: ClassVar[Category] = "reference"
+    source: ClassVar[str] = "p_genrm (a fixed order is right half the time), page_llm"
+    knows: ClassVar[Knows] = "reference"
+
+    def attempt(self, target: Target) -> tuple[str, ...]:
+        """Items last to first; "A" for "B", "yes" for "no", and the other way round. Nothing where it is neither."""
+        if target.reference is None:
+            return ()
+        right = target.layout.answer(target.reference)
+        separator, items = listed(right)
+        wrong = _OPPOSITES.get(right.strip().lower(), "") if len(items) == 1 else separator.join(reversed(items))
+        return (target.layout.wrap(wrong),) if wrong and wrong != right else ()
+
+
+_OPPOSITES = {"a": "B", "b": "A", "yes": "no", "no": "yes", "true": "false", "false": "true", "1": "2", "2": "1"}
+
+
+@dataclass(frozen=True)
+class OneGoodAndCopies(Attack):
+    """A whole group of one right answer: an exploit only where agreeing earns more than being right does."""
+
+    name: ClassVar[str] = "reference/one-good-and-copies"
+    exploits: ClassVar[Category] = "group"
+    source: ClassVar[str] = "ttcs_curriculum, dragon (diversity falls while the reward rises)"
+    knows: ClassVar[Knows] = "reference"
+    whole_group: ClassVar[bool] = True
+    ties: ClassVar[bool] = False
+
+    def attempt(self, target: Target) -> tuple[str, ...]:
+        """The reference, `group_size` times."""
+        return (target.reference,) * target.group_size if target.reference is not None else ()
