@@ -14,7 +14,7 @@ from guerdon.audit.attacks.degenerate import Empty, Framed, PromptCopy, SingleTo
 from guerdon.audit.attacks.groups import IdenticalGroup
 from guerdon.audit.best_of_n import Candidate, best_of_n
 from guerdon.audit.cases import cases
-from guerdon.audit.composing import OPERATORS, Composed, Joined
+from guerdon.audit.composing import OPERATORS, Composed, Joined, size
 from guerdon.audit.measuring import Bench
 from guerdon.audit.searching import search
 from guerdon.errors import ConfigError
@@ -79,6 +79,12 @@ def test_a_composition_prints_what_rebuilds_it():
     assert eval(repr(one), {"Composed": Composed, "SingleToken": SingleToken}) == one
 
 
+def test_a_composition_says_what_it_is_made_of_and_how_much():
+    one = Joined(Composed(SingleToken("a"), ("twice", "framed")), Empty())
+    assert one.label == "(degenerate/single-token, twice, framed) + (degenerate/empty)"
+    assert (size(one), size(Empty())) == (3, 0)
+
+
 # -- the search -------------------------------------------------------------------------------------------------------
 
 
@@ -131,6 +137,11 @@ def test_the_best_arm_is_pulled_most():
 def test_attacks_of_whole_groups_are_left_out_of_the_search():
     found, _ = searched(longest, [IdenticalGroup(), Empty()], budget=20)
     assert not any(arm.attack.whole_group for arm in found.arms)
+
+
+def test_no_attack_grows_beyond_four_changes_and_joins():
+    found, _ = searched(longest, SingleToken.variants(), budget=400)
+    assert 1 < max(size(arm.attack) for arm in found.arms) <= 4
 
 
 def test_nothing_to_search_ends_at_once():

@@ -123,6 +123,11 @@ class Attack(ABC):
             target: what it may know; already cut to `knows`.
         """
 
+    @property
+    def label(self) -> str:
+        """What reports call it: its name; a composed one says what it is made of."""
+        return self.name
+
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """The ways to carry it out that an audit tries; one by default."""

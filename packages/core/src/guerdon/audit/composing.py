@@ -58,6 +58,11 @@ class Composed(Attack):
         return _most("examples", self.base.knows)
 
     @property
+    def label(self) -> str:
+        """The base, and what was done to it, in order."""
+        return ", ".join((self.base.label, *self.then))
+
+    @property
     def whole_group(self) -> bool:  # type: ignore[override]
         """The base's."""
         return self.base.whole_group
@@ -88,10 +93,22 @@ class Joined(Attack):
         """What either knows."""
         return _most(self.first.knows, self.second.knows)
 
+    @property
+    def label(self) -> str:
+        """Both."""
+        return f"({self.first.label}) + ({self.second.label})"
+
     def attempt(self, target: Target) -> tuple[str, ...]:
         """The first completion of each; nothing where one of them writes nothing."""
         pair = [attack.attempt(target.seen(attack.knows)) for attack in (self.first, self.second)]
         return ("\n".join(texts[0] for texts in pair)[:MAX_CHARS],) if all(pair) else ()
+
+
+def size(attack: Attack) -> int:
+    """How many changes and joins it is made of; 0 for a listed one."""
+    if isinstance(attack, Composed):
+        return size(attack.base) + len(attack.then)
+    return 1 + size(attack.first) + size(attack.second) if isinstance(attack, Joined) else 0
 
 
 def _most(one: Knows, other: Knows) -> Knows:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from guerdon.audit.auditing import Conclusion, Report
 from guerdon.audit.findings import Finding, counted
-from guerdon.audit.tables import label
 from guerdon.diagnostics.charts import line_chart
 from guerdon.diagnostics.markup import number, safe, signed
 from guerdon.diagnostics.pages import page, section
@@ -116,7 +115,7 @@ def _row(finding: Finding, bounds: tuple[float, float]) -> str:
     )
     bad = finding.verdict in ("exploit", "breaks", "suspicious")
     about = f"knows {finding.knows} · {safe(finding.attack.source)}"
-    name = f'<div>{safe(label(finding), 200)}</div><div class="why">{about}</div>'
+    name = f'<div>{safe(finding.attack.label, 200)}</div><div class="why">{about}</div>'
     return (
         f'<tr><td>{name}</td><td class="{"minus" if bad else "plus"}">{finding.verdict}</td>'
         f"<td>{_strip(finding, bounds)}</td>" + "".join(f'<td class="n">{cell}</td>' for cell in numbers) + "</tr>"
@@ -178,8 +177,9 @@ def _sample(finding: Finding) -> str:
     )
     table = f'<table class="parts"><tbody>{parts}</tbody></table>' if parts else ""
     return (
-        f'<div class="sample"><header><b>{safe(label(finding), 200)}</b><span>example {safe(sample.example, 80)}</span>'
-        f'</header><div class="sides"><div class="side"><header><span class="score">{number(score.value)}</span>'
+        f'<div class="sample"><header><b>{safe(finding.attack.label, 200)}</b>'
+        f"<span>example {safe(sample.example, 80)}</span></header>"
+        f'<div class="sides"><div class="side"><header><span class="score">{number(score.value)}</span>'
         f"<span>honest {number(sample.honest)}</span><span>{finding.verdict}</span></header>"
         f'<pre class="text">{safe(sample.completion, MAX_TEXT)}</pre>'
         f'<div class="why">{safe(score.why, 400)}</div>{table}'

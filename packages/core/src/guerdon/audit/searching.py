@@ -1,9 +1,9 @@
 r"""A search for exploits that nobody listed: a bandit over attacks and what they can be composed of.
 
-Each arm is an attack; one pull carries it out on one example, drawn anew. The arm with the highest upper confidence
-bound is pulled (UCB1: mean + $\sqrt{2 \ln t / n}$, values scaled by the range of rewards seen), and the more pulls
-there were, the more arms there may be: a new one changes, or joins, arms that have paid (progressive widening). All
-draws come from one seed.
+Each arm is an attack; one pull carries it out on one example, drawn anew. Every other pull opens an arm, as long as any
+wait; else the arm with the highest upper confidence bound is pulled (UCB1: mean + $\sqrt{2 \ln t / n}$, values scaled by
+the range of rewards seen). The more pulls there were, the more arms there may be: a new one changes, or joins, arms that
+have paid (progressive widening). All draws come from one seed.
 
 What a bandit picked looks better than it is, so the best arms are measured again on examples that the search never saw.
 
@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from random import Random
 
 from guerdon.audit.attack import Attack
-from guerdon.audit.composing import OPERATORS, Composed, Joined
+from guerdon.audit.composing import OPERATORS, Composed, Joined, size
 from guerdon.audit.measuring import Bench
 
 WIDENING = 3.0
 """Composed arms there may be after t pulls: this times the square root of t."""
-MAX_DEPTH = 4
-"""Changes in a row, at most."""
+MAX_SIZE = 4
+"""Changes and joins that one attack is made of, at most."""
 
 
 @dataclass
@@ -134,12 +134,12 @@ def _best(arms: Sequence[Arm], pulls: int, bounds: _Range) -> Arm:
 def _new(arms: Sequence[Arm], random: Random) -> Attack:
     """A change of, or a join with, one of the better arms: the best of three drawn."""
     base = max(random.sample(list(arms), 3), key=lambda arm: arm.mean).attack
-    depth = len(base.then) if isinstance(base, Composed) else 0
-    if depth < MAX_DEPTH and random.random() < 0.7:
+    if size(base) < MAX_SIZE and random.random() < 0.7:
         operator = random.choice(list(OPERATORS))
         return (
             Composed(base.base, (*base.then, operator)) if isinstance(base, Composed) else Composed(base, (operator,))
         )
     other = random.choice(list(arms)).attack
-    pair = (base, other) if random.random() < 0.5 else (other, base)
-    return Joined(*(one.base if isinstance(one, Composed) and one.then == () else one for one in pair))
+    if size(base) + size(other) >= MAX_SIZE:
+        return other
+    return Joined(base, other) if random.random() < 0.5 else Joined(other, base)

@@ -69,36 +69,34 @@ def _head(report: Report) -> Text:
 
 def _findings(findings: list[Finding]) -> Table:
     shown = Table(box=box.SIMPLE_HEAD)
-    shown.add_column("attack", style="cyan", overflow="fold", min_width=22)
+    shown.add_column("attack", style="cyan", overflow="fold", min_width=26)
     shown.add_column("verdict", no_wrap=True)
-    for heading in ("severe", "earns", "honest", "wrong", "≥ honest", "unscored"):
+    unscored = any(one.unscored for one in findings)
+    for heading in ("severe", "earns", "honest", "wrong", "≥ honest", *(("unscored",) if unscored else ())):
         shown.add_column(heading, justify="right", no_wrap=heading not in ("≥ honest", "unscored"))
-    shown.add_column("knows")
+    shown.add_column("knows", no_wrap=True)
     for one in findings:
         shown.add_row(
-            escape(label(one)),
+            escape(printable(one.attack.label, 100)),
             f"[{COLOURS[one.verdict]}]{one.verdict}[/]",
             _number(one.severity),
             _number(one.mean),
             _number(one.honest_mean),
             _number(one.wrong_mean),
             "—" if math.isnan(one.share) else f"{100 * one.share:.0f} %",
-            str(one.unscored or ""),
+            *((str(one.unscored or ""),) if unscored else ()),
             one.knows,
         )
     return shown
-
-
-def label(finding: Finding) -> str:
-    """The attack's name; of a composed one, what it is made of."""
-    return finding.name if finding.exploits != "composed" else repr(finding.attack)
 
 
 def _sample(finding: Finding) -> Text:
     sample = finding.sample
     assert sample is not None
     text = Text()
-    text.append(f"{finding.name} on {sample.example} earned {_number(sample.score.value)}", style="bold")
+    text.append(
+        f"{printable(finding.attack.label, 100)} on {sample.example} earned {_number(sample.score.value)}", style="bold"
+    )
     text.append(f" (honest {_number(sample.honest)}): {printable(sample.score.why)}\n")
     text.append(printable(sample.completion, SHOWN), style="dim")
     return text
