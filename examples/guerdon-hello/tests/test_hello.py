@@ -1,5 +1,6 @@
 from guerdon import Rollout
 from guerdon.audit import Target
+from guerdon.conformance import check_attack
 from guerdon.plugins.catalog import catalog
 
 from guerdon_hello.attacks import RollCall
@@ -49,6 +50,7 @@ def test_greeting_everybody_else_earns_no_more_than_a_greeting_without_a_name():
 
 
 def test_an_attacker_who_has_seen_nothing_has_nobody_to_greet():
+    check_attack(RollCall)
     assert RollCall().attempt(Target()) == ()
 
 

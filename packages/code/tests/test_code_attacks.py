@@ -6,7 +6,7 @@ import pytest
 
 from guerdon.audit import Layout, Settings, Target, audit
 from guerdon.audit.cases import cases
-from guerdon.conformance import check_task
+from guerdon.conformance import check_attack, check_task
 from guerdon.errors import ConfigError
 from guerdon.rewards import reward
 from guerdon.types import Message, Prompt
@@ -82,6 +82,13 @@ def test_no_trick_earns_what_a_right_program_does():
     report = audit(PassRate(), SMALL, [*PROGRAMS, VisibleTests()], Settings(examples=4))
     assert report.exploits == ()
     assert all(one.unscored == 0 for one in report.findings)
+
+
+@pytest.mark.parametrize(
+    "made", [Tampering, ConstantProgram, HollowProgram, VisibleTests, EmptyCalls, EveryCall, LongThought]
+)
+def test_each_attack_conforms(made):
+    check_attack(made)
 
 
 def test_an_unknown_trick_is_refused():

@@ -1,6 +1,9 @@
 """Each attack writes what its name says, knows no more than it says, and applies only where there is something."""
 
+import itertools
 import pickle
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
@@ -33,6 +36,7 @@ from guerdon.audit.attacks.references import (
     SwappedItems,
     WrongNumbers,
 )
+from guerdon.conformance import check_attack
 from guerdon.errors import ConfigError
 from guerdon.plugin import ATTACKS
 from guerdon.plugins.catalog import catalog
@@ -69,6 +73,43 @@ def test_every_attack_of_core_is_a_value_with_a_name_a_source_and_variants_that_
             assert hash(one) == hash(pickle.loads(pickle.dumps(one)))
             assert one.source
             assert one.knows in LEVELS
+
+
+def test_every_attack_of_core_conforms(installed):
+    for made in installed:
+        check_attack(made)
+
+
+COUNTED = itertools.count()
+
+
+@dataclass(frozen=True)
+class Fickle(Attack):
+    name: ClassVar[str] = "test/fickle"
+    exploits: ClassVar[str] = "degenerate"
+    source: ClassVar[str] = "test"
+
+    def attempt(self, target):
+        return (str(next(COUNTED)),)
+
+
+class Bare(Fickle):
+    def attempt(self, target):
+        return "one text"
+
+
+class Blind(Fickle):
+    def attempt(self, target):
+        return (target.examples[0],)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [(Fickle, "another text when asked again"), (Bare, "not a tuple of texts"), (Blind, "raises on a target")],
+)
+def test_an_attack_that_does_not_conform_is_told_why(made, said):
+    with pytest.raises(AssertionError, match=said):
+        check_attack(made)
 
 
 def test_every_attack_is_registered_under_its_own_name(installed):

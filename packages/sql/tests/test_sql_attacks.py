@@ -4,6 +4,7 @@ import pytest
 
 from guerdon.audit import Layout, Settings, Target, audit
 from guerdon.audit.cases import cases
+from guerdon.conformance import check_attack
 from guerdon.errors import ConfigError
 from guerdon.judges import StandIn
 from guerdon.types import Message, Prompt
@@ -85,6 +86,11 @@ def test_a_judge_that_obeys_is_out_of_reach_of_comments_and_not_of_quoted_text(w
     (case,) = cases(SMALL, "train", 1)
     (text,) = case.attempts(WordySelect(where))
     assert JudgedQuery(backend=StandIn(function=obeys)).score(case.rollout(text)).value == pytest.approx(paid)
+
+
+@pytest.mark.parametrize("made", [ConstantQuery, SystemTables, EverythingQuery, WordySelect])
+def test_each_attack_conforms(made):
+    check_attack(made)
 
 
 def test_an_unknown_way_is_refused():

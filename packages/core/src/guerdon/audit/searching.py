@@ -1,9 +1,9 @@
 r"""A search for exploits that nobody listed: a bandit over attacks and what they can be composed of.
 
 Each arm is an attack; one pull carries it out on one example, drawn anew. Every other pull opens an arm, as long as any
-wait; else the arm with the highest upper confidence bound is pulled (UCB1: mean + $\sqrt{2 \ln t / n}$, values scaled by
-the range of rewards seen). The more pulls there were, the more arms there may be: a new one changes, or joins, arms that
-have paid (progressive widening). All draws come from one seed.
+wait; else the arm with the highest upper confidence bound is pulled (UCB1: mean + $\sqrt{2 \ln t / n}$, values scaled
+by the range of rewards seen). The more pulls there were, the more arms there may be: a new one changes, or joins,
+arms that have paid (progressive widening). All draws come from one seed.
 
 What a bandit picked looks better than it is, so the best arms are measured again on examples that the search never saw.
 
