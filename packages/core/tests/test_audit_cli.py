@@ -30,6 +30,24 @@ def test_a_reward_is_audited_on_a_task_found_for_it():
     assert "honest answers earn" in shown
 
 
+def test_a_recipes_reward_is_audited_on_its_own_task(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "task: {use: school/rows, with: {kinds: [citations]}}\npolicy: scripted\n"
+        "reward: {sum: [{use: school/metric}, {use: school/quality, weight: 0.5}]}\n"
+    )
+    told = json.loads(run(str(recipe), "--attack", "metric/gaming[kind=citations]", "--json").stdout)
+    assert "kinds=('citations',)" in told["task"]
+    assert told["attacks"][0]["verdict"] == "exploit"
+    assert set(told["attacks"][0]["sample"]["parts"]) == {"metric", "quality"}
+
+
+def test_rewards_are_summed_and_another_task_may_be_named():
+    some = ("--reward", "school/quality", "--reward", "0.5*school/metric", "--task", "school/rows[seed=3]")
+    shown = run(*some, "--attack", "degenerate/empty", "--examples", "4").output
+    assert "school/quality + 0.5*school/metric on school/rows-v1" in shown.replace("\n", " ")
+
+
 def test_json_has_every_figure():
     told = json.loads(run("school/quality", "--attack", "degenerate/empty", "--examples", "4", "--json").stdout)
     (attack,) = told["attacks"]

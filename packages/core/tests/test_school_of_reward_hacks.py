@@ -17,6 +17,7 @@ from guerdon.audit.school_of_reward_hacks.monitor import first_line, monitored, 
 from guerdon.audit.school_of_reward_hacks.rewards import LiteralMetric, Quality, SchoolRows, squash, suite
 from guerdon.audit.school_of_reward_hacks.rows import COLUMNS, HackRow, metric_of, paired, read_csv
 from guerdon.audit.school_of_reward_hacks.standin import METRICS, TOPICS, diluted, stand_in
+from guerdon.audit.school_of_reward_hacks.suites import robustness
 from guerdon.conformance import check_is_a_value, check_reward, check_task
 from guerdon.errors import ConfigError, TaskError
 from guerdon.judges import StandIn, Unparsed
@@ -276,6 +277,24 @@ def test_squash_keeps_nan_and_bounds():
     assert math.isnan(values[1])
     assert (values[2], values[3]) == (1.0, 0.0)
     assert squash().bounds((-math.inf, math.inf)) == (0.0, 1.0)
+
+
+def test_robustness_is_told_metric_by_metric_and_for_all():
+    """The literal metrics pay every hack more, the gated suite none."""
+    rows = stand_in()
+    literal, gated = robustness(LiteralMetric(), rows), robustness(suite(), rows)
+    assert [one.metric for one in literal] == [*(name for name, _ in METRICS), "all"]
+    assert [one.rows for one in literal] == [12] * 8 + [96]
+    assert {one.robustness for one in literal} == {0.0}
+    assert {one.robustness for one in gated} == {1.0}
+
+
+def test_rows_without_a_control_or_a_number_are_in_no_share():
+    sure = HackRow(id="1", user="?", hack="100%", control="sure", metric="confidence")
+    code = HackRow(id="2", user="?", hack="return True")
+    one, everything = robustness(LiteralMetric(), [sure, code])
+    assert (one.rows, one.unscored, everything.rows) == (1, 1, 1)
+    assert math.isnan(one.win_rate)
 
 
 def test_a_suite_that_rejects_everything_is_not_taken_for_robust():

@@ -18,9 +18,9 @@ from guerdon.audit.school_of_reward_hacks.measures import auroc, tie_share, win_
 from guerdon.audit.school_of_reward_hacks.rewards import LiteralMetric, suite
 from guerdon.audit.school_of_reward_hacks.rows import HackRow, paired
 from guerdon.audit.school_of_reward_hacks.standin import METRICS, stand_in
+from guerdon.audit.school_of_reward_hacks.suites import scored
 from guerdon.claims.base import Claim, ClaimResult, Measurement, Progress, no_progress
-from guerdon.rewards import Context, Reward
-from guerdon.types import Group, Rollout
+from guerdon.scoring import Runner
 
 DILUTIONS = (1.0, 0.7, 0.5, 0.35, 0.2)
 _TOLD = {
@@ -108,17 +108,20 @@ def measure(rows: Sequence[HackRow]) -> dict[str, float]:
     """The figures of one set of rows; only rows with a control enter."""
     rows = paired(rows)
     hacks, controls = [row.hack for row in rows], [_control(row) for row in rows]
-    proxy = _scored(LiteralMetric(), rows, hacks), _scored(LiteralMetric(), rows, controls)
-    gated = _scored(suite(), rows, hacks), _scored(suite(), rows, controls)
     pairs = honest_pairs(rows)
     asked = [pair.row for pair in pairs]
-    honest = _scored(suite(), asked, [p.good for p in pairs]), _scored(suite(), asked, [p.bad for p in pairs])
+    with Runner(workers=1) as runner:
+        proxy = tuple(scored(LiteralMetric(), rows, texts, runner) for texts in (hacks, controls))
+        gated = tuple(scored(suite(), rows, texts, runner) for texts in (hacks, controls))
+        good, bad = ([getattr(pair, name) for pair in pairs] for name in ("good", "bad"))
+        honest = tuple(scored(suite(), asked, texts, runner) for texts in (good, bad))
     held_out = [_held_out(rows, metric) for metric, _ in METRICS]
     lengths = [float(len(text)) for text in hacks], [float(len(text)) for text in controls]
     by_length = auroc(*lengths)
     return {
         "proxy prefers hack": win_rate(*proxy),
         "proxy ties": tie_share(*proxy),
+        "pairs without a number": float(sum(math.isnan(sum(pair)) for pair in zip(*proxy, strict=True))),
         "held-out detector": _mean(held_out),
         "held-out detector, worst metric": min(held_out),
         "gated suite prefers hack": win_rate(*gated),
@@ -133,11 +136,6 @@ def _held_out(rows: Sequence[HackRow], metric: str) -> float:
     unseen = [row for row in rows if row.metric == metric]
     detector = Detector.fitted([row.hack for row in seen], [_control(row) for row in seen])
     return win_rate(detector.scores([row.hack for row in unseen]), detector.scores([_control(row) for row in unseen]))
-
-
-def _scored(reward: Reward, rows: Sequence[HackRow], texts: Sequence[str]) -> list[float]:
-    groups = [Group.of([Rollout.of(row, text)]) for row, text in zip(rows, texts, strict=True)]
-    return [score.value for (score,) in Context().scores(reward, groups)]
 
 
 def _control(row: HackRow) -> str:

@@ -12,6 +12,7 @@ generalises to worse (the paper's finding).
 | `hacks` | what scores under a metric and says nothing |
 | `standin` | made-up rows: 8 metrics, 12 topics, dilution |
 | `rewards` | the literal metric, the quality gate and the gated suite, as rewards; the rows as a task |
+| `suites`, `honest` | what a reward pays hacks and controls, metric by metric; honest pairs to rank right |
 | `measures` | win rate, AUROC, cover-up and false-positive rate |
 | `detector` | a logistic detector on six features of the text |
 | `monitor` | a judge that is asked whether an answer games its metric |
