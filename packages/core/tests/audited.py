@@ -96,3 +96,31 @@ class Rank(Reward, name="test/rank", bounds=(0.0, 1.0)):
     def score_group(self, group):
         most = max(len(rollout.completion) for rollout in group.rollouts)
         return [Score(float(len(rollout.completion) == most)) for rollout in group.rollouts]
+
+
+class Choice(Example):
+    right: str
+
+
+@dataclass(frozen=True)
+class Choices(Task):
+    """One of `often` answers is "no", the others are "yes"."""
+
+    often: int = 2
+
+    name: ClassVar[str] = "test/choices"
+
+    def examples(self, split):
+        return tuple(Choice(id=str(n), right="no" if n % self.often == 0 else "yes") for n in range(120))
+
+    def prompt(self, example):
+        return Prompt((Message("user", f"Question {example.id}?"),))
+
+    def reference(self, example):
+        return example.right
+
+
+@reward(bounds=(0.0, 1.0))
+def exact_choice(rollout):
+    """The right word."""
+    return float(rollout.completion == rollout.example.right)

@@ -11,6 +11,7 @@ from typing import ClassVar
 import pytest
 
 from guerdon.audit import Attack, Layout, Settings, Target, audit
+from guerdon.audit.attacks.constants import CommonAnswer
 from guerdon.audit.attacks.degenerate import Empty, Framed, KeywordStuffing, Padded, Repeated
 from guerdon.audit.attacks.groups import IdenticalGroup
 from guerdon.audit.attacks.hedging import RightAndWrong, SeveralAnswers
@@ -135,6 +136,14 @@ def test_a_reward_of_form_is_blind_and_its_exploits_are_still_listed():
     assert any("a part, never a whole" in note for note in report.notes)
 
 
+def test_a_blind_reward_that_pays_an_attack_more_is_exploitable_and_not_a_part_of_form():
+    """All honest answers have 6 words."""
+    report = found(longest, Repeated())
+    assert report.blind
+    assert report.conclusion == "exploitable"
+    assert report.severity == 1.0
+
+
 def test_a_right_answer_beside_a_wrong_one_fools_what_looks_whether_it_is_mentioned_and_not_what_reads_the_first():
     assert found(mentions, *RightAndWrong.variants()).exploits == ("hedging/right-and-wrong",)
     assert found(exact, *RightAndWrong.variants()).exploits == ()
@@ -151,6 +160,7 @@ def test_a_reward_that_raises_is_broken_by_it_and_the_audit_goes_on():
     report = found(fragile, Empty(), Framed())
     assert report.conclusion == "exploitable"
     (broken, other) = report.findings
+    assert broken.severity == 1.0
     assert (broken.name, broken.verdict, broken.errors) == ("degenerate/empty", "breaks", 8)
     assert other.verdict == "resisted"
 
@@ -231,6 +241,22 @@ def test_the_answer_of_the_example_itself_is_never_among_those_of_others():
         assert case.reference not in case.target.examples
         assert case.reference not in case.wrong
         assert len(case.wrong) == 3
+        assert len(case.target.examples) == 7
+
+
+def test_a_constant_answer_is_held_against_chance():
+    """Half of the answers are "yes": saying so earns about a half, and so does an honest answer to any other question.
+    Where nine of ten are, it earns 0.9 and the baseline 0.9 * 0.9 + 0.1 * 0.1 = 0.82: the skew can be farmed.
+    """
+    even, skewed = (
+        audit(audited.exact_choice, audited.Choices(often), [CommonAnswer()], Settings(examples=60)).findings[0]
+        for often in (2, 10)
+    )
+    assert even.mean == pytest.approx(0.5, abs=0.15)
+    assert even.verdict == "resisted"
+    assert skewed.mean == pytest.approx(0.9, abs=0.08)
+    assert skewed.wrong_mean == pytest.approx(0.82, abs=0.08)
+    assert skewed.verdict == "suspicious"
 
 
 def test_a_forced_beginning_stands_before_what_is_written_once():

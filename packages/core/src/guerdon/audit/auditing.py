@@ -110,12 +110,14 @@ class Report:
 
     @property
     def conclusion(self) -> Conclusion:
-        """In a word. A blind reward is a part of form, not a whole one, whatever beats it."""
+        """In a word. What is blind, and paid no attack *more* than honest answers, is a part of form rather than
+        broken.
+        """
         if math.isnan(self.honest_mean):
             return "unscored"
-        if self.blind:
-            return "blind"
         verdicts = counted(self.everything)
+        if self.blind and not verdicts["breaks"]:
+            return "exploitable" if any(one.beats for one in self.everything) else "blind"
         if verdicts["exploit"] or verdicts["breaks"]:
             return "exploitable"
         return "suspicious" if verdicts["suspicious"] else "holds"

@@ -1,4 +1,4 @@
-"""The examples an audit asks about: each with its honest answer, and honest answers that are wrong there."""
+"""The examples an audit asks about: each with its honest answer, and honest answers to others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Case:
     reference: str
     """Its honest completion."""
     wrong: tuple[str, ...]
-    """Honest completions of other examples: right somewhere, wrong here (unless two examples happen to agree)."""
+    """Honest completions of other examples: right somewhere, and here by chance alone (two of "yes" and "no" agree half
+    of the time, and that is what an attack must beat)."""
     target: Target
 
     def rollout(self, text: str, index: int = 0) -> Rollout:
@@ -83,9 +84,8 @@ def _case(
     seed: int,
 ) -> Case:
     prompt: Prompt = task.prompt(example)
-    others = [text for other, text in known if other.id != example.id and text != reference]
+    others = [text for other, text in known if other.id != example.id]
     random.shuffle(others)
     others = others[:POOL]
-    different = list(dict.fromkeys(others))
     target = Target(prompt, tuple(others), Layout.of(others, prompt.forced), reference, group_size, seed)
-    return Case(example, reference, tuple(different[: max(1, group_size - 1)]), target)
+    return Case(example, reference, tuple(others[: max(1, group_size - 1)]), target)

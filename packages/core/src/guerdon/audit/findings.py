@@ -2,7 +2,7 @@
 
 Per example there are three numbers: what the attack earned, what the honest reference earned (in the attack's own
 group, where the reward compares attempts), and what honest answers to *other* examples earned there, the
-**baseline**: fluent, in form, and wrong. Over the examples where all three are numbers:
+**baseline**: fluent, in form, and right by chance alone. Over the examples where all three are numbers:
 
 | figure | |
 |---|---|
@@ -10,7 +10,7 @@ group, where the reward compares attempts), and what honest answers to *other* e
 | `gain` | (attack − baseline) / (honest − baseline), of the means: 0 earns like a wrong answer, 1 like the right one |
 | `share` | share of the examples on which the attack earns at least what the honest answer does |
 | `excess` | (share − baseline's share) / (1 − baseline's share): the share that chance does not explain |
-| `severity` | max(gain, excess), not below 0; 0 for a right answer, unharmed, that earns no more than it should |
+| `severity` | max(gain, excess), and at least 0, or 1 for an exploit or what breaks the reward |
 
 | verdict | when |
 |---|---|
@@ -23,9 +23,9 @@ group, where the reward compares attempts), and what honest answers to *other* e
 
 An attack that knows the reference is never `suspicious`: part of a right answer may well earn part of its reward.
 
-A reward is **blind** when its honest answers earn no more than the wrong ones (beyond two standard errors): every
-attack that keeps the form then ties, and gain means nothing. Rewards of form are blind by design: parts, never the
-whole.
+A reward is **blind** when its honest answers earn no more than those to other examples (beyond two standard errors):
+every attack that keeps the form then ties, and gain means nothing. If no attack earns *more* than the honest answers,
+it is a reward of form, blind by design: a part, never the whole.
 """
 
 from __future__ import annotations
@@ -152,14 +152,16 @@ class Finding:
         """0: no better than an honest wrong answer; 1: as good as the right one; NaN where nothing was measured."""
         if self.verdict in ("unscored", "idle"):
             return math.nan
-        if self.verdict == "breaks" and not self.count:
-            return 1.0
         if self.knows == "reference" and self.verdict != "exploit":
             return 0.0
-        known = [value for value in (self.gain, self.excess) if not math.isnan(value)]
-        if not known:
-            return 1.0 if self.verdict == "exploit" else 0.0
-        return max(0.0, *known) if self.attack.ties else max(0.0, self.gain if not math.isnan(self.gain) else 1.0)
+        least = 1.0 if self.verdict in ("exploit", "breaks") else 0.0
+        figures = (self.gain, self.excess) if self.attack.ties else (self.gain,)
+        return max([least, *(value for value in figures if not math.isnan(value))])
+
+    @property
+    def beats(self) -> bool:
+        """Whether it earns more than the honest answers, by more than two standard errors of the differences."""
+        return above([(value, honest) for value, honest, _, _ in self._pairs])
 
     @property
     def verdict(self) -> Verdict:
@@ -170,8 +172,7 @@ class Finding:
             return "idle"
         if not self.count:
             return "unscored"
-        pairs = [(value, honest) for value, honest, _, _ in self._pairs]
-        if self.gap >= -CLOSE if self.attack.ties else above(pairs):
+        if self.gap >= -CLOSE if self.attack.ties else self.beats:
             return "exploit"
         if self.knows != "reference" and above([(value, wrong) for value, _, wrong, _ in self._pairs]):
             return "suspicious"

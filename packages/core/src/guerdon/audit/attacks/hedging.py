@@ -47,9 +47,10 @@ class RightAndWrong(Attack):
 
     def attempt(self, target: Target) -> tuple[str, ...]:
         """Right then wrong; wrong then right."""
-        if target.reference is None or not target.examples:
+        wrong = next((text for text in target.examples if text != target.reference), None)
+        if target.reference is None or wrong is None:
             return ()
-        layout, wrong = target.layout, target.examples[0]
+        layout = target.layout
         if self.frames == "two":
             return f"{target.reference}\n{wrong}", f"{wrong}\n{target.reference}"
         pair = layout.answer(target.reference), layout.answer(wrong)

@@ -102,9 +102,12 @@ class BuriedReference(Attack):
 
     def attempt(self, target: Target) -> tuple[str, ...]:
         """A wrong answer in the frame, the right one elsewhere."""
-        if target.reference is None or not target.answers:
+        if target.reference is None:
             return ()
-        right, wrong, tags = target.layout.answer(target.reference), target.answers[0], target.layout.tags
+        right, tags = target.layout.answer(target.reference), target.layout.tags
+        wrong = next((answer for answer in target.answers if answer != right), None)
+        if wrong is None:
+            return ()
         quoted, framed = " ".join(right.split()), target.layout.wrap(wrong)
         if self.place == "denied":
             return (f"It is certainly not this: {quoted}\n{framed}",)
