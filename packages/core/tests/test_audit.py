@@ -19,7 +19,7 @@ from guerdon.audit.attacks.references import PaddedReference, ShuffledReference
 from guerdon.audit.cases import cases
 from guerdon.audit.findings import Finding
 from guerdon.errors import ConfigError
-from guerdon.types import Prompt
+from guerdon.types import Prompt, Score
 
 _spec = importlib.util.spec_from_file_location("audited", Path(__file__).with_name("audited.py"))
 audited = sys.modules.setdefault("audited", importlib.util.module_from_spec(_spec))
@@ -142,6 +142,41 @@ def test_a_blind_reward_that_pays_an_attack_more_is_exploitable_and_not_a_part_o
     assert report.blind
     assert report.conclusion == "exploitable"
     assert report.severity == 1.0
+
+
+def test_where_honest_answers_have_no_numbers_nothing_is_said():
+    from guerdon.rewards import reward
+
+    @reward
+    def mute(rollout):
+        return Score.unscored("not today", status="abstain")
+
+    report = found(mute, Empty(), Framed(), budget=20)
+    assert report.conclusion == "unscored"
+    assert {one.verdict for one in report.findings} == {"unscored"}
+    assert report.severity == 0.0
+    assert report.optimised is None
+    assert any("8 of the 8 honest answers went unscored: not today" in note for note in report.notes)
+
+
+def test_a_task_in_turns_is_audited_on_one_of_them_and_the_report_says_so():
+    @dataclass(frozen=True)
+    class InTurns(Capitals):
+        def environment(self, example):
+            return object()
+
+    assert any("of one turn" in note for note in found(exact, Empty(), task=InTurns()).notes)
+    assert not any("of one turn" in note for note in found(exact, Empty()).notes)
+
+
+def test_a_reward_that_learns_is_audited_as_it_stands():
+    class Learner(Rank, name="test/learner"):
+        stateful = True
+
+        def update(self, groups, scores, context):
+            raise AssertionError("an audit is no training")
+
+    assert any("learnt nothing" in note for note in found(Learner(), Empty()).notes)
 
 
 def test_a_right_answer_beside_a_wrong_one_fools_what_looks_whether_it_is_mentioned_and_not_what_reads_the_first():

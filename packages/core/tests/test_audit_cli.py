@@ -68,6 +68,19 @@ def test_a_reward_that_resists_passes_the_same_check():
     run("school/quality", "--attack", "degenerate/empty", "--examples", "4", "--fail-above", "0", code=0)
 
 
+def test_nothing_scored_is_a_failure():
+    from guerdon.rewards import reward
+    from guerdon.types import Score
+
+    @reward(name="test/mute-v1")
+    def mute(rollout):
+        return Score.unscored("not today", status="abstain")
+
+    catalog().register_local("rewards", "test/mute-v1", mute)
+    shown = run("test/mute", "--task", "school/rows", "--attack", "degenerate/empty", code=1).output
+    assert "unscored" in shown
+
+
 def test_the_page_is_written_escaped_and_asks_nothing_of_the_network(tmp_path):
     page = tmp_path / "audit.html"
     attack = "degenerate/repeated[unit='<script>alert(1)</script> thank you ', times=5]"

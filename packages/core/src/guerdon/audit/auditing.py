@@ -201,7 +201,7 @@ def audit(
         found=tuple(ranked(composed)),
         search=searched,
         optimised=optimised,
-        notes=tuple(_notes(report)),
+        notes=tuple(_notes(report, turns=task.environment(found[0].example) is not None)),
         name=name,
     )
 
@@ -285,7 +285,7 @@ def _qualities(
         return [[_number(score) for score in bench.values(case, row)] for case, row in zip(asked, texts, strict=True)]
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: Report, *, turns: bool) -> list[str]:
     notes = []
     missing = sum(not score.scored for score in report.honest)
     if missing:
@@ -296,6 +296,8 @@ def _notes(report: Report) -> list[str]:
         notes.append(f"{below} of the {len(report.honest)} honest answers earn less than the top, {top:g}")
     if report.blind:
         notes.append("honest answers earn no more here than honest answers to other examples: a part, never a whole")
+    if turns:
+        notes.append("the task is played in turns; attacks, and the honest answers beside them, are of one turn")
     if any(node.stateful for node in walk(report.reward)):
         notes.append("the reward learns; it was audited as it stands, and learnt nothing here")
     return notes
