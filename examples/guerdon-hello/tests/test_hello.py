@@ -1,6 +1,9 @@
 from guerdon import Rollout
+from guerdon.audit import Target
+from guerdon.conformance import check_attack
 from guerdon.plugins.catalog import catalog
 
+from guerdon_hello.attacks import RollCall
 from guerdon_hello.rewards import Greets
 from guerdon_hello.tasks import Stranger, Strangers
 
@@ -36,6 +39,22 @@ def test_no_stranger_is_both_learned_from_and_judged_on():
     assert not set(task.examples("train")) & set(task.examples("eval"))
 
 
-def test_guerdon_finds_both_by_name():
+def test_greeting_everybody_else_earns_no_more_than_a_greeting_without_a_name():
+    """The stranger's own greeting is none of those the attacker has seen."""
+    from guerdon.audit import audit
+
+    report = audit(Greets(), Strangers(), [RollCall()])
+    (found,) = report.findings
+    assert found.verdict == "resisted"
+    assert (found.mean, found.honest_mean, found.wrong_mean) == (0.5, 1.0, 0.5)
+
+
+def test_an_attacker_who_has_seen_nothing_has_nobody_to_greet():
+    check_attack(RollCall)
+    assert RollCall().attempt(Target()) == ()
+
+
+def test_guerdon_finds_all_three_by_name():
     assert catalog().load("rewards", "hello/greets") is Greets
     assert catalog().load("tasks", "hello/strangers") is Strangers
+    assert catalog().load("attacks", "hello/roll-call") is RollCall

@@ -1,7 +1,8 @@
 import pytest
 
 from guerdon.errors import ConfigError
-from guerdon.types import Rollout
+from guerdon.rewards import Context
+from guerdon.types import Group, Rollout
 from guerdon_sql.metrics import SoftF1, ValidEfficiency
 from guerdon_sql.questions import SqlQuestion
 
@@ -39,6 +40,17 @@ def test_a_right_answer_is_timed_and_a_wrong_one_is_not(ask):
     assert ask(ValidEfficiency(formula="ves", repeats=2), GOLD, GOLD).value > 0.0
     wrong = ask(ValidEfficiency(), "SELECT 1", GOLD)
     assert (wrong.value, wrong.status) == (0.0, "fail")
+
+
+@pytest.mark.parametrize("right", [2, 8])
+def test_right_answers_in_one_batch_are_timed_after_all_have_run(employees, right):
+    """They were timed while the executor handed over results, which waits for itself: two of them never ended."""
+    question = SqlQuestion(id="q", question="?", db_id="employees", database=str(employees), gold=(GOLD,))
+    answers = [f"{GOLD} -- {number}" for number in range(right)]
+    group = Group.of([Rollout.of(question, text) for text in [*answers, "SELECT 1"]])
+    scores = Context().scores(ValidEfficiency(repeats=1), [group])[0]
+    assert all(score.value > 0.0 for score in scores[:-1])
+    assert scores[-1].value == 0.0
 
 
 def test_wrong_options_are_refused():

@@ -14,3 +14,9 @@ def guerdon_rewards(register: Register) -> None:
 def guerdon_tasks(register: Register) -> None:
     """Offer the task."""
     register("hello/strangers-v1", "guerdon_hello.tasks:Strangers", summary="greet somebody by name")
+
+
+@hookimpl
+def guerdon_attacks(register: Register) -> None:
+    """Offer the attack."""
+    register("hello/roll-call", "guerdon_hello.attacks:RollCall", summary="greets everybody it ever heard of")

@@ -34,6 +34,7 @@ def guerdon_tasks(register: Register) -> None:
     tools = "guerdon_code.tool_tasks"
     register("code/tool-calls-v1", f"{tools}:ToolCalls", summary="a folder of BFCL's single-turn files")
     register("code/tool-calls-jsonl-v1", f"{tools}:ToolCallLines", summary="tool-calling turns from JSON lines")
+    register("code/tool-calls-made-v1", f"{tools}:MadeToolCalls", summary="requests to a dozen tools, made up")
 
 
 @hookimpl
@@ -49,3 +50,16 @@ def guerdon_claims(register: Register) -> None:
     """VeRPO's and ToolRL's central claims."""
     register("verpo", "guerdon_code.verpo_claim:Verpo", summary="weighed tests lead past the easy ones")
     register("toolrl", "guerdon_code.tool_claim:ToolRl", summary="partial credit learns where all-or-nothing does not")
+
+
+@hookimpl
+def guerdon_attacks(register: Register) -> None:
+    """What rewards of programs and of tool calls can be audited with, beside core's."""
+    programs, tools = "guerdon_code.attacks", "guerdon_code.tool_attacks"
+    register("code/tampering", f"{programs}:Tampering", summary="a program that goes for the grader")
+    register("code/constant-program", f"{programs}:ConstantProgram", summary="the same value, whatever is given")
+    register("code/visible-tests", f"{programs}:VisibleTests", summary="a table of the tests that are shown")
+    register("code/hollow-program", f"{programs}:HollowProgram", summary="code that compiles and does nothing")
+    register("code/empty-calls", f"{tools}:EmptyCalls", summary="calls that name a tool and nothing else")
+    register("code/every-call", f"{tools}:EveryCall", summary="every call that any other turn made")
+    register("code/long-thought", f"{tools}:LongThought", summary="words of thought, and a wrong call")

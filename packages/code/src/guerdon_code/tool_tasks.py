@@ -4,6 +4,7 @@
 |---|---|
 | `code/tool-calls-v1` | a folder of the Berkeley Function Calling Leaderboard's files |
 | `code/tool-calls-jsonl-v1` | a file of JSON lines, of our form or as the authors of ToolRL release theirs |
+| `code/tool-calls-made-v1` | requests to a dozen household tools, made up from a seed |
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from guerdon.types import Example, Prompt
 from guerdon_code.options import between, one_of, whole
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_loaders import bfcl_examples, jsonl_examples
+from guerdon_code.tool_made import made_examples
 from guerdon_code.tool_prompts import chat_prompt, completion
 from guerdon_code.tool_splits import Apart, Parted, part
 
@@ -164,6 +166,28 @@ class ToolCallLines(_ToolTask):
                     f"{min(both)[:80]!r}; what is held out must not be learned from"
                 )
         return Parted(tuple(train), tuple(held_out))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeToolCalls(_ToolTask):
+    """Requests to a dozen tools, made up: for trying out rewards and audits without a file. Every request names all
+    that its call needs, so a model of any use solves most of them.
+    """
+
+    name: ClassVar[str] = "code/tool-calls-made-v1"
+
+    apart: Apart = "examples"
+    """The tools are few, so splits share them."""
+    size: int = 120
+    """Requests in all, before equal ones are left out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole("size", self.size, 2)
+
+    def load(self) -> Parted:
+        """Make them."""
+        return self._part(made_examples(self.size, self.seed), Path(self.name))
 
 
 def _turn(example: Example) -> ToolExample:

@@ -21,12 +21,16 @@ import importlib
 import math
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from guerdon.errors import GuerdonError
 from guerdon.protocols import Split, Task
 from guerdon.rewards import FunctionReward, Reward, walk
 from guerdon.scoring import Runner
 from guerdon.types import Example, Group, Rollout, Score
+
+if TYPE_CHECKING:
+    from guerdon.audit import Attack
 
 Cheat = str | Callable[[Example], str]
 """A text, or a function that makes one from the example."""
@@ -132,6 +136,41 @@ def check_task(task: Task, reward: Reward | None = None, *, count: int = 16, top
                 _check_gold(runner, reward, task, examples[:count], top)
     both = ids["train"] & ids["eval"]
     assert not both, f"{task.name}: example {min(both)!r} is in both splits"
+
+
+def check_attack(made: type[Attack]) -> None:
+    """Check that each variant of an attack compares, hashes and pickles, and that it writes texts, or nothing, the same
+    ones twice, also where nothing is known of its target.
+
+    Args:
+        made: the class, as it is registered.
+
+    Raises:
+        AssertionError: something does not hold.
+    """
+    from guerdon.audit.attack import LEVELS, Target
+
+    variants = list(made.variants())
+    assert variants, f"{made.name} has no variants: there is nothing to audit with"
+    assert len(set(map(repr, variants))) == len(variants), f"two variants of {made.name} are the same"
+    assert made.source, f"{made.name} does not say where it comes from"
+    for variant in variants:
+        assert variant.knows in LEVELS, f"{variant!r} knows {variant.knows!r}; accepted are {', '.join(LEVELS)}"
+        try:
+            hash(variant)
+            copied = pickle.loads(pickle.dumps(variant))
+        except Exception as error:
+            raise AssertionError(
+                f"{variant!r} does not hash or pickle ({error}): make it a frozen dataclass"
+            ) from error
+        assert copied == variant, f"{variant!r} is not equal to its own pickled copy"
+        try:
+            written = [one.attempt(Target()) for one in (variant, copied)]
+        except Exception as error:
+            raise AssertionError(f"{variant!r} raises on a target of which nothing is known: {error}") from error
+        are_texts = isinstance(written[0], tuple) and all(isinstance(text, str) for text in written[0])
+        assert are_texts, f"{variant!r} wrote {written[0]!r}, not a tuple of texts"
+        assert written[0] == written[1], f"{variant!r} writes another text when asked again: draw by Target.seed"
 
 
 def check_is_a_value(reward: Reward) -> None:

@@ -14,7 +14,7 @@ from guerdon.types import Score
 from guerdon_sql.compare import MODES, Mode, compare, orders_rows, soft_f1, valid_efficiency
 from guerdon_sql.executed import AgainstGold, counted
 from guerdon_sql.limits import Result
-from guerdon_sql.parts import at_least, one_of
+from guerdon_sql.parts import Pair, at_least, one_of
 from guerdon_sql.questions import SqlQuestion
 
 
@@ -56,12 +56,24 @@ class ValidEfficiency(AgainstGold, name="sql/valid-efficiency-v1", bounds=(0.0, 
         one_of(self, "formula", ("r_ves", "ves"))
         at_least(self, "repeats", 1)
 
+    def grade(self, pairs: Sequence[Pair]) -> list[Score]:
+        """Find the right answers, then time each once: while results are handed over, nobody may run a query."""
+        timed: dict[Pair, Score] = {}
+        scores = super().grade(pairs)
+        for place, (pair, score) in enumerate(zip(pairs, scores, strict=True)):
+            if score.scored and score.status == "ok":
+                question, query = pair
+                if pair not in timed:
+                    timed[pair] = self._timed(score.why, query, question.database)
+                scores[place] = timed[pair]
+        return scores
+
     def agreement(self, question: SqlQuestion, query: str, got: Result, golds: Sequence[tuple[str, Result]]) -> Score:
-        """Time an answer that is right."""
+        """1.0 for a right answer, not timed yet; why: the gold query that it is to be timed beside."""
         for gold, result in golds:
             ordered = self.comparison == "spider" and orders_rows(gold)
             if compare(got.rows, result.rows, self.comparison, gold_ordered=ordered):
-                return self._timed(gold, query, question.database)
+                return Score(1.0, gold)
         return Score(0.0, f"wrong ({self.comparison})", status="fail")
 
     def _timed(self, gold: str, query: str, database: str) -> Score:

@@ -45,6 +45,16 @@ def guerdon_claims(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_attacks(register: Register) -> None:
+    """What rewards of queries can be audited with, beside core's."""
+    attacks = "guerdon_sql.attacks"
+    register("sql/constant-query", f"{attacks}:ConstantQuery", summary="a query that reads no table")
+    register("sql/system-tables", f"{attacks}:SystemTables", summary="the schema's own tables, and what changes data")
+    register("sql/everything", f"{attacks}:EverythingQuery", summary="all tables and columns at once")
+    register("sql/plea-in-query", f"{attacks}:WordySelect", summary="a plea to the judge within the query")
+
+
+@hookimpl
 def guerdon_checks(register: Register) -> None:
     """What `guerdon doctor` should know of this package."""
     register(

@@ -27,7 +27,7 @@ _SUFFIX = ".tmpl"
     "--dir", "parent", type=click.Path(file_okay=False, path_type=Path), default=".", help="Where its folder is made."
 )
 def command(name: str, parent: Path) -> None:
-    """Start a plugin distribution guerdon-NAME: one reward, one task, a test that passes."""
+    """Start a plugin distribution guerdon-NAME: one reward, one task, one attack, and tests that pass."""
     taken = f"guerdon-{name.removeprefix('guerdon-')}"
     if _is_installed(taken):
         raise ConfigError(f"{taken} is installed already, and would be replaced; choose another name")

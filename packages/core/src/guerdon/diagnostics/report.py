@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from guerdon.diagnostics.facts import (
 )
 from guerdon.diagnostics.intervals import wilson
 from guerdon.diagnostics.markup import number, safe, sign_class, signed
+from guerdon.diagnostics.pages import page, section
 from guerdon.diagnostics.samples import eval_samples, training_samples
 from guerdon.errors import RunError
 from guerdon.progress import clock
@@ -55,8 +55,6 @@ _ABOUT_EVALS = (
 _ABOUT_INTERVALS = (
     "Wilson intervals of one stage alone; stages share their examples, so differences are surer than they suggest."
 )
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-"""Even if something slipped through the escaping, the page may load and send nothing."""
 
 
 def render(run_path: Path | str) -> Path:
@@ -74,46 +72,25 @@ def render(run_path: Path | str) -> Path:
     facts = Facts.read(run)
     sections = (
         _headline(facts),
-        _section(
+        section(
             "Reward", _reward(facts), "What the reward paid per step, a mean over the batch; its parts before weights."
         ),
-        _section("Held out, along the way", _eval_curves(facts)),
-        _section(
+        section("Held out, along the way", _eval_curves(facts)),
+        section(
             "Health", _health(facts), "Dead groups teach nothing: all attempts earned the same. Lengths are in tokens."
         ),
-        _section("Updates", _updates(facts)),
-        _section("Warm start", _warm_start(facts), "Supervised steps on reference answers, before RL."),
-        _section("Time", _time(facts)),
-        _section("What it wrote in training", training_samples(run), _ABOUT_TRAINING),
-        _section("What it wrote on held-out examples", eval_samples(run), _ABOUT_EVALS),
-        _section("Further metrics", _others(facts)),
-        _section("What was run", _record(facts)),
+        section("Updates", _updates(facts)),
+        section("Warm start", _warm_start(facts), "Supervised steps on reference answers, before RL."),
+        section("Time", _time(facts)),
+        section("What it wrote in training", training_samples(run), _ABOUT_TRAINING),
+        section("What it wrote on held-out examples", eval_samples(run), _ABOUT_EVALS),
+        section("Further metrics", _others(facts)),
+        section("What was run", _record(facts)),
     )
-    page = run / "report.html"
-    replace_file(page, _page(facts, "".join(sections)).encode("utf-8", "replace"))
-    return page
-
-
-def _page(facts: Facts, body: str) -> str:
-    assets = resources.files("guerdon.diagnostics")
-    style = assets.joinpath("report.css").read_text(encoding="utf-8")
-    script = assets.joinpath("report.js").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{safe(_task(facts), 80)} · guerdon</title><style>\n{style}</style></head>"
-        f"<body><main>{body}<footer>Written by guerdon from {safe(facts.path.name)}.</footer></main>"
-        f"<script>\n{script}</script></body></html>\n"
-    )
-
-
-def _section(title: str, content: str, about: str = "") -> str:
-    """A titled section; nothing where there is nothing to show."""
-    if not content:
-        return ""
-    note = f'<p class="about">{about}</p>' if about else ""
-    return f"<section><h2>{title}</h2>{note}{content}</section>"
+    path = run / "report.html"
+    text = page(_task(facts), "".join(sections), f"Written by guerdon from {facts.path.name}.")
+    replace_file(path, text.encode("utf-8", "replace"))
+    return path
 
 
 def _task(facts: Facts) -> str:

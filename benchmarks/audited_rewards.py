@@ -1,0 +1,37 @@
+"""Audits every reward that a name is enough to build, and prints what docs/auditing.md says: the table without its
+last column, and the exploits by name.
+
+    python benchmarks/audited_rewards.py            # about a minute on two cores
+    python benchmarks/audited_rewards.py sql/runs   # of these alone
+"""
+
+import sys
+import textwrap
+
+from guerdon.audit import audit
+from guerdon.errors import ConfigError
+from guerdon.plugins.catalog import catalog
+from guerdon.recipes.building import build_reward
+from guerdon.recipes.fitting import build_attacks, fitting_task, reward_names
+from guerdon.recipes.spelling import reward_spec
+
+
+def main(names):
+    found = {}
+    for name in names or [entry.name for entry in catalog().entries("rewards")]:
+        spec = reward_spec([name])
+        try:
+            reward = build_reward(spec)
+        except ConfigError as error:
+            print(f"{name}: left out, {error}", file=sys.stderr)
+            continue
+        found[name] = audit(reward, fitting_task(reward, reward_names(spec)), build_attacks(), name=name)
+        print(f"| `{name}` | {found[name].conclusion} | {len(found[name].exploits)} | {found[name].severity:.2f} |")
+    print()
+    for name, report in found.items():
+        text = f"{name}: [{', '.join(report.exploits)}]"
+        print("\n".join(textwrap.wrap(text, 118, subsequent_indent="  ", break_on_hyphens=False)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The attacks that core brings: one module per thing that is exploited, one class per idea."""

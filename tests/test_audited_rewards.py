@@ -1,0 +1,66 @@
+"""Every reward that comes with guerdon, audited: its verdict and its exploits are those that docs/auditing.md says."""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from guerdon.audit import audit
+from guerdon.errors import ConfigError
+from guerdon.plugins.catalog import catalog
+from guerdon.recipes.building import build_reward
+from guerdon.recipes.fitting import build_attacks, fitting_task, reward_names
+from guerdon.recipes.spelling import reward_spec
+
+PAGE = (Path(__file__).parents[1] / "docs" / "auditing.md").read_text(encoding="utf-8")
+ROWS = {
+    name: (conclusion, int(exploits), float(severity))
+    for name, conclusion, exploits, severity in re.findall(
+        r"^\| `([^`]+)` \| (\w+) \| (\d+) \| ([\d.]+) \|", PAGE, re.MULTILINE
+    )
+}
+EXPLOITS = yaml.safe_load(re.search(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[1])
+OURS = ("guerdon", "guerdon-code", "guerdon-hello", "guerdon-sql")
+"""Who brings what the page lists; attacks of others that are installed would find more."""
+
+
+def installed(kind):
+    return [entry.name for entry in catalog().entries(kind) if entry.distribution in OURS]
+
+
+def stands_alone(name):
+    """Whether a name is enough to build it: not for what a server says, a judge's opinion, what is built of others."""
+    try:
+        build_reward(reward_spec([name]))
+    except ConfigError:
+        return False
+    return True
+
+
+def test_the_page_lists_every_reward_that_comes_with_guerdon_and_stands_alone():
+    there = {name for name in installed("rewards") if stands_alone(name)}
+    if find_spec("guerdon_hello") is None:
+        pytest.skip("guerdon-hello is not installed: pip install ./examples/guerdon-hello")
+    assert set(ROWS) == set(EXPLOITS) == there
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_page_counts_the_exploits_that_it_names(name):
+    assert ROWS[name][1] == len(EXPLOITS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_an_audit_finds_what_the_page_says_and_nothing_else(name):
+    if name not in installed("rewards"):
+        pytest.skip(f"{name} is not installed")
+    attacks = build_attacks(sorted(set(installed("attacks"))))
+    attacks = [attack for attack in attacks if attack.knows != "reference"]
+    spec = reward_spec([name])
+    reward = build_reward(spec)
+    report = audit(reward, fitting_task(reward, reward_names(spec)), attacks)
+    assert sorted(report.exploits) == sorted(EXPLOITS[name])
+    assert report.conclusion == ROWS[name][0]
+    assert report.severity == pytest.approx(ROWS[name][2], abs=0.006)
