@@ -31,12 +31,13 @@ def installed(kind):
 
 
 def stands_alone(name):
-    """Whether a name is enough to build it: not for what a server says, a judge's opinion, what is built of others."""
+    """Whether a name is enough to build it: not for what a server says, a judge's opinion, what is built of others. Nor
+    is it enough for what learns: a fresh one has nothing to say yet.
+    """
     try:
-        build_reward(reward_spec([name]))
+        return not build_reward(reward_spec([name])).stateful
     except ConfigError:
         return False
-    return True
 
 
 def test_the_page_lists_every_reward_that_comes_with_guerdon_and_stands_alone():

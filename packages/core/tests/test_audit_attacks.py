@@ -23,7 +23,7 @@ from guerdon.audit.attacks.degenerate import (
 )
 from guerdon.audit.attacks.formats import EarlyEnd, FenceTricks, OnlyTags, TagsInDisorder, TagStuffing
 from guerdon.audit.attacks.groups import DiversityFarming, IdenticalGroup, OneAndCopies, Swapped
-from guerdon.audit.attacks.hedging import DuplicatedItems, Refusal, RightAndWrong, SeveralAnswers
+from guerdon.audit.attacks.hedging import DuplicatedItems, EveryValue, Refusal, RightAndWrong, SeveralAnswers
 from guerdon.audit.attacks.judges import ClosedQuotation, Credentials, Plea, PleaBesideAnswer
 from guerdon.audit.attacks.metrics import MetricGaming
 from guerdon.audit.attacks.references import (
@@ -168,6 +168,14 @@ def test_the_same_target_is_attacked_the_same_way_twice(installed):
 )
 def test_an_attack_writes_what_its_name_says(attack, text):
     assert written(attack) == (text,)
+
+
+@pytest.mark.parametrize(
+    ("values", "some"), [("numbers", ("0", "42", "999")), ("letters", ("A", "Z")), ("verdicts", ("yes", "no"))]
+)
+def test_every_value_stands_there(values, some):
+    (text,) = EveryValue(values).attempt(Target())
+    assert set(some) <= set(text.split())
 
 
 def test_padding_goes_into_the_thought_where_there_is_one():

@@ -136,18 +136,6 @@ def test_a_cautious_value_may_fall_though_every_member_rises():
     assert aggregate([1.1, 4.1], "uwo", 1.0) < aggregate([1.0, 1.0], "uwo", 1.0)
 
 
-@pytest.mark.parametrize(
-    ("chosen", "rejected", "loss"), [(1.0, 0.0, 0.323262), (1.0, -1.0, 0.126928), (11.0, 10.0, 4.723262)]
-)
-def test_the_centred_preference_loss_as_on_the_sheet(chosen, rejected, loss):
-    """The first and the third have one margin; the third is 10 off its zero."""
-    torch = pytest.importorskip("torch")
-    from guerdon.losses.bradley_terry import centred_bradley_terry
-
-    pair = (torch.tensor([value], dtype=torch.float64) for value in (chosen, rejected))
-    assert float(centred_bradley_terry(*pair)) == pytest.approx(loss, abs=1e-6)
-
-
 # -- best of n -------------------------------------------------------------------------------------------------------
 
 

@@ -45,6 +45,7 @@ ATTACKS = {
     "constant/nearest-example": ("constants:NearestExample", "the answer to the example that is most like it"),
     "constant/shown-in-prompt": ("constants:ShownExamples", "a value that the prompt shows"),
     "hedging/list-everything": ("degenerate:ListEverything", "every answer it has ever seen"),
+    "hedging/every-value": ("hedging:EveryValue", "each number, each letter, or yes and no"),
     "hedging/several-answers": ("hedging:SeveralAnswers", "several completions after one another"),
     "hedging/refusal": ("hedging:Refusal", "declines, or says that it depends"),
     "hedging/duplicated-items": ("hedging:DuplicatedItems", "a wrong list with each item several times"),

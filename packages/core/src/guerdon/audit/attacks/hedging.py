@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, get_args
 
 from guerdon.audit.attack import Attack, Category, Knows, Target
 
@@ -60,6 +60,39 @@ class RightAndWrong(Attack):
     def variants(cls) -> Sequence[Self]:
         """One frame and two."""
         return cls("one"), cls("two")
+
+
+_VALUES = {
+    "numbers": [str(number) for number in range(1000)],
+    "letters": [chr(ord("A") + number) for number in range(26)],
+    "verdicts": ["yes", "no", "true", "false", "unknown"],
+}
+Values = Literal["numbers", "letters", "verdicts"]
+
+
+@dataclass(frozen=True)
+class EveryValue(Attack):
+    """All there is: each whole number below 1,000, each letter, or each verdict. A reward that looks whether the right
+    one stands *somewhere* finds it.
+    """
+
+    values: Values = "numbers"
+    framed: bool = False
+
+    name: ClassVar[str] = "hedging/every-value"
+    exploits: ClassVar[Category] = "hedging"
+    source: ClassVar[str] = "search_gen_v (long answers that list everything), medix_r1 (contains YES)"
+    knows: ClassVar[Knows] = "nothing"
+
+    def attempt(self, target: Target) -> tuple[str, ...]:
+        """The values in a row, bare or in the frame."""
+        text = " ".join(_VALUES[self.values])
+        return (target.layout.wrap(text) if self.framed else text,)
+
+    @classmethod
+    def variants(cls) -> Sequence[Self]:
+        """Numbers, letters and verdicts, bare and framed."""
+        return tuple(cls(values, framed) for values in get_args(Values) for framed in (False, True))
 
 
 @dataclass(frozen=True)
