@@ -138,16 +138,17 @@ def test_running_state_comes_back_from_a_trainers_checkpoint(tmp_path, method):
     pytest.importorskip("torch")
     from guerdon.policies.tabular import TabularPolicy
     from guerdon.runs import RunFolder
-    from guerdon.trainer import checkpoints
+    from guerdon.trainer import TrainConfig, checkpoints
+    from guerdon.trainer.controlling import Controls
 
-    policy = TabularPolicy(["s"], ACTIONS)
+    config, policy = TrainConfig(), TabularPolicy(["s"], ACTIONS)
     shaped = learned(par_pipeline(Rm(), method), (1.0, 2.0, 3.0, 4.0), (5.0, 5.0))
     expected = values(shaped, 2.0, 2.5, 4.5)
     assert expected != values(par_pipeline(Rm(), method), 2.0, 2.5, 4.5)
     fresh = par_pipeline(Rm(), method)
     with RunFolder.create(tmp_path / "run", "name: t", 0, tensorboard=False) as run:
-        checkpoints.save(run, checkpoints.Position(True, 0, 2), policy, shaped, None)
-        checkpoints.restore(run, policy, fresh)
+        checkpoints.save(run, checkpoints.Position(True, 0, 2), policy, shaped, None, Controls.of((), config, shaped))
+        checkpoints.restore(run, policy, fresh, Controls.of((), config, fresh))
     assert values(fresh, 2.0, 2.5, 4.5) == expected
     assert [node.version for node in walk(fresh) if node.stateful] == [2]
 

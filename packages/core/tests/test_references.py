@@ -418,7 +418,7 @@ def test_it_is_a_reward_function_of_trl():
     assert found == [pytest.approx(0.577020, abs=5e-7), 0.5, None]
 
 
-def test_it_is_served(tmp_path, monkeypatch):
+def test_it_is_served(tmp_path):
     """A row brings its references with it; one that brings none is refused as a mistake of the caller's."""
     pytest.importorskip("fastapi", reason="the server needs guerdon[serve]")
     spec = importlib.util.spec_from_file_location("served", Path(__file__).with_name("served.py"))
@@ -426,8 +426,7 @@ def test_it_is_served(tmp_path, monkeypatch):
     spec.loader.exec_module(served)
     beats = 'GRADERS["beats"] = Grader(Obedient().against(References(), par()))\n'
     names = "from guerdon.rewards.references import References\nfrom guerdon.rewards.shapes import par\n"
-    monkeypatch.setattr(served, "REWARDS", served.REWARDS + names + beats)
-    server = served.Server(tmp_path, lanes=1)
+    server = served.Server(tmp_path, rewards=served.REWARDS + names + beats, lanes=1)
     try:
         rows = [{"example": {"id": "1", "sample_rewards": [0, 1, 4]}, "completion": "xy"}]
         status, _, body = server.ask("/v1/score", {"reward": "beats", "rows": rows})
