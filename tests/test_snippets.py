@@ -7,6 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from guerdon.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -49,6 +52,19 @@ def test_the_snippets_of_a_page_run_and_print_what_they_say(page, tmp_path, monk
     promised = [promise for block in BLOCK.finditer(text) for promise in PRINTED.findall(block[1])]
     if promised:
         assert printed.getvalue().splitlines() == promised
+
+
+GUIDE = ROOT / "docs" / "reward-design.md"
+
+
+@pytest.mark.parametrize("line", re.findall(r"^\$ guerdon (.+)$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE))
+def test_the_commands_of_the_guide_run(line, tmp_path, monkeypatch):
+    domain = line.split()[1].partition("/")[0]
+    if find_spec(f"guerdon_{domain}") is None:
+        pytest.skip(f"guerdon-{domain} is not installed: pip install ./packages/{domain}")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, line.split())
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
