@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the server needs guerdon[serve]")
 
 from guerdon import Reward, Score, reward
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, RunError
 from guerdon.grading import Grader
 from guerdon.rewards import Context
 from guerdon.serve.answering import answer
@@ -45,7 +45,7 @@ class Counting(Reward):
 
 
 @dataclass(frozen=True, eq=False)
-class CountingInATensor(Counting):
+class CountingInATensor(Counting, name="counting"):
     """The same, kept as a tensor."""
 
     def state_dict(self):
@@ -85,6 +85,26 @@ def test_the_next_process_takes_up_what_was_learnt(tmp_path, kind):
     before, after = {"counting": Grader(kind())}, {"counting": Grader(kind())}
     asked(before, Learnt(tmp_path, before), "ab", learn=True)
     assert values(asked(after, Learnt(tmp_path, after), "c")) == [2.0]
+
+
+def test_a_state_that_becomes_tensors_is_taken_up_as_it_was_last(tmp_path):
+    """Plain at first, tensors after: the plain file must not be what is read."""
+    plain, tensors = {"counting": Grader(Counting())}, {"counting": Grader(CountingInATensor())}
+    asked(plain, Learnt(tmp_path, plain), "ab", learn=True)
+    asked(tensors, Learnt(tmp_path, tensors), "c", learn=True)
+    fresh = {"counting": Grader(CountingInATensor())}
+    assert values(asked(fresh, Learnt(tmp_path, fresh), "d")) == [3.0]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".pt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("counting.json", b"{}"), ("counting.json", b"\xff"), ("counting.pt", b"x")]
+)
+def test_a_state_that_cannot_be_read_is_named(tmp_path, name, content):
+    pytest.importorskip("torch", reason="one of the forms is torch's")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RunError, match=f"{name}.*move the file away"):
+        Learnt(tmp_path, {"counting": Grader(Counting())})
 
 
 def test_a_batch_that_comes_again_to_a_fresh_process_teaches_once(tmp_path):

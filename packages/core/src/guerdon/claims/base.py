@@ -73,7 +73,7 @@ class Measurement:
         return f"{self.name}: {self.mean:.4g}{spread}{unit} ({each}){told}"
 
 
-_MOST_COLUMNS = 5
+_MOST_COLUMNS = 3
 """Seeds beyond so many share a column: a terminal has no room for one each."""
 _TOLD = ("needed", "an earlier trial")
 """What is printed beside a measurement: a word for each."""
@@ -181,7 +181,7 @@ class ClaimResult:
             caption_justify="left",
         )
         table.add_column("measured")
-        table.add_column("mean", justify="right")
+        table.add_column("mean", justify="right", no_wrap=True)
         count = max((len(one.values) for one in self.measurements), default=0)
         runs = [f"seed {seed}" for seed in self.seeds] or [f"run {index}" for index in range(count)]
         together = count > _MOST_COLUMNS

@@ -5,14 +5,17 @@ moves. What a batch taught is on disk before its answer goes out, so that a lane
 that dies in between is replaced, and the batch tried once more: it is then scored by what it has taught already, and
 does not teach it twice.
 
-State is JSON where it is plain, and torch's format where it holds tensors.
+State is JSON where it is plain, and torch's format where it holds tensors; the newest of the two counts, and the other
+is taken away.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +59,7 @@ class Learnt:
         """Scores of a training batch, learnt from.
 
         Raises:
-            RunError: what it taught cannot be written.
+            OSError: what it taught cannot be written.
         """
         batch = hashlib.blake2b(body, digest_size=16).hexdigest()
         again = self._last.pop(name, None) == batch
@@ -66,43 +69,51 @@ class Learnt:
         return scores
 
     def _read(self, name: str) -> dict[str, Any] | None:
-        plain, tensors = self._files(name)
+        there = [path for path in self._files(name) if path.exists()]
+        if not there:
+            return None
+        path = max(there, key=lambda path: path.stat().st_mtime_ns)
         try:
-            if plain.exists():
-                kept: dict[str, Any] = json.loads(plain.read_text(encoding="utf-8"))
-                return kept
-            if tensors.exists():
+            if path.suffix == ".json":
+                kept = json.loads(path.read_text(encoding="utf-8"))
+            else:
                 import torch
 
-                kept = torch.load(tensors, weights_only=True)
-                return kept
-        except (OSError, ValueError, ImportError) as error:
-            raise RunError(f"what {name!r} had learnt cannot be read from {str(self._folder)!r}: {error}") from error
-        return None
+                kept = torch.load(path, weights_only=True)
+            return {"batch": str(kept["batch"]), "state": kept["state"]}
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            ImportError,
+            RuntimeError,
+            pickle.UnpicklingError,
+        ) as error:
+            raise RunError(
+                f"what {name!r} had learnt cannot be read from {str(path)!r}: move the file away to begin anew. "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
     def _write(self, name: str, kept: dict[str, Any]) -> None:
         plain, tensors = self._files(name)
         try:
-            text = json.dumps(kept)
+            data = json.dumps(kept).encode()
         except TypeError:
             import torch
 
-            part = tensors.with_suffix(".part")
-            with part.open("wb") as file:
-                torch.save(kept, file)
-                _to_disk(file)
-            part.replace(tensors)
-            return
-        part = plain.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            _to_disk(file)
-        part.replace(plain)
+            buffer = io.BytesIO()
+            torch.save(kept, buffer)
+            data, path, other = buffer.getvalue(), tensors, plain
+        else:
+            path, other = plain, tensors
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        other.unlink(missing_ok=True)
 
     def _files(self, name: str) -> tuple[Path, Path]:
         return self._folder / f"{name}.json", self._folder / f"{name}.pt"
-
-
-def _to_disk(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
