@@ -59,12 +59,12 @@ def test_both_printed_forms_show_every_seed():
     for text in ("0.125", "0.375", "needed", "< 1 [b]", "an earlier trial", "about 0.2", "a note"):
         assert text in str(result)
         assert text in table
-    assert "seed 7" in table
+    assert "seeds 7 to 8" in table
     assert "x [s]" in table
 
 
-def shown(result):
-    console = Console(width=120, record=True, file=io.StringIO())
+def shown(result, width=120):
+    console = Console(width=width, record=True, file=io.StringIO())
     console.print(result)
     return console.export_text()
 
@@ -72,9 +72,16 @@ def shown(result):
 def test_many_seeds_share_a_column_and_are_all_there():
     values = tuple(n / 8 for n in range(12))
     table = shown(ClaimResult("c", True, (Measurement("x", values, needed="< 2"),), tuple(range(12))))
-    assert "seed 0 to 11" in table
+    assert "seeds 0 to 11" in table
     for value in values:
         assert f"{value:.4g}" in table
+
+
+def test_no_number_is_cut_on_a_narrow_terminal():
+    values = (1.133e-08, -0.8192, 5.61e-15)
+    told = Measurement("a share of something or other, by a long name", values, "nats", ">= 0.5 on each", "about 0.62")
+    table = shown(ClaimResult("c", True, (told,), (0, 1, 2)), width=80)
+    assert all(f"{value:.4g}" in table for value in values)
 
 
 def test_what_was_not_run_makes_it_hold_in_part_in_every_form():

@@ -73,8 +73,6 @@ class Measurement:
         return f"{self.name}: {self.mean:.4g}{spread}{unit} ({each}){told}"
 
 
-_MOST_COLUMNS = 3
-"""Seeds beyond so many share a column: a terminal has no room for one each."""
 _TOLD = ("needed", "an earlier trial")
 """What is printed beside a measurement: a word for each."""
 
@@ -169,7 +167,16 @@ class ClaimResult:
         lines += [f"  not run: {part}" for part in self.not_run]
         return "\n".join(lines + ([f"  note: {self.notes}"] if self.notes else []))
 
+    @property
+    def _runs(self) -> str:
+        """What the column of numbers is called."""
+        if not self.seeds:
+            return "each run"
+        first, last = self.seeds[0], self.seeds[-1]
+        return f"seed {first}" if len(self.seeds) == 1 else f"seeds {first} to {last}"
+
     def __rich__(self) -> Table:
+        from rich import box
         from rich.table import Table
 
         colour = "red" if not self.held else "yellow" if self.not_run else "green"
@@ -179,23 +186,18 @@ class ClaimResult:
             caption="\n".join(said).replace("[", r"\[") or None,
             title_justify="left",
             caption_justify="left",
+            box=box.SIMPLE_HEAD,
         )
-        table.add_column("measured")
-        table.add_column("mean", justify="right", no_wrap=True)
-        count = max((len(one.values) for one in self.measurements), default=0)
-        runs = [f"seed {seed}" for seed in self.seeds] or [f"run {index}" for index in range(count)]
-        together = count > _MOST_COLUMNS
-        for heading in [f"{runs[0]} to {self.seeds[-1] if self.seeds else count - 1}"] if together else runs:
-            table.add_column(heading, justify="left" if together else "right", min_width=24 if together else None)
+        # One column for all seeds, which wraps: a terminal has no room for one each, and a cut number is a wrong one.
         told = [(one.needed, one.earlier) for one in self.measurements]
         used = [any(column) for column in zip(*told, strict=True)]
-        for heading in compress(_TOLD, used):
-            table.add_column(heading)
+        for heading in ("measured", "mean", self._runs, *compress(_TOLD, used)):
+            table.add_column(heading, justify="right" if heading == "mean" else "left", no_wrap=heading == "mean")
         for one, words in zip(self.measurements, told, strict=True):
-            name = f"{one.name} [{one.unit}]".replace("[", r"\[") if one.unit else one.name
-            numbers = [f"{value:.4g}" for value in one.values]
-            plain = (text.replace("[", r"\[") for text in compress(words, used))
-            table.add_row(name, f"{one.mean:.4g}", *([" ".join(numbers)] if together else numbers), *plain)
+            name = f"{one.name} [{one.unit}]" if one.unit else one.name
+            numbers = " ".join(f"{value:.4g}" for value in one.values)
+            plain = (text.replace("[", r"\[") for text in (name, f"{one.mean:.4g}", numbers, *compress(words, used)))
+            table.add_row(*plain)
         return table
 
 
