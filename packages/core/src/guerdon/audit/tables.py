@@ -68,11 +68,12 @@ def _head(report: Report) -> Text:
 
 
 def _findings(findings: list[Finding]) -> Table:
+    """What fits a terminal of 80 columns; the page and the JSON have all figures."""
     shown = Table(box=box.SIMPLE_HEAD)
-    shown.add_column("attack", style="cyan", overflow="fold", min_width=26)
+    shown.add_column("attack", style="cyan", overflow="fold", min_width=24)
     shown.add_column("verdict", no_wrap=True)
     unscored = any(one.unscored for one in findings)
-    for heading in ("severe", "earns", "honest", "wrong", "≥ honest", *(("unscored",) if unscored else ())):
+    for heading in ("severe", "earns", "≥ honest", *(("unscored",) if unscored else ())):
         shown.add_column(heading, justify="right", no_wrap=heading not in ("≥ honest", "unscored"))
     shown.add_column("knows", no_wrap=True)
     for one in findings:
@@ -81,8 +82,6 @@ def _findings(findings: list[Finding]) -> Table:
             f"[{COLOURS[one.verdict]}]{one.verdict}[/]",
             _number(one.severity),
             _number(one.mean),
-            _number(one.honest_mean),
-            _number(one.wrong_mean),
             "—" if math.isnan(one.share) else f"{100 * one.share:.0f} %",
             *((str(one.unscored or ""),) if unscored else ()),
             one.knows,
