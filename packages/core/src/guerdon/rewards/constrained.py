@@ -76,7 +76,7 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     initial: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Multipliers to start with, by component; others start at 0 (0.5 for `unsquashed`)."""
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """`multipliers`, `velocity`, `version`, and `measured`: the latest batch and its means, until `update` takes them."""
+    """`multipliers`, `velocity`, `version`, and `measured`: the latest batch and its means, for `update`."""
 
     def __post_init__(self) -> None:
         for name in ("components", "thresholds", "initial"):

@@ -257,8 +257,7 @@ class ProcessReward(Reward, name="process-v1"):
         if found is None and score.status == "timeout":  # it hung, whatever it gives else: as one step at its worst
             least = shape_steps([self.within[0]], "clip" if self.mode in ("clip", "clip_delta") else "plain", self.eta)
             worst = self.alpha * min(*least, 0.0)
-            parts["success_only"] = Score(0.0)
-            return Score(worst, score.why, parts, dense={STEPS: Stream("rollout", (worst,))})
+            return Score(worst, score.why, {**parts, "success_only": Score(0.0)}, "timeout")  # its stream, too
         if found is None and score.scored and score.value == 0.0:  # behind a closed gate nobody was asked
             return Score(0.0, score.why, {**parts, "success_only": Score(0.0)})
         if found is None and score.scored:

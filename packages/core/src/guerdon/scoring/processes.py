@@ -246,7 +246,7 @@ class _Batch:
         if late:
             self.outcomes[in_hand] = Outcome("timeout", why=f"no answer within {self.pieces[in_hand].deadline_s:g} s")
             if self.pieces[in_hand].attempt is not None:
-                after = Outcome("timeout", why="not asked, since what came before it in the same attempt did not answer")
+                after = Outcome("timeout", why="not asked, since what came before in the same attempt hangs")
                 fated = [i for i in rest if self.pieces[i].attempt == self.pieces[in_hand].attempt]
                 self.outcomes |= dict.fromkeys(fated, after)
                 rest = rest[len(fated) :]

@@ -223,7 +223,7 @@ class _Placed(Context):
 
 
 def travels(reward: Reward) -> bool:
-    """Whether a reward can be sent to a worker process as it is: all its leaves run there, and no node keeps state here.
+    """Whether a reward can be sent to a worker process as it is: its leaves run there, and no node keeps state here.
 
     A tree has to look at single rollouts: one that compares the attempts of a group would share a deadline among them.
     """
