@@ -152,9 +152,9 @@ def test_a_rollout_that_hangs_the_reward_is_its_own_fault_alone(t, runner, hang)
     assert runner.stats["timeouts"] == before + 1
 
 
-def test_a_timeout_stays_within_the_rewards_bounds(t, runner):
-    """Bounds (-2, -1): the nearest to 0 is -1."""
-    assert values(runner.score(t.Negative(), groups(["hang", "a"]))) == [[-1.0, -1.5]]
+def test_a_timeout_is_the_worst_the_reward_gives(t, runner):
+    """Bounds (-2, -1): 0 would be the best, and -1 the nearest to it."""
+    assert values(runner.score(t.Negative(), groups(["hang", "a"]))) == [[-2.0, -1.5]]
 
 
 def test_a_worker_that_dies_once_is_replaced_and_nothing_is_lost(t, tmp_path):

@@ -188,7 +188,8 @@ class streams(Estimator):  # noqa: N801 - as group_relative
 
     A stream of a part is named by its path, as in logs ("verpo/turn"), and a path that ends at a part ("format") means
     that part's value, one per rollout; both are taken before the weights of the sum they stand in. A score of exactly 0
-    that lacks a stream counts as 0 in it (behind a closed gate nobody was asked); an unscored part counts nowhere.
+    that lacks a stream counts as 0 in it (behind a closed gate nobody was asked), and one of a reward that hung as its
+    value, the worst it can give; an unscored part counts nowhere.
 
     Source: VeRPO (arXiv:2601.03525), equations 7-9; with `std`, one stream per reward is GDPO's (arXiv:2601.05242).
 
@@ -538,7 +539,7 @@ def _stream(score: Score, path: str) -> Stream | float | None:
             return _stream(part, path[len(name) + 1 :])
     if not score.scored:
         return math.nan
-    return 0.0 if score.value == 0.0 else None
+    return score.value if score.value == 0.0 or score.status == "timeout" else None
 
 
 def _paths(score: Score, prefix: str = "") -> Iterator[str]:

@@ -231,6 +231,9 @@ class Group:
     rollouts: tuple[Rollout, ...]
     key: str = ""
     """Identity of the group; the example's id unless one example is asked more than once in a batch."""
+    one_attempt: bool = False
+    """Whether these are pieces of one attempt (the steps of a solution), in order, rather than attempts of their own:
+    where a reward hangs on one, those after it are not waited for."""
 
     @classmethod
     def of(cls, rollouts: Sequence[Rollout], key: str = "") -> Group:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from guerdon.errors import ConfigError
-from guerdon.rewards.base import Context, Reward, Scores, Sees, Targets
+from guerdon.rewards.base import Context, End, Reward, Scores, Sees, Targets, same_batch
 from guerdon.types import Group, Score, Target
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def widest(rewards: Sequence[Reward]) -> Sees:
 def _scaled(weight: float, bounds: tuple[float, float]) -> tuple[float, float]:
     ends = [weight * end if weight else 0.0 for end in bounds]  # 0 * inf would be NaN
     return min(ends), max(ends)
+
+
+def _other(end: End) -> End:
+    return "high" if end == "low" else "low"
 
 
 def operand(reward: Reward) -> str:
@@ -114,8 +118,12 @@ class Weighted(Reward):
 
     def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
         """The child's, scaled."""
-        rows = self.reward.targets(groups, _parts(scores, self.label), context)
+        rows = context.instance(self.reward).targets(groups, _parts(scores, self.label), context)
         return [[tuple(target.scaled(self.weight) for target in each) for each in row] for row in rows]
+
+    def worse_end(self, child: Reward, end: End) -> End:
+        """The other, under a weight below 0."""
+        return _other(end) if self.weight < 0.0 else end
 
     def __repr__(self) -> str:
         return f"{self.weight!r} * {operand(self.reward)}"
@@ -204,10 +212,15 @@ class Sum(Reward):
         for weight, reward in self.terms:
             if not reward.has_targets:
                 continue
-            for row, more in zip(found, reward.targets(groups, _parts(scores, reward.label), context), strict=True):
+            more_rows = context.instance(reward).targets(groups, _parts(scores, reward.label), context)
+            for row, more in zip(found, more_rows, strict=True):
                 for each, targets in zip(row, more, strict=True):
                     each += [target.scaled(weight) for target in targets]
         return [[tuple(each) for each in row] for row in found]
+
+    def worse_end(self, child: Reward, end: End) -> End:
+        """The other, of a term with a weight below 0."""
+        return _other(end) if any(weight < 0.0 and reward == child for weight, reward in self.terms) else end
 
     @staticmethod
     def _add(weights: list[float], labels: list[str], scores: tuple[Score, ...]) -> Score:
@@ -354,7 +367,15 @@ class Gate(Reward):
         if self.by.has_targets:
             return super().targets(groups, scores, context)  # refuses
         let_in = [[self._inner(score) for score in row] for row in scores]
-        return self.reward.targets(groups, let_in, context)
+        return context.instance(self.reward).targets(groups, let_in, context)
+
+    def worse_end(self, child: Reward, end: End) -> End:
+        """Of the gate, the one that closes it; unless nothing is to be gained beyond it, so that a 0 is the best."""
+        if child != self.by:
+            return end
+        low, high = self.reward.bounds
+        open_is_worse = high <= 0.0 if end == "low" else low >= 0.0
+        return "high" if open_is_worse == (self.opens == "above") else "low"
 
     def _inner(self, score: Score) -> Score:
         """The child's score, out of what `_gate` made of it."""
@@ -407,7 +428,7 @@ class Named(Reward):
 
     def targets(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> Targets:
         """The child's."""
-        return self.reward.targets(groups, scores, context)
+        return context.instance(self.reward).targets(groups, scores, context)
 
     def __repr__(self) -> str:
         return f"{operand(self.reward)}.named({self.new_label!r})"
@@ -419,8 +440,8 @@ class Then(Reward):
 
     reward: Reward
     transform: Transform
-    _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """`state` in force, `next` as the latest batch would leave it, `version`."""
+    _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """`state` in force, `next` as the latest batch would leave it and which batch that was, `version`."""
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -457,15 +478,28 @@ class Then(Reward):
         """Shape all values at once; each keeps its evidence and its raw value as a part."""
         rows = context.scores(self.reward, groups)
         flat = [score for row in rows for score in row]
-        state = self._held["state"] if "state" in self._held else self.transform.init()
-        values, self._held["next"] = self.transform.update(
-            [score.value for score in flat], state, sizes=[len(row) for row in rows]
+        values, after = self.transform.update(
+            [score.value for score in flat], self._state, sizes=[len(row) for row in rows]
         )
+        if self.stateful:
+            self._held["next"] = context.batch(groups), after
         shaped = iter(
             Score(value, score.why, {**score.parts, self.label: score}, score.status)
             for value, score in zip(values, flat, strict=True)
         )
         return [[next(shaped) for _ in row] for row in rows]
+
+    def worse_end(self, child: Reward, end: End) -> End:
+        """The other where the transform turns the child's two ends round."""
+        ends = [bound if math.isfinite(bound) else None for bound in self.reward.bounds]
+        low = ends[0] if ends[0] is not None else 0.0 if ends[1] is None else ends[1] - 1.0
+        high = ends[1] if ends[1] is not None else low + 1.0
+        (from_low, from_high), _ = self.transform.update([low, high], self._state, sizes=[2])
+        return _other(end) if from_low > from_high else end
+
+    @property
+    def _state(self) -> Any:
+        return self._held["state"] if "state" in self._held else self.transform.init()
 
     @property
     def stateful(self) -> bool:  # type: ignore[override]
@@ -478,10 +512,10 @@ class Then(Reward):
         return int(self._held.get("version", 0))
 
     def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
-        """Keep the state that the latest scored batch left; call it before anything else is scored."""
-        if "next" in self._held:
-            self._held["state"] = self._held.pop("next")
-            self._held["version"] = self.version + 1
+        """Keep the state that this batch left when it was scored; call it before anything else is scored."""
+        scored, after = self._held.pop("next", (None, None))
+        if scored is not None and same_batch(scored, groups):
+            self._held["state"], self._held["version"] = after, self.version + 1
 
     def state_dict(self) -> dict[str, Any]:
         """The transform's state and the version."""
@@ -493,6 +527,10 @@ class Then(Reward):
         if state["state"] is not None:
             self._held["state"] = state["state"]
         self._held["version"] = state["version"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With its state, and without the batch scored last, which a copy elsewhere is never told to learn from."""
+        return {**vars(self), "_held": {name: value for name, value in self._held.items() if name != "next"}}
 
     def __repr__(self) -> str:
         return f"{operand(self.reward)}.then({self.transform!r})"

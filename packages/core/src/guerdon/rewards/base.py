@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Sees = Literal["rollout", "group", "batch"]
 RunsIn = Literal["caller", "threads", "processes", "elsewhere"]
+End = Literal["low", "high"]
+"""One of the two ends of a reward's bounds."""
 Scores = list[list[Score]]
 """One list per group, one score per rollout."""
 Targets = list[list[tuple[Target, ...]]]
@@ -48,28 +50,58 @@ class Context:
     task: Task | None = field(default=None, repr=False, compare=False)
     """Whose examples these are, for rewards that want its reference answers; None in a worker, and where rows bring all
     there is."""
-    _memo: dict[tuple[int, Reward], tuple[Sequence[Group], Scores]] = field(
-        default_factory=dict, repr=False, compare=False
+    _memo: dict[tuple[int, int], tuple[Sequence[Group], Reward, Scores]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
     )
+    """By the identities of groups and reward, which it keeps, so that these stay theirs."""
+    _instances: dict[Reward, Reward] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """See `instance`."""
+    _asked: list[Sequence[Group]] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What is being scored, from the whole batch inwards."""
 
     def scores(self, reward: Reward, groups: Sequence[Group]) -> Scores:
         """Score `groups` once per (reward, batch), checked against the reward's promises. Composites call it for parts.
+
+        Equal rewards are one: of several in a tree the first answers for all, see `instance`.
 
         Raises:
             RewardError: the reward raised, or gave another number of scores than there are rollouts.
             BoundsError: a value outside the stated bounds.
         """
-        key = (id(groups), reward)
+        reward = self.instance(reward)
+        key = (id(groups), id(reward))
+        if key not in self._memo:
+            self._asked.append(groups)
+            try:
+                self._memo[key] = groups, reward, self._evaluate(reward, groups)
+            finally:
+                self._asked.pop()
+        return self._memo[key][2]
+
+    def instance(self, reward: Reward) -> Reward:
+        """The one that stands for all equal to `reward`: the first in `walk`'s order over the tree it was met in.
+
+        Equal rewards are scored once, so that of several equal ones with state a single one sees the batch. It has to
+        be the one that `walk` finds, since that is whom trainers update, checkpoint and restore.
+
+        Raises:
+            ConfigError: the reward cannot be hashed.
+        """
         try:
-            known = key in self._memo
+            if reward not in self._instances:
+                from guerdon.rewards.algebra import walk
+
+                for node in walk(reward):
+                    self._instances.setdefault(node, node)
         except TypeError as error:
             raise ConfigError(f"{reward.name} cannot be hashed ({error}): give it tuples where it has lists") from error
-        if not known:
-            self._memo[key] = (
-                groups,
-                self._evaluate(reward, groups),
-            )  # kept, so that their id stays theirs
-        return self._memo[key][1]
+        return self._instances[reward]
+
+    def batch(self, groups: Sequence[Group]) -> Sequence[Group]:
+        """The whole batch that `groups`, asked about now, are of: what `Reward.update` is called with if it is learned
+        from. A composite may ask about other groups (steps, those a gate lets in).
+        """
+        return self._asked[0] if self._asked else groups
 
     def _evaluate(self, reward: Reward, groups: Sequence[Group]) -> Scores:
         return evaluated(reward, groups, self)
@@ -208,7 +240,11 @@ class Reward:
         return 0
 
     def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
-        """Learn from a scored training batch. Evaluation never calls it."""
+        """Learn from a scored training batch. Evaluation never calls it.
+
+        One that keeps what it learned while it scored keeps `context.batch(groups)` with it, and drops it unless that
+        `same_batch` comes back here: the batch scored last may have been an evaluation.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must hold; JSON-able or tensors."""
@@ -233,6 +269,14 @@ class Reward:
     def part_names(self) -> tuple[str, ...]:
         """The parts that each of its scores has, for those who log under names that are known beforehand."""
         return ()
+
+    def worse_end(self, child: Reward, end: End) -> End:
+        """Which end of a child's values is the worse one, if `end` is the worse one of this reward's own.
+
+        Asked where text makes a leaf hang, which is to be worth the leaf's worst. The same end, for most composites:
+        the more of a child, the more of the whole. One that subtracts says the other.
+        """
+        return end
 
     def __add__(self, other: Reward) -> Sum:
         from guerdon.rewards.algebra import Sum
@@ -281,6 +325,11 @@ class Reward:
         from guerdon.rewards.algebra import Named
 
         return Named(self, label)
+
+
+def same_batch(scored: Sequence[Group], learned: Sequence[Group]) -> bool:
+    """Whether a batch that was scored is the one to learn from: the same groups, in order."""
+    return scored is learned or list(scored) == list(learned)
 
 
 def ordered(bounds: tuple[float, float], who: str) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from guerdon.errors import ConfigError
-from guerdon.rewards.base import Context, Reward, Scores
+from guerdon.rewards.base import Context, End, Reward, Scores, same_batch
 from guerdon.rewards.lagrange import (
     Kind,
     MultiplierSteps,
@@ -76,7 +76,7 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     initial: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Multipliers to start with, by component; others start at 0 (0.5 for `unsquashed`)."""
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """`multipliers`, `velocity`, `version`, and `measured`: the latest batch's means, until `update` takes them."""
+    """`multipliers`, `velocity`, `version`, and `measured`: the latest batch and its means, for `update`."""
 
     def __post_init__(self) -> None:
         for name in ("components", "thresholds", "initial"):
@@ -141,7 +141,9 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
         told = {f"{name}_multiplier": Score(value) for name, value in multipliers.items()}
         told |= {f"{name}_weight": Score(value) for name, value in weights.items()}
         scores = dict(zip(self.components, (context.scores(child, groups) for child in self.children), strict=True))
-        self._held["measured"] = {name: mean for name, rows in scores.items() if (mean := _mean(rows)) is not None}
+        if self.stateful:
+            means = {name: mean for name, rows in scores.items() if (mean := _mean(rows)) is not None}
+            self._held["measured"] = context.batch(groups), means
         shaped = {name: self._shaped(rows) for name, rows in scores.items()}
         return [
             [
@@ -198,9 +200,9 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
         return int(self._held.get("version", 0))
 
     def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
-        """Move the multipliers by the means of the batch scored last; call it before anything else is scored."""
-        measured = self._held.pop("measured", None)
-        if measured is None or not self.stateful:
+        """Move the multipliers by the means that this batch had when it was scored, if nothing was scored since."""
+        scored, measured = self._held.pop("measured", (None, None))
+        if scored is None or not same_batch(scored, groups):
             return
         if self.version >= self.warmup_steps:
             self._held["multipliers"], self._held["velocity"] = self._steps.step(
@@ -224,6 +226,16 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
         self._held.update(
             multipliers=dict(state["multipliers"]), velocity=dict(state["velocity"]), version=state["version"]
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With its state, and without the batch scored last, which a copy elsewhere is never told to learn from."""
+        return {**vars(self), "_held": {name: value for name, value in self._held.items() if name != "measured"}}
+
+    def worse_end(self, child: Reward, end: End) -> End:
+        """The other, of a component that counts against the whole as the multipliers now stand."""
+        if component_weights(self.multipliers, self.kind)[child.label] >= 0.0:
+            return end
+        return "high" if end == "low" else "low"
 
     def frozen(self) -> Constrained:
         """The same with the multipliers as they are now, for good: for a server of several processes, or to look at."""
@@ -282,6 +294,11 @@ class Satisficing(Reward, name="satisficing-v1"):
                 return Score(math.nan, f"{name}: {part.why}", parts, part.status)
         values = {name: part.value for name, part in parts.items()}
         return Score(satisfaction(values, self.thresholds), "", parts)
+
+    def worse_end(self, child: Reward, end: End) -> End:
+        """The one farther from the threshold; the nearer one, where the best is what is feared."""
+        low, high = (abs(bound - self.thresholds[child.label]) for bound in child.bounds)
+        return "high" if (high > low) == (end == "low") else "low"
 
 
 def _mean(rows: Sequence[Sequence[Score]]) -> float | None:

@@ -29,6 +29,7 @@ notes of the paper; alpha 0.02 [memory], eta 0.5 [choice].
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +62,7 @@ def shape_steps(scores: Sequence[float], mode: Mode, eta: float = 0.5) -> list[f
 
 
 @dataclass(frozen=True)
-class StepScores(Reward, name="step-scores-v1"):
+class StepScores(Reward, name="step-scores-v1", runs_in="elsewhere"):
     r"""Step scores from any reward: a function, a rule or a judge is asked about each step of a rollout.
 
     >>> from guerdon.rewards import reward
@@ -73,6 +74,9 @@ class StepScores(Reward, name="step-scores-v1"):
     The value is the mean over steps (no sum: that would pay for their number) [choice]; the scores themselves are the
     stream `steps`. A step without a score makes the rollout unscored, for that step's reason; a rollout without steps
     abstains.
+
+    Each step is asked about from the caller, where its reward runs, and has a rollout's deadline of its own. Where one
+    makes a process hang, it and those after it have the least score: they are not waited for one by one.
     """
 
     reward: Reward
@@ -123,8 +127,9 @@ class StepScores(Reward, name="step-scores-v1"):
         """Ask about all steps of the batch at once."""
         cut = [[steps_of(rollout, self.delimiter, self.limit) for rollout in group.rollouts] for group in groups]
         shown = prefix if self.given == "prefix" else alone
+        numbers = itertools.count()  # no two attempts may share a key, and indices may all be 0
         asked = [
-            Group(tuple(shown(rollout, step) for step in steps), f"{group.key}/{rollout.index}")
+            Group(tuple(shown(rollout, step) for step in steps), f"{group.key}/{next(numbers)}", one_attempt=True)
             for group, row in zip(groups, cut, strict=True)
             for rollout, steps in zip(group.rollouts, row, strict=True)
             if steps
@@ -249,6 +254,10 @@ class ProcessReward(Reward, name="process-v1"):
     def _shaped(self, score: Score) -> Score:
         parts = {self.steps.label: score}
         found = score.dense.get(self.stream)
+        if found is None and score.status == "timeout":  # it hung, whatever it gives else: as one step at its worst
+            least = shape_steps([self.within[0]], "clip" if self.mode in ("clip", "clip_delta") else "plain", self.eta)
+            worst = self.alpha * min(*least, 0.0)
+            return Score(worst, score.why, {**parts, "success_only": Score(0.0)}, "timeout")  # its stream, too
         if found is None and score.scored and score.value == 0.0:  # behind a closed gate nobody was asked
             return Score(0.0, score.why, {**parts, "success_only": Score(0.0)})
         if found is None and score.scored:

@@ -155,7 +155,9 @@ class Against(Reward):
     reward: Reward
     references: References = References()
     shape: Shape = field(default_factory=par)
-    _scored: OrderedDict[Any, tuple[Score, ...]] = field(default_factory=OrderedDict, repr=False, compare=False)
+    _scored: OrderedDict[Any, tuple[Score, ...]] = field(
+        default_factory=OrderedDict, init=False, repr=False, compare=False
+    )
     """The scores of reference answers by the reward's version, the example's id and the texts."""
 
     def __post_init__(self) -> None:
@@ -237,7 +239,7 @@ class Against(Reward):
 
     def _answered(self, groups: Sequence[Group], context: Context) -> list[Sequence[Score]]:
         """Each prompt's reference answers, scored by the reward as it now is; at once for all that are not known."""
-        version = tuple(node.version for node in walk(self.reward))
+        version = tuple(context.instance(node).version for node in walk(self.reward))
         keys = [
             (version, group.example.id, self.references.answers(group.example)[: self.shape.first]) for group in groups
         ]

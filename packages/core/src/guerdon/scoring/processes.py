@@ -37,6 +37,8 @@ class Piece:
 
     groups: list[Group]
     deadline_s: float
+    attempt: str | None = None
+    """Which attempt this is a piece of, where attempts are cut into pieces: those in a row share its fate."""
 
 
 @dataclass(frozen=True)
@@ -241,12 +243,18 @@ class _Batch:
     def interrupted(self, task: _Task, *, late: bool, status: int) -> None:
         """A worker stopped in the middle of a task: judge the piece in hand, give back the rest."""
         in_hand, rest = task.pieces[task.answered], task.pieces[task.answered + 1 :]
+        if late:
+            self.outcomes[in_hand] = Outcome("timeout", why=f"no answer within {self.pieces[in_hand].deadline_s:g} s")
+            if self.pieces[in_hand].attempt is not None:
+                after = Outcome("timeout", why="not asked, since what came before in the same attempt hangs")
+                fated = [i for i in rest if self.pieces[i].attempt == self.pieces[in_hand].attempt]
+                self.outcomes |= dict.fromkeys(fated, after)
+                rest = rest[len(fated) :]
+            if rest:
+                self.tasks.appendleft(_Task(rest))
+            return
         if rest:
             self.tasks.appendleft(_Task(rest))
-        if late:
-            self.stats["timeouts"] += 1
-            self.outcomes[in_hand] = Outcome("timeout", why=f"no answer within {self.pieces[in_hand].deadline_s:g} s")
-            return
         self.stats["worker_deaths"] += 1
         self.deaths[in_hand] += 1
         if self.deaths[in_hand] <= self.retries:

@@ -8,15 +8,21 @@
 | `processes` | worker processes, whole groups to one worker | the worker is killed; the piece becomes `timeout` |
 
 Composites are evaluated in the caller and ask for their children, so a closed gate saves its child's work here too. A
-composite whose leaves all run in processes, and that keeps no state, travels there whole: one trip, shared caches.
+composite of several leaves that all run in processes, that keeps no state and looks at single rollouts, travels there
+whole: one trip, shared caches. Where that trip is late, its leaves are asked one by one, to find out which of them
+hangs.
 
-A deadline counts per rollout: a group of 8 has eight times as long. In a process, a miss is the rollout's (`timeout`, 0
-or the nearest bound: text that makes a reward hang is the policy's doing), except in a reward of the whole batch, where
-nobody in particular is to blame (`infra`). In a thread it is always `infra`, since what was waited for is a server.
+A deadline counts per rollout: a group of 8 has eight times as long. In a process, a miss is the rollout's: text that
+makes a reward hang is the policy's doing. The *leaf* that hangs gives a `timeout` at its worst, and composites are
+computed from it as from any score; that one is its lower bound, or its upper one where it counts against the whole
+(`Reward.worse_end`). A leaf without that bound gives 0, or what it gave others beside it, if that is worse. In a leaf
+of the whole batch nobody in particular is to blame (`infra`). In a thread it is always `infra`, since what was waited
+for is a server.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +32,7 @@ from typing import Literal
 
 from guerdon.errors import ConfigError, RewardError
 from guerdon.rewards import Context, Reward, Scores, walk
-from guerdon.rewards.base import checked, evaluated
+from guerdon.rewards.base import End, checked, evaluated
 from guerdon.scoring.processes import Outcome, Piece, Pool
 from guerdon.scoring.threads import Late, in_threads
 from guerdon.types import Group, Score
@@ -79,7 +85,7 @@ class Runner:
         """
         context = context or Context()
         fields = (context.step, context.total_steps, context.seed, context.policy, context.task)
-        return _Placed(*fields, runner=self).scores(reward, groups)
+        return _Placed(*fields, runner=self, root=reward).scores(reward, groups)
 
     def close(self) -> None:
         """End the worker processes. The runner may be used again; fresh ones then start."""
@@ -95,11 +101,12 @@ class Runner:
 
     # -- evaluation, called back by `_Placed` ----------------------------------------------------------------------
 
-    def evaluate(self, reward: Reward, groups: Sequence[Group], context: Context) -> Scores:
+    def evaluate(self, reward: Reward, groups: Sequence[Group], context: _Placed) -> Scores:
         """Score one node of the tree where it runs; `context.scores` gives it its children."""
         if not groups:
             return []
-        if travels(reward):
+        gains = not context.leaf_by_leaf and len(_leaves(reward)) > 1  # one leaf goes as fast alone
+        if travels(reward) and (gains or not reward.children):
             return self._in_processes(reward, groups, context)
         if not reward.children and reward.runs_in == "threads":
             return self._in_threads(reward, groups, context)
@@ -148,12 +155,33 @@ class Runner:
                 found.append(outcome)
         return joined(found, groups)
 
-    def _in_processes(self, reward: Reward, groups: Sequence[Group], context: Context) -> Scores:
+    def _in_processes(self, reward: Reward, groups: Sequence[Group], context: _Placed) -> Scores:
         pieces = cut(reward, groups, self.deadline_s)
         chunk = max(1, len(pieces) // (self._workers * TASKS_PER_WORKER))
         outcomes = self._pool.run(reward, pieces, context, chunk=chunk)
-        found = [self._settled(reward, piece, outcome) for piece, outcome in zip(pieces, outcomes, strict=True)]
+        late = [place for place, outcome in enumerate(outcomes) if outcome.kind == "timeout"]
+        found = [
+            self._settled(reward, piece, outcome) if outcome.kind != "timeout" else []
+            for piece, outcome in zip(pieces, outcomes, strict=True)
+        ]
+        if late and reward.children:
+            asked = late if all(_bounded(leaf) for leaf in _leaves(reward)) else _siblings(pieces, late)
+            groups_of_one = [pieces[place].groups[0] for place in asked]  # a tree that travels sees one rollout
+            again = self.evaluate(reward, groups_of_one, replace(context, leaf_by_leaf=True))
+            rows = dict(zip(asked, again, strict=True))
+            for place in late:
+                found[place] = [rows[place]]
+        elif late:
+            answered = [score.value for scores in found for row in scores for score in row if score.scored]
+            worst = _worst(reward, context.worse_end(reward), answered)
+            for place in late:
+                found[place] = self._timed_out(reward, pieces[place], outcomes[place].why, worst)
         return checked(reward, groups, joined(found, groups))
+
+    def _timed_out(self, leaf: Reward, piece: Piece, why: str, worst: float) -> Scores:
+        self.stats["timeouts"] += 1
+        score = Score.unscored(why) if leaf.sees == "batch" else Score(worst, f"{leaf.name}: {why}", status="timeout")
+        return [[score for _ in group.rollouts] for group in piece.groups]
 
     def _settled(self, reward: Reward, piece: Piece, outcome: Outcome) -> Scores:
         if outcome.kind == "done":
@@ -164,11 +192,8 @@ class Runner:
             if self.on_error == "raise":
                 raise RewardError(outcome.why)
             return self._unscored(piece.groups, outcome.why)
-        why = f"{reward.name}: {outcome.why}"
-        if outcome.kind == "died" or reward.sees == "batch":
-            return [[Score.unscored(why) for _ in group.rollouts] for group in piece.groups]
-        low, high = reward.bounds
-        return [[Score(min(max(0.0, low), high), why, status="timeout") for _ in g.rollouts] for g in piece.groups]
+        why = f"{reward.name}: {outcome.why}"  # it died
+        return [[Score.unscored(why) for _ in group.rollouts] for group in piece.groups]
 
 
 @dataclass(frozen=True)
@@ -176,19 +201,59 @@ class _Placed(Context):
     """A context whose evaluations the runner places."""
 
     runner: Runner = field(kw_only=True, repr=False, compare=False)
+    root: Reward = field(kw_only=True, repr=False, compare=False)
+    """What was asked for."""
+    leaf_by_leaf: bool = field(default=False, kw_only=True, repr=False, compare=False)
+    """Whether trees stay here, and send their leaves alone."""
+
+    def worse_end(self, leaf: Reward) -> End:
+        """Which end of the leaf's values is the worse one for what was asked for; where it counts both ways, the way
+        that comes first in the tree.
+        """
+        pending: list[tuple[Reward, End]] = [(self.root, "low")]
+        while pending:
+            node, end = pending.pop()
+            if node == leaf:
+                return end
+            pending += [(child, node.worse_end(child, end)) for child in reversed(node.children)]
+        return "low"  # asked by a composite that does not tell it among its children
 
     def _evaluate(self, reward: Reward, groups: Sequence[Group]) -> Scores:
         return self.runner.evaluate(reward, groups, self)
 
 
 def travels(reward: Reward) -> bool:
-    """Whether a tree can be sent to a worker process whole: all its leaves run there, and no node keeps state here."""
-    nodes = walk(reward)
-    if any(node.stateful or node.runs_in == "elsewhere" for node in nodes) or (
-        reward.children and reward.sees == "batch"
+    """Whether a reward can be sent to a worker process as it is: its leaves run there, and no node keeps state here.
+
+    A tree has to look at single rollouts: one that compares the attempts of a group would share a deadline among them.
+    """
+    if any(node.stateful or node.runs_in == "elsewhere" for node in walk(reward)) or (
+        reward.children and reward.sees != "rollout"
     ):
         return False
-    return all(node.runs_in == "processes" for node in nodes if not node.children)
+    return all(leaf.runs_in == "processes" for leaf in _leaves(reward))
+
+
+def _leaves(reward: Reward) -> list[Reward]:
+    return [node for node in walk(reward) if not node.children]
+
+
+def _bounded(leaf: Reward) -> bool:
+    return all(map(math.isfinite, leaf.bounds))
+
+
+def _siblings(pieces: Sequence[Piece], places: Sequence[int]) -> list[int]:
+    """These and all other attempts at their prompts."""
+    keys = {pieces[place].groups[0].key for place in places}
+    return [place for place, piece in enumerate(pieces) if piece.groups[0].key in keys]
+
+
+def _worst(leaf: Reward, end: End, answered: Sequence[float]) -> float:
+    """What a leaf gives where it hangs, given what it `answered` beside."""
+    low, high = leaf.bounds
+    if end == "low":
+        return low if math.isfinite(low) else min(0.0, high, *answered)
+    return high if math.isfinite(high) else max(0.0, low, *answered)
 
 
 def cut(reward: Reward, groups: Sequence[Group], deadline_s: float) -> list[Piece]:
@@ -197,7 +262,11 @@ def cut(reward: Reward, groups: Sequence[Group], deadline_s: float) -> list[Piec
         return [Piece(list(groups), deadline_s * sum(map(len, groups)))]
     if reward.sees == "group":
         return [Piece([group], deadline_s * len(group)) for group in groups]
-    return [Piece([replace(group, rollouts=(rollout,))], deadline_s) for group in groups for rollout in group.rollouts]
+    return [
+        Piece([replace(group, rollouts=(rollout,))], deadline_s, group.key if group.one_attempt else None)
+        for group in groups
+        for rollout in group.rollouts
+    ]
 
 
 def joined(found: Sequence[Scores], groups: Sequence[Group]) -> Scores:
