@@ -62,11 +62,12 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     `mu`, with multipliers that are weights themselves. See `guerdon.rewards.lagrange`."""
     standardise: Standardise = "batch"
     """Over what a component's advantages (scores less their group's mean) are standardised before they are mixed: the
-    batch, as in the paper, each `group` apart, or `none`: the scores themselves. A group of one attempt has no advantage
-    to standardise and its total is 0: trainers that take one attempt per prompt need `none`. Standardised, a component pushes as hard near its threshold as far from it, and policy and
-    multiplier may circle each other: a table under AdamW (learning rate .01, KL weight .1), held at .4, swung from .30
-    to .54 over 200 steps, and with `none` stayed within .02 of it in the mean of the last 50. Under AdamW at .05 with a
-    KL weight of .02 both circled. A standardised total has mean 0: what to watch are the parts."""
+    batch, as in the paper, each `group` apart, or `none`: the scores themselves. A group of one attempt has no
+    advantage to standardise and its total is 0: trainers that take one attempt per prompt need `none`. Standardised, a
+    component pushes as hard near its threshold as far from it, and policy and multiplier may circle each other: a table
+    under AdamW (learning rate .01, KL weight .1), held at .4, swung from .30 to .54 over 200 steps, and with `none`
+    stayed within .02 of it in the mean of the last 50. Under AdamW at .05 with a KL weight of .02 both circled. A
+    standardised total has mean 0: what to watch are the parts."""
     kl: Literal["controlled", "divided"] = "controlled"
     """Who gives the KL objective its factor N - sum(s). `controlled`: the controller `constrained-kl` sets the loss's
     KL weight. `divided`: the total is divided by the factor instead, which leads the same way in steps of another size:
@@ -300,10 +301,7 @@ class Satisficing(Reward, name="satisficing-v1"):
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
         """From minus the largest squared distances, up to 0."""
-        far = {
-            name: max(one.bounds, key=lambda end, theta=self.thresholds[name]: abs(end - theta))
-            for name, one in self.components.items()
-        }
+        far = {name: _farthest(one.bounds, self.thresholds[name]) for name, one in self.components.items()}
         if any(math.isinf(end) for end in far.values()):
             return -math.inf, 0.0
         return satisfaction(far, self.thresholds), 0.0
@@ -323,6 +321,10 @@ class Satisficing(Reward, name="satisficing-v1"):
                     return Score(math.nan, f"{name}: {part.why}", parts, status)
         values = {name: part.value for name, part in parts.items()}
         return Score(satisfaction(values, self.thresholds), "", parts)
+
+
+def _farthest(bounds: tuple[float, float], theta: float) -> float:
+    return max(bounds, key=lambda end: abs(end - theta))
 
 
 def _mean(rows: Sequence[Sequence[Score]]) -> float | None:
