@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from guerdon.errors import ConfigError
-from guerdon.rewards.algebra import widest
+from guerdon.rewards.algebra import walk, widest
 from guerdon.rewards.base import Context, Reward, Scores, Sees
 from guerdon.rewards.lagrange import (
     Kind,
@@ -70,8 +70,9 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     standardised total has mean 0: what to watch are the parts."""
     kl: Literal["controlled", "divided"] = "controlled"
     """Who gives the KL objective its factor N - sum(s). `controlled`: the controller `constrained-kl` sets the loss's
-    KL weight. `divided`: the total is divided by the factor instead, which leads the same way in steps of another size:
-    for trainers without controllers. It needs a `limit`, since the factor nears 0 as all weights near 1."""
+    KL weight; without one, who trains has to set it to `kl_factor` times theirs after every update. `divided`: the
+    total is divided by the factor instead, which leads the same way in steps of another size: for trainers without
+    controllers. It needs a `limit`, since the factor nears 0 as all weights near 1."""
     learning_rate: float = 0.1
     """Of the multipliers. 0 holds them still: the reward then keeps no state, and can be served by several
     processes."""
@@ -221,6 +222,11 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
         return 1.0 if self.kl == "divided" else objective_factor(self.multipliers, self.kind)
 
     @property
+    def scales_kl(self) -> bool:
+        """Whether the multipliers have a say in the weight of the KL objective."""
+        return self.kind in ("mu", "xi")
+
+    @property
     def stateful(self) -> bool:  # type: ignore[override]
         """Whether the multipliers move."""
         return self.learning_rate > 0.0
@@ -321,6 +327,17 @@ class Satisficing(Reward, name="satisficing-v1"):
                     return Score(math.nan, f"{name}: {part.why}", parts, status)
         values = {name: part.value for name, part in parts.items()}
         return Score(satisfaction(values, self.thresholds), "", parts)
+
+
+def uncontrolled(reward: Reward) -> str:
+    """What to tell of a reward whose KL objective waits for a controller, where there is none; "" of any other."""
+    if not any(isinstance(node, Constrained) and node.kl == "controlled" and node.scales_kl for node in walk(reward)):
+        return ""
+    return (
+        "the KL term's factor N - sum(s) of the constrained reward is left to a controller, and there is none: let kl: "
+        "divided (with a limit: 5.0) put it into the reward, or set the trainer's KL weight from Constrained.kl_factor "
+        "after every update"
+    )
 
 
 def _farthest(bounds: tuple[float, float], theta: float) -> float:
