@@ -13,7 +13,17 @@ proof: what all members get wrong (length, lists) survives every aggregate. Memb
 most of their errors.
 
 Scores of preference models have no common zero: a member with a low offset decides every *worst*. `calibrated` measures
-each member's mean and std on held-out rollouts once; the numbers are fields of the ensemble, and so of its recipe.
+each member's mean and std on held-out rollouts once; the numbers are fields of the ensemble, and so of its recipe. For
+a recipe, run this once on completions that the policy is not trained on, and copy what it prints into `with`:
+
+```python
+from guerdon.recipes.building import build_reward
+from guerdon.recipes.schema import RewardSpec
+
+members = [build_reward(RewardSpec.model_validate(one)) for one in ("my/first", "my/second")]
+found = calibrated(members, [Group.of([Rollout.of(example, text) for text in texts]) for example, texts in held_out])
+print({"centre": list(found.centre), "scale": list(found.scale)})
+```
 
 To aggregate first and compare in the group afterwards is what this does with `group_relative`; to standardise each
 member within the group first is another method: members with `.then(standardize())`.
