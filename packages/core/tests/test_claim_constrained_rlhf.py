@@ -1,5 +1,7 @@
 """The claim runs, can fail, and its arithmetic is that of the rewards it speaks of."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,15 @@ def test_pitfall_1_a_standardised_kl_makes_the_multipliers_swing():
             seen.append(learner.mean[0])
         swings[standardise_kl] = np.std(seen[-300:])
     assert swings[True] > 2.0 * swings[False]
+
+
+def test_one_diverged_seed_is_enough_for_the_claim_not_to_hold():
+    """Of five searches four are needed, so that the fifth may be bad; a NaN is no bad result but none."""
+    fine = {"xi": 0.625, "mu": 0.625, "plain": -1.6, "plain peak": 0.625, "satisficing": 0.6, "independent": 0.4}
+    fine |= {"above": 0.619, "below": 0.619, "search": 0.62, "evaluations": 20.0}
+    found = {name: [value] * 5 for name, value in fine.items()}
+    claim = ConstrainedRlhf()
+    assert claim._judged(found, range(5)).held
+    assert claim._judged({**found, "search": [0.62] * 4 + [0.1]}, range(5)).held
+    for name in ("xi", "mu", "plain", "search"):
+        assert not claim._judged({**found, name: [fine[name]] * 4 + [math.nan]}, range(5)).held

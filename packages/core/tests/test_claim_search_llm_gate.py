@@ -53,3 +53,14 @@ def test_the_limit_by_hand():
     world = useless_or_unsafe()
     assert ARMS["gated"](world.lines, world.traits)[0] == pytest.approx([0.1, 0.598822], abs=1e-6)
     assert ARMS["hard gate"](world.lines, world.traits)[0] == pytest.approx([0.1, 0.0])
+
+
+@pytest.mark.parametrize("arm", ["gated", "hard gate"])
+def test_it_fails_where_the_limit_of_either_gate_is_not_as_said(monkeypatch, arm):
+    """Each gate in the other's place: the figures "> .5" and "< .5" are part of the verdict."""
+    other = {"gated": "hard gate", "hard gate": "gated"}[arm]
+    monkeypatch.setitem(ARMS, arm, ARMS[other])
+    result = SMALL.run([0])
+    assert not result.held
+    found = {one.name: one.values[0] for one in result.measurements}
+    assert found["violations, gated"] < 0.05  # all else is as it should be

@@ -45,12 +45,35 @@ def test_a_claim_can_fail_without_raising():
     assert "DID NOT HOLD" in str(result)
 
 
-def test_mean_and_sample_std_are_over_seeds_that_gave_numbers():
+def test_mean_and_sample_std_are_over_seeds():
     """Mean of 1 and 3 is 2, sample std sqrt(2)."""
-    one = Measurement("x", (1.0, math.nan, 3.0))
-    assert one.mean == 2.0
+    one = Measurement("x", (1.0, 3.0))
+    assert (one.mean, one.finite_mean) == (2.0, 2.0)
     assert one.std == pytest.approx(2**0.5)
     assert math.isnan(Measurement("x", ()).mean)
+
+
+@pytest.mark.parametrize("gone", [math.nan, math.inf, -math.inf])
+def test_a_seed_without_a_finite_number_is_never_averaged_away(gone):
+    one = Measurement("x", (1.0, gone, 3.0))
+    assert math.isnan(one.mean)
+    assert math.isnan(one.std)
+    assert one.finite_mean == 2.0
+    assert "nan" in str(one)
+
+
+@pytest.mark.parametrize("gone", [math.nan, math.inf])
+def test_a_claim_did_not_hold_where_a_judged_measurement_is_no_number_on_a_seed(gone):
+    """Even where the verdict was reached over it: min((0.7, nan)) is 0.7."""
+    judged, told = Measurement("margin", (0.7, gone), needed=">= 0.5"), Measurement("colour", (0.7, gone))
+    assert min(judged.values) == 0.7
+    result = CoinIsFair().result(True, [judged], (0, 1), "a note.")
+    assert not result.held
+    assert result.notes.startswith("a note. not held, whatever else was found")
+    assert result.notes.endswith("margin")
+    assert CoinIsFair().result(True, [told], (0, 1), "a note.") == ClaimResult(
+        "test/coin", True, (told,), (0, 1), "a note.", CoinIsFair.statement, CoinIsFair.paper
+    )
 
 
 def test_both_printed_forms_show_every_seed():

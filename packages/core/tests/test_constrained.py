@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -143,6 +144,33 @@ def test_one_rollout_or_equal_ones_are_zeros_and_an_empty_batch_is_empty():
     assert scored(made(kind="mu"), group("abc"))[0][0].value == 0.0
     assert [s.value for s in scored(made(kind="mu"), group("abc", "abc"))[0]] == [0.0, 0.0]
     assert scored(made()) == []
+
+
+def test_the_spread_between_prompts_has_no_part_in_a_components_advantage():
+    """Two prompts whose attempts lie .1 apart: advantages -+ .05, std sqrt(4 * .05 ** 2 / 3), so -+ .866 of weight .5.
+
+    That one prompt scores 10 more changes nothing: what is standardised are advantages, and not scores.
+    """
+    easy = reward(name="test/easy-v1")(lambda rollout: float(rollout.answer))
+    one = Constrained({"easy": easy}, {"easy": 100.0}, kind="mu")
+    for level in (0.0, 10.0):
+        rows = scored(one, group("0", "0.1"), group(str(level), str(level + 0.1), id="y"))
+        expected = 0.5 * math.sqrt(3) / 2
+        for row in rows:
+            assert [score.value for score in row] == pytest.approx([-expected, expected], abs=1e-6)
+
+
+def test_equal_attempts_at_one_prompt_are_zeros_beside_a_prompt_that_differs():
+    tenth = reward(name="test/tenth-v1")(lambda rollout: float(rollout.answer))
+    rows = scored(Constrained({"a": tenth}, {"a": 1.0}, kind="mu"), group("0.1", "0.1", "0.1"), group("0", "1", id="y"))
+    assert [score.value for score in rows[0]] == [0.0, 0.0, 0.0]
+    assert rows[1][1].value > 0.5
+
+
+def test_where_every_prompt_has_one_attempt_it_says_that_all_totals_are_zero():
+    with pytest.warns(RuntimeWarning, match="standardise: none"):
+        rows = scored(made(kind="mu"), group("abc"), group("de", id="y"))
+    assert [row[0].value for row in rows] == [0.0, 0.0]
 
 
 # -- what moves the multipliers ---------------------------------------------------------------------------------------
@@ -362,3 +390,57 @@ def test_satisficing_needs_the_same_names_and_finite_thresholds():
         Satisficing({"length": length}, THETA)
     with pytest.raises(ConfigError, match="inf"):
         Satisficing({"length": length}, {"length": math.inf})
+
+
+def test_satisficing_sees_what_its_components_see():
+    """One rollout each: a server may take rows of it alone, and a ranking among siblings makes it a group's."""
+    from guerdon.transforms import standardize
+
+    assert Satisficing({"vowels": vowels}, {"vowels": 0.5}).sees == "rollout"
+    ranked = Satisficing({"vowels": vowels.then(standardize())}, {"vowels": 0.5})
+    assert ranked.sees == vowels.then(standardize()).sees != "rollout"
+
+
+def test_satisficing_tells_the_gravest_reason_and_not_the_first():
+    quiet = reward(name="test/quiet-v1")(lambda rollout: Score.unscored("nothing to say", status="abstain"))
+    down = reward(name="test/down-v1")(lambda rollout: Score.unscored("the machine is down"))
+    [[score]] = scored(Satisficing({"quiet": quiet, "down": down}, {"quiet": 0.0, "down": 0.0}), group("a"))
+    assert (score.status, score.why) == ("infra", "down: the machine is down")
+
+
+# -- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{"kind": "xi", "limit": 25.0}, {"kind": "mu", "limit": 40.0}, {"limit": 9.0}])
+def test_a_limit_at_which_nothing_would_be_left_to_divide_by_is_refused(options):
+    """tanh(25) and sigmoid(40) are 1: N - sum(s) is 0; 1 - tanh(9) is 3e-8."""
+    with pytest.raises(ConfigError, match=r"constrained.limit is .* the divisor"):
+        made(kl="divided", **options)
+
+
+def test_a_multiplier_may_not_start_beyond_the_limit():
+    with pytest.raises(ConfigError, match=r"initial.length is 3.0, beyond the limit, 1.0"):
+        made(kind="unsquashed", limit=1.0, initial={"length": 3.0})
+    with pytest.raises(ConfigError, match=r"initial.length is -3.0, beyond the limit"):
+        made(limit=1.0, initial={"length": -3.0})
+
+
+def test_an_unsquashed_start_and_an_older_state_count_as_the_limit_and_stay_within_bounds():
+    """.5 is where unsquashed multipliers start, and a state of 4.0 was kept under a larger limit."""
+    low = made(kind="unsquashed", limit=0.25, standardise="none")
+    assert low.multipliers == {"length": 0.25, "vowels": 0.25}
+    assert scored(low, group("aeiouaeiou"))[0][0].value == low.bounds[1] == 0.25 * 11.0
+    low.load_state_dict({"multipliers": {"length": 4.0, "vowels": 4.0}, "velocity": {}, "version": 3})
+    assert scored(low, group("aeiouaeiou"))[0][0].value == 2.75
+
+
+def test_scores_of_any_finite_size_are_mixed_and_satisfied_without_overflow():
+    """Squares of 1e200 are no floats: the distance is the largest float, and standardised the sizes are as any."""
+    huge = reward(name="test/huge-v1")(lambda rollout: float(rollout.answer))
+    one = group("-1e200", "1e200", "0")
+    [row] = scored(Satisficing({"huge": huge}, {"huge": 0.0}), one)
+    assert [score.value for score in row] == [-sys.float_info.max, -sys.float_info.max, 0.0]
+    [row] = scored(Constrained({"huge": huge}, {"huge": 0.0}, kind="mu"), one)
+    assert [score.value for score in row] == pytest.approx([-0.5, 0.5, 0.0])
+    bounded = reward(name="test/huge-v2", bounds=(-1e200, 1e200))(lambda rollout: float(rollout.answer))
+    assert Satisficing({"huge": bounded}, {"huge": 0.0}).bounds == (-sys.float_info.max, 0.0)

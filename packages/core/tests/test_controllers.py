@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -277,3 +278,91 @@ def test_it_follows_one_constrained_reward_and_says_so_of_none():
         ConstrainedKL().init({"kl_weight": 0.0}, mixed())
     turned, state = ConstrainedKL().init(knobs, 0.5 * even + mixed())
     assert (turned, state) == ({"kl_weight": pytest.approx(0.2)}, {"beta": 0.1})
+
+
+@pytest.mark.parametrize("divergence", ["sequence_kl", "sequence_chi2", "sequence_sqrt_chi2"])
+def test_it_follows_a_divergence_of_whole_responses_where_the_loss_has_one(tmp_path, divergence):
+    """At the start policy and reference are one: below any target, so 2 % down; then the estimate is above 1e-3."""
+    loss = {"kl_weight": 0.05, "divergence": divergence}
+    lines, _, _ = train(tmp_path / "run", AdaptiveKL(target=1e-3), loss=loss, steps=3)
+    weights, found = column(lines, "control/kl_weight"), column(lines, "divergence")
+    assert weights[1] == pytest.approx(0.05 * (0.98 if found[0] < 1e-3 else 1.02))
+    assert found[1] > 1e-3
+    assert weights[2] == pytest.approx(weights[1] * 1.02)
+
+
+# -- what is said at the start ----------------------------------------------------------------------------------------
+
+
+def told(reward_, advantage=None, controllers=(), **loss):
+    from guerdon.trainer.config import LossConfig
+    from guerdon.trainer.pairing import mismatches
+
+    estimator = advantage or group_relative(std=False)
+    return list(mismatches(reward_, LossConfig.model_validate(loss), estimator, controllers))
+
+
+def divided():
+    return Constrained({"amount": amount}, {"amount": 0.4}, kl="divided", limit=5.0)
+
+
+def test_a_constrained_reward_that_has_all_it_needs_is_not_warned_of():
+    assert told(mixed(), controllers=(ConstrainedKL(),), kl_weight=0.1) == []
+    assert told(divided(), kl_weight=0.1) == []
+    assert told(Constrained({"amount": amount}, {"amount": 0.4}, kind="unsquashed"), kl_weight=0.1) == []
+    assert told(amount, group_relative()) == []
+
+
+def test_a_constrained_reward_without_its_controller_is_warned_of():
+    (said,) = told(0.5 * even + mixed(), kl_weight=0.1)
+    assert "N - sum(s)" in said
+    assert "`controllers: [constrained-kl]`" in said
+
+
+def test_a_constrained_reward_without_a_kl_term_is_warned_of():
+    for one in (mixed(), divided()):
+        (said,) = told(one)
+        assert "train.loss.kl_weight is 0" in said
+
+
+def test_a_constrained_reward_that_is_divided_by_its_spread_is_warned_of():
+    """Also where another estimator stands around the one that divides."""
+    from guerdon.advantages import weighted_by
+    from guerdon.withholding import withheld
+
+    for estimator in (group_relative(), weighted_by("amount"), withheld("amount", of=weighted_by("amount"))):
+        (said,) = told(divided(), estimator, kl_weight=0.1)
+        assert "group_relative divides each group by its std" in said
+
+
+def test_process_rewards_under_an_estimator_that_reads_no_steps_are_warned_of():
+    from guerdon.advantages import returns_to_go, streams
+    from guerdon.rewards import ProcessReward, StepScores
+
+    whole = even + ProcessReward(StepScores(amount, "turn"))
+    for estimator in (returns_to_go({"process/steps": 1.0}), streams({"process/steps": 1.0})):
+        assert told(whole, estimator) == []
+    (said,) = told(whole, group_relative())
+    assert "group_relative reads their sum alone" in said
+    assert "returns_to_go" in said
+
+
+def test_a_run_says_it_before_its_first_step(tmp_path):
+    with pytest.warns(RuntimeWarning, match="constrained-kl"):
+        train(tmp_path / "run", earned=mixed(), loss={"kl_weight": 0.1}, steps=1)
+
+
+def test_other_trainers_are_told_that_the_kl_factor_waits_for_them():
+    from guerdon.adapters.trl import reward_funcs
+    from guerdon.grading import Grader
+    from guerdon.serve.service import Service
+    from guerdon.serve.settings import Settings
+
+    still = Constrained({"amount": amount}, {"amount": 0.4}, standardise="none", learning_rate=0.0)
+    with pytest.warns(RuntimeWarning, match=r"Constrained\.kl_factor"):
+        reward_funcs(still)
+    with pytest.warns(RuntimeWarning, match="held: .* kl: divided"):
+        Service({"held": Grader(still)}, Settings())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reward_funcs(divided())

@@ -6,6 +6,7 @@ import io
 import math
 import pickle
 import statistics
+import sys
 from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar
@@ -116,6 +117,19 @@ def test_two_responses_three_members_as_on_the_sheet(how, expected, chosen):
     found = values(ensemble([A, B, C], how), "a=9 b=8 c=-3", "a=1 b=1 c=0.5")
     assert found == pytest.approx(expected, abs=1e-4)
     assert best_of(found) == chosen
+
+
+def test_scores_of_any_finite_size_are_aggregated():
+    """Mean 0 and std 1e200 of -+ 1e200; what is beyond the floats is the largest of its sign."""
+    top = sys.float_info.max
+    apart = [-1e200, 1e200]
+    assert [aggregate(apart, how) for how in HOWS] == [-1e200, 0.0, 0.0, -1e200, -top, -0.5e200]
+    assert (spread(apart), spread([-top, top]), spread([-top, top], "range")) == (1e200, top, top)
+    assert (aggregate([top, top], "mean"), aggregate([-top, top], "median")) == (top, 0.0)
+    assert spread([1e-200, 3e-200]) == pytest.approx(1e-200)
+    free = [says(name, -math.inf, math.inf) for name in "ab"]
+    assert values(ensemble(free, "uwo"), "a=-1e200 b=1e200") == [-top]
+    assert values(ensemble(free, "worst", scale=(1e-300, 1.0)), "a=-1e200 b=1e200") == [-top]
 
 
 @pytest.mark.parametrize(("n", "proxy", "gold"), [(1, 2.5, -1.0), (2, 3.3333, -3.6667), (4, 4.0, -10.0)])

@@ -94,3 +94,32 @@ def test_a_wrong_option_is_refused_at_start(options, said):
 
 def test_it_is_a_value():
     check_is_a_value(LengthPenalty(0.02, instead="characters"))
+
+
+def test_words_are_counted_alike_by_all_penalties_on_length():
+    """400 characters of a script without blanks are 400 words, and a turn without tokens makes all of it words."""
+    from guerdon.rewards.penalties import SoftOverlong
+
+    chinese = Rollout.of(Example(id="1"), "好" * 400)
+    assert LengthPenalty()(chinese).value == pytest.approx(-1.0)
+    assert SoftOverlong(400, 100)(chinese).value == -1.0
+    mixed = Rollout(Example(id="1"), (Segment("policy", "a " * 400), Segment("policy", "b", (1,))))
+    assert SoftOverlong(400, 100)(mixed).parts["length"].value == 401.0
+    assert LengthPenalty()(mixed).value == pytest.approx(-1.01)
+
+
+def test_a_copy_of_a_reference_answer_is_worth_a_half_whatever_its_tokens():
+    """320 words in 420 tokens: 20 words too many on both sides."""
+    from guerdon.rewards import reward
+    from guerdon.rewards.par_pipeline import par_pipeline
+    from guerdon.rewards.references import References
+
+    class Answered(Example):
+        sample_completions: tuple[str, ...]
+
+    text = " ".join(["w"] * 320)
+    copy = Rollout(Answered(id="1", sample_completions=(text,)), (Segment("policy", text, tuple(range(420))),))
+    two = reward(name="test/two-v1")(lambda rollout: 2.0)
+    for method in ("par", "centred"):
+        found = par_pipeline(two, method, References(kind="answers"))(copy)
+        assert found.value == {"par": 0.5, "centred": 0.0}[method]

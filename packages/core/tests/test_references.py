@@ -169,9 +169,9 @@ def test_where_no_reference_is_scored_the_answer_is_not_either():
     assert (unscored.status, unscored.why) == ("abstain", "as told")
 
 
-def test_the_first_of_the_stored_list_count_scored_or_not():
-    with_null = scores(number.against(STORED, par(first=1)), asked(None, 0.0), "2.0")[0]
-    assert with_null.status == "invalid"
+def test_the_first_of_the_stored_rewards_that_have_a_score_count():
+    with_null = scores(number.against(STORED, par(first=1)), asked(None, 2.0, 9.0), "2.0")[0]
+    assert with_null.value == 0.5
     assert scores(number.against(STORED, par(first=1)), asked(2.0, 0.0), "2.0")[0].value == 0.5
 
 
@@ -444,3 +444,30 @@ def test_it_is_served(tmp_path):
 def test_wrong_references_are_refused_at_start():
     with pytest.raises(ConfigError, match=r"references\.kind is 'texts'; accepted are 'rewards' and 'answers'"):
         References(kind="texts")
+
+
+def test_numbers_of_numpy_in_a_list_are_numbers():
+    np = pytest.importorskip("numpy")
+    row = Columns(id="1", sample_rewards=[np.float32(2.0), np.int64(2)])
+    assert scores(number.against(STORED, par()), row, "2.0")[0].value == 0.5
+
+
+@pytest.mark.parametrize("kind", ["rewards", "answers"])
+def test_one_example_without_references_stops_nobody_else(kind):
+    full = Asked(id="1", sample_rewards=(2.0,), sample_completions=("2",))
+    groups = [Group.of([Rollout.of(one, "2.0")]) for one in (Asked(id="0"), full)]
+    (empty,), (scored,) = Context().scores(number.against(References(kind=kind), par()), groups)
+    assert (empty.status, scored.value) == ("invalid", 0.5)
+    assert "list of references is empty" in empty.why
+
+
+def test_in_a_recipe_a_text_alone_is_the_field():
+    from guerdon.recipes.building import construct
+
+    for named in ("told", {"field": "told"}):
+        built = construct(_against, {"references": named}, "with")
+        assert built == References("told")
+
+
+def _against(references: References) -> References:
+    return references

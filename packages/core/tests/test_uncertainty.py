@@ -270,3 +270,52 @@ def test_pictures_have_any_shape_and_what_does_not_fit_is_named(losses):
         losses.weighted_reward(square, square, torch.tensor([0]))
     with pytest.raises(ConfigError, match="tau"):
         losses.weighted_reward(square, square, torch.tensor([0, 0]), tau=0.0)
+
+
+def test_what_does_not_count_leaves_the_gradients_finite(losses):
+    """A NaN uncertainty at a masked time, and NaNs at an ignored pixel: of l exp(-U) = w at U = 0, dR/dw is 1."""
+    import torch
+
+    w = torch.ones(1, requires_grad=True)
+    u = torch.tensor([[0.0, 0.0], [nan, nan]])
+    terms = losses.weighted_reward(w * torch.ones(2, 2), u, torch.tensor([100, 900]))
+    terms.reward.backward()
+    assert (terms.reward.item(), w.grad.tolist()) == (1.0, [1.0])
+
+    w = torch.ones(1, requires_grad=True)
+    u = torch.tensor([[0.0, nan]])
+    valid = torch.tensor([[True, False]])
+    losses.weighted_reward(w * torch.ones(1, 2), u, torch.tensor([0]), valid_BP=valid).reward.backward()
+    assert w.grad.tolist() == [1.0]
+
+
+def test_rows_taken_before_decoding_keep_a_bad_estimate_out_of_shared_gradients(losses):
+    """Latents (.5, NaN) times a decoder's w = 1, target 0: R = .25 w^2, dR/dw = .5; the whole batch decoded gives
+    NaN."""
+    import torch
+
+    times, latents = torch.tensor([100, 900]), torch.tensor([[0.5], [nan]])
+    found = []
+    for rows in (losses.inside(times), torch.tensor([True, True])):
+        w = torch.ones(1, requires_grad=True)
+        loss = losses.depth_loss(w * latents[rows], torch.zeros(int(rows.sum()), 1))
+        losses.weighted_reward(loss, torch.zeros_like(loss), times[rows]).reward.backward()
+        found.append(float(w.grad))
+    assert found[0] == 0.5
+    assert math.isnan(found[1])
+    assert losses.inside(torch.tensor([-1, 0, 400, 401])).tolist() == [False, True, True, False]
+    none = losses.weighted_reward(torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0))
+    assert (float(none.reward), float(none.uncertainty)) == (0.0, 0.0)
+
+
+def test_half_precision_is_as_good_as_single(losses):
+    """All masked, 1e-10 would be 0 in float16 and the mean 0 / 0; a depth of 300 has a square beyond 65504."""
+    import torch
+
+    half = torch.full((1, 3), 0.5, dtype=torch.float16)
+    masked = losses.weighted_reward(half, half, torch.tensor([500]))
+    assert (float(masked.reward), float(masked.uncertainty)) == (0.0, 0.0)
+    counted = losses.weighted_reward(half, 0.0 * half, torch.tensor([0]))
+    assert float(counted.reward) == 0.5
+    assert losses.depth_loss(600.0 * half, 0.0 * half).tolist() == [[90000.0] * 3]
+    assert losses.edge_loss(600.0 * half[:, :, None], 0.0 * half[:, :, None]).tolist() == [[90000.0]]

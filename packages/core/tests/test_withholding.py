@@ -72,3 +72,24 @@ def test_a_recipe_names_what_is_withheld_from_whom():
     assert build_advantage(
         Use.model_validate({"use": "withheld", "with": {"part": "b", "of": "leave_one_out"}})
     ) == withheld("b", of=leave_one_out())
+
+
+def test_a_group_known_as_text_alone_is_dead_only_where_it_was():
+    """No policy steps, and so no values to be all 0: the spread of the scores still says that there is a preference."""
+    from guerdon.advantages import weighted_by
+    from guerdon.types import Example, Group, Rollout, Score
+
+    group = Group.of([Rollout.of(Example(id="x"), "t", index=index) for index in range(2)])
+    for values, dead in (((1.0, 0.0), False), ((1.0, 1.0), True)):
+        rows = [[Score(value, parts={"p": Score(1.0)}) for value in values]]
+        assert withheld("p").estimate([group], rows).dead == [dead]
+        assert weighted_by("p").estimate([group], rows).dead == [dead]
+
+
+def test_a_group_whose_weights_are_all_zero_is_dead():
+    from guerdon.advantages import weighted_by
+    from guerdon.types import Example, Group, Rollout, Score, Segment
+
+    group = Group.of([Rollout(Example(id="x"), (Segment("policy", action=0),), index=index) for index in range(2)])
+    rows = [[Score(value, parts={"p": Score(0.0)}) for value in (1.0, 0.0)]]
+    assert weighted_by("p").estimate([group], rows).dead == [True]

@@ -360,7 +360,8 @@ class weighted_by(Estimator):  # noqa: N801 - as group_relative
     The weight multiplies the *advantage* and not the value, so that an attempt of low weight moves the policy less in
     either direction, and is not ranked last. Every attempt keeps its part in the group's mean.
 
-    Where nobody measured a weight (the part is unscored, or stands behind a closed gate), it is 1.
+    A group whose weights are all 0 is dead. Where nobody measured a weight (the part is unscored, or stands behind a
+    closed gate), it is 1.
 
     Source: for rewards without a gradient, in place of Ctrl-U's weighted loss (arXiv:2410.11236) [choice].
 
@@ -393,7 +394,11 @@ class weighted_by(Estimator):  # noqa: N801 - as group_relative
             ]
             for group, row, rows in zip(groups, scores, plain.values, strict=True)
         ]
-        return Advantages(values, plain.dead, plain.scored)
+        dead = [
+            was or (any(rows) and not any(value for steps in rows for value in steps))  # a text alone has no steps
+            for was, rows in zip(plain.dead, values, strict=True)
+        ]
+        return Advantages(values, dead, plain.scored)
 
     def _weight(self, score: Score, rollout: Rollout) -> float:
         found = _stream(score, self.part)

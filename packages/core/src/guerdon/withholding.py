@@ -65,7 +65,7 @@ class withheld(Estimator):  # noqa: N801 - a value one builds in a recipe, as `g
             for rows, row in zip(found.values, levels, strict=True)
         ]
         dead = [
-            was or not any(value for steps in rows for value in steps)
+            was or (any(rows) and not any(value for steps in rows for value in steps))  # a text alone has no steps
             for was, rows in zip(found.dead, values, strict=True)
         ]
         return Advantages(values, dead, found.scored)

@@ -15,6 +15,7 @@ import json
 import math
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader, Row
 from guerdon.protocols import Split, Task
+from guerdon.rewards.constrained import uncontrolled
 from guerdon.trainer.records import messages_of
 from guerdon.types import Score
 
@@ -130,6 +132,8 @@ def check_grader(grader: Grader) -> None:
             f"numbers would be those of groups of one. Use a reward of single rollouts"
         )
     grader.refuse_learning("OpenRLHF asks for one sample at a time and its checkpoints keep no state of a reward")
+    if told := uncontrolled(reward):
+        warnings.warn(f"{reward.name}: {told}", RuntimeWarning, stacklevel=2)
 
 
 def rows_of(

@@ -2,7 +2,8 @@
 
 A claim is honest when it can fail: `run` measures over several seeds, states what it needs, and says `held=False`
 without raising when the measurement disagrees. A raise means that the experiment itself broke. What could not be run
-(its data are not here) is listed, and the claim then holds in part at most.
+(its data are not here) is listed, and the claim then holds in part at most. A seed without a finite number in what is
+needed is a failure, and is never averaged away.
 """
 
 from __future__ import annotations
@@ -41,30 +42,37 @@ class Measurement:
     """One per seed, in the order of the seeds; NaN where a seed gave none."""
     unit: str = ""
     needed: str = ""
-    """What it has to be for the claim to hold, in words: ">= 0.05"; "" where nothing hangs on it."""
+    """What it has to be for the claim to hold, in words: ">= 0.05"; "" where nothing hangs on it. Where one of its
+    values is not finite, it is not that (`Claim.result`)."""
     earlier: str = ""
     """What an earlier trial of the same experiment measured, for comparison alone: "about 0.62"."""
 
     @property
+    def whole(self) -> bool:
+        """Whether every seed gave a finite number."""
+        return all(map(math.isfinite, self.values))
+
+    @property
     def mean(self) -> float:
-        """Over the seeds that gave a number; NaN where none did."""
-        numbers = self._numbers
+        """Over all seeds; NaN where one of them gave no finite number, so that no comparison with it holds."""
+        return self.finite_mean if self.whole else math.nan
+
+    @property
+    def finite_mean(self) -> float:
+        """Over the seeds that gave a finite number; NaN where none did. Nothing is to be judged by it."""
+        numbers = [value for value in self.values if math.isfinite(value)]
         return math.fsum(numbers) / len(numbers) if numbers else math.nan
 
     @property
     def std(self) -> float:
-        """Sample standard deviation (ddof 1) over seeds; NaN for fewer than two numbers."""
-        numbers, mean = self._numbers, self.mean
-        if len(numbers) < 2:
+        """Sample standard deviation (ddof 1) over seeds; NaN for fewer than two, and where the mean is."""
+        mean = self.mean
+        if len(self.values) < 2 or mean != mean:
             return math.nan
-        return math.sqrt(math.fsum((value - mean) ** 2 for value in numbers) / (len(numbers) - 1))
-
-    @property
-    def _numbers(self) -> list[float]:
-        return [value for value in self.values if math.isfinite(value)]
+        return math.sqrt(math.fsum((value - mean) ** 2 for value in self.values) / (len(self.values) - 1))
 
     def __str__(self) -> str:
-        spread = f" ± {self.std:.4g}" if len(self._numbers) > 1 else ""
+        spread = f" ± {self.std:.4g}" if math.isfinite(self.std) else ""
         each = ", ".join(f"{value:.4g}" for value in self.values)
         unit = f" {self.unit}" if self.unit else ""
         told = "".join(
@@ -226,10 +234,18 @@ class Claim(ABC):
         *,
         not_run: Sequence[str] = (),
     ) -> ClaimResult:
-        """A result that carries this claim's name, statement and paper."""
+        """A result that carries this claim's name, statement and paper.
+
+        Whatever `held` says, it did not hold where something that was `needed` has no finite number on some seed: a run
+        that diverged is no run that passed, and comparisons (`min`, `max`) may step over a NaN.
+        """
+        gone = [one.name for one in measurements if one.needed and not one.whole]
+        if gone:
+            told = f"not held, whatever else was found: on some seed there is no finite number for {'; '.join(gone)}"
+            notes = f"{notes.rstrip('. ')}. {told}" if notes else told
         return ClaimResult(
             self.name,
-            held,
+            held and not gone,
             tuple(measurements),
             tuple(seeds),
             notes,

@@ -100,7 +100,9 @@ class SearchLlmGate(Claim):
     least_violations_of_sums: ClassVar[float] = 0.3
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
-        """Every arm on every seed; it holds when the gate keeps bottom lines and utility, and both sums lose them."""
+        """Every arm on every seed; it holds when the gate keeps bottom lines and utility, both sums lose them, and
+        where no answer is both safe and useful the soft gate shows its limit and the hard one does not.
+        """
         violations: dict[str, list[float]] = {arm: [] for arm in ("start", *ARMS)}
         utility: dict[str, list[float]] = {arm: [] for arm in ("start", *ARMS)}
         limits: dict[str, list[float]] = {"gated": [], "hard gate": []}
@@ -120,6 +122,7 @@ class SearchLlmGate(Claim):
             max(violations["gated"]) < self.most_violations
             and min(violations["plain sum"] + violations["weighted sum"]) > self.least_violations_of_sums
             and all(end >= start for end, start in zip(utility["gated"], utility["start"], strict=True))
+            and min(limits["gated"]) > 0.5 > max(limits["hard gate"])
         )
         measurements = [
             Measurement(

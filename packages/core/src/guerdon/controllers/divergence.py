@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class AdaptiveKL:
     r"""$\beta \leftarrow \beta\,(1 + g\,\mathrm{clip}((KL - KL^*) / KL^*, -c, c))$ after every update.
 
-    It starts at the recipe's `train.loss.kl_weight`. The divergence is the metric `kl`: k3 against the policy that RL
-    started from, in nats, a mean over policy steps; the released code's own is a mean over its buffer. A step that
-    measured none leaves the weight as it is.
+    It starts at the recipe's `train.loss.kl_weight`. The divergence is the one that the loss has, from the policy that
+    RL started from: with `train.loss.divergence` k3 the metric `kl`, in nats, a mean over policy steps (the released
+    code's own is a mean over its buffer); with one of whole responses the metric `divergence`, in nats per response for
+    `sequence_kl`, and a number without unit for chi-squared and its root. A step that measured none leaves the weight.
 
     Source: Ziegler et al. 2019 (arXiv:1909.08593), section 2.2, with the gain and clip of the released code of
     arXiv:2310.04373 (whose constrained runs leave it off).
@@ -35,7 +36,7 @@ class AdaptiveKL:
     sets: ClassVar[tuple[str, ...]] = ("kl_weight",)
 
     target: float
-    """KL*, in nats per policy step."""
+    """KL*, in the unit of the loss's divergence: nats per policy step for k3."""
     gain: float = 0.1
     clip: float = 0.2
 
@@ -67,7 +68,7 @@ class AdaptiveKL:
 
     def act(self, update: Update, state: Any) -> tuple[Mapping[str, float], Any]:
         """Turn the weight by what this update measured."""
-        divergence = update.metrics.get("kl", math.nan)
+        divergence = update.metrics.get("kl", update.metrics.get("divergence", math.nan))
         if not math.isfinite(divergence):
             return {}, state
         return {"kl_weight": self.next(update.knobs["kl_weight"], divergence)}, state

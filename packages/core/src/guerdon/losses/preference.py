@@ -193,6 +193,8 @@ def odin(
 ) -> OdinTerms:
     r"""Two heads on one trunk, so that what length explains has a place of its own; RL then uses Q alone.
 
+    For a reward-model trainer of one's own: `guerdon reward-model` trains one head, by Bradley-Terry.
+
     $-\log\sigma(Q_c + \Lambda_c - Q_r - \Lambda_r) + (|\mathrm{corr}(Q, L)| - \mathrm{corr}(\Lambda, L))
     + \|W_Q W_\Lambda^T\|_F / (\|W_Q\| \|W_\Lambda\| + 10^{-6})$
 
@@ -246,6 +248,7 @@ def average_weights(
     """WARM: one model whose weights are the mean of several that were fine-tuned from one start.
 
     The *weights* are averaged, not the scores: that is another model than the ensemble's mean, at the cost of one.
+    For a script of one's own, over checkpoints of `guerdon reward-model` runs that differ in seed, data or rate.
 
     Args:
         states: state dicts of the same architecture.

@@ -16,7 +16,7 @@ and the whole adds $g(\text{step})\,R + v\,V$ to the noise loss of both looks.
 | edges | that of channel 0: `edge_uncertainty` | squared error, mean over channels | u |
 
 As released, gradients flow through both looks and through the weight. Without V a generator may learn to make the looks
-disagree; watch its mean. Two looks that are wrong alike keep their full weight.
+disagree; watch its mean. All is computed in float32 or wider. Two looks that are wrong alike keep their full weight.
 
 Source: Ctrl-U (arXiv:2410.11236), after the authors' code, not the paper's equations; tau [choice]. For rewards without
 a gradient see `guerdon.rewards.uncertainty`. Axes: B images, C classes or channels, P pixels (any shape).
@@ -60,7 +60,7 @@ class UncertainReward:
 
 
 def second_look(t: int, delta: int = 1, last: int = 999) -> int:
-    """The auxiliary look's time; at the last one both looks coincide.
+    """The auxiliary look's time; at the last one both looks coincide. For the training loop, where it draws the noise.
 
     >>> [second_look(t) for t in (0, 399, 998, 999)]
     [1, 400, 999, 999]
@@ -106,22 +106,38 @@ def weighted_reward(
     shapes = [tuple(one.shape) for one in (loss_BP, uncertainty_BP, valid_BP) if one is not None]
     if len(set(shapes)) > 1 or times_B.shape != loss_BP.shape[:1]:
         raise ConfigError(f"weighted_reward: shapes {shapes} for {tuple(times_B.shape)} times do not go together")
-    loss_BP, uncertainty_BP = loss_BP.flatten(1), uncertainty_BP.flatten(1)
-    weight_BP = torch.exp(-(uncertainty_BP.detach() if detach else uncertainty_BP) / tau)
-    weighted_BP = weight_BP * loss_BP
+    kept_B = inside(times_B, t_min, t_max)
+    # Filled before anything is computed with them, not after, and not times 0: what does not count may be NaN, and 0
+    # times NaN is NaN, in the values and in the gradients.
+    loss_BP, uncertainty_BP = (
+        _wide(values_BP).flatten(1).masked_fill(~kept_B[:, None], 0.0) for values_BP in (loss_BP, uncertainty_BP)
+    )
+    doubt_BP = uncertainty_BP.detach() if detach else uncertainty_BP
     if valid_BP is None:
-        reward_B = weighted_BP.mean(dim=1)
+        reward_B = (torch.exp(-doubt_BP / tau) * loss_BP).mean(dim=1)
     else:
         valid_BP = valid_BP.flatten(1)
-        reward_B = weighted_BP.masked_fill(~valid_BP, 0.0).sum(dim=1) / valid_BP.sum(dim=1).clamp(min=1)
-    inside_B = ((times_B >= t_min) & (times_B <= t_max)).to(loss_BP.dtype)
-    count = inside_B.sum() + _TINY
-    # Not `inside * x`: an estimate at a masked time may be NaN, and 0 times that is too.
-    kept_B = inside_B > 0
-    return UncertainReward(
-        reward_B.masked_fill(~kept_B, 0.0).sum() / count,
-        uncertainty_BP.mean(dim=1).masked_fill(~kept_B, 0.0).sum() / count,
-    )
+        loss_BP, doubt_BP = loss_BP.masked_fill(~valid_BP, 0.0), doubt_BP.masked_fill(~valid_BP, 0.0)
+        reward_B = (torch.exp(-doubt_BP / tau) * loss_BP).sum(dim=1) / valid_BP.sum(dim=1).clamp(min=1)
+    count = kept_B.sum() + _TINY
+    return UncertainReward(reward_B.sum() / count, uncertainty_BP.mean(dim=1).sum() / count)
+
+
+def inside(times_B: Tensor, t_min: int = 0, t_max: int = 400) -> Tensor:
+    """Which images' one-step estimates are worth rewarding, bool.
+
+    `weighted_reward` asks by itself. Ask before decoding all the same, and decode, perceive and weigh the rows inside
+    alone (`latents[inside(t)]`): that is cheaper, and keeps a NaN of a blurred estimate out of the gradients of
+    whatever made it, which no mask on its loss can: the chain rule multiplies the mask's 0 by it.
+    """
+    return (times_B >= t_min) & (times_B <= t_max)
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In float32 or wider: in half precision 1e-10 is 0, and squares of depths overflow."""
+    import torch
+
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def segmentation_uncertainty(primary_BCP: Tensor, auxiliary_BCP: Tensor, u: float = 1.0) -> Tensor:
@@ -140,25 +156,29 @@ def segmentation_loss(primary_BCP: Tensor, labels_BP: Tensor) -> tuple[Tensor, T
 
 def depth_uncertainty(primary_BP: Tensor, auxiliary_BP: Tensor) -> Tensor:
     """The absolute difference per pixel, not scaled by u."""
-    return (primary_BP - auxiliary_BP).abs()
+    return (_wide(primary_BP) - _wide(auxiliary_BP)).abs()
 
 
 def depth_loss(primary_BP: Tensor, target_BP: Tensor) -> Tensor:
     """The squared error per pixel, of the maps as given; put both through `over_maximum` first, as released."""
-    return (primary_BP - target_BP).square()
+    return (_wide(primary_BP) - _wide(target_BP)).square()
 
 
 def over_maximum(depth_BP: Tensor) -> Tensor:
-    """Each map divided by its own largest value, which is held at 1e-6 for a map of zeros [choice]."""
+    """Each map divided by its own largest value, which is held at 1e-6 for a map of zeros [choice].
+
+    For the training loop, on prediction and target, before `depth_loss`.
+    """
+    depth_BP = _wide(depth_BP)
     largest_B = depth_BP.flatten(1).amax(dim=1).clamp(min=1e-6)
     return depth_BP / largest_B.view(-1, *[1] * (depth_BP.dim() - 1))
 
 
 def edge_uncertainty(primary_BCP: Tensor, auxiliary_BCP: Tensor) -> Tensor:
     """The absolute difference of channel 0 per pixel, not scaled by u."""
-    return (primary_BCP[:, 0] - auxiliary_BCP[:, 0]).abs()
+    return (_wide(primary_BCP[:, 0]) - _wide(auxiliary_BCP[:, 0])).abs()
 
 
 def edge_loss(primary_BCP: Tensor, target_BCP: Tensor) -> Tensor:
     """The squared error per pixel, mean over channels."""
-    return (primary_BCP - target_BCP).square().mean(dim=1)
+    return (_wide(primary_BCP) - _wide(target_BCP)).square().mean(dim=1)

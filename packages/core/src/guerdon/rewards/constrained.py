@@ -4,9 +4,10 @@ Each component is a good proxy up to a value, its proxy point, and misleads beyo
 multiplier per component and moves it after every training batch: a component below its threshold gains weight, one
 above loses it. The arithmetic is in `guerdon.rewards.lagrange`.
 
-The total of rollout j is $\sum_i w_i z_{ij}$, with $z$ the component divided by its spread over the batch. An estimator
-that centres without dividing (`group_relative: {std: false}`; in TRL `scale_rewards="none"`) makes of it the
-components' part of the paper's mixed advantage. The other part, the KL objective with factor $N - \sum_i s_i$, belongs
+The total of rollout j is $\sum_i w_i z_{ij}$, with $z_{ij}$ the component's advantage (its score less its group's mean)
+divided by the spread of all its advantages in the batch: how far prompts lie apart has no part in it. An estimator that
+centres without dividing (`group_relative: {std: false}`; in TRL `scale_rewards="none"`) leaves it the components' part
+of the paper's mixed advantage. The other part, the KL objective with factor $N - \sum_i s_i$, belongs
 to the trainer's loss; see `Constrained.kl`.
 
 Source: arXiv:2310.04373 and its released code. Our choices: multipliers follow the mean of whole episodes' scores (the
@@ -18,12 +19,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from guerdon.errors import ConfigError
-from guerdon.rewards.base import Context, End, Reward, Scores, same_batch
+from guerdon.rewards.algebra import walk, widest
+from guerdon.rewards.base import Context, End, Reward, Scores, Sees, same_batch
 from guerdon.rewards.lagrange import (
     Kind,
     MultiplierSteps,
@@ -33,9 +36,12 @@ from guerdon.rewards.lagrange import (
     satisfaction,
     standardised,
 )
+from guerdon.rewards.shapes import finite, mean
 from guerdon.types import Group, Score
 
 Standardise = Literal["batch", "group", "none"]
+_LEAST_DIVISOR = 1e-6
+"""Below, a total divided by N - sum(s) is rounding, or nothing at all [choice]."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +61,26 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     """`xi`: reach it, and do not exceed it. `mu`: reach it. `all`: maximise, and do not exceed it. `unsquashed`: as
     `mu`, with multipliers that are weights themselves. See `guerdon.rewards.lagrange`."""
     standardise: Standardise = "batch"
-    """Over what a component's values are standardised before they are mixed: the batch, as in the paper, each `group`
-    apart, or nothing. Standardised, a component pushes as hard near its threshold as far from it, and policy and
-    multiplier may circle each other: a table under AdamW (learning rate .01, KL weight .1), held at .4, swung from .30
-    to .54 over 200 steps, and with `none` stayed within .02 of it in the mean of the last 50. Under AdamW at .05 with a
-    KL weight of .02 both circled. A standardised total has mean 0: what to watch are the parts."""
+    """Over what a component's advantages (scores less their group's mean) are standardised before they are mixed: the
+    batch, as in the paper, each `group` apart, or `none`: the scores themselves. A group of one attempt has no
+    advantage to standardise and its total is 0: trainers that take one attempt per prompt need `none`. Standardised, a
+    component pushes as hard near its threshold as far from it, and policy and multiplier may circle each other: a table
+    under AdamW (learning rate .01, KL weight .1), held at .4, swung from .30 to .54 over 200 steps, and with `none`
+    stayed within .02 of it in the mean of the last 50. Under AdamW at .05 with a KL weight of .02 both circled. A
+    standardised total has mean 0: what to watch are the parts."""
     kl: Literal["controlled", "divided"] = "controlled"
     """Who gives the KL objective its factor N - sum(s). `controlled`: the controller `constrained-kl` sets the loss's
-    KL weight. `divided`: the total is divided by the factor instead, which leads the same way in steps of another size:
-    for trainers without controllers. It needs a `limit`, since the factor nears 0 as all weights near 1."""
+    KL weight; without one, who trains has to set it to `kl_factor` times theirs after every update. `divided`: the
+    total is divided by the factor instead, which leads the same way in steps of another size: for trainers without
+    controllers. It needs a `limit`, since the factor nears 0 as all weights near 1."""
     learning_rate: float = 0.1
     """Of the multipliers. 0 holds them still: the reward then keeps no state, and can be served by several
     processes."""
     momentum: float = 0.1
     grad_clip: float = 0.5
     limit: float | None = None
-    """Multipliers stay within [-limit, limit]."""
+    """Multipliers stay within [-limit, limit], and start there: those of a state or of `start` that lie beyond count as
+    the limit."""
     warmup_steps: int = 0
     """So many batches pass before the multipliers move."""
     initial: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -101,6 +111,24 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
         if self.warmup_steps < 0:
             raise ConfigError(f"constrained.warmup_steps is {self.warmup_steps!r}; a number >= 0 is needed")
         self._steps  # noqa: B018 - checks kind, learning_rate, momentum, grad_clip and limit
+        self._check_limit()
+
+    def _check_limit(self) -> None:
+        if self.limit is None:
+            return
+        for name, number in self.initial.items():
+            if abs(number) > self.limit:
+                raise ConfigError(f"constrained.initial.{name} is {number!r}, beyond the limit, {self.limit!r}")
+        if self.kl == "divided" and self._least_factor < _LEAST_DIVISOR:
+            raise ConfigError(
+                f"constrained.limit is {self.limit!r}: with all multipliers there, the divisor N - sum(s) would be "
+                f"{self._least_factor:.2g}, and {_LEAST_DIVISOR:g} is the least that is divided by; 5.0 is a limit"
+            )
+
+    @property
+    def _least_factor(self) -> float:
+        """N - sum(s) with every multiplier at the limit."""
+        return objective_factor(dict.fromkeys(self.components, self.limit or 0.0), self.kind)
 
     @property
     def _steps(self) -> MultiplierSteps:
@@ -128,13 +156,19 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
             for one in self.components.values()
         ]  # 0 since any may abstain
         low, high = math.fsum(map(min, ends)), math.fsum(map(max, ends))
-        if self.kl == "divided" and self.limit is not None:
-            least = objective_factor(dict.fromkeys(self.components, self.limit), self.kind)
-            low, high = low / least, high / least
+        if self.kl == "divided":
+            low, high = low / self._least_factor, high / self._least_factor
         return low, high
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Mix the components with the weights in force, and remember their means for `update`."""
+        if self.standardise != "none" and len(groups) > 1 and all(len(group) == 1 for group in groups):
+            warnings.warn(
+                f"constrained: each of {len(groups)} prompts has one attempt, so every advantage and every total is 0; "
+                f"standardise: none mixes the scores themselves",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         multipliers = self.multipliers
         weights = component_weights(multipliers, self.kind)
         divisor = objective_factor(multipliers, self.kind) if self.kl == "divided" else 1.0
@@ -180,14 +214,19 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     @property
     def multipliers(self) -> dict[str, float]:
         """Those in force, by component."""
-        start = self._steps.start
+        steps = self._steps
         held: Mapping[str, float] = self._held.get("multipliers", self.initial)
-        return {name: held.get(name, start) for name in self.components}
+        return {name: steps.held(held.get(name, steps.start)) for name in self.components}
 
     @property
     def kl_factor(self) -> float:
         """What the KL objective's weight is to be multiplied by: N - sum(s); 1 where the total was divided by it."""
         return 1.0 if self.kl == "divided" else objective_factor(self.multipliers, self.kind)
+
+    @property
+    def scales_kl(self) -> bool:
+        """Whether the multipliers have a say in the weight of the KL objective."""
+        return self.kind in ("mu", "xi")
 
     @property
     def stateful(self) -> bool:  # type: ignore[override]
@@ -268,6 +307,11 @@ class Satisficing(Reward, name="satisficing-v1"):
         return tuple(one if one.label == name else one.named(name) for name, one in self.components.items())
 
     @property
+    def sees(self) -> Sees:  # type: ignore[override]
+        """What its components see: the distance itself is each rollout's own."""
+        return widest(self.children)
+
+    @property
     def part_names(self) -> tuple[str, ...]:
         """The components."""
         return tuple(self.components)
@@ -275,10 +319,10 @@ class Satisficing(Reward, name="satisficing-v1"):
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
         """From minus the largest squared distances, up to 0."""
-        far = (
-            max(abs(end - self.thresholds[name]) for end in one.bounds) ** 2 for name, one in self.components.items()
-        )
-        return -math.fsum(far), 0.0
+        far = {name: _farthest(one.bounds, self.thresholds[name]) for name, one in self.components.items()}
+        if any(math.isinf(end) for end in far.values()):
+            return -math.inf, 0.0
+        return satisfaction(far, self.thresholds), 0.0
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Each rollout on its own; every component has to be scored."""
@@ -289,9 +333,10 @@ class Satisficing(Reward, name="satisficing-v1"):
         ]
 
     def _distance(self, parts: Mapping[str, Score]) -> Score:
-        for name, part in parts.items():
-            if not part.scored:
-                return Score(math.nan, f"{name}: {part.why}", parts, part.status)
+        for status in ("infra", "invalid", "abstain"):  # the gravest first
+            for name, part in parts.items():
+                if part.status == status:
+                    return Score(math.nan, f"{name}: {part.why}", parts, status)
         values = {name: part.value for name, part in parts.items()}
         return Score(satisfaction(values, self.thresholds), "", parts)
 
@@ -301,12 +346,36 @@ class Satisficing(Reward, name="satisficing-v1"):
         return "high" if (high > low) == (end == "low") else "low"
 
 
+def uncontrolled(reward: Reward) -> str:
+    """What to tell of a reward whose KL objective waits for a controller, where there is none; "" of any other."""
+    if not any(isinstance(node, Constrained) and node.kl == "controlled" and node.scales_kl for node in walk(reward)):
+        return ""
+    return (
+        "the KL term's factor N - sum(s) of the constrained reward is left to a controller, and there is none: let kl: "
+        "divided (with a limit: 5.0) put it into the reward, or set the trainer's KL weight from Constrained.kl_factor "
+        "after every update"
+    )
+
+
+def _farthest(bounds: tuple[float, float], theta: float) -> float:
+    return max(bounds, key=lambda end: abs(end - theta))
+
+
 def _mean(rows: Sequence[Sequence[Score]]) -> float | None:
     values = [score.value for row in rows for score in row if score.scored]
-    return math.fsum(values) / len(values) if values else None
+    return mean(values) if values else None
 
 
 def _standardised(rows: Sequence[Sequence[Score]]) -> list[list[float]]:
-    """Rows of standardised values, 0 where unscored."""
-    shaped = iter(standardised([score.value for row in rows for score in row if score.scored]).tolist())
+    """Rows of advantages, each row's less its own mean, over the spread of all of them; 0 where unscored."""
+    centred = [value for row in rows for value in _centred([score.value for score in row if score.scored])]
+    shaped = iter(standardised(centred).tolist())
     return [[next(shaped) if score.scored else 0.0 for score in row] for row in rows]
+
+
+def _centred(values: Sequence[float]) -> list[float]:
+    """Values less their mean: exactly 0 where they are equal, whatever the mean's rounding."""
+    if not values or min(values) == max(values):
+        return [0.0] * len(values)
+    level = mean(values)
+    return [finite(value - level) for value in values]

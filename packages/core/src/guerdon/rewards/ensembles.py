@@ -13,7 +13,17 @@ proof: what all members get wrong (length, lists) survives every aggregate. Memb
 most of their errors.
 
 Scores of preference models have no common zero: a member with a low offset decides every *worst*. `calibrated` measures
-each member's mean and std on held-out rollouts once; the numbers are fields of the ensemble, and so of its recipe.
+each member's mean and std on held-out rollouts once; the numbers are fields of the ensemble, and so of its recipe. For
+a recipe, run this once on completions that the policy is not trained on, and copy what it prints into `with`:
+
+```python
+from guerdon.recipes.building import build_reward
+from guerdon.recipes.schema import RewardSpec
+
+members = [build_reward(RewardSpec.model_validate(one)) for one in ("my/first", "my/second")]
+found = calibrated(members, [Group.of([Rollout.of(example, text) for text in texts]) for example, texts in held_out])
+print({"centre": list(found.centre), "scale": list(found.scale)})
+```
 
 To aggregate first and compare in the group afterwards is what this does with `group_relative`; to standardise each
 member within the group first is another method: members with `.then(standardize())`.
@@ -32,6 +42,7 @@ from typing import Literal, get_args
 from guerdon.errors import ConfigError
 from guerdon.rewards.algebra import widest
 from guerdon.rewards.base import Context, Reward, Scores, Sees
+from guerdon.rewards.shapes import finite, mean
 from guerdon.types import Group, Score
 
 How = Literal["worst", "mean", "median", "mean_minus_std", "uwo", "quantile"]
@@ -62,11 +73,11 @@ def aggregate(values: Sequence[float], how: How, k: float | None = None) -> floa
         return min(values)
     if how in ("median", "quantile"):
         return _quantile(sorted(values), 0.5 if how == "median" else k)
-    mean = _mean(values)
-    if how == "mean":
-        return mean
+    centre = mean(values)
+    if how == "mean" or not k:
+        return centre
     std = spread(values, "std")
-    return mean - k * (std if how == "mean_minus_std" else std * std)
+    return finite(centre - k * (std if how == "mean_minus_std" else std * std))
 
 
 def spread(values: Sequence[float], kind: Spread = "std") -> float:
@@ -78,13 +89,11 @@ def spread(values: Sequence[float], kind: Spread = "std") -> float:
     if min(values) == max(values):
         return 0.0
     if kind == "range":
-        return max(values) - min(values)
-    mean = _mean(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return min(max(math.fsum(values) / len(values), min(values)), max(values))  # rounding stays between
+        return finite(max(values) - min(values))
+    centre = mean(values)
+    apart = [finite(value - centre) for value in values]
+    size = max(map(abs, apart))  # the square of a huge difference is no float, and that of a tiny one is 0
+    return finite(size * math.sqrt(math.fsum((one / size) ** 2 for one in apart) / len(apart)))
 
 
 def _quantile(rising: Sequence[float], level: float) -> float:
@@ -92,7 +101,8 @@ def _quantile(rising: Sequence[float], level: float) -> float:
     below = min(int(place), len(rising) - 1)
     above = min(below + 1, len(rising) - 1)
     low, high = rising[below], rising[above]
-    return min(max(low + (place - below) * (high - low), low), high)
+    share = place - below
+    return min(max(math.fsum((low, share * high, -share * low)), low), high)  # high - low may be no float
 
 
 @dataclass(frozen=True)
@@ -197,7 +207,7 @@ class Ensemble(Reward, name="ensemble-v1"):
         return [[self._one(scores) for scores in zip(*rows, strict=True)] for rows in zip(*columns, strict=True)]
 
     def _one(self, scores: Sequence[Score]) -> Score:
-        values = [self._placed(place, score.value) for place, score in enumerate(scores) if score.scored]
+        values = [finite(self._placed(place, score.value)) for place, score in enumerate(scores) if score.scored]
         missing = len(scores) - len(values)
         parts = {member.label: score for member, score in zip(self.members, scores, strict=True)}
         parts["missing"] = Score(float(missing))
@@ -271,6 +281,6 @@ def calibrated(members: Sequence[Reward], groups: Sequence[Group], context: Cont
         values = [score.value for row in context.scores(member, groups) for score in row if score.scored]
         if not values:
             raise ConfigError(f"calibrated: {member.label} scores none of {sum(map(len, groups))} rollouts")
-        centre.append(_mean(values))
+        centre.append(mean(values))
         scale.append(spread(values) or 1.0)
     return Calibration(tuple(centre), tuple(scale))

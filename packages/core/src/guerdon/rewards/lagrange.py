@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from guerdon.errors import ConfigError
+from guerdon.rewards.shapes import finite
+from guerdon.transforms.saturating import logistic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +50,7 @@ def squashed(multiplier: float, kind: Kind) -> float:
         return math.tanh(multiplier)
     if kind == "unsquashed":
         return max(multiplier, 0.0)
-    if multiplier >= 0.0:
-        return 1.0 / (1.0 + math.exp(-multiplier))
-    return math.exp(multiplier) / (1.0 + math.exp(multiplier))
+    return logistic(multiplier)
 
 
 def slope(multiplier: float, kind: Kind) -> float:
@@ -90,10 +90,12 @@ def standardised(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if array.size < 2:
         return np.zeros_like(array)
-    apart = array - array.mean()
     if np.ptp(array) == 0.0:  # the mean of equal numbers may be off by their rounding, which 1e-8 would not hide
         return np.zeros_like(array)
-    scaled: NDArray[np.float64] = apart / (array.std(ddof=1) + EPSILON)
+    apart = array - array.mean()
+    size = max(float(np.abs(apart).max()), 1.0)  # the square of a huge difference is no float
+    shrunk = apart / size
+    scaled: NDArray[np.float64] = shrunk / (shrunk.std(ddof=1) + EPSILON / size)
     return scaled
 
 
@@ -208,10 +210,11 @@ class MultiplierSteps:
         moved, pace = dict(multipliers), {name: velocity.get(name, 0.0) for name in multipliers}
         for name, g in gradient.items():
             pace[name] = self.momentum * pace[name] + scale * g
-            moved[name] = self._held(moved[name] - self.learning_rate * pace[name])
+            moved[name] = self.held(moved[name] - self.learning_rate * pace[name])
         return moved, pace
 
-    def _held(self, multiplier: float) -> float:
+    def held(self, multiplier: float) -> float:
+        """The multiplier within its limits: 0 or more unsquashed, and no further from 0 than `limit`."""
         low = 0.0 if self.kind == "unsquashed" else -math.inf if self.limit is None else -self.limit
         return min(max(multiplier, low), math.inf if self.limit is None else self.limit)
 
@@ -229,11 +232,19 @@ def reached(values: Mapping[str, float], thresholds: Mapping[str, float], tolera
 def satisfaction(values: Mapping[str, float], thresholds: Mapping[str, float], *, finished: bool = True) -> float:
     r"""PPO-SAT's one reward: $-\sum_i (r_i - \theta_i)^2$ at the end of an episode, 0 before [code].
 
+    The largest float where a square is beyond it. `finished` is for trainers that ask for a reward after every token,
+    as the authors' does; ours ask for one of a whole rollout (`guerdon.rewards.constrained.Satisficing`).
+
     >>> round(satisfaction({"intent": 0.5, "meteor": 0.2}, {"meteor": 0.238, "intent": 0.44}), 6)
     -0.005044
     """
     same_names("values", values, "thresholds", thresholds)
-    return -math.fsum((values[name] - theta) ** 2 for name, theta in thresholds.items()) if finished else 0.0
+    if not finished:
+        return 0.0
+    try:
+        return finite(-math.fsum((values[name] - theta) * (values[name] - theta) for name, theta in thresholds.items()))
+    except OverflowError:  # the sum of finite squares is no float
+        return finite(-math.inf)
 
 
 def same_names(what: str, one: Mapping[str, Any], other_what: str, other: Mapping[str, Any]) -> None:

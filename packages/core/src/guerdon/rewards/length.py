@@ -12,6 +12,7 @@ from typing import Literal
 
 from guerdon.errors import ConfigError
 from guerdon.rewards.base import Reward
+from guerdon.rewards.penalties import words
 from guerdon.types import Rollout, Score
 
 
@@ -34,8 +35,11 @@ class LengthPenalty(Reward, name="length-penalty-v1", bounds=(-math.inf, 0.0)):
     free: int = 300
     """Tokens that cost nothing."""
     instead: Literal["words", "characters", "abstain"] = "words"
-    """Counted where there are no token ids: runs of characters without white space, or Unicode code points; `abstain`
-    has no number then. Words are fewer than tokens (about three for four in English), and so penalised later."""
+    """Counted where there are no token ids: words as `guerdon.rewards.penalties.words` has them (a mark is one, and so
+    is a character of Chinese or Japanese script), or Unicode code points; `abstain` has no number then. Words are fewer
+    than tokens (about three for four in English), and so penalised later."""
+    unit: Literal["tokens", "text"] = "tokens"
+    """`text` counts by `instead` even where there are token ids: for answers compared with others that have none."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.per_token < math.inf:
@@ -47,15 +51,22 @@ class LengthPenalty(Reward, name="length-penalty-v1", bounds=(-math.inf, 0.0)):
                 f"length-penalty.instead is {self.instead!r}; accepted are 'words', 'characters', 'abstain'"
             )
 
+        if self.unit not in ("tokens", "text") or (self.unit == "text" and self.instead == "abstain"):
+            raise ConfigError(
+                f"length-penalty.unit is {self.unit!r} and instead {self.instead!r}; accepted are 'tokens', and 'text' "
+                f"with 'words' or 'characters'"
+            )
+
     def score(self, rollout: Rollout) -> Score:
         """The penalty, and the length that it is for."""
         turns = rollout.turns
-        if all(turn.token_ids or not turn.text for turn in turns):
+        if self.unit == "tokens" and all(turn.token_ids or not turn.text for turn in turns):
             length, unit = sum(len(turn.token_ids) for turn in turns), "tokens"
         elif self.instead == "abstain":
             return Score.unscored("there are no token ids to count", status="abstain")
         else:
-            count = (lambda text: len(text.split())) if self.instead == "words" else len
-            length, unit = sum(count(turn.text) for turn in turns), f"{self.instead} (there are no token ids)"
+            count = (lambda text: len(words(text))) if self.instead == "words" else len
+            why = "there are no token ids" if self.unit == "tokens" else "as told"
+            length, unit = sum(count(turn.text) for turn in turns), f"{self.instead} ({why})"
         beyond = max(0, length - self.free)
         return Score(-self.per_token * beyond, f"{length} {unit}, {beyond} beyond {self.free}")

@@ -9,7 +9,8 @@ for, twice. What comes out is a tree of public parts (`then`, `against`, `Every`
 
 `mean-std`, `min-max` and `clip` keep state: they see whole batches in order, once, and their state is the checkpoint's.
 The shapings by references compare the *penalised* reward with the references as they are stored, without a penalty, as
-the authors do; reference *answers* are scored by the penalised reward here, as all of it is then one reward.
+the authors do; reference *answers* are scored by the penalised reward here, as all of it is then one reward. They are
+texts without tokens, so that both sides' lengths are then counted in words: a copy of a reference is worth 0.5.
 
 Source: "Reward Shaping to Mitigate Reward Hacking in RLHF" (arXiv:2502.18770), its released code.
 """
@@ -47,6 +48,10 @@ Method = Literal[
 ]
 
 
+BY_REFERENCES = ("centred", "par", "tanh-centred", "polynomial", "sgfc", "lsc")
+"""The methods that look at references."""
+
+
 def par_pipeline(
     reward: Reward,
     method: Method = "par",
@@ -68,7 +73,8 @@ def par_pipeline(
         first: how many references count (LSC: all of them).
         ceiling: nothing is gained beyond, before and after the other steps; None is no ceiling. PAR compares 3, 4, 5.
         per_token: the length penalty, and
-        free: the tokens that it lets pass; 0.01 beyond 300, as released. 0.0 leaves the step out.
+        free: the tokens (words, with reference answers) that it lets pass; 0.01 beyond 300, as released. 0.0 leaves
+            the step out.
 
     Raises:
         ConfigError: an unknown method, or `ceiling` without one.
@@ -83,7 +89,9 @@ def par_pipeline(
     if cut:
         shaped = shaped.then(cut)
     if per_token:
-        shaped = Every.of(shaped, LengthPenalty(per_token, free)).named(label)
+        told = method in BY_REFERENCES and stored.kind == "answers"
+        penalty = LengthPenalty(per_token, free, unit="text") if told else LengthPenalty(per_token, free)
+        shaped = Every.of(shaped, penalty).named(label)
     if method == "centred":
         shaped = shaped.against(stored, centred(first=first))
     if method == "mean-std":

@@ -1,8 +1,8 @@
 """Penalties on form: a completion that runs over its budget, or that repeats itself. Both are at most 0; add them.
 
-Lengths are policy steps (tokens) where a rollout has them, words where only its text is known; in words, a character of
-Chinese or Japanese script counts as one, since no blanks stand between. Numbers in tokens and in words differ: set the
-limits for the unit your trainer has.
+Lengths are policy steps (tokens) where a rollout has them, words where of some turn only its text is known; in words, a
+character of Chinese or Japanese script counts as one, since no blanks stand between. Numbers in tokens and in words
+differ: set the limits for the unit your trainer has.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ def words(text: str) -> list[str]:
     ['ja', ',', 'ja', '!', '好', '的']
     """
     return [found.casefold() for found in _WORD.findall(text)]
+
+
+def has_tokens(rollout: Rollout) -> bool:
+    """Whether its length can be told in policy steps: every turn that says something has some."""
+    return all(turn.steps or not turn.text for turn in rollout.turns)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class SoftOverlong(Reward, name="soft-overlong-v1", bounds=(-1.0, 0.0)):
 
     def score(self, rollout: Rollout) -> Score:
         """From its length alone."""
-        length = rollout.steps or sum(len(words(turn.text)) for turn in rollout.turns)
+        length = rollout.steps if has_tokens(rollout) else sum(len(words(turn.text)) for turn in rollout.turns)
         over = length - (self.max_length - self.cache)
         value = 0.0 if over <= 0 else max(-over / self.cache, -1.0)
         return Score(value, f"{length} of {self.max_length}", {"length": Score(float(length))})

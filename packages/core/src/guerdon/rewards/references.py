@@ -10,8 +10,10 @@ Stored rewards must come from the very reward model that scores the policy; noth
 means new references. Reference *answers* are scored here, by the same reward, whenever its version moves: then it holds
 by construction. Numbers are compared in the order stored, since a shape may look at the first of them alone.
 
-An example without references is an error, as PAR and LSC are undefined without any, and not a 0.5. A reference that has
-no score is left out; where none is left, the answer is unscored, and says why. A NaN stays a NaN.
+Examples without references are an error, as PAR and LSC are undefined without any, and not a 0.5; where others of the
+batch have some, one with an empty list is unscored (`invalid`) and stops nobody. A reference that has no score is left
+out, and with `first` the next stored reward counts in its place; where none is left, the answer is unscored, and says
+why. A NaN stays a NaN.
 
 `Score.parts` keeps the raw reward by its name, `reference` (the level compared with: the mean, or LSC's quantile) and,
 for shapes that saturate, `saturated`: 1.0 where the value is as good as the top (`Shape.saturation`), so that its mean,
@@ -28,7 +30,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
 
 from guerdon.errors import ConfigError, TaskError
 from guerdon.parsing.rows import read_rows
@@ -67,7 +69,7 @@ class References:
         Raises:
             ConfigError: there are none, or they are no numbers.
         """
-        return tuple(self._number(value, example) for value in self._stored(example, (int, float)))
+        return tuple(self._number(value, example) for value in self._some(example, (int, float)))
 
     def answers(self, example: Example) -> tuple[str, ...]:
         """The stored texts in their order; at least one.
@@ -75,11 +77,16 @@ class References:
         Raises:
             ConfigError: there are none, or they are no texts.
         """
-        found = self._stored(example, (str,))
+        found = self._some(example, (str,))
         for value in found:
             if not isinstance(value, str):
                 raise ConfigError(f"{self._where(example)} holds {value!r:.80}; texts are needed")
         return tuple(found)
+
+    def _some(self, example: Example, single: tuple[type, ...]) -> list[Any]:
+        if not (found := self._stored(example, single)):
+            raise ConfigError(f"{self._where(example)} is empty; {_NEEDED}")
+        return found
 
     def _stored(self, example: Example, single: tuple[type, ...]) -> list[Any]:
         value = self._of_file(example) if self.file else self._of_example(example)
@@ -88,9 +95,17 @@ class References:
             value = [value]
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{self._where(example)} is {value!r:.80}; a list of {self.kind} is needed")
-        if not value:
-            raise ConfigError(f"{self._where(example)} is empty; {_NEEDED}")
         return list(value)
+
+    def none(self, example: Example) -> bool:
+        """Whether the example's list is there, and empty."""
+        return not self._stored(example, (int, float) if self.kind == "rewards" else (str,))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_field(cls, given: Any) -> Any:
+        """In a recipe, a text alone is the field."""
+        return {"field": given} if isinstance(given, str) else given
 
     def _of_example(self, example: Example) -> Any:
         name = self.field or _FIELDS[self.kind]
@@ -115,6 +130,8 @@ class References:
     def _number(self, value: Any, example: Example) -> float:
         if value is None:
             return math.nan
+        if not isinstance(value, str | bool | int | float) and hasattr(value, "item"):
+            value = value.item()  # a number of numpy, such as numpy.float32, which is no float
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isinf(value):
             raise ConfigError(
                 f"{self._where(example)} holds {value!r:.80}; finite numbers are needed, or null where one has no score"
@@ -207,17 +224,20 @@ class Against(Reward):
             ConfigError: a prompt has no references.
         """
         rows = context.scores(self.reward, groups)
+        without = [self.references.none(group.example) for group in groups]
+        some = groups if all(without) else [group for group, none in zip(groups, without, strict=True) if not none]
         if self.references.kind == "answers":
-            references = self._answered(groups, context)
+            known = iter(self._answered(some, context))
         else:
-            references = [
+            known = iter(
                 [Score(value) if value == value else _NO_SCORE for value in self.references.rewards(group.example)]
-                for group in groups
-            ]
-        return [self._shaped(row, found[: self.shape.first]) for row, found in zip(rows, references, strict=True)]
+                for group in some
+            )
+        references = [[_NONE_STORED] if none and some is not groups else next(known) for none in without]
+        return [self._shaped(row, found) for row, found in zip(rows, references, strict=True)]
 
     def _shaped(self, row: Sequence[Score], references: Sequence[Score]) -> list[Score]:
-        usable = [reference.value for reference in references if reference.scored]
+        usable = [reference.value for reference in references if reference.scored][: self.shape.first]
         if not usable:
             status, why = _reason(references)
             return [
@@ -266,6 +286,7 @@ class Against(Reward):
 
 
 _TRUE, _FALSE = Score(1.0), Score(0.0)
+_NONE_STORED = Score.unscored("the example's list of references is empty", status="invalid")
 _NO_SCORE = Score.unscored("a stored reference has no score", status="invalid")
 
 

@@ -252,12 +252,12 @@ def check_first(shape: Shape) -> None:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean of at least one number."""
+    """The arithmetic mean of at least one number, never beyond the least or the largest of them; NaN stays."""
     try:
-        return math.fsum(values) / len(values)
-    except OverflowError:  # the sum is no float; the mean is one, and lies among the values
-        halved = math.fsum([value / len(values) / 2.0 for value in values])
-        return min(max(2.0 * halved, min(values)), max(values))
+        found = math.fsum(values) / len(values)
+    except OverflowError:  # the sum is no float; the mean is one
+        found = 2.0 * math.fsum([value / len(values) / 2.0 for value in values])
+    return min(max(found, min(values)), max(values)) if found == found else found
 
 
 def finite(value: float) -> float:

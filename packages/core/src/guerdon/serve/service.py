@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader
+from guerdon.rewards.constrained import uncontrolled
 from guerdon.serve.admission import admits
 from guerdon.serve.answering import RefusedError
 from guerdon.serve.desk import Desk
@@ -42,8 +44,10 @@ class Service:
                     f"{name!r} cannot be served under that name; letters, digits, '.', '_' and '-' can stand in an "
                     f"address: choose one by NAME=RECIPE"
                 )
-        for grader in graders.values():
+        for name, grader in graders.items():
             grader.refuse_policy("a server trains nothing")
+            if told := uncontrolled(grader.reward):
+                warnings.warn(f"{name}: {told}", RuntimeWarning, stacklevel=2)
         learning = sorted(name for name, grader in graders.items() if grader.learning)
         if learning and (settings.state is None or settings.lanes != 1):
             raise ConfigError(

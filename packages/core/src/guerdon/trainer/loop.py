@@ -29,6 +29,7 @@ from guerdon.trainer.controlling import Controls
 from guerdon.trainer.evaluation import EvalResult, evaluate, evaluation_records
 from guerdon.trainer.measures import Clock, Metrics, batch_metrics
 from guerdon.trainer.optimizers import adamw, learning_rate
+from guerdon.trainer.pairing import mismatches
 from guerdon.trainer.records import groups_of, part_weights, rollout_records, rounds_of, shown_advantages
 from guerdon.trainer.refilling import Batch, prompt_order
 from guerdon.trainer.unscored import why_unscored
@@ -84,6 +85,9 @@ class Trainer:
                 raise ConfigError(f"{needs} asks how likely the policy finds a text, and this policy cannot tell")
             self.reward.targets([], [], Context(policy=self.policy))  # refuses what it could not pass on
         self._controls = Controls.of(self.controllers, config, self.reward)
+        if config.steps:
+            for told in mismatches(self.reward, config.loss, self.advantage, self.controllers):
+                warnings.warn(told, RuntimeWarning, stacklevel=2)
         if config.eval.examples:
             for task in (self.task, *self.evals.values()):
                 task.examples("eval")

@@ -9,6 +9,7 @@ The async trainer (`trl.experimental.async_grpo`) takes it too: it pickles, and 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from guerdon.adapters.versions import check
 from guerdon.errors import ConfigError, RewardError
 from guerdon.grading import Columns, Grader
 from guerdon.rewards import Context, Reward
+from guerdon.rewards.constrained import uncontrolled
 from guerdon.types import Score
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ def reward_funcs(
         grader, label = Grader(source, task), source.label
     else:
         grader, label = Grader.of(source), Path(source).stem
+    if told := uncontrolled(grader.reward):
+        warnings.warn(f"{label}: {told}", RuntimeWarning, stacklevel=2)
     if fill is not None and not abs(fill) <= LARGEST:
         raise ConfigError(f"fill is {fill!r}; a finite number is needed, or None to leave unscored rows out")
     return [RewardFunction(grader, name or label, num_generations, fill, tokenizer)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import cache
@@ -17,6 +18,7 @@ from guerdon.errors import ConfigError, UnscoredError
 from guerdon.grading import Grader, Row
 from guerdon.rewards import Context
 from guerdon.rewards.base import Sees
+from guerdon.rewards.constrained import uncontrolled
 from guerdon.sandbox.pool import WORKERS
 from guerdon.types import Score
 
@@ -76,6 +78,8 @@ class Scorer:
             deadline_s=options.deadline_s,
         )
         self.grader.refuse_learning("verl's reward workers share no state, and its checkpoints have none of it")
+        if told := uncontrolled(self.grader.reward):
+            warnings.warn(f"{self.grader.reward.name}: {told}", RuntimeWarning, stacklevel=2)
         if self.grader.task is not None:
             first = next(iter(self.grader.task.examples("train")))
             refuse_prefix(self.grader.task, first, self.grader.task.prompt(first))
