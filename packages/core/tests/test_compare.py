@@ -179,7 +179,7 @@ def test_a_reward_by_import_path_needs_no_plugin(rows):
         ([f"{__name__}:TEXTS", "test/length"], "gives a dict, not a reward"),
         ([f"{__name__}:length[k=1]", "test/length"], "takes no options"),
         (["test/length", "test/vowels"], "nothing to compare on"),
-        (["test/length", "test/vowels", "--rollouts", "nowhere.jsonl"], "cannot be read"),
+        (["test/length", "test/vowels", "--rollouts", "nowhere.jsonl"], "no rollouts at 'nowhere.jsonl'"),
         (["test/length", "test/vowels", "--task", "test/sums", "--policy", "x.jsonl"], "--policy needs"),
     ],
 )
