@@ -176,7 +176,7 @@ def drawn(samples, seed, drifted=False, own=False):
 
 
 def charged(samples, seed, *, steps=3, **drift):
-    """The mean value over some batches, after one without drift as the reference; at default settings, coefficient 1."""
+    """The mean value of batches after one without drift, the reference; at default settings, coefficient 1."""
     one = OccupancyPenalty(coefficient=1.0)
     learned(one, drawn(samples, 1000 * seed, own=drift.get("own", False)))
     values = []
