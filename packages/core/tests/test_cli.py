@@ -265,7 +265,7 @@ def write(folder: Path, *lines: str) -> str:
     ("line", "said"),
     [
         ("{", "line 2 is not JSON"),
-        ("[]", "line 2 holds list"),
+        ("[]", "line 2 is list"),
         ('{"example": "x"}', "'completion' is None"),
         ('{"example": 3, "completion": ""}', "'example' is 3"),
     ],
@@ -316,7 +316,10 @@ def test_an_unknown_example_gets_the_nearest():
             ("--task", "test/sums[cuont=3]", "--reward", "test/adds", "--example", "eval-0", "--text", ""),
             "did you mean 'count'?",
         ),
-        (("--task", "test/sums", "--reward", "test/adds", "--rollouts", "nowhere.jsonl"), "cannot be read"),
+        (
+            ("--task", "test/sums", "--reward", "test/adds", "--rollouts", "nowhere.jsonl"),
+            "no rollouts at 'nowhere.jsonl'",
+        ),
     ],
 )
 def test_score_says_what_it_needs(arguments, said):

@@ -149,7 +149,7 @@ def test_without_completions_references_and_corruptions_are_compared_and_said_to
     said = run("test/length", "test/vowels", "--task", "test/sums-v1")
     assert "over 4 prompts" in said
     assert "references of test/sums-v1 (eval) and simple corruptions of them, which no policy wrote" in said
-    found = compared("test/length", "test/letter[which=z]", "--task", "test/sums-v1", "--examples", 2)
+    found = compared("test/length", "test/letter[which=z]", "--task", "test/sums-v1", "--examples", 2, code=1)
     assert (found["prompts"], found["flat"]) == (2, [0, 2])
     assert found["starc"]["value"] == 1.0
     assert found["same_best"] is None
@@ -179,7 +179,7 @@ def test_a_reward_by_import_path_needs_no_plugin(rows):
         ([f"{__name__}:TEXTS", "test/length"], "gives a dict, not a reward"),
         ([f"{__name__}:length[k=1]", "test/length"], "takes no options"),
         (["test/length", "test/vowels"], "nothing to compare on"),
-        (["test/length", "test/vowels", "--rollouts", "nowhere.jsonl"], "cannot be read"),
+        (["test/length", "test/vowels", "--rollouts", "nowhere.jsonl"], "no rollouts at 'nowhere.jsonl'"),
         (["test/length", "test/vowels", "--task", "test/sums", "--policy", "x.jsonl"], "--policy needs"),
     ],
 )
@@ -240,11 +240,11 @@ def test_a_hacked_proxy_is_found(rows):
 
 
 def test_completions_of_other_prompts_are_two_draws(rows):
-    base = {str(i): ["a", "aa", "aaa"] for i in range(6)}
-    policy = {f"new{i}": ["aaa", "aaaa"] for i in range(6)}
+    base = {str(i): ["a", "aa", "aaa"] for i in range(8)}
+    policy = {f"new{i}": ["aaa", "aaaa"] for i in range(8)}
     said = run("test/length", "test/vowels", "--base", rows(base), "--policy", rows(policy, "after.jsonl"))
     assert "A as a proxy of B: not hacked" in said
-    assert "no prompts in common: 6 and 6" in said
+    assert "no prompts in common: 8 and 8" in said
 
 
 def test_a_constant_proxy_is_none(rows):
@@ -303,3 +303,9 @@ def test_corruptions_keep_the_layout_and_never_repeat_a_text():
     assert len(set(made.values())) == len(made)
     assert corruptions("x", [], seed="1") == {"reference": "x", "first half": "", "twice": "x\nx"}
     assert corruptions("", [], seed="1") == {"reference": "", "twice": "\n"}
+
+
+def test_a_reward_that_tells_nothing_apart_passes_no_limit(rows):
+    """Its distance is 1 from everything, below a limit of 1.2: that is no agreement."""
+    said = run("test/constant", "test/length", "--rollouts", rows(TEXTS), "--fail-above", 1.2, code=1)
+    assert "nothing was compared: A tells none of these completions apart" in said

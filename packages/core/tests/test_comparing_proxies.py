@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guerdon.comparing.divergences import (
@@ -120,6 +120,7 @@ def test_divergences_of_responses_from_their_log_ratios(ratios, chi2, kl_, root)
 
 
 @given(st.floats(-1e4, 1e4))
+@example(3.2130431674257868e-15)
 def test_no_response_takes_from_a_divergence(ratio):
     found = sequence_divergences([ratio])
     assert found.chi2 >= 0.0
@@ -184,17 +185,17 @@ def test_the_correlation_is_weighted_by_what_the_base_does():
 
 
 def test_samples_in_their_proportions_give_the_exact_report():
-    """Example 1 of the sheet, as 100 completions of the base and 10 of the policy, of three prompts alike."""
+    """Example 1 of the sheet, as 100 completions of the base and 10 of the policy, of eight prompts alike."""
     proxy, true = np.array([0.0, 1, 2, 5]), np.array([0.0, 1, 2, -1])
-    base = np.repeat(np.arange(4), [50, 30, 19, 1])[None].repeat(3, axis=0)
-    policy = np.repeat(np.arange(4), [1, 2, 2, 5])[None].repeat(3, axis=0)
+    base = np.repeat(np.arange(4), [50, 30, 19, 1])[None].repeat(8, axis=0)
+    policy = np.repeat(np.arange(4), [1, 2, 2, 5])[None].repeat(8, axis=0)
     found = assess_samples(proxy[base], true[base], proxy[policy], true[policy], resamples=200)
     assert found.correlation.value == pytest.approx(0.749782, abs=1e-6)
     assert found.proxy_gain.value == pytest.approx(2.688499, abs=1e-6)
     assert found.true_gain.value == pytest.approx(-0.723259, abs=1e-6)
     assert found.true_gain.low == pytest.approx(found.true_gain.high)
     assert found.verdict == "hacked"
-    assert found.completions == (300, 30)
+    assert found.completions == (800, 80)
     assert found.penalty_weight == pytest.approx(found.proxy_std * math.sqrt(1 - 0.749782**2), rel=1e-6)
     assert lower_bound(found.correlation.value, found.proxy_gain.value, found.safe_chi2) == pytest.approx(0.0, abs=1e-6)
 
@@ -281,3 +282,20 @@ def test_a_constant_is_constant_whatever_rounding_makes_of_its_mean(value):
     assert found.verdict == "not a proxy"
     weights = np.array([0.1, 0.2, 0.7])
     assert math.isnan(correlated(np.full(3, value), np.arange(3.0), weights)[0])
+
+
+@pytest.mark.parametrize("prompts", [1, 2])
+def test_one_or_two_prompts_decide_nothing_however_far_apart(prompts):
+    """One has no interval at all; of two it would be too narrow."""
+    base, policy = np.array([[0.0, 1.0, 2.0]] * prompts), np.array([[3.0, 4.0]] * prompts)
+    found = assess_samples(base, base + np.array([0.0, 0.0, 0.1]), policy, -policy)
+    assert found.verdict == "undecided"
+    assert math.isnan(found.true_gain.low) is (prompts == 1)
+
+
+def test_a_policy_that_lost_in_the_proxy_too_did_not_hack_it():
+    draw = np.random.default_rng(0)
+    base = draw.normal(size=(40, 4))
+    assert assess_samples(base, base, base - 1.0, base - 1.0).verdict == "not optimised"
+    found = assess([0.5, 0.5], [0.9, 0.1], [0, 1], [0, 1])
+    assert (found.proxy_gain < 0.0, found.hacked) == (True, False)

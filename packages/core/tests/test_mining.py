@@ -141,7 +141,8 @@ def test_texts_and_whole_conversations_are_read_too(tmp_path, line, chosen):
     [
         ("", "holds no preferences"),
         ("{", "line 1"),
-        ("[1]", "an object with 'chosen' and 'rejected'"),
+        ("[1]", "row 1 is int"),
+        ('{"chosen": "a", "rejected": "b", "margin": true}', "'margin' is True"),
         ('{"chosen": "a"}', "no field 'rejected'"),
         ('{"chosen": 1, "rejected": "b"}', "'chosen'"),
         ('{"chosen": [{"role": "boss", "content": "a"}], "rejected": "b"}', "a message of 'chosen'"),
@@ -220,6 +221,7 @@ def test_the_command_minds_limit_and_margin(recipe, tmp_path):
     out = tmp_path / "pairs.jsonl"
     said = CliRunner().invoke(main, ["mine", recipe, "--out", str(out), "--limit", "1"])
     assert "1 pairs from 1 prompts" in said.output
+    out.unlink()
     said = CliRunner().invoke(main, ["mine", recipe, "--out", str(out), "--margin", "3.5"])
     assert "0 pairs from 5 prompts" in said.output
     assert out.read_text() == ""
@@ -228,3 +230,43 @@ def test_the_command_minds_limit_and_margin(recipe, tmp_path):
 def test_an_out_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(ConfigError, match="cannot be written"):
         write_rows([pair()], tmp_path / "absent" / "pairs.jsonl")
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85"])
+def test_a_line_separator_that_a_policy_wrote_cuts_no_row_in_two(tmp_path, mark):
+    path = tmp_path / "pairs.jsonl"
+    write_rows([pair(f"a{mark}b")], path)
+    assert read_preferences(path)[0].chosen[-1].content == f"a{mark}b"
+
+
+def test_a_prompt_that_the_conversations_begin_with_is_not_said_twice(tmp_path):
+    """As UltraFeedback-Binarized has it."""
+    asked = {"role": "user", "content": "2+2?"}
+    sides = {
+        side: [asked, {"role": "assistant", "content": text}] for side, text in (("chosen", "4"), ("rejected", "5"))
+    }
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps({"prompt": "2+2?", **sides}))
+    assert read_preferences(path)[0].chosen == (Message("user", "2+2?"), Message("assistant", "4"))
+
+
+def test_a_text_of_hh_rlhf_is_read_as_its_turns(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(
+        json.dumps({"chosen": "\n\nHuman: hi\n\nAssistant: hello", "rejected": "\n\nHuman: hi\n\nAssistant: no"})
+    )
+    (row,) = read_preferences(path)
+    assert row.chosen == (Message("user", "hi"), Message("assistant", "hello"))
+
+
+def test_pairs_that_are_there_already_are_not_destroyed(recipe, tmp_path):
+    out = tmp_path / "pairs.jsonl"
+    out.write_text("hours of work")
+    said = CliRunner().invoke(main, ["mine", recipe, "--out", str(out)])
+    assert (said.exit_code, out.read_text()) == (2, "hours of work")
+
+
+@pytest.mark.parametrize("margin", ["nan", "inf"])
+def test_a_margin_that_is_no_number_is_refused(recipe, tmp_path, margin):
+    said = CliRunner().invoke(main, ["mine", recipe, "--out", str(tmp_path / "p.jsonl"), "--margin", margin])
+    assert said.exit_code == 2

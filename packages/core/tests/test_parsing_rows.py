@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from guerdon.errors import TaskError
+from guerdon.errors import ConfigError, TaskError
 from guerdon.parsing.rows import Row, read_rows
 
 
@@ -120,3 +120,18 @@ def test_a_long_value_is_shown_by_its_start():
     """80 characters, the quote that opens the text and the three dots among them."""
     said = str(Row({"a": "x" * 500}, "here").fault("a", "a number"))
     assert said == f"here: field 'a' is '{'x' * 76}...; a number is needed"
+
+
+def test_a_line_separator_within_a_text_ends_no_line_whoever_reads(tmp_path):
+    """Our writers leave U+2028, U+2029 and U+0085 as they are; `str.splitlines` would cut there."""
+    from guerdon.cli.sources import rows_of_file
+
+    text = "a\u2028b\u2029c\x85d"
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"example": "1", "completion": text}, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert [row["completion"] for row in rows_of_file(path)] == [text]
+
+
+def test_a_file_that_an_option_names_is_a_wrong_setting(tmp_path):
+    with pytest.raises(ConfigError, match="no pairs at"):
+        list(read_rows(tmp_path / "none.jsonl", "pairs", error=ConfigError))

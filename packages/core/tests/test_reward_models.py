@@ -398,3 +398,29 @@ def test_the_command_trains_from_a_file(base, tmp_path):
     said = CliRunner().invoke(main, [*asked, "--set", "learning_rate=1"])
     assert said.exit_code == 2
     assert "learning_rate" in said.output
+
+
+def test_members_with_other_seeds_hold_out_the_same_pairs_and_whole_prompts():
+    from guerdon.reward_models.training import _split
+
+    def asked(prompt, text):
+        return PreferenceRow(*((Message("user", prompt), Message("assistant", said)) for said in (text, text + "?")))
+
+    rows = [asked(f"q{number // 2}", str(number)) for number in range(40)]
+    kept, held = _split(rows, RewardModelConfig(seed=0))
+    assert (kept, held) == _split(rows, RewardModelConfig(seed=1))
+    assert len(held) == 4
+    assert not {row.chosen[0] for row in kept} & {row.chosen[0] for row in held}
+    assert len(_split(rows[:4], RewardModelConfig())[1]) == 2
+
+
+@pytest.mark.parametrize("device", ["tpu9", "cuda:77"])
+def test_a_device_that_is_not_there_is_a_wrong_setting(checkpoint, device):
+    with pytest.raises(ConfigError, match=f"device is '{device}'"):
+        loading.load(checkpoint, device=device)
+
+
+def test_a_home_folder_may_be_spelt_with_a_tilde(tmp_path, monkeypatch):
+    saved(tiny_llama(), tmp_path / "m")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert scores(RewardModel("~/m"), "a")[0].status == "ok"

@@ -1,9 +1,12 @@
 """Penalties for leaving a reference's occupancy: the sheet's numbers (4, 6), a discriminator that learns, its state."""
 
+import dataclasses
 import io
 import json
 import math
 import pickle
+import random
+import zlib
 
 import numpy as np
 import pytest
@@ -15,7 +18,14 @@ from guerdon.errors import ConfigError, RewardError  # noqa: E402
 from guerdon.recipes.building import build_reward  # noqa: E402
 from guerdon.recipes.schema import RewardSpec  # noqa: E402
 from guerdon.rewards import Context, Sum, reward  # noqa: E402
-from guerdon.rewards.discriminators import Settings, discriminator_loss, fitted, initial, logits  # noqa: E402
+from guerdon.rewards.discriminators import (  # noqa: E402
+    Settings,
+    cross_fitted,
+    discriminator_loss,
+    fitted,
+    folds_of,
+    shrinkage,
+)
 from guerdon.rewards.features import WIDTH, feature_function, words_of  # noqa: E402
 from guerdon.rewards.occupancy import OccupancyPenalty  # noqa: E402
 from guerdon.rewards.response_penalty import ResponsePenalty  # noqa: E402
@@ -77,25 +87,39 @@ def test_a_discriminator_learns_the_log_ratio():
     """Three outcomes, one-hot: policy .6 .3 .1, reference .2 .3 .5."""
     settings = Settings(hidden=(16,), steps=400, learning_rate=1e-2)
     policy, base = (np.eye(3)[np.repeat(np.arange(3), n)] for n in ([600, 300, 100], [200, 300, 500]))
-    state, accuracy = fitted(initial(base, settings), policy, base, settings)
-    np.testing.assert_allclose(logits(state, np.eye(3), settings), np.log([3.0, 1.0, 0.2]), atol=0.2)
-    assert 0.55 < accuracy < 0.8
+    found = fitted(policy, base, settings).logits(np.eye(3))
+    np.testing.assert_allclose(found, np.log([3.0, 1.0, 0.2]), atol=0.2)
+    owners = range(1000), range(1000)
+    assert 0.55 < cross_fitted(policy, base, owners, settings).accuracy < 0.8
 
 
-def test_fitting_leaves_the_state_it_began_with_and_draws_nothing_from_others():
-    settings = Settings(hidden=(8,), steps=5)
+def test_the_same_fit_is_the_same_each_time_and_draws_nothing_from_others():
+    settings = Settings(hidden=(8,), steps=5, batch_size=8)
     draw = np.random.default_rng(0)
     policy, base = draw.normal(size=(40, 3)), draw.normal(size=(40, 3))
     torch.manual_seed(7)
     before = torch.random.get_rng_state()
-    first = initial(base, settings)
-    kept = {name: value.clone() for name, value in first["weights"].items()}
-    again = [fitted(first, policy, base, settings) for _ in range(2)]
+    first, again, other = (fitted(policy, base, settings, fit).logits(policy) for fit in (0, 0, 1))
     assert torch.equal(torch.random.get_rng_state(), before)
-    for name, value in first["weights"].items():
-        assert torch.equal(value, kept[name])
-        assert torch.equal(again[0][0]["weights"][name], again[1][0]["weights"][name])
-        assert not torch.equal(again[0][0]["weights"][name], value)
+    assert first.tolist() == again.tolist() != other.tolist()
+
+
+def test_no_sample_is_judged_by_a_network_that_saw_its_owner():
+    """One owner's samples share a fold, on both sides; each fold has samples of each side."""
+    policy, base = "aabbccdde", "xxcyyab"
+    folds = folds_of(policy, base)
+    by_owner = {}
+    for owner, fold in [*zip(policy, folds[0], strict=True), *zip(base, folds[1], strict=True)]:
+        assert by_owner.setdefault(owner, fold) == fold
+    assert set(folds[0]) == set(folds[1]) == {0, 1, 2, 3}
+
+
+def test_logits_that_mislead_on_held_out_samples_are_shrunk_to_nothing():
+    """Twice the log-ratio log 3 of shares 3/4 and 1/4 is worth half of itself."""
+    twice = 2 * math.log(3.0)
+    assert shrinkage(np.array([-1.0, 1.0, -2.0]), np.array([1.0, 0.5])) == 0.0
+    told = np.array([twice] * 3 + [-twice])
+    assert shrinkage(told, -told) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("bad", [{"hidden": (0,)}, {"steps": 0}, {"batch_size": 0}, {"learning_rate": math.nan}])
@@ -110,7 +134,7 @@ def group(*texts, id_="1"):
 
 
 def penalty(**fields):
-    return OccupancyPenalty(**{"hidden": (32,), "steps": 60, "learning_rate": 1e-2, **fields})
+    return OccupancyPenalty(**{"hidden": (32,), "steps": 40, "learning_rate": 1e-2, **fields})
 
 
 def learned(one, groups, step=0):
@@ -119,8 +143,8 @@ def learned(one, groups, step=0):
     return scores
 
 
-PLAIN = [group(*["the sum is four"] * 4, *["it is four"] * 4)]
-ODD = [group(*["bucket bucket bucket"] * 2, "the sum is four", "it is four")]
+PLAIN = [group(*["the sum is four"] * 12, *["it is four"] * 12)]
+ODD = [group(*["bucket bucket bucket"] * 16, *["the sum is four", "it is four"] * 4)]
 
 
 def test_the_first_batch_is_the_reference_and_what_leaves_it_costs():
@@ -129,12 +153,65 @@ def test_the_first_batch_is_the_reference_and_what_leaves_it_costs():
     assert {score.status for score in first[0]} == {"abstain"}
     second = learned(one, ODD, 1)
     values = [score.value for score in second[0]]
-    assert max(values[:2]) < min(values[2:])
-    assert values[0] < 0.0 < values[2]
-    assert second[0][0].parts["logit"].value > 0.0 > second[0][2].parts["logit"].value
+    assert max(values[:16]) < min(values[16:])
+    assert values[0] < 0.0 < values[16]
+    assert second[0][0].parts["logit"].value > 0.0 > second[0][16].parts["logit"].value
 
 
-def test_a_batch_is_learned_from_before_it_is_scored_and_kept_only_by_an_update():
+WORDS = ("select", "from", "where", "name", "city", "star", "mass", "count", "avg", "price", "=", "<", "1", "2", "3")
+
+
+def drawn(samples, seed, drifted=False, own=False):
+    """Groups of 8 answers of 6 to 14 words. `drifted`: a new word before each. `own`: words of the group's own too."""
+    draw, groups = random.Random(seed), []
+    for number in range(samples // 8):
+        key = f"{seed}/{number}" if own else str(number)
+        texts = []
+        for _ in range(8):
+            said = [*(["bucket"] if drifted else []), *draw.choices(WORDS, k=draw.randint(6, 14))]
+            said += [f"q{zlib.crc32(f'{key}/{one}'.encode())}" for one in range(3)] if own else []
+            texts.append(" ".join(said))
+        groups.append(group(*texts, id_=key))
+    return groups
+
+
+def charged(samples, seed, *, steps=3, **drift):
+    """The mean value of batches after one without drift, the reference; at default settings, coefficient 1."""
+    one = OccupancyPenalty(coefficient=1.0)
+    learned(one, drawn(samples, 1000 * seed, own=drift.get("own", False)))
+    values = []
+    for step in range(1, steps + 1):
+        scores = learned(one, drawn(samples, 1000 * seed + step, **drift), step)
+        values += [score.value for row in scores for score in row]
+    return np.mean(values)
+
+
+@pytest.mark.parametrize(("samples", "seed"), [(128, 0), (128, 1), (128, 2), (512, 0)])
+def test_no_drift_costs_about_nothing(samples, seed):
+    """At one fixed reference and by the released procedure it was 15 to 60 here (coefficient 1)."""
+    assert abs(charged(samples, seed)) < 0.1
+
+
+@pytest.mark.parametrize("samples", [128, 512])
+def test_a_drift_is_charged_all_the_same(samples):
+    assert charged(samples, 0, drifted=True) < -0.4
+
+
+def test_that_a_batch_has_other_prompts_than_the_reference_is_no_drift():
+    """Each prompt has words of its own, which its eight answers share: networks by rollout would know them."""
+    assert abs(charged(128, 0, own=True)) < 0.1
+    assert charged(512, 0, own=True, drifted=True) < -0.2
+
+
+def test_a_handful_of_samples_is_not_judged():
+    one = penalty()
+    learned(one, PLAIN)
+    (row,) = learned(one, [group(*["bucket"] * 15)], 1)
+    assert {score.status for score in row} == {"abstain"}
+    assert "15 samples of the policy and 24 of the reference; 16 of each" in row[0].why
+
+
+def test_a_batch_is_judged_within_itself_and_counted_only_by_an_update():
     one = penalty()
     learned(one, PLAIN)
     assert one.version == 1
@@ -144,9 +221,6 @@ def test_a_batch_is_learned_from_before_it_is_scored_and_kept_only_by_an_update(
     Context().scores(one, ODD)
     one.update(ODD, [], Context())
     assert one.version == 2
-    later = [[score.value for score in Context().scores(one, ODD)[0]] for _ in range(2)]
-    assert later[0] == later[1]
-    assert later[0] != scores[0]
 
 
 def test_what_it_learned_survives_a_checkpoint():
@@ -175,23 +249,37 @@ def test_a_batch_that_was_scored_and_not_learned_from_is_none_of_the_restored_st
 
 def test_a_file_is_the_reference_from_the_first_batch_on(tmp_path):
     file = tmp_path / "base.jsonl"
-    file.write_text("".join(json.dumps({"example": "1", "completion": text}) + "\n" for text in ["it is four"] * 8))
+    texts = ["it is four", "it is\u2028four"] * 10  # a line separator within a text ends no line of the file
+    file.write_text(
+        "".join(json.dumps({"example": "1", "completion": text}, ensure_ascii=False) + "\n" for text in texts),
+        encoding="utf-8",
+    )
     one = penalty(reference=str(file))
     values = [score.value for score in learned(one, ODD)[0]]
-    assert values[0] < values[3]
-    assert [score.status for score in Context().scores(one, ODD)[0]] == ["ok"] * 4
+    assert values[0] < values[17]
+    assert [score.status for score in Context().scores(one, ODD)[0]] == ["ok"] * 24
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("", "no completions"), ("{", "line 1"), ('{"example": "1"}', "completion"), ("[1]", "line 1")]
+    ("text", "said"),
+    [("", "no completions"), ("{", "line 1"), ('{"example": "1"}', "completion"), ("[1]", "row 1 is int")],
 )
 def test_a_reference_that_is_none_is_refused_with_its_line(tmp_path, text, said):
     file = tmp_path / "base.jsonl"
     file.write_text(text)
     with pytest.raises(ConfigError, match=said):
         Context().scores(penalty(reference=str(file)), ODD)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        Context().scores(penalty(reference=str(tmp_path / "none.jsonl")), ODD)
+
+
+def test_a_reference_that_is_not_there_is_noticed_at_once(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        penalty(reference=str(tmp_path / "none.jsonl"))
+
+
+def test_another_coefficient_is_another_penalty_with_a_memory_of_its_own():
+    one = penalty()
+    learned(one, PLAIN)
+    assert (one.version, dataclasses.replace(one, coefficient=0.5).version) == (1, 0)
 
 
 def test_held_out_accuracy_is_told_where_there_is_enough_to_hold_out():
@@ -218,9 +306,9 @@ def conversation(*lengths):
 
 def test_several_steps_add_up_and_stand_in_the_dense_values():
     one = penalty(features=f"{__name__}:turns_row", per="turn")
-    base = [Group.of([conversation(1, 2, 1), conversation(2, 1)])]
+    base = [Group.of([conversation(1, 2, 1), conversation(2, 1)] * 5)]
     learned(one, base)
-    (score,) = learned(one, [Group.of([conversation(1, 9)])], 1)[0]
+    score = learned(one, [Group.of([conversation(1, 9)] * 10)], 1)[0][0]
     stream = score.dense["occupancy"]
     assert (stream.per, len(stream.values)) == ("turn", 2)
     assert math.fsum(stream.values) == pytest.approx(score.value)
@@ -229,9 +317,10 @@ def test_several_steps_add_up_and_stand_in_the_dense_values():
 
 def test_a_rollout_in_which_the_policy_did_nothing_abstains():
     one = penalty(features="words", per="turn")
-    learned(one, [Group.of([conversation(1, 2)])])
+    learned(one, [Group.of([conversation(1, 2)] * 10)])
     nothing = Rollout(Example(id="1"), (Segment("environment", "over"),))
-    assert [s.status for s in learned(one, [Group.of([conversation(1), nothing])])[0]] == ["ok", "abstain"]
+    both = [*[conversation(1)] * 16, nothing]
+    assert [s.status for s in learned(one, [Group.of(both)])[0]] == [*["ok"] * 16, "abstain"]
     assert [s.status for s in learned(one, [Group.of([nothing])])[0]] == ["abstain"]
 
 
@@ -292,7 +381,7 @@ def buckets(rollout):
 def test_added_to_a_proxy_it_keeps_its_parts_and_its_abstaining_leaves_the_proxy():
     total = buckets + penalty(coefficient=0.5)
     assert isinstance(total, Sum)
-    assert [score.value for score in Context().scores(total, PLAIN)[0]] == [0.0] * 8
+    assert [score.value for score in Context().scores(total, PLAIN)[0]] == [0.0] * 24
     one = total.children[1]
     one.update(PLAIN, [], Context())
     score = Context().scores(total, ODD)[0][0]

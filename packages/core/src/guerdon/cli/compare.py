@@ -126,8 +126,11 @@ def _why_nothing(found: Agreement) -> str:
     """Why the comparison says nothing; empty where it says something. A distance of 0 may mean no more than this."""
     if not found.prompts:
         return "no prompt has two completions that both rewards scored"
-    if found.flat == (found.prompts, found.prompts):
+    flat = [count == found.prompts for count in found.flat]
+    if all(flat):
         return "neither reward tells any of these completions apart"
+    if any(flat):
+        return f"{'AB'[flat.index(True)]} tells none of these completions apart"
     return ""
 
 
@@ -145,7 +148,11 @@ def _print(sides: Sequence[Side], completions: Completions, found: Agreement, pa
     )
     click.echo()
     rows = [
-        ("STARC distance", _shown(found.starc), "0: the same order; 1.41: unrelated; 2: the opposite"),
+        (
+            "STARC distance",
+            _shown(found.starc),
+            "0: the same order; 1: one side tells nothing apart; 1.41: unrelated; 2: the opposite",
+        ),
         ("Kendall tau-b per prompt", _shown(found.rank), "1: the same ranks; -1: the opposite"),
         ("Pearson distance", _number(found.epic), "0 to 1, whole prompts' levels included (as EPIC)"),
         ("same best completion", _percent(found.same_best), "of the prompts that both tell apart"),

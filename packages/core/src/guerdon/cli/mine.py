@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(["dpo", "kto"]), default="dpo", show_default=True, help="For whom.")
 @click.option("--split", type=click.Choice(["train", "eval"]), default="train", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="The first so many prompts only.")
-@click.option("--margin", default=0.0, show_default=True, help="The least by which best and worst must differ.")
+@click.option(
+    "--margin",
+    default=0.0,
+    type=click.FloatRange(min=0.0),
+    show_default=True,
+    help="The least by which best and worst must differ.",
+)
 @click.option(
     "--set",
     "overrides",
@@ -43,11 +50,16 @@ def command(
 
     The lines are what TRL's DPOTrainer, RewardTrainer (`dpo`) and KTOTrainer (`kto`) read, and `guerdon reward-model`.
     """
+    from guerdon.errors import ConfigError
     from guerdon.preferences.mining import Tally, mined
     from guerdon.preferences.rows import write_rows
     from guerdon.recipes import load_recipe
     from guerdon.recipes.running import trainer_of
 
+    if not math.isfinite(margin):
+        raise ConfigError(f"--margin is {margin!r}; a finite number is needed")
+    if out.exists():
+        raise ConfigError(f"{str(out)!r} is there already; name another file, or remove it")
     asked = load_recipe(recipe, overrides)
     tally = Tally()
     with naming(recipe):

@@ -33,7 +33,7 @@ def command(pairs: Path, out: Path, model: str, held_out: Path | None, overrides
     """Train a reward model on PAIRS: JSONL with `prompt`, `chosen` and `rejected`, as `guerdon mine` writes it.
 
     The folder is a sequence-classification checkpoint with one label, for the reward `reward-model-v1`, transformers
-    and TRL. Fields of --set: epochs, batch_size, optimizer, squares, centering, held_out, max_tokens, seed.
+    and TRL. Fields of --set: epochs, batch_size, optimizer, squares, centering, held_out, max_tokens, seed, split_seed.
     """
     from guerdon.errors import ConfigError
     from guerdon.preferences.rows import read_preferences
@@ -56,6 +56,8 @@ def command(pairs: Path, out: Path, model: str, held_out: Path | None, overrides
         click.echo(
             f"held out: {found.pairs} pairs, accuracy {found.accuracy:.3f}, scores {found.mean:.3f} ± {found.std:.3f}"
         )
+    else:
+        click.echo("nothing was held out: no accuracy, and no mean for the reward to subtract; give --held-out")
     click.echo(f"reward model in {out}")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from guerdon.errors import ConfigError, RunError, TaskError
+from guerdon.parsing.rows import read_rows
 
 
 @contextmanager
@@ -23,36 +23,22 @@ def naming(source: str | Path | None) -> Iterator[None]:
 
 
 def rows_of_file(path: Path) -> list[dict[str, Any]]:
-    """The rollouts of a JSONL file: `example` and `completion` in each line, other fields kept.
+    """The rollouts of a file as `read_rows` reads: `example` and `completion` in each, other fields kept.
 
     Raises:
-        ConfigError: the file cannot be read, or a line is not such an object; the message names the line.
+        ConfigError: the file cannot be read, or a row is not such an object; the message names the line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"rollouts file {str(path)!r} cannot be read: {error}") from None
+    wanted = 'an object like {"example": ID, "completion": TEXT}'
     rows = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            rows.append(_row(line, f"{path}, line {number}"))
+    for row in read_rows(path, "rollouts", error=ConfigError):
+        for field in ("example", "completion"):
+            if not isinstance(row.fields.get(field), str):
+                found = row.fields.get(field)
+                raise ConfigError(f"{row.place}: the field {field!r} is {found!r:.200}; {wanted} is needed")
+        rows.append(dict(row.fields))
     if not rows:
         raise ConfigError(f"rollouts file {str(path)!r} holds no rollouts")
     return rows
-
-
-def _row(line: str, where: str) -> dict[str, Any]:
-    wanted = 'an object like {"example": ID, "completion": TEXT}'
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{where} is not JSON ({error}); {wanted} is needed") from None
-    if not isinstance(row, dict):
-        raise ConfigError(f"{where} holds {type(row).__name__}; {wanted} is needed")
-    for field in ("example", "completion"):
-        if not isinstance(row.get(field), str):
-            raise ConfigError(f"{where}: the field {field!r} is {row.get(field)!r}; {wanted} is needed")
-    return row
 
 
 def rows_of_run(run: Path, phase: str, step: int | None) -> list[dict[str, Any]]:

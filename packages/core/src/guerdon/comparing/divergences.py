@@ -113,8 +113,10 @@ def sequence_divergences(log_ratios_R: ArrayLike) -> SequenceDivergences:
     if not len(ratios) or not np.isfinite(ratios).all():
         raise ConfigError(f"finite log-ratios of at least one response are needed; these are {ratios.tolist()[:8]!r}")
     grown, shrunk = extended_exp(ratios), extended_exp(-ratios)
-    chi2 = float(np.mean((grown - 1.0) + (shrunk - 1.0)))
-    return SequenceDivergences(chi2, float(np.mean(ratios + shrunk - 1.0)), float(np.sqrt(max(chi2, LEAST))))
+    # Of log-ratios near 0 rounding leaves a little below 0, where no term is.
+    chi2 = float(np.mean(np.maximum((grown - 1.0) + (shrunk - 1.0), 0.0)))
+    kl = float(np.mean(np.maximum(ratios + shrunk - 1.0, 0.0)))
+    return SequenceDivergences(chi2, kl, float(np.sqrt(max(chi2, LEAST))))
 
 
 def extended_exp(values: Floats) -> Floats:

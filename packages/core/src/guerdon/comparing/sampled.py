@@ -131,15 +131,16 @@ def percentiles(
     Args:
         rows_PX: what each prompt adds to the sums, (P, X).
         statistic: from sums (..., X) to a value (...).
-        resamples: how often to draw; with 0, or no row, both ends are NaN.
+        resamples: how often to draw; with 0, or fewer than two rows (of a sample), both ends are NaN: one row, drawn
+            again and again, would look certain.
         seed: of the draws.
         split: the first so many rows and the others are drawn apart, each as many as they are: two samples.
     """
     count = len(rows_PX)
-    if not resamples or not count:
+    sizes = [size for size in (split, count - split) if size]
+    if not resamples or min(sizes, default=0) < 2:
         return float("nan"), float("nan")
     draw, found = np.random.default_rng(seed), []
-    sizes = [size for size in (split, count - split) if size]
     for start in range(0, resamples, 200):
         some = min(200, resamples - start)
         times = np.concatenate([draw.multinomial(n, np.full(n, 1.0 / n), size=some) for n in sizes], axis=1)

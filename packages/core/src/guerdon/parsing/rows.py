@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from guerdon.errors import TaskError
+from guerdon.errors import GuerdonError, TaskError
 
 _SHOWN = 80
 
@@ -51,7 +51,7 @@ class Row(NamedTuple):
         return TaskError(f"{self.place}: field {field!r} {found}; {needed} is needed")
 
 
-def read_rows(path: Path, what: str) -> Iterator[Row]:
+def read_rows(path: Path, what: str, *, error: type[GuerdonError] = TaskError) -> Iterator[Row]:
     """The objects of a file in their order; a file that begins with `[` is one array, any other has one object a line.
 
     Blank lines are passed over. Lines are parsed as they are asked for, an array at once.
@@ -59,10 +59,20 @@ def read_rows(path: Path, what: str) -> Iterator[Row]:
     Args:
         path: in UTF-8, perhaps with a mark; gzipped where the name ends in `.gz`.
         what: the word for such rows in an error, as "questions".
+        error: the class of that error; files that a command line or an option names raise `ConfigError`.
 
     Raises:
-        TaskError: no such file, not JSON, or not objects; once the rows are asked for.
+        TaskError: (or `error`) no such file, not JSON, or not objects; once the rows are asked for.
     """
+    try:
+        yield from _rows(path, what)
+    except TaskError as fault:
+        if issubclass(TaskError, error):
+            raise
+        raise error(str(fault)) from fault.__cause__
+
+
+def _rows(path: Path, what: str) -> Iterator[Row]:
     text, file = _text(path, what), repr(str(path))
     if text.lstrip().startswith("["):
         for number, value in enumerate(_parsed(text, file, 1), 1):

@@ -10,14 +10,15 @@ What a task forces at the start of an answer is part of the answer there: those 
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from guerdon.errors import ConfigError
+from guerdon.parsing.rows import Row, read_rows
 from guerdon.preferences.mining import Pair
 from guerdon.runs.durable import encode
 from guerdon.types import Message, Role, Rollout
@@ -88,50 +89,62 @@ def write_rows(pairs: Iterable[Pair], path: Path, form: Form = "dpo") -> int:
 def read_preferences(path: Path) -> list[PreferenceRow]:
     """The preferences of a JSONL file.
 
-    A line has `chosen` and `rejected`, and mostly `prompt`; each is a text or a list of chat messages. With a prompt
-    they follow it (a text is then the assistant's answer to the user's text); without one each is the conversation
-    whole. `margin` is a number where it stands there; further fields are ignored.
+    A row has `chosen` and `rejected`, and mostly `prompt`; each is a text or a list of chat messages. With a prompt
+    they follow it (a text is then the assistant's answer to the user's text), unless they are whole conversations that
+    begin with it, as in UltraFeedback; without one each is the conversation whole. A text in HH-RLHF's form ("Human:"
+    and "Assistant:" after blank lines) is read as the turns it is. `margin` is a number where it stands there; further
+    fields are ignored.
 
     Raises:
-        ConfigError: the file cannot be read, is empty, or a line is none of this; the message names the line.
+        ConfigError: the file cannot be read, is empty, or a row is none of this; the message names it.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the preferences {str(path)!r} cannot be read: {error}") from None
-    rows = list(_rows(lines, path))
+    rows = [_row(row) for row in read_rows(path, "preferences", error=ConfigError)]
     if not rows:
         raise ConfigError(f"{str(path)!r} holds no preferences")
     return rows
 
 
-def _rows(lines: Sequence[str], path: Path) -> Iterator[PreferenceRow]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield _row(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"{path}, line {number}: {error}") from None
-
-
-def _row(row: Any) -> PreferenceRow:
-    if not isinstance(row, dict):
-        raise TypeError(f"it holds {type(row).__name__}; an object with 'chosen' and 'rejected' is needed")
-    before = _messages(row.get("prompt", []), "user", "prompt")
+def _row(row: Row) -> PreferenceRow:
+    fields = row.fields
     for side in ("chosen", "rejected"):
-        if side not in row:
-            raise KeyError(f"there is no field {side!r}; an object with 'chosen' and 'rejected' is needed")
-    chosen, rejected = (before + _messages(row[side], "assistant", side) for side in ("chosen", "rejected"))
-    margin = row.get("margin")
-    if margin is not None and not (isinstance(margin, int | float) and math.isfinite(margin)):
-        raise ValueError(f"the field 'margin' is {margin!r}; a finite number is needed")
+        if side not in fields:
+            raise ConfigError(
+                f"{row.place}: there is no field {side!r}; an object with 'chosen' and 'rejected' is needed"
+            )
+    margin = fields.get("margin")
+    number = isinstance(margin, int | float) and not isinstance(margin, bool) and math.isfinite(margin)
+    if margin is not None and not number:
+        raise ConfigError(f"{row.place}: the field 'margin' is {margin!r}; a finite number is needed")
+    try:
+        before = _messages(fields.get("prompt", []), "user", "prompt")
+        chosen, rejected = (
+            _after(before, _messages(fields[side], "assistant", side)) for side in ("chosen", "rejected")
+        )
+    except TypeError as error:
+        raise ConfigError(f"{row.place}: {error}") from None
     return PreferenceRow(chosen, rejected, margin)
+
+
+def _after(before: tuple[Message, ...], said: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The conversation; a prompt that it begins with already is not said twice."""
+    return said if before and said[: len(before)] == before else before + said
+
+
+_TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
+
+
+def _turns(text: str) -> tuple[Message, ...]:
+    """The turns of a text as HH-RLHF has them; none where it is no such text."""
+    if not text.startswith("\n\nHuman:"):
+        return ()
+    pieces = _TURN.split(text)[1:]
+    roles: dict[str, Role] = {"Human": "user", "Assistant": "assistant"}
+    return tuple(Message(roles[who], what.strip()) for who, what in zip(pieces[::2], pieces[1::2], strict=True))
 
 
 def _messages(value: Any, speaker: Role, field: str) -> tuple[Message, ...]:
     if isinstance(value, str):
-        return (Message(speaker, value),)
+        return _turns(value) or (Message(speaker, value),)
     wanted = "a text or a list of messages with 'role' and 'content' is needed"
     if not isinstance(value, list):
         raise TypeError(f"the field {field!r} is {type(value).__name__}; {wanted}")

@@ -133,7 +133,14 @@ def load(model: str, *, device: str = "auto", dtype: str = "auto", new_head: int
     """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    try:
+        place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        torch.zeros(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).splitlines()[0]
+        raise ConfigError(
+            f"device is {device!r}, which cannot be used here ({said}); accepted are 'auto', 'cpu', 'cuda'"
+        ) from None
     compute = dtype_named(dtype, place)
     source = resolve(model)
     away = hub.is_away(source)

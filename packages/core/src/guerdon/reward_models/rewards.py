@@ -48,7 +48,7 @@ class RewardModel(Reward, name="reward-model-v1"):
     """Most tokens, padding included, of one forward pass."""
 
     def __post_init__(self) -> None:
-        if self.model.startswith((".", "/", "~")) and not Path(self.model).is_dir():
+        if self.model.startswith((".", "/", "~")) and not Path(self.model).expanduser().is_dir():
             raise ConfigError(
                 f"RewardModel.model is {self.model!r}, and there is no such folder; accepted are a folder with a "
                 "sequence-classification model in it, or a hub id"
@@ -66,7 +66,7 @@ class RewardModel(Reward, name="reward-model-v1"):
         """
         from guerdon.reward_models.loading import loaded_once
 
-        model = loaded_once(self.model, self.device, self.dtype)
+        model = loaded_once(_place(self.model), self.device, self.dtype)
         rows = [[model.encode(conversation(one), self.max_tokens) for one in group.rollouts] for group in groups]
         distinct = list(dict.fromkeys(encoded.ids for row in rows for encoded in row))
         found = dict(zip(distinct, model.scored(distinct, self.tokens_per_batch), strict=True))
@@ -87,3 +87,8 @@ class RewardModel(Reward, name="reward-model-v1"):
         if self.calibration == "standard" and model.std:
             value /= model.std
         return Score(value, "; ".join([f"raw {raw:.4f}", *why]))
+
+
+def _place(model: str) -> str:
+    """The folder or hub id; ~ is somebody's home."""
+    return str(Path(model).expanduser()) if model.startswith("~") else model

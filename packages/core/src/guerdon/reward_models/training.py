@@ -6,12 +6,13 @@ folder that transformers and TRL read (`AutoModelForSequenceClassification`, one
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -47,6 +48,8 @@ class RewardModelConfig(Config):
     tokens_per_microbatch: Positive = 8192
     """Most tokens of one pass, padding included; smaller needs less memory and gives the same gradient."""
     seed: int = 0
+    split_seed: int = 0
+    """Of which prompts are held out. Apart from `seed`: members of an ensemble are measured on the same set."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def calibrate(model: Path, held_out: Sequence[PreferenceRow], config: RewardMode
     Raises:
         ConfigError: there is no such model, it is no reward model, or the set is empty.
     """
-    from guerdon.reward_models.loading import load
+    from guerdon.reward_models.loading import load, loaded_once
 
     if not held_out:
         raise ConfigError("calibrate: the held-out set is empty")
@@ -148,15 +151,36 @@ def calibrate(model: Path, held_out: Sequence[PreferenceRow], config: RewardMode
     found = _measured(scoring, held_out, config or RewardModelConfig())
     _store(scoring, found)
     scoring.model.config.save_pretrained(model)
+    loaded_once.cache_clear()  # what this process has read of it has no such mean
     return found
 
 
 def _split(
     preferences: Sequence[PreferenceRow], config: RewardModelConfig
 ) -> tuple[list[PreferenceRow], list[PreferenceRow]]:
-    order = shuffled(len(preferences), config.seed, "held out", 0)
-    count = round(config.held_out * len(preferences))
-    return [preferences[place] for place in order[count:]], [preferences[place] for place in order[:count]]
+    """What is trained on and what is held out, whole prompts each: of one prompt's pairs none is on both sides."""
+    prompts: list[Any] = [_prompt(row) for row in preferences]
+    distinct = list(dict.fromkeys(prompts))
+    if len(distinct) == 1:  # pairs of one prompt are all there is to share out
+        prompts = distinct = list(range(len(preferences)))
+    wanted, count = round(config.held_out * len(preferences)), 0
+    apart: set[Any] = set()
+    if config.held_out and not wanted and len(distinct) > 1:
+        wanted = 1  # of a few pairs a share rounds to none
+    for place in shuffled(len(distinct), config.split_seed, "held out", 0):
+        size = prompts.count(distinct[place])
+        if count >= wanted or count + size == len(preferences):
+            break
+        apart.add(distinct[place])
+        count += size
+    sides = list(zip(prompts, preferences, strict=True))
+    return [row for prompt, row in sides if prompt not in apart], [row for prompt, row in sides if prompt in apart]
+
+
+def _prompt(row: PreferenceRow) -> Any:
+    """What both conversations begin with."""
+    same = itertools.takewhile(lambda both: both[0] == both[1], zip(row.chosen, row.rejected, strict=False))
+    return tuple(one for one, _ in same)
 
 
 def _encoded(
