@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 from dataclasses import dataclass, field
 
 import pytest
@@ -70,6 +71,33 @@ def values(reward, rows, task=Sums(), **options):
 def test_rows_name_examples_of_either_split():
     rows = [{"example": "seven", "completion": "7"}, {"example": "five", "completion": "7"}]
     assert values(right, rows) == [1.0, 0.0]
+
+
+@dataclass(frozen=True)
+class Asking(Sums):
+    """The same ids, and other questions."""
+
+    unit: str = "euros"
+
+    def prompt(self, example):
+        return Prompt((Message("user", f"{example.total} in {self.unit}?"),))
+
+
+@pytest.mark.parametrize("shown", ["<user>5 in dollars?", [{"role": "user", "content": "5 in dollars?"}]])
+def test_rows_made_with_other_settings_of_the_task_are_warned_of_once(shown):
+    rows = [{"example": "five", "completion": "5", "prompt": shown}] * 2
+    with Grader(right, Asking()) as grader:
+        with pytest.warns(RuntimeWarning, match="with the same options"):
+            grader.grade(rows) if isinstance(shown, list) else grader.compare_prompt(grader.example("five"), shown)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            grader.compare_prompt(grader.example("five"), shown)
+
+
+def test_a_prompt_that_says_more_than_the_tasks_is_not_warned_of(recwarn):
+    asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "5 in euros? Think first."}]
+    assert values(right, [{"example": "five", "completion": "5", "prompt": asked}], Asking()) == [1.0]
+    assert not recwarn.list
 
 
 def test_an_example_may_come_with_its_fields():

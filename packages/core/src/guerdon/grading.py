@@ -20,6 +20,7 @@ import hashlib
 import json
 import math
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -106,6 +107,7 @@ class Grader:
     on_error: Literal["raise", "unscored"] = "raise"
     """What a bug in the reward does: raise, or leave the row unscored."""
     _examples: dict[str, Example] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _warned: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         given = cast(object, self.reward)
@@ -212,6 +214,8 @@ class Grader:
                     raise ConfigError(f"two different examples have the id {_short(example.id)}, and one group")
                 if (prompt := prompts.get(id(example))) is None:
                     prompt = prompts[id(example)] = self.task.prompt(example) if self.task else Prompt()
+                    if "prompt" in row:
+                        self.compare_prompt(example, row["prompt"])
                 places.append((group, len(attempts)))
                 attempts.append(_rollout(row, example, prompt, len(attempts)))
             except ConfigError as error:
@@ -227,6 +231,28 @@ class Grader:
             for (id_, group), attempts in zip(numbers, members, strict=True)
         ]
         return groups, places
+
+    def compare_prompt(self, example: Example, shown: Any) -> None:
+        """Warn, once, where what was asked is not what the task asks in the example of that id: the rows were made with
+        other settings of the task, whose examples have the same ids, and right answers would count as wrong ones.
+
+        Args:
+            example: of this grader's task.
+            shown: the prompt that was sampled from: a text, or chat messages. It may say more than the task's.
+        """
+        if self.task is None or self._warned:
+            return
+        asked = [message.content for message in self.task.prompt(example).messages if message.role == "user"][-1:]
+        said = shown if isinstance(shown, str) else " ".join(str(each.get("content")) for each in shown or ())
+        if asked and asked[0].strip() not in said:
+            self._warned = True
+            warnings.warn(
+                f"the prompt that was sampled from is not the one that {self.task!r} has for example {example.id!r}: "
+                f"{said[-160:]!r} in place of {asked[0][-160:]!r}. Make data and reward from the same task, with the "
+                f"same options.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def _example(self, row: Row) -> Example:
         if not isinstance(row, _OBJECTS):

@@ -78,7 +78,8 @@ class Service:
             RefusedError: it has not.
         """
         if not admits(self.token, request.headers.get("authorization")):
-            raise RefusedError(401, "a token is needed: send the header 'Authorization: Bearer TOKEN'")
+            told = "this token is not the server's" if request.headers.get("authorization") else "a token is needed"
+            raise RefusedError(401, f"{told}: send the header 'Authorization: Bearer TOKEN'")
 
     def described(self) -> list[dict[str, Any]]:
         """What can be asked for."""

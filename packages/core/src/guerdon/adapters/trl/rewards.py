@@ -135,6 +135,8 @@ class RewardFunction:
         played = data.pop(PLAYED, None)
         ids = columns.get("completion_ids")
         rows = self._of_task(data) if self.grader.task is not None else _of_columns(data, prompts)
+        if self.grader.task is not None and rows and isinstance(rows[0]["example"], str):
+            self.grader.compare_prompt(self.grader.example(rows[0]["example"]), prompts[0])
         for i, (row, completion) in enumerate(zip(rows, completions, strict=True)):
             row["completion"] = self._text(completion, ids[i] if ids else ())
             if ids and ids[i] and trainer.ends:
