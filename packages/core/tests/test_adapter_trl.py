@@ -13,8 +13,9 @@ import pytest
 from guerdon import Example, Message, Prompt, Reward, Rollout, Score, Segment, reward
 from guerdon.adapters.trl import reward_funcs
 from guerdon.adapters.trl.grouping import group_numbers
-from guerdon.errors import ConfigError, RewardError
+from guerdon.errors import ConfigError, RewardError, UnknownName
 from guerdon.grading import Grader
+from guerdon.plugins.catalog import register_local
 from guerdon.protocols import Task
 from guerdon.trainer.records import rollout_of
 
@@ -136,6 +137,17 @@ def test_an_unscored_row_becomes_the_number_that_was_named_and_no_other():
     assert Trainer([function]).score(["a", "?"], example=["five", "five"]) == [0.5, -1.0]
     with pytest.raises(ConfigError, match="a finite number is needed"):
         reward_funcs(unsure, Sums(), fill=math.nan)
+
+
+def test_beside_a_task_a_name_is_a_rewards():
+    register_local("rewards", "test/right-v1", right)
+    [function] = reward_funcs("test/right", Sums())
+    assert function.grader.reward == right
+    assert (function.grader.task, function.name) == (Sums(), right.label)
+    with pytest.raises(UnknownName, match="no reward named 'test/wrong'"):
+        reward_funcs("test/wrong", Sums())
+    with pytest.raises(ConfigError, match="which has its own"):
+        reward_funcs(Grader(right, Sums()), Sums())
 
 
 def test_beside_other_functions_none_would_be_zero_so_it_is_refused_before_anything_is_scored():

@@ -336,17 +336,19 @@ def test_the_filter_leaves_out_groups_that_spread_less_than_half_of_what_is_usua
 def test_what_is_usual_moves_by_a_hundredth():
     one = SpreadFilter(told, statistics_from=1)
     for texts in (("0.0", "1.0"), ("0.0", "0.2")):
-        context = Context()
-        one.update([], context.scores(one, [group(*texts)]), context)
+        context, batch = Context(), [group(*texts)]
+        one.update(batch, context.scores(one, batch), context)
     assert one.state_dict()["usual"] == pytest.approx(0.99 * math.sqrt(0.5) + 0.01 * 0.2 * math.sqrt(0.5))
     assert one.version == 2
 
 
 def test_the_filters_state_survives_and_an_evaluation_does_not_move_it():
     one, other = SpreadFilter(told, statistics_from=1), SpreadFilter(told, statistics_from=1)
-    context = Context()
-    one.update([], context.scores(one, [group("0.0", "1.0")]), context)
-    Context().scores(one, [group("0.0", "0.1")])  # looked at, not learnt from
+    context, batch = Context(), [group("0.0", "1.0")]
+    one.update(batch, context.scores(one, batch), context)
+    looked_at = [group("0.0", "0.1")]
+    Context().scores(one, looked_at)  # an evaluation
+    one.update(batch, [], context)  # of another batch than was scored last
     other.load_state_dict(one.state_dict())
     assert other.state_dict() == one.state_dict() == {"usual": pytest.approx(math.sqrt(0.5)), "version": 1}
     assert SpreadFilter(told).state_dict() == {"usual": None, "version": 0}

@@ -112,7 +112,7 @@ def fresh(reward):
     import pickle
 
     if isinstance(reward, SpreadFilter):
-        return replace(reward, _held={})
+        return replace(reward)
     return pickle.loads(pickle.dumps(reward))
 
 

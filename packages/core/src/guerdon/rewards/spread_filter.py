@@ -9,7 +9,7 @@ from statistics import stdev
 from typing import Any
 
 from guerdon.errors import ConfigError
-from guerdon.rewards.base import Context, Reward, Scores, Targets
+from guerdon.rewards.base import Context, Reward, Scores, Targets, same_batch
 from guerdon.types import Group, Score
 
 
@@ -32,7 +32,7 @@ class SpreadFilter(Reward, name="spread-filter-v1", sees="group"):
     """The first step whose deviations count."""
     filters_from: int = 11
     """The first step in which a group may be left out."""
-    _held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """`usual` in force, `next` as the latest batch would leave it, `version`."""
 
     def __post_init__(self) -> None:
@@ -67,7 +67,8 @@ class SpreadFilter(Reward, name="spread-filter-v1", sees="group"):
         usual, step = self._held.get("usual"), context.step + 1
         if known and step >= self.statistics_from:
             mean = math.fsum(known) / len(known)
-            self._held["next"] = mean if usual is None else self.decay * usual + (1.0 - self.decay) * mean
+            moved = mean if usual is None else self.decay * usual + (1.0 - self.decay) * mean
+            self._held["next"] = context.batch(groups), moved
         least = -math.inf if usual is None or step < self.filters_from else self.share * usual
         return [[self._kept(score, spread, least) for score in row] for row, spread in zip(rows, spreads, strict=True)]
 
@@ -89,9 +90,10 @@ class SpreadFilter(Reward, name="spread-filter-v1", sees="group"):
         return int(self._held.get("version", 0))
 
     def update(self, groups: Sequence[Group], scores: Sequence[Sequence[Score]], context: Context) -> None:
-        """Take the latest scored batch into the running mean."""
-        if "next" in self._held:
-            self._held["usual"] = self._held.pop("next")
+        """Take the batch into the running mean, if it is the one that was scored last."""
+        scored, moved = self._held.pop("next", ((), None))
+        if moved is not None and same_batch(scored, groups):
+            self._held["usual"] = moved
             self._held["version"] = self.version + 1
 
     def state_dict(self) -> dict[str, Any]:

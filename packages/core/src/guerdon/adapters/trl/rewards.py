@@ -46,8 +46,9 @@ def reward_funcs(
     """What to pass as `GRPOTrainer(reward_funcs=...)`.
 
     Args:
-        source: a grader, a recipe or run folder by name (its task and reward), or a reward.
-        task: whose examples the column `example` names, or its name (`NAME[k=v,...]`); with a reward only. Without a
+        source: a grader, a recipe or run folder by name (its task and reward), or a reward; with a task, the name of a
+            reward (`sql/execution`, `W*NAME[k=v,...]`).
+        task: whose examples the column `example` names, or its name (`NAME[k=v,...]`); with a reward alone. Without a
             task, a reward sees the rows' columns as `rollout.example`.
         name: what TRL logs it under; by default the recipe's name or the reward's label.
         num_generations: attempts per prompt; by default the trainer's own number.
@@ -63,8 +64,13 @@ def reward_funcs(
         ConfigError: a name is wrong, or a task is given beside something that has one.
     """
     check("trl")
-    if task is not None and not isinstance(source, Reward):
+    if task is not None and isinstance(source, Grader):
         raise ConfigError(f"reward_funcs was given task {task!r} beside {source!r}, which has its own")
+    if task is not None and not isinstance(source, Reward):  # a name that a task stands beside is a reward's
+        from guerdon.recipes.building import build_reward
+        from guerdon.recipes.spelling import reward_spec
+
+        source = build_reward(reward_spec([str(source)]))
     if isinstance(source, Grader):
         grader, label = source, source.reward.label
     elif isinstance(source, Reward):
