@@ -55,9 +55,7 @@ def build_policy(use: Use, *, seed: int, where: str = "policy") -> Policy:
 
 def build_engine(use: Use, where: str = "engine") -> EngineMaker:
     """The engine's settings of that name."""
-    maker = _named("engines", use, where)
-    if not isinstance(maker, EngineMaker):
-        raise ConfigError(f"{where}.use: {use.use!r} is a {type(maker).__name__}, which makes no engine")
+    maker: EngineMaker = _checked("engines", use, where, EngineMaker, "which makes no engine")
     return maker
 
 
@@ -71,41 +69,31 @@ def build_advantage(use: Use, where: str = "advantage") -> advantages.Estimator:
 
 def build_judge(use: Use, where: str = "judge") -> JudgeBackend:
     """The judge's backend of that name."""
-    backend = _named("judges", use, where)
-    if not isinstance(backend, JudgeBackend):
-        raise ConfigError(f"{where}.use: {use.use!r} is a {type(backend).__name__}, which cannot answer questions")
+    backend: JudgeBackend = _checked("judges", use, where, JudgeBackend, "which cannot answer questions")
     return backend
 
 
 def build_scorer(use: Use, where: str = "scorer") -> Scorer:
     """The scorer of that name."""
-    scorer = _named("scorers", use, where)
-    if not isinstance(scorer, Scorer):
-        raise ConfigError(f"{where}.use: {use.use!r} is a {type(scorer).__name__}, which scores no text")
+    scorer: Scorer = _checked("scorers", use, where, Scorer, "which scores no text")
     return scorer
 
 
 def build_controller(use: Use, where: str = "controller") -> Controller:
     """The controller of that name."""
-    controller = _named("controllers", use, where)
-    if not isinstance(controller, Controller):
-        raise ConfigError(f"{where}.use: {use.use!r} is a {type(controller).__name__}, which controls nothing")
+    controller: Controller = _checked("controllers", use, where, Controller, "which controls nothing")
     return controller
 
 
 def build_transform(use: Use, where: str = "transform") -> Transform:
     """The transform of that name."""
-    transform = _named("transforms", use, where)
-    if not isinstance(transform, Transform):
-        raise ConfigError(f"{where}.use: {use.use!r} is a {type(transform).__name__}, not a transform")
+    transform: Transform = _checked("transforms", use, where, Transform, "not a transform")
     return transform
 
 
 def build_shape(use: Use, where: str = "shape") -> Shape:
     """The shaping by reference rewards of that name."""
-    shape = _named("shapes", use, where)
-    if not isinstance(shape, Shape):
-        raise ConfigError(f"{where}.use: {use.use!r} is a {type(shape).__name__}, not a shape")
+    shape: Shape = _checked("shapes", use, where, Shape, "not a shape")
     return shape
 
 
@@ -136,6 +124,14 @@ def _reward_named(spec: RewardSpec, where: str) -> Reward:
     if not isinstance(reward, Reward):
         raise ConfigError(f"{where}.use: {spec.use!r} is a {type(reward).__name__}, not a reward")
     return reward
+
+
+def _checked(kind: Kind, use: Use, where: str, wanted: type, told: str) -> Any:
+    """The thing of that name, if it is what is `wanted`; `told` says what another is not."""
+    made = _named(kind, use, where)
+    if not isinstance(made, wanted):
+        raise ConfigError(f"{where}.use: {use.use!r} is a {type(made).__name__}, {told}")
+    return made
 
 
 def _named(kind: Kind, use: Use, where: str) -> Any:
