@@ -64,16 +64,10 @@ def _visible(reward: Reward) -> Iterator[Reward]:
             yield from _visible(child)
 
 
-@dataclass(frozen=True)
-class Weighted(Reward):
-    """`weight * reward`."""
+class OfOne(Reward):
+    """The base of what is put around one child, the field `reward`: what it does not say otherwise is the child's."""
 
-    weight: float
     reward: Reward
-
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.weight):
-            raise ConfigError(f"the weight of {self.reward.name} is {self.weight!r}; a finite number is needed")
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -86,11 +80,6 @@ class Weighted(Reward):
         return self.reward.label
 
     @property
-    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
-        """The child's, scaled."""
-        return _scaled(self.weight, self.reward.bounds)
-
-    @property
     def sees(self) -> Sees:  # type: ignore[override]
         """The child's."""
         return self.reward.sees
@@ -99,6 +88,23 @@ class Weighted(Reward):
     def children(self) -> tuple[Reward, ...]:
         """The one child."""
         return (self.reward,)
+
+
+@dataclass(frozen=True)
+class Weighted(OfOne):
+    """`weight * reward`."""
+
+    weight: float
+    reward: Reward
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.weight):
+            raise ConfigError(f"the weight of {self.reward.name} is {self.weight!r}; a finite number is needed")
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """The child's, scaled."""
+        return _scaled(self.weight, self.reward.bounds)
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Scale each value; an unscored NaN stays NaN."""
@@ -289,7 +295,7 @@ def _sum_without_abstainers(weights: list[float], parts: dict[str, Score]) -> Sc
 
 
 @dataclass(frozen=True)
-class Gate(Reward):
+class Gate(OfOne):
     """`reward` where the gate is open, else 0.
 
     A closed gate's child is not even asked, if it looks at one rollout alone. A gate without a score has no say: the
@@ -306,16 +312,6 @@ class Gate(Reward):
             raise ConfigError(
                 f"a gate and what it gates are both called {self.by.label!r}; give one another name with .named(...)"
             )
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """The child's."""
-        return self.reward.name
-
-    @property
-    def label(self) -> str:
-        """The child's."""
-        return self.reward.label
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
@@ -391,7 +387,7 @@ class Gate(Reward):
 
 
 @dataclass(frozen=True)
-class Named(Reward):
+class Named(OfOne):
     """A reward under another name."""
 
     reward: Reward
@@ -412,16 +408,6 @@ class Named(Reward):
         """The child's."""
         return self.reward.bounds
 
-    @property
-    def sees(self) -> Sees:  # type: ignore[override]
-        """The child's."""
-        return self.reward.sees
-
-    @property
-    def children(self) -> tuple[Reward, ...]:
-        """The one child."""
-        return (self.reward,)
-
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """The child's scores."""
         return context.scores(self.reward, groups)
@@ -435,23 +421,13 @@ class Named(Reward):
 
 
 @dataclass(frozen=True)
-class Then(Reward):
+class Then(OfOne):
     """A reward's values, shaped by a transform whose state (if it runs) is part of the checkpoint."""
 
     reward: Reward
     transform: Transform
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """`state` in force, `next` as the latest batch would leave it and which batch that was, `version`."""
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """The child's."""
-        return self.reward.name
-
-    @property
-    def label(self) -> str:
-        """The child's."""
-        return self.reward.label
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
@@ -468,11 +444,6 @@ class Then(Reward):
             if self.transform.scope == "group"
             else self.reward.sees
         )
-
-    @property
-    def children(self) -> tuple[Reward, ...]:
-        """The one child."""
-        return (self.reward,)
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Shape all values at once; each keeps its evidence and its raw value as a part."""

@@ -144,8 +144,8 @@ class Reward:
             cls.runs_in = runs_in
         if sees is not None:
             cls.sees = sees
-        elif "sees" in vars(cls):
-            pass  # a composite computes it from its children
+        elif "sees" in vars(cls) or isinstance(inspect.getattr_static(cls, "sees"), property):
+            pass  # a composite, or its base, computes it from its children
         elif "score_batch" in vars(cls):
             cls.sees = "batch"
         elif "score_group" in vars(cls):

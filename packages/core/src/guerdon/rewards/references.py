@@ -34,8 +34,8 @@ from pydantic import ConfigDict, model_validator
 
 from guerdon.errors import ConfigError, TaskError
 from guerdon.parsing.rows import read_rows
-from guerdon.rewards.algebra import operand, walk
-from guerdon.rewards.base import Context, Reward, RunsIn, Scores, Sees
+from guerdon.rewards.algebra import OfOne, operand, walk
+from guerdon.rewards.base import Context, Reward, RunsIn, Scores
 from guerdon.rewards.shapes import Shape, par
 from guerdon.types import Example, Group, Score, Segment, Status
 
@@ -166,7 +166,7 @@ def _by_id(path: Path, stamp: tuple[int, int], column: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Against(Reward):
+class Against(OfOne):
     """A reward's values, shaped by those of reference answers to the same prompt; see the module's head."""
 
     reward: Reward
@@ -188,34 +188,14 @@ class Against(Reward):
             )
 
     @property
-    def name(self) -> str:  # type: ignore[override]
-        """The child's."""
-        return self.reward.name
-
-    @property
-    def label(self) -> str:
-        """The child's."""
-        return self.reward.label
-
-    @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
         """The shape's."""
         return self.shape.bounds
 
     @property
-    def sees(self) -> Sees:  # type: ignore[override]
-        """The child's: references are the prompt's, whoever else is in the group."""
-        return self.reward.sees
-
-    @property
     def runs_in(self) -> RunsIn:  # type: ignore[override]
         """Where reference answers are scored, not in a worker: the time they take is not the policy's fault."""
         return "elsewhere" if self.references.kind == "answers" else "caller"
-
-    @property
-    def children(self) -> tuple[Reward, ...]:
-        """The one child."""
-        return (self.reward,)
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Settle each prompt's curve, and put its answers on it.

@@ -28,7 +28,7 @@ from typing import Any
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader
 from guerdon.rewards import Context, Reward, Scores
-from guerdon.rewards.base import Sees
+from guerdon.rewards.algebra import OfOne
 from guerdon.scoring.runner import cut, joined
 from guerdon.types import Group
 
@@ -43,7 +43,7 @@ class _Held:
 
 
 @dataclass(frozen=True)
-class RayReward(Reward, runs_in="elsewhere"):
+class RayReward(OfOne, runs_in="elsewhere"):
     """The reward's own scores, computed by Ray actors; a context manager that ends them."""
 
     reward: Reward
@@ -70,29 +70,9 @@ class RayReward(Reward, runs_in="elsewhere"):
         )
 
     @property
-    def name(self) -> str:  # type: ignore[override]
-        """The reward's own."""
-        return self.reward.name
-
-    @property
-    def label(self) -> str:
-        """The reward's own."""
-        return self.reward.label
-
-    @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
         """The reward's own."""
         return self.reward.bounds
-
-    @property
-    def sees(self) -> Sees:  # type: ignore[override]
-        """As the reward."""
-        return self.reward.sees
-
-    @property
-    def children(self) -> tuple[Reward, ...]:
-        """The one child, so that its parts keep their names and weights in every log."""
-        return (self.reward,)
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """The reward's scores, from the workers; threads take turns.
