@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
@@ -59,11 +59,28 @@ class OtherExample(TypeError):  # noqa: N818 - reads as what it is: `except Othe
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that a policy is shown: a file, or the bytes of one (PNG, JPEG, ...).
+
+    It holds no pixels: a batch of prompts stays small, and travels. `guerdon.parsing.images.opened` decodes it.
+    """
+
+    path: str = ""
+    data: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.data):
+            raise ValueError(f"Image(path={self.path!r}) with {len(self.data)} bytes of data; one of the two is needed")
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One chat message."""
 
     role: Role
     content: str
+    images: tuple[Image, ...] = ()
+    """Shown before the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,11 @@ class Prompt:
     observation: Any = None
     forced: str = ""
     """Text put at the start of the completion before the policy writes (a segment by `forced`, never trained on)."""
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Those of all messages, in order."""
+        return tuple(image for message in self.messages for image in message.images)
 
 
 # Of `Segment`, `Rollout` and `Score` a batch makes one or more per completion, so their `__init__` is written out: what

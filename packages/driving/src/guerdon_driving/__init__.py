@@ -1,0 +1,1 @@
+"""Rewards, checkers, tasks and claims for driving: from meta-actions to trajectories."""
