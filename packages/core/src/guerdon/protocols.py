@@ -83,7 +83,9 @@ class Engine(Protocol):
     """How a language policy generates.
 
     Declared optional powers: `end_ids`, the tokens that end a turn; `context_length`, the most tokens of prompt and
-    completion together; `fixed`, why it cannot take new weights (a policy with such an engine is not trained).
+    completion together; `fixed`, why it cannot take new weights (a policy with such an engine is not trained); `sees`,
+    it takes prompts with pictures, by a keyword `pictures` of `generate`: for each prompt what the model's processor
+    made of them (`guerdon.engines.multimodal.Pictures`).
     """
 
     def generate(

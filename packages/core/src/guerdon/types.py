@@ -142,7 +142,7 @@ class Segment:
         return len(self.token_ids) or len(self.logprobs) or int(self.action is not None)
 
 
-_NO_PROMPT = Prompt()
+NO_PROMPT = Prompt()
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -164,7 +164,7 @@ class Rollout:
         self,
         example: Example,
         segments: tuple[Segment, ...] = (),
-        prompt: Prompt = _NO_PROMPT,
+        prompt: Prompt = NO_PROMPT,
         prompt_ids: tuple[int, ...] = (),
         stop: StopReason = "stop",
         policy_version: int = 0,

@@ -3,7 +3,7 @@
 Packed training and shared-prefix decoding need attention patterns that no mask of a plain batch expresses cheaply. Both
 run the model's own modules, whatever the architecture, and replace only the attention itself.
 
-Axes: R rows, H query heads, K key/value heads, T tokens, D head width.
+Axes: R rows, H query heads, K key/value heads, T tokens, D head width, W hidden width.
 """
 
 from __future__ import annotations
@@ -68,11 +68,27 @@ def attending(config: Any) -> Iterator[None]:
         config._attn_implementation = before
 
 
-def hidden_states(model: Any, ids_RT: torch.Tensor, positions_RT: torch.Tensor, how: Attention) -> torch.Tensor:
-    """Last hidden states (R, T, width) of a causal model under an attention pattern, the head not applied."""
+def hidden_states(
+    model: Any,
+    ids_RT: torch.Tensor | None,
+    positions: torch.Tensor,
+    how: Attention,
+    *,
+    states_RTW: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Last hidden states (R, T, W) of a causal model under an attention pattern, the head not applied.
+
+    Args:
+        model: of transformers, or a peft wrapper of one.
+        ids_RT: the tokens; None where `states_RTW` are given.
+        positions: (R, T), or (A, R, T) for a model whose positions have A axes.
+        how: the attention pattern.
+        states_RTW: what the decoder reads in place of its tokens' embeddings (pictures merged in).
+    """
     decoder = plain(model).get_decoder()
+    given = {"input_ids": ids_RT} if states_RTW is None else {"inputs_embeds": states_RTW}
     with attending(decoder.config):
-        output = decoder(input_ids=ids_RT, position_ids=positions_RT, use_cache=False, guerdon=how)
+        output = decoder(**given, position_ids=positions, use_cache=False, guerdon=how)
     return output.last_hidden_state  # type: ignore[no-any-return]
 
 

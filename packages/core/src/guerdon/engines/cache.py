@@ -39,12 +39,16 @@ class PromptAttention:
 class SharedPrefix:
     """The cache of one decode batch, and its attention pattern: a row sees its group's prompt and its own tokens."""
 
-    def __init__(self, prompts: PromptAttention, groups: Sequence[int], capacity: int) -> None:
+    def __init__(
+        self, prompts: PromptAttention, groups: Sequence[int], capacity: int, starts: Sequence[int] = ()
+    ) -> None:
         """
         Args:
             prompts: what the prefill kept.
             groups: for each row, which prompt it continues; rows of one group adjoin.
             capacity: the most tokens a completion can have.
+            starts: for each prompt, the position behind it; by default its length (pictures take fewer positions than
+                tokens in some models).
         """
         self.longest = max(prompts.lengths)
         self.capacity = capacity
@@ -63,6 +67,7 @@ class SharedPrefix:
                 hidden, -torch.inf
             )[:, None]
         self.lengths = prompts.lengths
+        self.starts = list(starts or prompts.lengths)
         self.groups = list(groups)
         self.tokens = 0
         """Tokens written so far; the step in hand included once its first layer has run."""
@@ -98,7 +103,7 @@ class SharedPrefix:
 
     def positions(self) -> torch.Tensor:
         """Position of each row's next token (B, 1)."""
-        return torch.tensor([[self.lengths[group] + self.tokens] for group in self.groups], device=self.device)
+        return torch.tensor([[self.starts[group] + self.tokens] for group in self.groups], device=self.device)
 
     def advance(self) -> None:
         """Make room for one more token per row; call once before each step."""
@@ -130,6 +135,7 @@ class SharedPrefix:
         if not alive or 2 * len(alive) > len(self.lengths):
             return
         self.lengths = [self.lengths[group] for group in alive]
+        self.starts = [self.starts[group] for group in alive]
         self.longest = max(self.lengths)
         chosen = torch.tensor(alive, device=self.device)
         for layer, pair in self.prefix.items():

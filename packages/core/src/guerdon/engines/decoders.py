@@ -1,7 +1,8 @@
 """How a batch of completions moves one token on: the model behind an engine, without any choice of tokens.
 
 `SharedDecoder` reads each prompt once per group, with the model's own modules; `PlainDecoder` is what every causal
-model of transformers can do, for those whose attention is of another kind.
+model of transformers can do, for those whose attention is of another kind, and `PicturesDecoder` what every
+vision-language one can.
 
 Axes: G groups (prompts), B rows (completions), V vocabulary.
 """
@@ -9,25 +10,33 @@ Axes: G groups (prompts), B rows (completions), V vocabulary.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 
 from guerdon.engines.attention import hidden_states, plain
 from guerdon.engines.cache import PromptAttention, SharedPrefix
+from guerdon.engines.multimodal import Pictures, Span, on, row_states
 
 
 class Decoder(Protocol):
     """One decode batch at a time."""
 
-    def start(self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int) -> torch.Tensor:
+    one_prompt: bool
+    """Whether a batch holds the rows of one prompt only."""
+
+    def start(
+        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+    ) -> torch.Tensor:
         """Read the prompts; logits (B, V) of each row's first token.
 
         Args:
             prompts: token ids, at least one each.
             groups: for each row the index of its prompt; rows of one prompt adjoin, every prompt has a row.
             capacity: the most tokens a row will get.
+            pictures: each prompt's; none at all where no prompt has any.
         """
 
     def step(self, tokens_B: torch.Tensor) -> torch.Tensor:
@@ -40,22 +49,36 @@ class Decoder(Protocol):
 class SharedDecoder:
     """Prompt keys and values once per group, completions in a buffer of their own, the head on last positions only."""
 
+    one_prompt = False
+
     def __init__(self, model: Any) -> None:
         self.model = model
         self.head = plain(model).get_output_embeddings()
         self.device = self.head.weight.device
         self.cache: SharedPrefix | None = None
 
-    def start(self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int) -> torch.Tensor:
+    def start(
+        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+    ) -> torch.Tensor:
         """See `Decoder.start`."""
         self.cache = None
         lengths = [len(prompt) for prompt in prompts]
         attention = PromptAttention(lengths)
         ids = torch.tensor([[token for prompt in prompts for token in prompt]], device=self.device)
         positions = torch.cat([torch.arange(length, device=self.device) for length in lengths])[None]
-        hidden = self.forward(ids, positions, attention)[0]
+        starts: Sequence[int] = ()
+        if any(pictures):
+            ends = itertools.accumulate(lengths)
+            spans = [
+                Span(end - length, length, length, own)
+                for end, length, own in zip(ends, lengths, pictures, strict=True)
+            ]
+            states, positions, starts = row_states(self.model, ids, positions, spans)
+            hidden = hidden_states(self.model, None, positions, attention, states_RTW=states)[0]
+        else:
+            hidden = self.forward(ids, positions, attention)[0]
         last_G = torch.tensor(lengths, device=self.device).cumsum(0) - 1
-        self.cache = SharedPrefix(attention, groups, capacity)
+        self.cache = SharedPrefix(attention, groups, capacity, starts)
         logits_GV = self.logits(hidden[last_G])
         return logits_GV[torch.tensor(list(groups), device=self.device)]
 
@@ -89,14 +112,18 @@ class SharedDecoder:
 class PlainDecoder:
     """Left-padded rows with the cache that transformers chooses for the model; each row holds its own prompt."""
 
+    one_prompt = False
+
     def __init__(self, model: Any) -> None:
         self.model = model
         self.device = plain(model).get_output_embeddings().weight.device
-        # transformers renames `past_key_values` to `cache` within its fifth series.
-        self.argument = "cache" if "cache" in inspect.signature(plain(model).forward).parameters else "past_key_values"
+        self.argument = cache_argument(model)
 
-    def start(self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int) -> torch.Tensor:
-        """See `Decoder.start`."""
+    def start(
+        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+    ) -> torch.Tensor:
+        """See `Decoder.start`; without pictures."""
+        assert not any(pictures), "PicturesDecoder reads those"
         longest = max(map(len, prompts))
         padded = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
         seen = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
@@ -127,3 +154,53 @@ class PlainDecoder:
         self.state = getattr(output, self.argument)
         logits: torch.Tensor = output.logits[:, -1]
         return logits
+
+
+class PicturesDecoder:
+    """The rows of one prompt with pictures, each reading it in full through the model as it is.
+
+    Rows that finish stay in the batch unasked: models keep things of their own per row beside the cache.
+    """
+
+    one_prompt = True
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.device = plain(model).get_output_embeddings().weight.device
+        self.argument = cache_argument(model)
+
+    def start(
+        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+    ) -> torch.Tensor:
+        """See `Decoder.start`."""
+        (prompt,), (own,) = prompts, pictures
+        self.live = list(range(len(groups)))
+        self.ids = torch.tensor([list(prompt)] * len(groups), device=self.device)
+        given = on(self.device, own, len(prompt))
+        self.state: Any = None
+        return self._run(self.ids, {name: torch.cat([tensor] * len(groups)) for name, tensor in given.items()})
+
+    def step(self, tokens_B: torch.Tensor) -> torch.Tensor:
+        """See `Decoder.step`."""
+        tokens = self.ids[:, -1].clone()
+        tokens[self.live] = tokens_B
+        return self._run(tokens[:, None], {self.argument: self.state})
+
+    def drop(self, rows: Sequence[int]) -> list[int]:
+        """See `Decoder.drop`."""
+        gone = set(rows)
+        order = [row for row in range(len(self.live)) if row not in gone]
+        self.live = [self.live[row] for row in order]
+        return order
+
+    def _run(self, ids: torch.Tensor, given: Mapping[str, Any]) -> torch.Tensor:
+        # No mask, since nothing is padded: with one, some models would take its length for that of the new tokens.
+        output = self.model(input_ids=ids, use_cache=True, logits_to_keep=1, **given)
+        self.state = getattr(output, self.argument)
+        logits: torch.Tensor = output.logits[self.live, -1]
+        return logits
+
+
+def cache_argument(model: Any) -> str:
+    """What the model calls its cache: transformers renames `past_key_values` to `cache` within its fifth series."""
+    return "cache" if "cache" in inspect.signature(plain(model).forward).parameters else "past_key_values"

@@ -19,6 +19,7 @@ from torch.nn import functional
 from guerdon.engines.attention import plain
 from guerdon.engines.cache import PromptAttention, SharedPrefix
 from guerdon.engines.decoders import SharedDecoder
+from guerdon.engines.multimodal import Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class LlamaDecoder(SharedDecoder):
     @staticmethod
     def fits(model: Any) -> bool:
         """Whether the model is a Llama without biases; its numbers are compared all the same before use."""
-        config = plain(model).config
+        config = plain(model).get_decoder().config
         wanted = {"model_type": "llama", "attention_bias": False, "mlp_bias": False, "hidden_act": "silu"}
         return all(getattr(config, name, None) == value for name, value in wanted.items())
 
@@ -76,10 +77,12 @@ class LlamaDecoder(SharedDecoder):
         """The head's output (B, V)."""
         return self.linear(hidden_BW, self.head.weight)
 
-    def start(self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int) -> torch.Tensor:
+    def start(
+        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+    ) -> torch.Tensor:
         """See `Decoder.start`. The weights are looked up anew: they may have been merged or replaced since."""
         self.layers = [LayerWeights.of(layer) for layer in plain(self.model).get_decoder().layers]
-        return super().start(prompts, groups, capacity)
+        return super().start(prompts, groups, capacity, pictures)
 
     def forward(
         self, ids: torch.Tensor, positions: torch.Tensor, attention: PromptAttention | SharedPrefix

@@ -63,7 +63,7 @@ def cut_after(text: str, stops: Sequence[str]) -> str:
 def end_ids(model: Any, tokenizer: Any = None) -> frozenset[int]:
     """The ids that end a turn: those of the generation configuration, and the tokenizer's end token."""
     found: set[int] = set()
-    for source in (getattr(model, "generation_config", None), model.config):
+    for source in (getattr(model, "generation_config", None), model.config, text_config(model)):
         ids = getattr(source, "eos_token_id", None)
         found.update([ids] if isinstance(ids, int) else ids or [])
     ids = getattr(tokenizer, "eos_token_id", None)
@@ -95,5 +95,11 @@ def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, limit: int 
 
 def context_of(model: Any) -> int | None:
     """Tokens of prompt and completion together that a model was built for; None where it does not say."""
-    length = getattr(model.config, "max_position_embeddings", None)
+    length = getattr(text_config(model), "max_position_embeddings", None)
     return int(length) if length else None
+
+
+def text_config(model: Any) -> Any:
+    """The configuration of the part that reads text: the model's own, or a vision-language model's inner one."""
+    inner = getattr(model.config, "get_text_config", None)
+    return model.config if inner is None else inner()

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from guerdon.engines import multimodal
 from guerdon.engines.adapters import merged
-from guerdon.engines.attention import plain
-from guerdon.engines.decoders import Decoder, PlainDecoder, SharedDecoder
+from guerdon.engines.attention import Unsupported, plain
+from guerdon.engines.decoders import Decoder, PicturesDecoder, PlainDecoder, SharedDecoder
 from guerdon.engines.llama_decode import LlamaDecoder
+from guerdon.engines.multimodal import Pictures
 from guerdon.engines.sampling import draw, uniforms
 from guerdon.engines.stopping import StopStrings, check_room, context_of, end_ids
 from guerdon.protocols import Generation, Sampling
@@ -53,6 +55,8 @@ class Transformers:
 class TransformersEngine:
     """Implements `guerdon.protocols.Engine` over a causal model of transformers (or a peft wrapper of one)."""
 
+    sees = True
+
     def __init__(
         self, model: Any, tokenizer: Any = None, *, max_rows: int = 256, max_tokens_held: int = 1 << 16
     ) -> None:
@@ -69,6 +73,7 @@ class TransformersEngine:
         self.max_rows, self.max_tokens_held = max_rows, max_tokens_held
         self.end_ids = end_ids(plain(model), tokenizer)
         self._decoder: Decoder | None = None
+        self._shares_pictures: bool | None = None
 
     @property
     def context_length(self) -> int | None:
@@ -87,6 +92,7 @@ class TransformersEngine:
         *,
         seed: int,
         on_token: Callable[[int], None] | None = None,
+        pictures: Sequence[Pictures] = (),
     ) -> list[list[Generation]]:
         """See `guerdon.protocols.Engine.generate`.
 
@@ -100,16 +106,21 @@ class TransformersEngine:
         results: list[list[Generation | None]] = [[None] * n for _ in prompts]
         finished = 0
         with self._generating():
-            for batch in self._batches(prompts, n, sampling.max_tokens):
+            decoder = self.decoder(prompts, pictures)
+            for batch in self._batches(prompts, n, sampling.max_tokens, one_prompt=decoder.one_prompt):
                 rows = [_Row(p, c, uniforms(seed, p, c, sampling.max_tokens)) for p, c in batch]
-                for row, stop in self._decode(prompts, rows, sampling, stops):
+                blind = decoder.one_prompt and not pictures[batch[0][0]]
+                reader = self.decoder() if blind else decoder
+                for row, stop in self._decode(reader, prompts, pictures, rows, sampling, stops):
                     results[row.prompt][row.index] = Generation(tuple(row.tokens), tuple(row.logprobs), stop)
                     finished += 1
                     if on_token is not None:
                         on_token(finished)
         return [[generation for generation in group if generation is not None] for group in results]
 
-    def _batches(self, prompts: Sequence[Sequence[int]], n: int, max_tokens: int) -> Iterator[list[tuple[int, int]]]:
+    def _batches(
+        self, prompts: Sequence[Sequence[int]], n: int, max_tokens: int, *, one_prompt: bool
+    ) -> Iterator[list[tuple[int, int]]]:
         """(prompt, completion) pairs, as many at a time as the limits allow, in order."""
         batch: list[tuple[int, int]] = []
         held = 0
@@ -117,7 +128,8 @@ class TransformersEngine:
             for completion in range(n):
                 fresh = not batch or batch[-1][0] != prompt
                 cost = max_tokens + (len(tokens) if fresh else 0)
-                if batch and (len(batch) == self.max_rows or held + cost > self.max_tokens_held):
+                full = len(batch) == self.max_rows or held + cost > self.max_tokens_held
+                if batch and (full or (one_prompt and fresh)):
                     yield batch
                     batch, held, cost = [], 0, max_tokens + len(tokens)
                 batch.append((prompt, completion))
@@ -126,13 +138,23 @@ class TransformersEngine:
             yield batch
 
     def _decode(
-        self, prompts: Sequence[Sequence[int]], rows: list[_Row], sampling: Sampling, stops: StopStrings
+        self,
+        decoder: Decoder,
+        prompts: Sequence[Sequence[int]],
+        pictures: Sequence[Pictures],
+        rows: list[_Row],
+        sampling: Sampling,
+        stops: StopStrings,
     ) -> Iterator[tuple[_Row, StopReason]]:
         """Run one batch to its end; each row is given out when it finishes."""
-        decoder = self.decoder()
         present = sorted({row.prompt for row in rows})
         place = {prompt: index for index, prompt in enumerate(present)}
-        logits = decoder.start([prompts[p] for p in present], [place[row.prompt] for row in rows], sampling.max_tokens)
+        logits = decoder.start(
+            [prompts[p] for p in present],
+            [place[row.prompt] for row in rows],
+            sampling.max_tokens,
+            [pictures[p] for p in present] if pictures else (),
+        )
         for step in range(sampling.max_tokens):
             noise = torch.from_numpy(np.array([row.noise[step] for row in rows])).to(logits.device)
             ids_B, logprobs_B = draw(logits, noise, sampling)
@@ -156,11 +178,19 @@ class TransformersEngine:
                 ids_B = ids_B[torch.tensor(order, device=ids_B.device)]
             logits = decoder.step(ids_B)
 
-    def decoder(self) -> Decoder:
-        """The fastest decoder that this model passes the check with; chosen at first use."""
+    def decoder(self, prompts: Sequence[Sequence[int]] = (), pictures: Sequence[Pictures] = ()) -> Decoder:
+        """The fastest decoder that this model passes the check with; chosen at first use, and again at the first
+        pictures.
+        """
         if self._decoder is None:
             self._decoder = choose(self.model)
-        return self._decoder
+        if not any(pictures):
+            return self._decoder
+        if self._shares_pictures is None:
+            first = next(place for place, own in enumerate(pictures) if own)
+            shared = not isinstance(self._decoder, PlainDecoder)
+            self._shares_pictures = shared and shares(self.model, prompts[first], pictures[first])
+        return self._decoder if self._shares_pictures else PicturesDecoder(self.model)
 
     @contextmanager
     def _generating(self) -> Iterator[None]:
@@ -192,6 +222,20 @@ def choose(model: Any) -> Decoder:
             "%s differs by %.2g nats with a shared prompt; using plain batches", type(plain(model)).__name__, gap
         )
     return PlainDecoder(model)
+
+
+def shares(model: Any, ids: Sequence[int], pictures: Pictures) -> bool:
+    """Whether a prompt with pictures can be read once for several completions: as checked on this one."""
+    name = type(plain(model)).__name__
+    try:
+        gap = multimodal.disagreement(model, ids, pictures)
+    except Unsupported as error:
+        log.warning("%s; each completion reads its own", error)
+        return False
+    if gap > tolerance(model):
+        log.warning("%s differs by %.2g nats with a shared prompt with pictures; each completion reads it", name, gap)
+        return False
+    return True
 
 
 def tolerance(model: Any) -> float:

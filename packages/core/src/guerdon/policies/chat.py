@@ -6,11 +6,15 @@ Everything a rollout holds in tokens is made here, once; nothing later re-tokeni
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import PolicyError
 from guerdon.protocols import Continuation
 from guerdon.types import Message, Prompt
+
+if TYPE_CHECKING:
+    from guerdon.engines.multimodal import Pictures
+    from guerdon.policies.processors import ImageTextProcessor
 
 _SENTINEL = "\x1aguerdon\x1a"
 """Marks a place in a rendered conversation; no chat template and no text contains it."""
@@ -19,8 +23,15 @@ _SENTINEL = "\x1aguerdon\x1a"
 class Chat:
     """One tokenizer and its chat template; without a template, messages are joined by blank lines."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer: Any, processor: ImageTextProcessor | None = None) -> None:
+        """
+        Args:
+            tokenizer: of transformers.
+            processor: of a model that sees; without one, prompts with images are refused.
+        """
+        self.tokenizer, self.processor = tokenizer, processor
+        own = None if processor is None else getattr(processor.processor, "chat_template", None)
+        self.template = own or tokenizer.chat_template
 
     @property
     def end_id(self) -> int:
@@ -40,16 +51,36 @@ class Chat:
         """
         return tuple(self.tokenizer.encode(_whole(text), add_special_tokens=False)) if text else ()
 
+    def read(self, prompt: Prompt) -> tuple[tuple[int, ...], Pictures]:
+        """A prompt's token ids, and what the model is given beside them for its images.
+
+        Raises:
+            PolicyError: the prompt has no messages, the template refuses them, or there are images and the model does
+                not see.
+            TaskError: an image cannot be read.
+        """
+        images = prompt.images
+        if not images:
+            return self.prompt_ids(prompt), {}
+        if self.processor is None or not self.template:
+            raise PolicyError(
+                f"the prompt shows {len(images)} image(s), and this model reads text only; choose a vision-language "
+                "one (`model: smollm2-135m-vision` is there without a hub)"
+            )
+        return self.processor.read(self._render(prompt.messages, speak=True), images)
+
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of the rendered messages, ready for the assistant to speak.
 
         Raises:
-            PolicyError: the prompt has no messages, or the template refuses them.
+            PolicyError: the prompt has no messages, or the template refuses them; or as in `read`, of images.
         """
         if not prompt.messages:
             raise PolicyError("a language policy needs a prompt with messages; this task's prompts have none")
+        if prompt.images:
+            return self.read(prompt)[0]
         ids = self.encode(self._render(prompt.messages, speak=True))
-        if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
+        if not self.template and self.tokenizer.bos_token_id is not None:
             ids = (int(self.tokenizer.bos_token_id), *ids)
         return ids
 
@@ -60,7 +91,7 @@ class Chat:
             PolicyError: the template refuses them.
         """
         ids = self.encode(self._render(messages, speak=False))
-        if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
+        if not self.template and self.tokenizer.bos_token_id is not None:
             ids = (int(self.tokenizer.bos_token_id), *ids)
         return ids
 
@@ -97,7 +128,7 @@ class Chat:
             said = self._inert(continuation.prefix + continuation.text)
             marked = (*continuation.messages, Message(continuation.role, _SENTINEL))
             before, head = (), self._render(marked, speak=False).rpartition(_SENTINEL)[0]
-            if not self.tokenizer.chat_template and self.tokenizer.bos_token_id is not None:
+            if not self.template and self.tokenizer.bos_token_id is not None:
                 before = (int(self.tokenizer.bos_token_id),)
             start = len(head) + len(said) - len(text)
         ids = self.encode(head + said)
@@ -109,7 +140,7 @@ class Chat:
         if messages:
             return self.prompt_ids(Prompt(tuple(messages)))
         start = self.tokenizer.bos_token_id
-        if start is None or self.tokenizer.chat_template:
+        if start is None or self.template:
             raise PolicyError("a text can be scored only behind something: give it at least one message before")
         return (int(start),)
 
@@ -134,12 +165,23 @@ class Chat:
             content = content.replace(token, f"{token[:1]} {token[1:]}")
         return content
 
+    def _content(self, message: Message) -> str | list[dict[str, str]]:
+        """As templates expect it: parts for a model that sees, else the text."""
+        text = self._inert(message.content)
+        if self.processor is None:
+            return text
+        return [*({"type": "image"} for _ in message.images), {"type": "text", "text": text}]
+
     def _render(self, messages: Sequence[Message], *, speak: bool) -> str:
-        if not self.tokenizer.chat_template:
+        if not self.template:
             return "\n\n".join(message.content for message in messages) + ("\n\n" if speak else "")
-        chat = [{"role": message.role, "content": self._inert(message.content)} for message in messages]
+        chat = [{"role": message.role, "content": self._content(message)} for message in messages]
         try:
-            return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=speak))
+            return str(
+                self.tokenizer.apply_chat_template(
+                    chat, chat_template=self.template, tokenize=False, add_generation_prompt=speak
+                )
+            )
         except Exception as error:  # a template is a foreign program; jinja's errors have no common root we depend on
             roles = [message.role for message in messages]
             raise PolicyError(f"the model's chat template refused messages with roles {roles!r}: {error}") from error
@@ -160,6 +202,6 @@ def with_observation(prompt: Prompt, observation: str) -> Prompt:
         return prompt
     *before, last = prompt.messages or (Message("user", ""),)
     if last.role == "user":
-        last = Message("user", f"{last.content}\n\n{observation}".strip())
+        last = Message("user", f"{last.content}\n\n{observation}".strip(), last.images)
         return Prompt((*before, last), prompt.observation, prompt.forced)
     return Prompt((*prompt.messages, Message("user", observation)), prompt.observation, prompt.forced)

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from guerdon.errors import PolicyError
+from guerdon.policies.lora import is_whole
 
 if TYPE_CHECKING:
     from guerdon.policies.language import LanguagePolicy
 
 _STATE = "guerdon.json"
+_WHOLE = "whole.safetensors"
+"""What is trained whole beside adapters, under the names it has within the adapted model."""
 
 
 def kept_beside(folder: Path) -> dict[str, Any]:
@@ -30,6 +33,8 @@ def kept_beside(folder: Path) -> dict[str, Any]:
 
 def write(policy: LanguagePolicy, path: Path) -> None:
     """See `LanguagePolicy.save`."""
+    from safetensors.torch import save_file
+
     model = policy.model
     state = {name: parameter.detach() for name, parameter in model.named_parameters()} | policy.masters.state()
     try:
@@ -41,7 +46,11 @@ def write(policy: LanguagePolicy, path: Path) -> None:
             _say_float32(path / "config.json")
         else:
             model.save_pretrained(path, state_dict=state, save_embedding_layers=False)
+            if whole := {name: values for name, values in state.items() if is_whole(name, policy.lora)}:
+                save_file({name: values.clone() for name, values in whole.items()}, path / _WHOLE)
         policy.tokenizer.save_pretrained(path)
+        if policy.chat.processor is not None:
+            policy.chat.processor.save_pretrained(path)
         lora = None if policy.lora is None else asdict(policy.lora)
         record = {"name": policy.name, "version": policy.version, "lora": lora}
         (path / _STATE).write_text(json.dumps(record, indent=1), encoding="utf-8")
@@ -61,6 +70,8 @@ def read(policy: LanguagePolicy, path: Path) -> int:
             # peft leaves the adapter's name (`default`) out of its files.
             adapters = [name for name, _ in policy.model.named_parameters() if "lora_" in name]
             state = {name: state[name.replace(".default.", ".")] for name in adapters}
+            if policy.lora.whole:
+                state |= load_file(path / _WHOLE)
         policy.masters.load(state)
         _load_frozen(policy, state)
         return int(record["version"])

@@ -26,11 +26,13 @@ from guerdon.policies.chat import Chat
 from guerdon.policies.continuing import continued
 from guerdon.policies.dtypes import Dtype, dtype_named, preferred_dtype
 from guerdon.policies.embedded import EMBEDDED, INSTALL_HINT, is_embedded, resolve
+from guerdon.policies.embedded_vision import is_embedded_vision, resolve_vision
 from guerdon.policies.likelihood import Likelihood
 from guerdon.policies.lora import LoraSpec, spec_of, with_adapters
 from guerdon.policies.masters import Masters
 from guerdon.policies.memory import keep_freed_memory
 from guerdon.policies.packing import group_neighbours
+from guerdon.policies.processors import ImageTextProcessor, processor_from, sees
 from guerdon.policies.turns import Conversation
 from guerdon.protocols import Continuation, Engine, EngineMaker, Sampling, StepLogprobs, Task
 from guerdon.types import Example, Group, Rollout, Segment
@@ -42,13 +44,14 @@ __all__ = ["Dtype", "LanguagePolicy", "LoraSpec", "preferred_dtype"]
 
 
 class LanguagePolicy:
-    """Implements `guerdon.protocols.Policy` for a causal language model of transformers."""
+    """Implements `guerdon.protocols.Policy` for a causal language model of transformers, one that sees included."""
 
     def __init__(
         self,
         model: Any,
         tokenizer: Any,
         *,
+        processor: ImageTextProcessor | None = None,
         dtype: torch.dtype = torch.float32,
         lora: LoraSpec | None = None,
         engine: Engine | None = None,
@@ -59,6 +62,7 @@ class LanguagePolicy:
         Args:
             model: taken over: its parameters are converted in place, and trained.
             tokenizer: with a chat template, or messages are joined by blank lines.
+            processor: of a vision-language model; without one, prompts with images are refused.
             dtype: what the model computes in; trainable weights are kept in float32 either way.
             lora: train adapters of this shape and freeze the rest.
             engine: generates in place of the model's own `TransformersEngine`; gets the weights after every update.
@@ -68,7 +72,7 @@ class LanguagePolicy:
         keep_freed_memory()
         self.version = 0
         self.name, self.lora = name, lora
-        self.tokenizer, self.chat = tokenizer, Chat(tokenizer)
+        self.tokenizer, self.chat = tokenizer, Chat(tokenizer, processor)
         self.model = model if lora is None else with_adapters(model, lora, seed)
         self.masters = Masters(self.model, dtype)
         self.dropout = lora is not None and lora.dropout > 0
@@ -76,7 +80,7 @@ class LanguagePolicy:
         self.engine: Engine = engine or TransformersEngine(self.model, tokenizer)
         self._behind = engine is not None
         """The engine has not been given the present weights."""
-        self.likelihood = Likelihood(self.model)
+        self.likelihood = Likelihood(self.model, self.chat)
 
     @classmethod
     def from_pretrained(
@@ -92,7 +96,8 @@ class LanguagePolicy:
         """Load a model by name: the embedded one, a local folder (a saved policy too), or a hub id.
 
         Args:
-            model: `smollm2-135m-instruct` (or `embedded`), a path, or a hub id.
+            model: `smollm2-135m-instruct` (or `embedded`), `smollm2-135m-vision` (or `embedded-vision`), a path, or a
+                hub id; a model that reads pictures and text and writes text (image-text-to-text) sees.
             dtype: compute type; `auto` is bfloat16 where the hardware is fast at it (`preferred_dtype`).
             lora: train adapters of this shape. A folder that holds saved adapters brings its own.
             device: `cpu`, `cuda`, `cuda:1`, ...; `auto` is CUDA where there is one.
@@ -104,7 +109,7 @@ class LanguagePolicy:
                 engine cannot run it.
             ConfigError: an unknown dtype, or an engine that is not installed.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
         place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         compute = dtype_named(dtype, place)
@@ -116,19 +121,21 @@ class LanguagePolicy:
             policy.load(Path(model))
             policy.generate_with(engine)
             return policy
-        source = resolve(model)
+        source = resolve_vision(model) if is_embedded_vision(model) else resolve(model)
         away = hub.is_away(source)
         try:
             with keeping.no_bars():
                 tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=away)
-                weights = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32, local_files_only=away).to(
-                    place
-                )
-        except (OSError, ValueError) as error:
-            hint = INSTALL_HINT if is_embedded(model) else "Give a local folder with a model in it, or a hub id."
+                config = AutoConfig.from_pretrained(source, local_files_only=away)
+                kind = AutoModelForImageTextToText if sees(config) else AutoModelForCausalLM
+                weights = kind.from_pretrained(source, dtype=torch.float32, local_files_only=away).to(place)
+                processor = processor_from(source, tokenizer, config, local_files_only=away) if sees(config) else None
+        except (OSError, ValueError, ImportError) as error:
+            known = is_embedded(model) or is_embedded_vision(model)
+            hint = INSTALL_HINT if known else "Give a local folder with a model in it, or a hub id."
             hint = f"{hint} {hub.away_hint()}" if away else hint
             raise PolicyError(f"no causal language model could be loaded from {model!r}. {hint} ({error})") from error
-        policy = cls(weights, tokenizer, dtype=compute, lora=lora, name=model, seed=seed)
+        policy = cls(weights, tokenizer, processor=processor, dtype=compute, lora=lora, name=model, seed=seed)
         policy.version = int(saved.get("version", 0))
         policy.generate_with(engine)
         return policy
@@ -251,7 +258,7 @@ class LanguagePolicy:
         frozen.masters = Masters(frozen.model, plain(self.model).get_output_embeddings().weight.dtype)
         frozen.dropout = False
         frozen.engine = TransformersEngine(frozen.model, self.tokenizer)
-        frozen.likelihood = Likelihood(frozen.model)
+        frozen.likelihood = Likelihood(frozen.model, self.chat)
         return frozen
 
     # Keeping

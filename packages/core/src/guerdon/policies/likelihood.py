@@ -5,15 +5,21 @@ Axes: T tokens of a row, N scored tokens, W hidden width, V vocabulary.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from guerdon.engines.attention import hidden_states, plain
+from guerdon.engines.multimodal import Pictures, Span, on, row_states
+from guerdon.engines.transformers import shares
 from guerdon.policies.head import chosen_logprobs
 from guerdon.policies.packing import Completion, PackedGroup, PackedRow
+
+if TYPE_CHECKING:
+    from guerdon.policies.chat import Chat
 
 log = logging.getLogger(__name__)
 
@@ -21,15 +27,17 @@ log = logging.getLogger(__name__)
 class Likelihood:
     """Scores completions with one model; decides once, at first use, whether packing is exact for it."""
 
-    def __init__(self, model: Any, *, row_tokens: int = 4096) -> None:
+    def __init__(self, model: Any, chat: Chat | None = None, *, row_tokens: int = 4096) -> None:
         """
         Args:
             model: a causal model of transformers, or a peft wrapper of one.
+            chat: reads the images of prompts; needed where there are any.
             row_tokens: the most tokens of one row that holds several groups; a single group may exceed it.
         """
-        self.model, self.row_tokens = model, row_tokens
+        self.model, self.chat, self.row_tokens = model, chat, row_tokens
         self.head = plain(model).get_output_embeddings()
         self._packs: bool | None = None
+        self._packs_pictures: bool | None = None
 
     @property
     def packs(self) -> bool:
@@ -40,12 +48,13 @@ class Likelihood:
 
     def score(self, groups: Sequence[PackedGroup], temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probs (N, float32, differentiable where gradients are on) and entropies (N) of the scored tokens."""
+        packs = self._packs_these(groups)
         rows = (
             self._rows(groups)
-            if self.packs
-            else [[PackedGroup(g.prompt_ids, (c,))] for g in groups for c in g.completions]
+            if packs
+            else [[PackedGroup(g.prompt_ids, (c,), g.prompt)] for g in groups for c in g.completions]
         )
-        one = self._packed if self.packs else self._full
+        one = self._packed if packs else self._full
         parts = [one(row, temperature) for row in rows if any(c.scored for group in row for c in group.completions)]
         if not parts:
             empty = torch.zeros(0, device=self.head.weight.device)
@@ -55,9 +64,27 @@ class Likelihood:
 
     def cost(self, groups: Sequence[PackedGroup]) -> int:
         """Tokens that `score` would read."""
-        if not self.packs:
+        if not self._packs_these(groups):
             return sum(len(group.prompt_ids) + completion.fed for group in groups for completion in group.completions)
         return sum(group.cost for group in groups)
+
+    def _packs_these(self, groups: Sequence[PackedGroup]) -> bool:
+        """Whether packed rows give the model's own numbers, as checked once, and once more at the first images."""
+        if not self.packs:
+            return False
+        seen = next((group for group in groups if group.prompt.images), None)
+        if seen is None:
+            return True
+        if self._packs_pictures is None:
+            self._packs_pictures = shares(self.model, seen.prompt_ids, self._pictures(seen))
+        return self._packs_pictures
+
+    def _pictures(self, group: PackedGroup) -> Pictures:
+        """What the model is given beside the group's prompt."""
+        if not group.prompt.images:
+            return {}
+        assert self.chat is not None, "images came through a chat that reads them"
+        return self.chat.read(group.prompt)[1]
 
     def _rows(self, groups: Sequence[PackedGroup]) -> list[list[PackedGroup]]:
         rows: list[list[PackedGroup]] = []
@@ -84,7 +111,15 @@ class Likelihood:
 
     def forward(self, row: PackedRow) -> torch.Tensor:
         """Last hidden states (T, W) of a packed row."""
-        return hidden_states(self.model, row.ids_1T, row.positions_1T, row)[0]
+        if not any(group.prompt.images for group in row.groups):
+            return hidden_states(self.model, row.ids_1T, row.positions_1T, row)[0]
+        ends = itertools.accumulate(prompt + rest for prompt, rest in row.spans)
+        spans = [
+            Span(end - prompt - rest, prompt, prompt + rest, self._pictures(group))
+            for end, (prompt, rest), group in zip(ends, row.spans, row.groups, strict=True)
+        ]
+        states, positions, _ = row_states(self.model, row.ids_1T, row.positions_1T, spans)
+        return hidden_states(self.model, None, positions, row, states_RTW=states)[0]
 
     def _full(self, groups: Sequence[PackedGroup], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
         """One completion behind its own prompt, through the model as it is; the reference for the packed form."""
@@ -93,7 +128,8 @@ class Likelihood:
         ids = torch.tensor(
             [[*group.prompt_ids, *completion.token_ids[: completion.fed]]], device=self.head.weight.device
         )
-        logits_TV = self.model(input_ids=ids, use_cache=False).logits[0]
+        pictures = on(ids.device, self._pictures(group), ids.shape[1])
+        logits_TV = self.model(input_ids=ids, use_cache=False, **pictures).logits[0]
         places = torch.tensor(completion.scored, device=ids.device)
         targets = torch.tensor([completion.token_ids[place] for place in completion.scored], device=ids.device)
         table_NV = (logits_TV[len(group.prompt_ids) - 1 + places].float() / temperature).log_softmax(-1)

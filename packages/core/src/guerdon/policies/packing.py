@@ -22,7 +22,7 @@ import torch
 from torch.nn import functional
 
 from guerdon.errors import PolicyError
-from guerdon.types import Rollout
+from guerdon.types import NO_PROMPT, Prompt, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class PackedGroup:
 
     prompt_ids: tuple[int, ...]
     completions: tuple[Completion, ...]
+    prompt: Prompt = NO_PROMPT
+    """What the tokens were made from; needed where it shows images."""
 
     @property
     def cost(self) -> int:
@@ -77,15 +79,20 @@ class PackedGroup:
 
 
 def group_neighbours(rollouts: Sequence[Rollout]) -> list[PackedGroup]:
-    """Rollouts in order, neighbours that share their prompt's tokens together."""
-    groups: list[tuple[tuple[int, ...], list[Completion]]] = []
+    """Rollouts in order, neighbours that share their prompt's tokens and images together."""
+    groups: list[tuple[Rollout, list[Completion]]] = []
     for rollout in rollouts:
         completion = Completion.of(rollout)
-        if groups and groups[-1][0] == rollout.prompt_ids:
+        if groups and _same_prompt(groups[-1][0], rollout):
             groups[-1][1].append(completion)
         else:
-            groups.append((rollout.prompt_ids, [completion]))
-    return [PackedGroup(prompt, tuple(completions)) for prompt, completions in groups]
+            groups.append((rollout, [completion]))
+    return [PackedGroup(first.prompt_ids, tuple(completions), first.prompt) for first, completions in groups]
+
+
+def _same_prompt(one: Rollout, other: Rollout) -> bool:
+    """Images stand in the tokens as placeholders only."""
+    return one.prompt_ids == other.prompt_ids and one.prompt.images == other.prompt.images
 
 
 class PackedRow:
@@ -96,6 +103,7 @@ class PackedRow:
         positions: list[int] = []
         sources: list[int] = []
         targets: list[int] = []
+        self.groups = list(groups)
         self.spans: list[tuple[int, int]] = []
         """Prompt tokens and completion tokens of each group."""
         self.masks: list[torch.Tensor | None] = []

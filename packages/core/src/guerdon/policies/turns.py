@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from guerdon.engines.multimodal import Pictures
 from guerdon.engines.stopping import cut_after, decode
+from guerdon.errors import PolicyError
 from guerdon.policies.chat import Chat, with_observation
 from guerdon.protocols import Engine, Environment, Generation, Sampling, Task
 from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
@@ -27,8 +29,8 @@ class Conversation:
     ) -> list[Group]:
         """`n` finished attempts at each example; see `LanguagePolicy.sample`."""
         attempts = [self.begun(task, example, n, _mix(seed, place)) for place, example in enumerate(examples)]
-        contexts = [group[0].context for group in attempts if group]
-        for group, drawn in zip(attempts, self.engine.generate(contexts, n, sampling, seed=seed), strict=True):
+        firsts = [group[0] for group in attempts if group]
+        for group, drawn in zip(attempts, self._drawn(firsts, n, sampling, seed=seed), strict=True):
             for attempt, generation in zip(group, drawn, strict=True):
                 attempt.take(self._segment(generation, sampling), generation.stop)
         self._go_on([attempt for group in attempts for attempt in group], sampling, seed=seed)
@@ -52,11 +54,21 @@ class Conversation:
 
     def _speak(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
         """One turn of the policy in each."""
-        contexts = [attempt.context for attempt in attempts]
-        for attempt, (generation,) in zip(
-            attempts, self.engine.generate(contexts, 1, sampling, seed=seed), strict=True
-        ):
+        for attempt, (generation,) in zip(attempts, self._drawn(attempts, 1, sampling, seed=seed), strict=True):
             attempt.take(self._segment(generation, sampling), generation.stop)
+
+    def _drawn(self, attempts: Sequence[Attempt], n: int, sampling: Sampling, *, seed: int) -> list[list[Generation]]:
+        """`n` continuations of each attempt, from where it stands."""
+        contexts = [attempt.context for attempt in attempts]
+        if not any(attempt.pictures for attempt in attempts):
+            return self.engine.generate(contexts, n, sampling, seed=seed)
+        if not getattr(self.engine, "sees", False):
+            raise PolicyError(
+                f"{type(self.engine).__name__} takes no prompts with images; leave `engine` out and the policy's own "
+                "module generates"
+            )
+        pictures = [attempt.pictures for attempt in attempts]
+        return self.engine.generate(contexts, n, sampling, seed=seed, pictures=pictures)  # type: ignore[call-arg]
 
     def begun(self, task: Task, example: Example, n: int, seed: int) -> list[Attempt]:
         """Attempts with nothing said yet; each has its own environment, begun from the same seed."""
@@ -65,8 +77,8 @@ class Conversation:
         prompt = task.prompt(example)
         if openings:
             prompt = with_observation(prompt, openings[0])
-        ids, forced = self.chat.prompt_ids(prompt), self.chat.encode(prompt.forced)
-        return [Attempt(example, prompt, ids, world, forced) for world in worlds]
+        (ids, pictures), forced = self.chat.read(prompt), self.chat.encode(prompt.forced)
+        return [Attempt(example, prompt, ids, world, forced, pictures) for world in worlds]
 
     def _segment(self, generation: Generation, sampling: Sampling) -> Segment:
         """The generation as a segment; its text leaves out the end token and what follows a stop string."""
@@ -115,6 +127,7 @@ class Attempt:
     prompt_ids: tuple[int, ...]
     world: Environment | None
     forced_ids: tuple[int, ...]
+    pictures: Pictures
     segments: list[Segment] = field(default_factory=list)
     stop: StopReason = "stop"
     done: bool = False

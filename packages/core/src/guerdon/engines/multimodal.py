@@ -1,0 +1,195 @@
+"""Pictures among a prompt's tokens: the model's own code turns them into states, and is stopped at its decoder's door.
+
+Every vision-language model of transformers ends in the same step: its vision tower's features take the place of
+placeholder tokens among the embeddings, and a causal decoder reads the row. What happens before that step differs from
+model to model (tiles, pixel shuffles, positions of three axes) and is left to the model; what happens after it is what
+packed training and shared prompts replace.
+
+Axes: R rows (1), T tokens of a row, P prompt tokens, W hidden width, A axes of positions (1; 3 or more where positions
+have height and width, as M-RoPE has), V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from guerdon.engines.attention import Attention, Unsupported, hidden_states, plain
+from guerdon.engines.cache import PromptAttention
+
+Pictures = Mapping[str, torch.Tensor]
+"""What a model is given beside a prompt's tokens, as its processor made it: pixel values, masks, grids; empty for a
+prompt of words alone. A tensor of the prompt's own shape (1, P) says something of each token."""
+
+_KNOWN = frozenset({"inputs_embeds", "position_ids", "attention_mask", "cache_position"})
+"""What a decoder may be given as tensors and still be read in a packed row."""
+
+
+class _Reached(Exception):  # noqa: N818 - not an error: the way out of a forward pass that need not go on
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class PromptStates:
+    """A prompt as its model's decoder reads it."""
+
+    states_PW: torch.Tensor
+    positions_AP: torch.Tensor
+
+    @property
+    def next_position(self) -> int:
+        """Of the first token behind the prompt, on every axis."""
+        return int(self.positions_AP.max()) + 1
+
+
+def prompt_states(model: Any, ids: Sequence[int], pictures: Pictures) -> PromptStates:
+    """What the model makes of a prompt before its decoder; differentiable where gradients are on.
+
+    Raises:
+        Unsupported: the decoder is given more than states and positions (features for deeper layers, a mask that is not
+            causal), which no packed row could pass on.
+    """
+    inner = plain(model)
+    decoder = inner.get_decoder()
+    device = inner.get_output_embeddings().weight.device
+    given: dict[str, Any] = {}
+
+    def stop(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given.update(kwargs)
+        raise _Reached
+
+    ids_1P = torch.tensor([list(ids)], device=device)
+    seen = on(device, pictures, len(ids))
+    hook = decoder.register_forward_pre_hook(stop, with_kwargs=True)
+    try:
+        inner(
+            input_ids=ids_1P, attention_mask=torch.ones_like(ids_1P), use_cache=False, **on(device, pictures, len(ids))
+        )
+    except _Reached:
+        pass
+    finally:
+        hook.remove()
+    name = type(inner).__name__
+    odd = [key for key, value in given.items() if key not in _KNOWN and _holds_tensor(value)]
+    mask = given.get("attention_mask")
+    if given.get("inputs_embeds") is None or odd or not (mask is None or _is_whole(mask)):
+        what = ", ".join(odd) or ("its own attention mask" if given.get("inputs_embeds") is not None else "no states")
+        raise Unsupported(f"{name} gives its decoder {what}; a prompt with pictures cannot be shared")
+    states = given["inputs_embeds"][0]
+    positions = given.get("position_ids")
+    if positions is None:
+        positions = torch.arange(len(ids), device=device)[None]
+    return PromptStates(states, positions.reshape(-1, len(ids)))
+
+
+def on(device: Any, pictures: Pictures, length: int) -> dict[str, torch.Tensor]:
+    """The pictures on a device, what they say of each token continued with zeros up to `length` tokens."""
+    found = {}
+    for name, tensor in pictures.items():
+        if name == "mm_token_type_ids" and tensor.shape[1] < length:
+            tensor = torch.nn.functional.pad(tensor, (0, length - tensor.shape[1]))
+        found[name] = tensor.to(device)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One prompt and what follows it in a row of several."""
+
+    start: int
+    """Its first token's place in the row."""
+    prompt: int
+    """P: tokens of the prompt."""
+    length: int
+    """Tokens of the prompt and of all that follows it."""
+    pictures: Pictures
+    """The prompt's; empty where it has none."""
+
+
+def row_states(
+    model: Any, ids_1T: torch.Tensor, positions_1T: torch.Tensor, spans: Sequence[Span]
+) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+    """A row's states before the decoder, pictures merged in, and its positions.
+
+    Args:
+        model: a vision-language model, or a peft wrapper of one.
+        ids_1T: the row's tokens.
+        positions_1T: as if there were no pictures: what follows a prompt starts at P.
+        spans: lie end to end and cover the row.
+
+    Returns:
+        States (1, T, W); positions (1, T) or (A, 1, T); and for each span the position that follows its prompt.
+    """
+    embed = plain(model).get_input_embeddings()
+    pieces: list[torch.Tensor] = []
+    positions: list[torch.Tensor] = []
+    following: list[int] = []
+    for span in spans:
+        ids_T = ids_1T[0, span.start : span.start + span.length]
+        places_1T = positions_1T[:, span.start : span.start + span.length]
+        if not span.pictures:
+            pieces.append(embed(ids_T))
+            positions.append(places_1T)
+            following.append(span.prompt)
+            continue
+        prompt = prompt_states(model, ids_T[: span.prompt].tolist(), span.pictures)
+        pieces.append(prompt.states_PW)
+        if span.length > span.prompt:
+            pieces.append(embed(ids_T[span.prompt :]))
+        later = places_1T[:, span.prompt :] + (prompt.next_position - span.prompt)
+        axes = len(prompt.positions_AP)
+        positions.append(torch.cat((prompt.positions_AP, later.expand(axes, -1)), dim=1))
+        following.append(prompt.next_position)
+    axes = max(len(piece) for piece in positions)
+    positions_AT = torch.cat([piece.expand(axes, -1) for piece in positions], dim=1)
+    return torch.cat(pieces)[None], positions_AT if axes == 1 else positions_AT[:, None], following
+
+
+@torch.no_grad()
+def disagreement(model: Any, ids: Sequence[int], pictures: Pictures) -> float:
+    """Mean absolute difference, in nats, of the log-probs behind a prompt: by way of its states, and by the model.
+
+    Raises:
+        Unsupported: see `prompt_states`.
+    """
+    inner = plain(model)
+    prompt = prompt_states(model, ids, pictures)
+    positions = prompt.positions_AP if len(prompt.positions_AP) == 1 else prompt.positions_AP[:, None]
+    hidden_1PW = hidden_states(model, None, positions, _Causal(len(ids)), states_RTW=prompt.states_PW[None])
+    head = inner.get_output_embeddings()
+    ids_1P = torch.tensor([list(ids)], device=head.weight.device)
+    whole = inner(input_ids=ids_1P, use_cache=False, **on(head.weight.device, pictures, len(ids))).logits[0, -1]
+    ours = head(hidden_1PW[0, -1])
+    return float((ours.float().log_softmax(-1) - whole.float().log_softmax(-1)).abs().mean())
+
+
+class _Causal(PromptAttention):
+    """One prompt, attending causally; nothing is kept."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__([length])
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
+    ) -> torch.Tensor:
+        """See `engines.attention.Attention`."""
+        output = super().attend(layer, query, key, value, scaling)
+        self.kept.clear()
+        return output
+
+
+def _holds_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) or (
+        isinstance(value, list | tuple) and any(isinstance(one, torch.Tensor) for one in value)
+    )
+
+
+def _is_whole(mask: Any) -> bool:
+    """Whether a mask hides nothing: the causal pattern alone is then meant."""
+    return isinstance(mask, torch.Tensor) and mask.ndim == 2 and bool(mask.all())
+
+
+__all__ = ["Attention", "Pictures", "PromptStates", "Span", "disagreement", "on", "prompt_states", "row_states"]
