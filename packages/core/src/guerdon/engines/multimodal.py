@@ -65,9 +65,7 @@ def prompt_states(model: Any, ids: Sequence[int], pictures: Pictures) -> PromptS
     seen = on(device, pictures, len(ids))
     hook = decoder.register_forward_pre_hook(stop, with_kwargs=True)
     try:
-        inner(
-            input_ids=ids_1P, attention_mask=torch.ones_like(ids_1P), use_cache=False, **on(device, pictures, len(ids))
-        )
+        inner(input_ids=ids_1P, attention_mask=torch.ones_like(ids_1P), use_cache=False, **seen)
     except _Reached:
         pass
     finally:
