@@ -327,8 +327,7 @@ def test_a_constrained_reward_without_a_kl_term_is_warned_of():
 
 def test_a_constrained_reward_that_is_divided_by_its_spread_is_warned_of():
     """Also where another estimator stands around the one that divides."""
-    from guerdon.advantages import weighted_by
-    from guerdon.withholding import withheld
+    from guerdon.advantages import weighted_by, withheld
 
     for estimator in (group_relative(), weighted_by("amount"), withheld("amount", of=weighted_by("amount"))):
         (said,) = told(divided(), estimator, kl_weight=0.1)
