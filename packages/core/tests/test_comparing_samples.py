@@ -171,6 +171,7 @@ def test_the_pearson_distance_sees_what_whole_prompts_get_and_the_starc_distance
 def test_the_pearson_distance_ends_at_0_and_1(other, wanted):
     assert pearson_distance(np.array([1.0, 2.0, 3.0]), np.array(other, float)) == pytest.approx(wanted, abs=1e-7)
     assert np.isnan(pearson_distance(np.ones(3), np.array(other, float)))
+    assert np.isnan(pearson_distance(np.array([0.3, 0.1 + 0.2, 0.3]), np.array(other, float)))
 
 
 def test_the_worst_disagreement_is_the_pair_the_rewards_see_most_differently():

@@ -158,6 +158,11 @@ def test_a_constant_whose_mean_is_rounded_is_still_constant():
     assert odin_of(**rows).correlation == 0.0
 
 
+def test_a_constant_whose_rows_are_rounded_apart_is_still_constant():
+    """One unit in float32's last place: a correlation with it, and its gradient, would be that of the rounding."""
+    assert odin_of(length_R=(0.1, 0.1, 0.1, 0.10000001)).correlation == odin_of(length_R=(0.1,) * 4).correlation
+
+
 @pytest.mark.parametrize("rows", [(), (1.0,), (1.0, 2.0, 3.0)])
 def test_odin_refuses_rows_that_are_no_pairs(rows):
     with pytest.raises(ConfigError, match="rows"):

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+FLAT = 1e-6
+"""A side whose values differ by no more, relative to the largest, is constant but for float32's rounding [choice]."""
+
 
 def log_ratios(
     logprobs_N: Tensor, reference_N: Tensor, lengths: Sequence[int], token_weights_N: Tensor | None = None
@@ -234,8 +237,11 @@ def odin(
 
 
 def _correlation(one_R: Tensor, other_R: Tensor) -> Tensor | None:
-    """Pearson's r; None where a side is constant (its gradient would be NaN as well)."""
-    if any(bool(each_R.min() == each_R.max()) for each_R in (one_R, other_R)):
+    """Pearson's r; None where a side is constant (`FLAT`): its gradient would be NaN, or noise.
+
+    In torch and not by `guerdon.correlation`, since it is trained on.
+    """
+    if any(bool(each_R.max() - each_R.min() <= FLAT * each_R.abs().max()) for each_R in (one_R, other_R)):
         return None
     one_R, other_R = one_R - one_R.mean(), other_R - other_R.mean()
     found: Tensor = (one_R * other_R).sum() / (one_R.norm() * other_R.norm())
