@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="losses need torch; the extra guerdon[train] is not installed")
 
 from guerdon.errors import ConfigError  # noqa: E402
-from guerdon.losses.preference import average_weights, bradley_terry, dpo, kto, log_ratios, odin  # noqa: E402
+from guerdon.losses.preference import average_weights, bradley_terry, dpo, kto, odin  # noqa: E402
 
 
 def one(*numbers):
@@ -19,17 +19,6 @@ def log_sigmoid(x):
 
 
 # -- DPO, KTO ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_sequences_log_ratio_adds_up_its_own_steps():
-    """(-1 + 2) + (-2 + 2) = 1; the empty one 0; -3 + 1 = -2."""
-    assert log_ratios(one(-1.0, -2.0, -3.0), one(-2.0, -2.0, -1.0), [2, 0, 1]).tolist() == [1.0, 0.0, -2.0]
-
-
-def test_token_weights_say_what_each_step_counts():
-    """.5 * 1 + 3 * 0, and 2 * -2."""
-    found = log_ratios(one(-1.0, -2.0, -3.0), one(-2.0, -2.0, -1.0), [2, 1], one(0.5, 3.0, 2.0))
-    assert found.tolist() == [0.5, -4.0]
 
 
 def test_dpo_is_plain_arithmetic():

@@ -30,26 +30,6 @@ FLAT = 1e-6
 """A side whose values differ by no more, relative to the largest, is constant but for float32's rounding [choice]."""
 
 
-def log_ratios(
-    logprobs_N: Tensor, reference_N: Tensor, lengths: Sequence[int], token_weights_N: Tensor | None = None
-) -> Tensor:
-    """Each sequence's weighted log-ratio to the reference, (S,) float32; 0 for one without steps.
-
-    Args:
-        logprobs_N: under the policy; carries the gradient.
-        reference_N: under the frozen reference.
-        lengths: steps of each of the S sequences; they add up to N.
-        token_weights_N: what each step counts; None means 1.
-    """
-    import torch
-
-    ratio_N = logprobs_N.float() - reference_N.float()
-    if token_weights_N is not None:
-        ratio_N = ratio_N * token_weights_N
-    owner_N = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths)).to(ratio_N.device)
-    return torch.zeros(len(lengths), device=ratio_N.device).index_add(0, owner_N, ratio_N)
-
-
 @dataclass(frozen=True, slots=True)
 class PreferenceTerms:
     """A loss over pairs, and what to log of it."""
@@ -69,7 +49,7 @@ def dpo(
     offsets_P: Tensor | None = None,
     weights_P: Tensor | None = None,
 ) -> PreferenceTerms:
-    """Direct preference optimisation over log-ratios to the reference (`log_ratios`).
+    """Direct preference optimisation over log-ratios to the reference (`guerdon.losses.ratios`).
 
     Args:
         chosen_P: log-ratios of the chosen, natural logs.
