@@ -99,7 +99,7 @@ def test_a_hang_is_the_leafs_worst_as_the_whole_counts_it(runner, made, expected
 
 
 def test_a_component_that_counts_against_the_whole_hangs_at_its_upper_bound(runner):
-    held = Constrained({"c": cost}, {"c": 0.5}, standardise="none", learning_rate=0.0, initial={"c": -1.0})
+    held = Constrained({"c": cost}, {"c": 0.5}, standardize="none", learning_rate=0.0, initial={"c": -1.0})
     [[wrong, hang]] = runner.score(held, [group(WRONG, HANG)])
     assert hang.parts["c"].value == 1.0
     assert hang.value < wrong.value

@@ -8,7 +8,7 @@
 | `sampled`, `agreement` | the same question where a reward is known on samples only: prompts and completions |
 | `corruptions` | completions to compare on before a policy has written any: a reference, cut, shuffled, doubled ... |
 | `divergences`, `proxies` | when a proxy is safe to optimise: correlation, gains, chi-squared, a lower bound |
-| `regularised` | what optimising a proxy leads to in a table, with a penalty for leaving the reference policy |
+| `regularized` | what optimising a proxy leads to in a table, with a penalty for leaving the reference policy |
 
 `guerdon compare` asks these questions of two rewards and a file of completions. Everything here is numpy.
 """

@@ -34,12 +34,12 @@ from guerdon.rewards.lagrange import (
     objective_factor,
     same_names,
     satisfaction,
-    standardised,
+    standardized,
 )
 from guerdon.rewards.shapes import finite, mean
 from guerdon.types import Group, Score
 
-Standardise = Literal["batch", "group", "none"]
+Standardize = Literal["batch", "group", "none"]
 _LEAST_DIVISOR = 1e-6
 """Below, a total divided by N - sum(s) is rounding, or nothing at all [choice]."""
 
@@ -60,7 +60,7 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     kind: Kind = "xi"
     """`xi`: reach it, and do not exceed it. `mu`: reach it. `all`: maximise, and do not exceed it. `unsquashed`: as
     `mu`, with multipliers that are weights themselves. See `guerdon.rewards.lagrange`."""
-    standardise: Standardise = "batch"
+    standardize: Standardize = "batch"
     """Over what a component's advantages (scores less their group's mean) are standardised before they are mixed: the
     batch, as in the paper, each `group` apart, or `none`: the scores themselves. A group of one attempt has no
     advantage to standardise and its total is 0: trainers that take one attempt per prompt need `none`. Standardised, a
@@ -102,8 +102,8 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
             raise ConfigError(
                 f"constrained.components.{min(both)} has the name of a part that is logged; choose another"
             )
-        if self.standardise not in ("batch", "group", "none"):
-            raise ConfigError(f"constrained.standardise is {self.standardise!r}; accepted: 'batch', 'group', 'none'")
+        if self.standardize not in ("batch", "group", "none"):
+            raise ConfigError(f"constrained.standardize is {self.standardize!r}; accepted: 'batch', 'group', 'none'")
         if self.kl not in ("controlled", "divided"):
             raise ConfigError(f"constrained.kl is {self.kl!r}; accepted are 'controlled' and 'divided'")
         if self.kl == "divided" and self.limit is None:
@@ -147,7 +147,7 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
         """None where components are standardised; else from the components' own, at the extremes of the weights."""
-        if self.standardise != "none":
+        if self.standardize != "none":
             return -math.inf, math.inf
         lightest = -1.0 if self.kind == "xi" else 0.0
         heaviest = 1.0 if self.kind != "unsquashed" else math.inf if self.limit is None else self.limit
@@ -162,10 +162,10 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Mix the components with the weights in force, and remember their means for `update`."""
-        if self.standardise != "none" and len(groups) > 1 and all(len(group) == 1 for group in groups):
+        if self.standardize != "none" and len(groups) > 1 and all(len(group) == 1 for group in groups):
             warnings.warn(
                 f"constrained: each of {len(groups)} prompts has one attempt, so every advantage and every total is 0; "
-                f"standardise: none mixes the scores themselves",
+                f"standardize: none mixes the scores themselves",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -193,10 +193,10 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
 
     def _shaped(self, rows: Sequence[Sequence[Score]]) -> list[list[float]]:
         """One component's values as they are mixed; an unscored one is 0, and `_mixed` sees to the rest."""
-        if self.standardise == "batch":
-            return _standardised(rows)
-        if self.standardise == "group":
-            return [_standardised([row])[0] for row in rows]
+        if self.standardize == "batch":
+            return _standardized(rows)
+        if self.standardize == "group":
+            return [_standardized([row])[0] for row in rows]
         return [[score.value if score.scored else 0.0 for score in row] for row in rows]
 
     def _mixed(self, shares: Mapping[str, float], scores: Mapping[str, Score], told: Mapping[str, Score]) -> Score:
@@ -366,10 +366,10 @@ def _mean(rows: Sequence[Sequence[Score]]) -> float | None:
     return mean(values) if values else None
 
 
-def _standardised(rows: Sequence[Sequence[Score]]) -> list[list[float]]:
+def _standardized(rows: Sequence[Sequence[Score]]) -> list[list[float]]:
     """Rows of advantages, each row's less its own mean, over the spread of all of them; 0 where unscored."""
     centred = [value for row in rows for value in _centred([score.value for score in row if score.scored])]
-    shaped = iter(standardised(centred).tolist())
+    shaped = iter(standardized(centred).tolist())
     return [[next(shaped) if score.scored else 0.0 for score in row] for row in rows]
 
 
