@@ -29,9 +29,10 @@ from guerdon.advantages import returns_to_go, streams, weighted_by
 from guerdon.plugins.catalog import register_local
 from guerdon.recipes import RewardSpec
 from guerdon.recipes.building import build_reward
-from guerdon.rewards.constrained import Constrained, Satisficing
+from guerdon.rewards.constrained import Constrained
 from guerdon.rewards.ensembles import ensemble
 from guerdon.rewards.process import ProcessReward, StepScores
+from guerdon.rewards.satisficing import Satisficing
 from guerdon.rewards.uncertainty import UncertaintyWeighted
 from guerdon.scoring import Runner
 from guerdon.transforms import center, scale, standardize

@@ -7,7 +7,8 @@ import pytest
 
 from guerdon.claims.constrained_rlhf import NAMES, ConstrainedRlhf, Learner, gold
 from guerdon.rewards import Context, reward
-from guerdon.rewards.constrained import Constrained, Satisficing
+from guerdon.rewards.constrained import Constrained
+from guerdon.rewards.satisficing import Satisficing
 from guerdon.types import Example, Group, Rollout, Segment
 
 

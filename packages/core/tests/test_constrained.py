@@ -17,8 +17,9 @@ from guerdon.plugins.catalog import catalog, register_local
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward
 from guerdon.rewards import Context, reward
-from guerdon.rewards.constrained import Constrained, Satisficing
+from guerdon.rewards.constrained import Constrained
 from guerdon.rewards.lagrange import mixed_advantage
+from guerdon.rewards.satisficing import Satisficing
 from guerdon.types import Example, Group, Rollout, Score, Segment, Stream
 
 

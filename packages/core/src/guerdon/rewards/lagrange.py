@@ -233,7 +233,7 @@ def satisfaction(values: Mapping[str, float], thresholds: Mapping[str, float], *
     r"""PPO-SAT's one reward: $-\sum_i (r_i - \theta_i)^2$ at the end of an episode, 0 before [code].
 
     The largest float where a square is beyond it. `finished` is for trainers that ask for a reward after every token,
-    as the authors' does; ours ask for one of a whole rollout (`guerdon.rewards.constrained.Satisficing`).
+    as the authors' does; ours ask for one of a whole rollout (`guerdon.rewards.satisficing`).
 
     >>> round(satisfaction({"intent": 0.5, "meteor": 0.2}, {"meteor": 0.238, "intent": 0.44}), 6)
     -0.005044
