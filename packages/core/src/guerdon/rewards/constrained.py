@@ -63,9 +63,9 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     """Over what a component's advantages (scores less their group's mean) are standardised before they are mixed: the
     batch, as in the paper, each `group` apart, or `none`: the scores themselves. A group of one attempt has no
     advantage to standardise and its total is 0: trainers that take one attempt per prompt need `none`. Standardised, a
-    component pushes as hard near its threshold as far from it, and policy and multiplier may circle each other. Of
-    tables under AdamW, those with `none` and small steps settled; with large ones and a small KL weight they circled
-    too. A standardised total has mean 0: what to watch are the parts."""
+    component pushes as hard near its threshold as far from it, and policy and multiplier may circle each other;
+    with large steps and a small KL weight they do so with `none` too. A standardised total has mean 0: what to watch
+    are the parts."""
     kl: Literal["controlled", "divided"] = "controlled"
     """Who gives the KL objective its factor N - sum(s). `controlled`: the controller `constrained-kl` sets the loss's
     KL weight; without one, who trains has to set it to `kl_factor` times theirs after every update. `divided`: the
