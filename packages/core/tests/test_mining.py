@@ -30,10 +30,12 @@ NAN = math.nan
         ((), None),
         ((1.0,), None),
         ((NAN, NAN), None),
+        ((0.3, 0.1 + 0.2), None),
+        ((0.3, 0.1 + 0.2, 0.0, -1e-17), (0, 2)),
     ],
 )
 def test_the_best_and_the_worst_of_what_is_scored_make_a_pair(values, found):
-    """Example 5: the first of those that tie; a NaN is no value."""
+    """Example 5: the first of those that tie, but for rounding; a NaN is no value."""
     assert best_and_worst(values) == found
 
 

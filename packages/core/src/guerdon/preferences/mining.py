@@ -17,6 +17,7 @@ from guerdon.protocols import Policy, Sampling, Task
 from guerdon.rewards import Context, Reward
 from guerdon.rewards.followups import length_correlation
 from guerdon.scoring import Runner
+from guerdon.ties import tied
 from guerdon.trainer.batches import step_seed
 from guerdon.types import Example, Group, Rollout, Score
 
@@ -37,14 +38,14 @@ class Pair:
 
 
 def best_and_worst(values: Sequence[float], margin: float = 0.0) -> tuple[int, int] | None:
-    """Where the highest and the lowest value stand, the first of those that tie.
+    """Where the highest and the lowest value stand, the first of those that tie but for rounding.
 
     Args:
-        values: of attempts at one prompt; a NaN is no value.
+        values: of attempts at one prompt, finite; a NaN is no value.
         margin: the least they must differ by.
 
     Returns:
-        (best, worst); None where fewer than two are scored, or they are equal or closer than `margin`.
+        (best, worst); None where fewer than two are scored, or they are equal but for rounding or closer than `margin`.
 
     >>> best_and_worst([0.1, 0.9, -0.3, 0.2])
     (1, 2)
@@ -52,10 +53,13 @@ def best_and_worst(values: Sequence[float], margin: float = 0.0) -> tuple[int, i
     scored = [place for place, value in enumerate(values) if not math.isnan(value)]
     if len(scored) < 2:
         return None
-    best = max(scored, key=values.__getitem__)  # both give the first of those that tie
-    worst = min(scored, key=values.__getitem__)
-    apart = values[best] - values[worst]
-    return (best, worst) if apart > 0.0 and apart >= margin else None
+    numbers = [values[place] for place in scored]
+    best, worst = (
+        next(place for place in scored if tied([values[place], end])) for end in (max(numbers), min(numbers))
+    )
+    if tied([values[best], values[worst]]) or values[best] - values[worst] < margin:
+        return None
+    return best, worst
 
 
 def mine(groups: Sequence[Group], scores: Sequence[Sequence[Score]], margin: float = 0.0) -> list[Pair]:

@@ -21,7 +21,6 @@ from guerdon.rewards import Reward
 from guerdon.rewards.algebra import Sum, Weighted
 from guerdon.rewards.shapes import Shape
 from guerdon.transforms import Transform, chain
-from guerdon.withholding import withheld
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy, Task
@@ -33,7 +32,7 @@ ESTIMATORS: dict[str, type[advantages.Estimator]] = {
     "log_mean_exp": advantages.log_mean_exp,
     "streams": advantages.streams,
     "weighted_by": advantages.weighted_by,
-    "withheld": withheld,
+    "withheld": advantages.withheld,
 }
 
 
