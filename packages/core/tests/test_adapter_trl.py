@@ -306,6 +306,28 @@ def test_a_plain_function_is_told_what_it_lacks():
         reward_funcs(lambda completions, **columns: [0.0])
 
 
+@pytest.mark.parametrize("task", [None, Sums()])
+def test_several_rewards_are_told_to_become_one(task):
+    for several in ([right, unsure], ("sql/execution", "sql/runs")):
+        with pytest.raises(ConfigError, match=r"list of 2: make them one reward.*\(0\.9 \* a \+ 0\.1 \* b, task\)"):
+            reward_funcs(several, task)
+
+
+@pytest.mark.parametrize("given", [right, 0.5 * right + unsure, Shortest()])
+def test_a_reward_that_trl_calls_unwrapped_names_reward_funcs(given):
+    with pytest.raises(ConfigError, match=r"not with prompts=, completions=, .*reward_funcs=.*trl\.reward_funcs\("):
+        Trainer([given]).score(["5"], example=["five"])
+
+
+def test_a_reward_that_others_call_unwrapped_says_what_it_is_called_with():
+    """OpenRLHF's three lists by position, verl's names; and one rollout is scored as ever."""
+    with pytest.raises(ConfigError, match=r"called with one Rollout, not with list, list, list\."):
+        right(["q"], ["p"], ["five"])
+    with pytest.raises(ConfigError, match=r"not with data_source=, solution_str=\."):
+        right(data_source="x", solution_str="5")
+    assert right(Rollout.of(Sum(id="five", total=5), "5")).value == 1.0
+
+
 def test_a_task_may_be_named(monkeypatch):
     from guerdon.recipes import building
 
