@@ -12,6 +12,7 @@ import pytest
 
 from guerdon import Example, Message, Prompt, Reward, Rollout, Score, Segment, reward
 from guerdon.adapters.trl import reward_funcs
+from guerdon.adapters.trl.data import grader_of
 from guerdon.adapters.trl.grouping import group_numbers
 from guerdon.errors import ConfigError, RewardError, UnknownName
 from guerdon.grading import Grader
@@ -311,6 +312,14 @@ def test_several_rewards_are_told_to_become_one(task):
     for several in ([right, unsure], ("sql/execution", "sql/runs")):
         with pytest.raises(ConfigError, match=r"list of 2: make them one reward.*\(0\.9 \* a \+ 0\.1 \* b, task\)"):
             reward_funcs(several, task)
+
+
+@pytest.mark.parametrize("source", [right, [right], [], [len]])
+def test_what_has_no_grader_is_told_to_come_from_reward_funcs(source):
+    with pytest.raises(ConfigError, match=r"give what trl\.reward_funcs\(reward, task\) gave"):
+        grader_of(source)
+    [function] = reward_funcs(right, Sums())
+    assert grader_of([function]) is grader_of(function) is function.grader
 
 
 @pytest.mark.parametrize("given", [right, 0.5 * right + unsure, Shortest()])
