@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,6 +248,33 @@ def test_what_the_environment_said_between_the_turns_is_shown(tmp_path):
     assert said.splitlines()[1:7] == shown
 
 
+def test_chat_messages_are_a_completion_as_trl_writes_them(tmp_path):
+    """A prompt as a text too, and turns are shown as turns."""
+    said = [{"role": "assistant", "content": "?"}, {"role": "user", "content": "Sure?"}]
+    said += [{"role": "assistant", "content": right("train-0")}]
+    rows = [
+        {"example": "train-0", "completion": said[-1:]},
+        {"example": "train-0", "completion": said, "prompt": "Add."},
+    ]
+    path = write(tmp_path, *map(json.dumps, rows))
+    records = scored("--reward", "test/adds", "--rollouts", path)
+    assert [record["score"]["value"] for record in records] == [1.0, 1.0]
+    lines = run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path).splitlines()
+    assert lines[1] == right("train-0")
+    at = lines.index("the prompt: user")
+    assert lines[at + 1 : at + 8] == ["Add.", "turn 1", "?", "environment", "Sure?", "turn 2", right("train-0")]
+
+
+def test_a_server_that_is_not_there_is_said_first_and_nothing_of_groups():
+    asked = ("score", "--task", "test/sums", "--example", "eval-1", "--text", "x", "--reward")
+    told = run(*asked, "remote[url=http://127.0.0.1:9,attempts=1]")
+    assert re.match(
+        r"nothing was scored, by no fault of the completions: http://127.0.0.1:9 did not answer in 1 att", told
+    )
+    assert "compares attempts" not in told
+    assert "compares attempts" in run(*asked, "test/shortest")
+
+
 def test_a_completion_cannot_drive_the_terminal():
     said = run(
         "score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval-1", "--text", "\x1b[2J[red]x"
@@ -266,7 +294,12 @@ def write(folder: Path, *lines: str) -> str:
     [
         ("{", "line 2 is not JSON"),
         ("[]", "line 2 is list"),
-        ('{"example": "x"}', "'completion' is None"),
+        ('{"example": "x"}', "'completion' is None; a text or a list of chat messages is needed"),
+        ('{"example": "x", "completion": [{"role": "user", "content": "x"}]}', "line 2: the field 'completion' is"),
+        (
+            '{"example": "x", "completion": [{"content": "x"}]}',
+            "line 2: a message is {'content': 'x'}; it has a 'role'",
+        ),
         ('{"example": 3, "completion": ""}', "'example' is 3"),
     ],
 )

@@ -156,7 +156,10 @@ class Completions:
 
     def text(self, prompt: int, number: int) -> str:
         """One completion."""
-        return str(self._row(prompt, number)["completion"])
+        from guerdon.grading import completion_segments
+
+        said = completion_segments(self._row(prompt, number)["completion"])
+        return "".join(segment.text for segment in said if segment.author == "policy")
 
     def about(self, prompt: int, number: int) -> str:
         """Which one it is: its number among the prompt's, or what was done to a reference."""

@@ -23,18 +23,23 @@ def naming(source: str | Path | None) -> Iterator[None]:
 
 
 def rows_of_file(path: Path) -> list[dict[str, Any]]:
-    """The rollouts of a file as `read_rows` reads: `example` and `completion` in each, other fields kept.
+    """The rollouts of a file as `read_rows` reads: `example` and `completion` in each (a text, or chat messages as TRL
+    has them), other fields kept.
 
     Raises:
         ConfigError: the file cannot be read, or a row is not such an object; the message names the line.
     """
-    wanted = 'an object like {"example": ID, "completion": TEXT}'
+    from guerdon.grading import completion_segments
+
+    wanted = 'an object like {"example": ID, "completion": TEXT} is needed, where chat messages may stand for TEXT'
     rows = []
     for row in read_rows(path, "rollouts", error=ConfigError):
-        for field in ("example", "completion"):
-            if not isinstance(row.fields.get(field), str):
-                found = row.fields.get(field)
-                raise ConfigError(f"{row.place}: the field {field!r} is {found!r:.200}; {wanted} is needed")
+        if not isinstance(named := row.fields.get("example"), str):
+            raise ConfigError(f"{row.place}: the field 'example' is {named!r:.200}; {wanted}")
+        try:
+            completion_segments(row.fields.get("completion"))
+        except ConfigError as error:
+            raise ConfigError(f"{row.place}: {error}; {wanted}") from None
         rows.append(dict(row.fields))
     if not rows:
         raise ConfigError(f"rollouts file {str(path)!r} holds no rollouts")

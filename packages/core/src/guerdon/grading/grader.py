@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from pydantic import ValidationError
 
 from guerdon.errors import ConfigError, UnknownName
-from guerdon.grading.rows import OBJECTS, Columns, Row, group_in, rollout_in, short
+from guerdon.grading.rows import OBJECTS, RECORDED, TOLD, USUAL, Columns, Row, group_in, rollout_in, short
 from guerdon.protocols import Split
 from guerdon.rewards import Context, Reward, walk
+from guerdon.rewards.learning import learning, load_state, state_of
 from guerdon.scoring import Runner
 from guerdon.trainer.records import part_weights
 from guerdon.types import Example, Group, Prompt, Rollout, Score
@@ -173,6 +174,21 @@ class Grader:
         ]
         return groups, places
 
+    def unread(self, rows: Sequence[Row]) -> list[str]:
+        """The fields of rows that nothing here reads, sorted: misspelt, or meant for something else.
+
+        Those of a run's rollouts file are read or known, and those of the task's examples are what a row may repeat.
+        """
+        found: set[str] = set()
+        for row in rows:
+            if not row.keys() <= USUAL:
+                found |= row.keys()
+        found -= USUAL | RECORDED | TOLD
+        if found:
+            for kind in {type(example) for example in self._known().values()}:
+                found -= kind.model_fields.keys()
+        return sorted(map(str, found))
+
     def compare_prompt(self, example: Example, shown: Any) -> None:
         """Warn, once, where what was asked is not what the task asks in the example of that id: the rows were made with
         other settings of the task, whose examples have the same ids, and right answers would count as wrong ones.
@@ -249,7 +265,7 @@ class Grader:
     @cached_property
     def learning(self) -> tuple[Reward, ...]:
         """The reward's nodes that keep state."""
-        return tuple(node for node in walk(self.reward) if node.stateful)
+        return learning(self.reward)
 
     def refuse_policy(self, where: str) -> None:
         """For those who train no policy that a reward could ask.
@@ -284,7 +300,7 @@ class Grader:
 
     def state_dict(self) -> dict[str, Any]:
         """What a trainer's checkpoint must hold."""
-        return {"rewards": [{"name": node.name, "state": node.state_dict()} for node in self.learning]}
+        return state_of(self.reward)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up where `state_dict` left off.
@@ -292,12 +308,7 @@ class Grader:
         Raises:
             ConfigError: it was another reward's.
         """
-        nodes, kept = self.learning, state["rewards"]
-        names, others = [node.name for node in nodes], [each["name"] for each in kept]
-        if names != others:
-            raise ConfigError(f"the state is that of {others or 'no reward'}; what learns here is {names or 'none'}")
-        for node, each in zip(nodes, kept, strict=True):
-            node.load_state_dict(each["state"])
+        load_state(self.reward, state)
 
     # -- what is logged ------------------------------------------------------------------------------------------------
 

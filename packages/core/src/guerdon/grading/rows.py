@@ -68,23 +68,24 @@ def rollout_in(row: Row, example: Example, prompt: Prompt, index: int) -> Rollou
     """
     if (stop := row.get("stop", "stop")) not in _STOPS:
         raise ConfigError(f"the field 'stop' is {short(stop)}; accepted are {', '.join(map(repr, _STOPS))}")
-    if row.keys() <= _USUAL:  # nearly always
+    if row.keys() <= USUAL:  # nearly always
         segments = completion_segments(row.get("completion"), prompt.forced)
         return Rollout(example, segments, prompt, stop=stop, index=index)
-    _check_unusual(row, row.keys() - _USUAL)
+    _check_unusual(row, row.keys() - USUAL)
     told = None if row.get("segments") else completion_segments(row.get("completion"), prompt.forced)
     return rollout_of(row, example, prompt, index=index, segments=told)
 
 
-_USUAL = frozenset({"example", "completion", "group", "stop"})
+USUAL = frozenset({"example", "completion", "group", "stop"})
+"""What a row has."""
 
 
 def _check_unusual(row: Row, names: Set[str]) -> None:
     """See that no field is misspelt, and that those of a rollouts file are what `rollout_of` takes them for: a reward
     would trip over them. Further fields are the writer's own.
     """
-    for name in names - _RECORDED:
-        if near := difflib.get_close_matches(str(name), _USUAL - row.keys(), n=1, cutoff=0.75):
+    for name in names - RECORDED:
+        if near := difflib.get_close_matches(str(name), USUAL - row.keys(), n=1, cutoff=0.75):
             raise ConfigError(f"the field {short(name)} is unknown; did you mean {near[0]!r}?")
     for name in ("index", "policy_version"):
         if not isinstance(row.get(name, 0), int):
@@ -100,7 +101,10 @@ def _check_unusual(row: Row, names: Set[str]) -> None:
             raise ConfigError(f"a message is {short(message)}; it has a 'role' of {accepted} and a text as 'content'")
 
 
-_RECORDED = frozenset({"segments", "prompt", "prompt_ids", "index", "policy_version", "observation", "step"})
+RECORDED = frozenset({"segments", "prompt", "prompt_ids", "index", "policy_version", "observation", "step"})
+"""What a rollouts file says beside that, and is read."""
+TOLD = frozenset({"phase", "round", "key", "reference", "advantage", "score", "forced", "task", "images"})
+"""What a rollouts file and an exported one say beside that, for people."""
 
 
 def group_in(row: Row) -> str | int | None:

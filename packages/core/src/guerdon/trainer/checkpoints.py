@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from guerdon.errors import RunError
-from guerdon.rewards import Reward, walk
+from guerdon.errors import ConfigError, RunError
+from guerdon.rewards import Reward
+from guerdon.rewards.learning import load_state, state_of
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
@@ -55,8 +56,7 @@ def save(
         policy.save(folder / "policy")
         if optimizer is not None:
             torch.save(optimizer.state_dict(), folder / "optimizer.pt")
-        rewards = [node.state_dict() for node in walk(reward) if node.stateful]
-        torch.save(rewards, folder / "rewards.pt")
+        torch.save(state_of(reward), folder / "rewards.pt")
         if controls:
             torch.save(controls.state_dict(), folder / "controllers.pt")
         state: dict[str, Any] = {
@@ -89,14 +89,14 @@ def restore(run: RunFolder, policy: Policy, reward: Reward, controls: Controls) 
         controlled = torch.load(folder / "controllers.pt", weights_only=True) if controls else None
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
-    stateful = [node for node in walk(reward) if node.stateful]
-    if len(kept) != len(stateful):
+    if not isinstance(kept, dict):
         raise RunError(
-            f"checkpoint {folder} holds the state of {len(kept)} rewards, the recipe has {len(stateful)}: "
-            "not the same reward"
+            f"checkpoint {folder} is of an earlier guerdon, which kept no names of rewards: begin a run anew"
         )
-    for node, values in zip(stateful, kept, strict=True):
-        node.load_state_dict(values)
+    try:
+        load_state(reward, kept)
+    except ConfigError as error:
+        raise RunError(f"checkpoint {folder} is not of the same reward: {error}") from error
     if controlled is not None:
         controls.load_state_dict(controlled, str(folder))
     run.rewind(state["metrics_lines"])
