@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
 from guerdon.cli import main
-from guerdon.cli.eval import find_checkpoint
+from guerdon.cli.sources import find_checkpoint
 from guerdon.diagnostics.findings import Finding
 from guerdon.errors import ConfigError, RunError, TaskError
 from guerdon.plugins.catalog import KINDS, catalog, register_local
@@ -518,6 +518,16 @@ def test_train_says_what_is_wrong_and_has_written_nothing(arguments, said, recip
     before = sorted(recipe.parent.iterdir())
     assert said in run("train", *arguments, code=2)
     assert sorted(recipe.parent.iterdir()) == before
+
+
+def test_what_is_only_scored_or_audited_needs_no_policy(tmp_path):
+    """Whoever trains it is told what is missing, before anything is built."""
+    path = tmp_path / "looked_at.yaml"
+    path.write_text("{task: test/sums, reward: test/adds}")
+    assert "1" in run("score", str(path), "--example", "train-0", "--text", right("train-0"))
+    for command, *given in (("train", "--out", str(tmp_path / "out")), ("eval",)):
+        assert "field 'policy' is missing" in run(command, str(path), *given, code=2)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [("score",), ("eval",), ("train",)])
