@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from guerdon.errors import ConfigError, UnknownName
+from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
     from guerdon.protocols import Task
@@ -149,8 +149,7 @@ def _is_reward(source: str) -> bool:
             return kind == "rewards"
     if Path(source).suffix in (".yaml", ".yml", ".toml"):
         return False
-    names = {name for known in entries.values() for entry in known for name in (entry.name, entry.family)}
-    raise UnknownName("reward or recipe", name, names)
+    raise catalog().unknown(("rewards", "recipes"), name)
 
 
 def _reward(text: str) -> Reward:

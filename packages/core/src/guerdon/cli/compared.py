@@ -78,9 +78,7 @@ def _check_recipe(name: str) -> None:
     try:
         catalog().find("recipes", name)
     except UnknownName:
-        entries = [*catalog().entries("rewards"), *catalog().entries("recipes")]
-        known = {each for entry in entries for each in (entry.name, entry.family)}
-        raise UnknownName("reward or recipe", name, known) from None
+        raise catalog().unknown(("rewards", "recipes"), name) from None
 
 
 def _imported(path: str, options: Mapping[str, Any]) -> Reward:

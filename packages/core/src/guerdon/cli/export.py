@@ -66,5 +66,4 @@ def task_named(source: str) -> tuple[Use, bool]:
     with contextlib.suppress(UnknownName):
         catalog().find("recipes", source)
         return load_recipe(source).task, True
-    entries = [*catalog().entries("tasks"), *catalog().entries("recipes")]
-    raise UnknownName("task or recipe", use.use, {name for entry in entries for name in (entry.name, entry.family)})
+    raise catalog().unknown(("tasks", "recipes"), use.use)

@@ -57,8 +57,9 @@ def command(
 ) -> None:
     """Sample N attempts at each prompt of RECIPE's task from its policy; by its reward, pair the best with the worst.
 
-    Of the run folder RUN, the policy is that of a checkpoint, and rewards that learn are as they were then. Exits with 1
-    where there is no pair. The lines are what TRL's DPOTrainer, RewardTrainer (`dpo`) and KTOTrainer (`kto`) read, and `guerdon reward-model`.
+    Of the run folder RUN, the policy is that of a checkpoint, and rewards that learn are as they were then. The lines
+    are what TRL's DPOTrainer, RewardTrainer (`dpo`) and KTOTrainer (`kto`) read, and `guerdon reward-model`. Exits with
+    1 where there is no pair.
     """
     from guerdon.errors import ConfigError
     from guerdon.preferences.mining import Tally, check_minable, mined

@@ -26,7 +26,7 @@ def naming(source: str | Path | None) -> Iterator[None]:
 
 
 def recipe_and_weights(source: str, overrides: Sequence[str], checkpoint: Path | None) -> tuple[Recipe, Path | None]:
-    """The recipe RECIPE or that of the run folder RUN, and the checkpoint folder meant; None for a recipe's own weights.
+    """The recipe RECIPE or that of the run folder RUN, and the checkpoint folder meant: None for a recipe's own.
 
     Raises:
         ConfigError: there is no such recipe, or a field is wrong.

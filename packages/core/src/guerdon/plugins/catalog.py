@@ -13,7 +13,7 @@ import difflib
 import functools
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, Protocol, get_args
@@ -41,6 +41,9 @@ Kind = Literal[
     "checks",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+DISTRIBUTIONS = {domain: f"guerdon-{domain}" for domain in ("code", "driving", "sql")}
+"""Our own distributions, by what their names begin with: what to install where one is asked for and not there."""
 
 LOCAL = "(this process)"
 """The distribution shown for names given to `register_local`."""
@@ -189,13 +192,35 @@ class Catalog:
             versions = [found for (of, _), found in self._claims.items() if of == kind and found[0].family == name]
             claims = max(versions, key=lambda found: found[0].version, default=None)
         if claims is None:
-            error = UnknownName(singular(kind), name, [known for of, known in self._claims if of == kind])
-            for problem in self._problems:
-                error.add_note(f"Perhaps it belongs to a plugin that is broken. {problem}")
-            raise error
+            raise self.unknown((kind,), name)
         if len(claims) > 1:
             raise PluginError(_conflict(claims))
         return claims[0]
+
+    def unknown(self, kinds: Sequence[Kind], name: str, more: Iterable[str] = ()) -> UnknownName:
+        """The error for a name that is nobody's: with the nearest of those kinds, or with the distribution to install.
+
+        Args:
+            kinds: where it was looked for; all of them make it "a piece".
+            name: what was asked for.
+            more: names beside the catalog's that would have done.
+        """
+        word = "piece" if len(kinds) > 3 else " or ".join(singular(kind) for kind in kinds)
+        known = {known for of, known in self._claims if of in kinds}
+        families = {_VERSION.sub("", each) for each in known} if len(kinds) > 1 else set()
+        error = UnknownName(word, name, known | families | set(more), hint=self._missing(name))
+        for problem in self._problems:
+            error.add_note(f"Perhaps it belongs to a plugin that is broken. {problem}")
+        return error
+
+    def _missing(self, name: str) -> str:
+        """Which distribution would bring a name, by what stands before its slash, where it is not installed."""
+        domain = name.partition("/")[0]
+        distribution = DISTRIBUTIONS.get(domain)
+        offered = any(known == domain or known.startswith(f"{domain}/") for _, known in self._claims)
+        if distribution is None or offered or any(one.distribution == distribution for one in self._problems):
+            return ""
+        return f"{distribution!r} may have it, and is not installed: python -m pip install {distribution}"
 
     def load(self, kind: Kind, name: str) -> Any:
         """The object of that name, imported now.

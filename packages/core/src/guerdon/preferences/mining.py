@@ -75,7 +75,8 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     """`prompts`, `pairs`, `attempts`; of the attempts `unscored` and `truncated` (a budget ended them); of the prompts
-    without a pair `few` (fewer than two attempts scored), `equal` (all scored alike) and `close` (within the margin)."""
+    without a pair `few` (fewer than two attempts scored), `equal` (all scored alike) and `close` (below the margin).
+    """
     reasons: Counter[str] = field(default_factory=Counter)
     """Why attempts went unscored."""
     margins: list[float] = field(default_factory=list)
@@ -147,12 +148,13 @@ def check_minable(task: Task, examples: Sequence[Example]) -> None:
     for example in examples:
         if task.environment(example) is not None:
             raise ConfigError(
-                f"{task.name} is played in turns (example {example.id!r} has an environment): pairs of whole completions "
-                f"cannot hold what the environment says, and a trainer would learn it"
+                f"{task.name} is played in turns (example {example.id!r} has an environment): pairs of whole "
+                f"completions cannot hold what the environment says, and a trainer would learn it"
             )
     if not task.prompt(examples[0]).messages:
         raise ConfigError(
-            f"the prompts of {task.name} have no messages (example {examples[0].id!r}): no language trainer can read them"
+            f"the prompts of {task.name} have no messages (example {examples[0].id!r}): no language trainer can read "
+            f"them"
         )
 
 

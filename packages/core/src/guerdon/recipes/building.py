@@ -166,12 +166,7 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     Raises:
         ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.
     """
-    parameters = {
-        name: parameter
-        for name, parameter in inspect.signature(made).parameters.items()
-        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        and not name.startswith("_")
-    }
+    parameters = parameters_of(made)
     for name in options:
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, n=1)
@@ -182,7 +177,7 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     ]
     if missing:
         raise ConfigError(f"field '{where}' lacks {', '.join(missing)}; accepted are {', '.join(parameters)}")
-    hints = _hints(made)
+    hints = hints_of(made)
     checked = {name: _coerced(value, hints.get(name, Any), f"{where}.{name}") for name, value in options.items()}
     try:
         return made(**checked)
@@ -191,7 +186,18 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
         raise
 
 
-def _hints(made: Any) -> dict[str, Any]:
+def parameters_of(made: Any) -> dict[str, inspect.Parameter]:
+    """The options that a recipe can give to a class or function."""
+    return {
+        name: parameter
+        for name, parameter in inspect.signature(made).parameters.items()
+        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        and not name.startswith("_")
+    }
+
+
+def hints_of(made: Any) -> dict[str, Any]:
+    """The annotations of these options, resolved; empty where one exists for type checkers only."""
     try:
         return typing.get_type_hints(
             made if dataclasses.is_dataclass(made) or not inspect.isclass(made) else made.__init__
