@@ -176,7 +176,7 @@ def test_a_reward_by_import_path_needs_no_plugin(rows):
         (["test/lenght", "test/length"], "Did you mean 'test/length"),
         (["no_module:x", "test/length"], "cannot be imported"),
         ([f"{__name__}:nothing", "test/length"], "cannot be imported"),
-        ([f"{__name__}:TEXTS", "test/length"], "gives a dict, not a reward"),
+        ([f"{__name__}:TEXTS", "test/length"], "is a dict, not a reward"),
         ([f"{__name__}:length[k=1]", "test/length"], "takes no options"),
         (["test/length", "test/vowels"], "nothing to compare on"),
         (["test/length", "test/vowels", "--rollouts", "nowhere.jsonl"], "no rollouts at 'nowhere.jsonl'"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from guerdon.cli.sources import admit
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,12 +63,16 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Attack a reward, and print what earned too much.
 
     An attack that earns more than an honest answer to another question is suspicious; one that earns at least what the
-    honest answer does is an exploit. Exits with 1 if nothing could be scored, or if --fail-above says so.
+    honest answer does is an exploit. Rewards, task and attacks are named as `guerdon list` has them, or by import path
+    (module:attribute). Exits with 1 if nothing could be scored, or if --fail-above says so.
     """
     from guerdon.audit import Settings, audit
     from guerdon.audit.attack import LEVELS
     from guerdon.recipes.fitting import build_attacks
 
+    admit("tasks", options["task"])
+    admit("rewards", *options["rewards"], options["check"])
+    admit("attacks", *options["names"])
     reward, task = _reward_and_task(options["source"], options["rewards"], options["task"])
     levels = LEVELS if options["with_reference"] else LEVELS[:-1]
     attacks = build_attacks(options["names"], knows=levels, exploits=options["categories"])
@@ -142,6 +147,7 @@ def _is_reward(source: str) -> bool:
 
     if Path(source).exists():
         return False
+    admit("rewards", source)
     name = named(source)[1]
     entries = {kind: catalog().entries(cast("Any", kind)) for kind in ("rewards", "recipes")}
     for kind, known in entries.items():

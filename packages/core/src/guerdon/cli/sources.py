@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import ConfigError, RunError, TaskError
 from guerdon.parsing.rows import read_rows
+from guerdon.plugins.catalog import Kind, catalog
 
 if TYPE_CHECKING:
     from guerdon.recipes import Recipe
+
+
+def admit(kind: Kind, *texts: str | None) -> None:
+    """Make what a command line names by import path, `module:attribute`, known by that name.
+
+    Modules in the current folder are found, as by pytest and uvicorn.
+
+    Args:
+        kind: of what.
+        texts: each as `W*NAME[k=v,...]`; None, a file and any other name are passed over.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    from guerdon.recipes.spelling import named
+
+    for text in texts:
+        if text is None or ":" not in text or Path(text).exists():
+            continue
+        if ":" in (name := named(text)[1]):
+            if (here := os.getcwd()) not in sys.path:
+                sys.path.insert(0, here)  # worker processes are given the same path
+            catalog().admit(kind, name)
 
 
 @contextmanager
