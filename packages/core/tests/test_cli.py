@@ -145,6 +145,42 @@ def test_debug_raises_the_error_itself():
     assert isinstance(result.exception, RunError)
 
 
+@pytest.fixture
+def warning_command():
+    """A command that warns of something of guerdon's, and of something of a library's."""
+    import warnings
+
+    @click.command()
+    def warns():
+        warnings.warn_explicit("no answer is scored", RuntimeWarning, "/lib/guerdon/trainer/loop.py", 266)
+        warnings.warn_explicit("this is old", UserWarning, "/lib/somebody/else.py", 7)
+
+    register_local("commands", "warns", warns)
+
+
+def test_a_warning_is_one_message_on_standard_error(warning_command):
+    result = CliRunner().invoke(main, ["warns"])
+    assert result.stdout == ""
+    assert result.stderr == (
+        "warning: no answer is scored\nwarning: this is old (UserWarning, /lib/somebody/else.py:7)\n"
+    )
+
+
+def test_debug_says_where_a_warning_is_from(warning_command):
+    stderr = CliRunner().invoke(main, ["--debug", "warns"]).stderr
+    assert stderr.startswith(
+        "warning: no answer is scored (RuntimeWarning, /lib/guerdon/trainer/loop.py:266)\nwarning: this"
+    )
+
+
+def test_what_python_does_with_warnings_elsewhere_is_left_alone(warning_command):
+    import warnings
+
+    before = warnings.showwarning
+    CliRunner().invoke(main, ["warns"])
+    assert warnings.showwarning is before
+
+
 def test_an_interrupt_exits_with_130():
     @click.command()
     def waits():
