@@ -106,7 +106,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     limit = options["fail_above"]
     failing = report.failing(limit) if limit is not None else []
     if failing:
-        click.echo(f"{len(failing)} attacks have a severity above {limit:g}, {failing[0].name} first", err=True)
+        from guerdon.audit.tables import printable
+
+        first = printable(
+            failing[0].attack.label, 100
+        )  # as the table has it: a composed one is called what it is made of
+        click.echo(f"{len(failing)} attacks have a severity above {limit:g}, {first} first", err=True)
     if failing or report.conclusion == "unscored":
         ctx.exit(1)
 

@@ -209,7 +209,7 @@ def graded(side: Side, task: Task | None, completions: Completions, *, prompts: 
     rows = [{key: value for key, value in completions.rows[number].items() if key != "made"} for number in numbers]
     values = np.full(len(rows), np.nan)
     with Grader(side.reward, task) as grader, progress(f"scoring with {side.text}", len(rows)) as bar:
-        for part in grader.grade_in_parts(rows, size=64):
+        for part in grader.grade_in_parts(rows, size=64, numbers=numbers):
             for place, score in part:
                 values[place] = score.value if score.scored else np.nan
             bar.advance(len(part))
