@@ -152,6 +152,7 @@ def warning_command():
 
     @click.command()
     def warns():
+        warnings.simplefilter("always")  # whatever the tests are run with
         warnings.warn_explicit("no answer is scored", RuntimeWarning, "/lib/guerdon/trainer/loop.py", 266)
         warnings.warn_explicit("this is old", UserWarning, "/lib/somebody/else.py", 7)
 
