@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
 from guerdon.cli import main
-from guerdon.cli.eval import find_checkpoint
+from guerdon.cli.sources import find_checkpoint
 from guerdon.diagnostics.findings import Finding
 from guerdon.errors import ConfigError, RunError, TaskError
 from guerdon.plugins.catalog import KINDS, catalog, register_local
@@ -144,6 +144,43 @@ def test_an_error_is_one_message_without_a_traceback():
 def test_debug_raises_the_error_itself():
     result = CliRunner().invoke(main, ["--debug", "report", "nowhere"])
     assert isinstance(result.exception, RunError)
+
+
+@pytest.fixture
+def warning_command():
+    """A command that warns of something of guerdon's, and of something of a library's."""
+    import warnings
+
+    @click.command()
+    def warns():
+        warnings.simplefilter("always")  # whatever the tests are run with
+        warnings.warn_explicit("no answer is scored", RuntimeWarning, "/lib/guerdon/trainer/loop.py", 266)
+        warnings.warn_explicit("this is old", UserWarning, "/lib/somebody/else.py", 7)
+
+    register_local("commands", "warns", warns)
+
+
+def test_a_warning_is_one_message_on_standard_error(warning_command):
+    result = CliRunner().invoke(main, ["warns"])
+    assert result.stdout == ""
+    assert result.stderr == (
+        "warning: no answer is scored\nwarning: this is old (UserWarning, /lib/somebody/else.py:7)\n"
+    )
+
+
+def test_debug_says_where_a_warning_is_from(warning_command):
+    stderr = CliRunner().invoke(main, ["--debug", "warns"]).stderr
+    assert stderr.startswith(
+        "warning: no answer is scored (RuntimeWarning, /lib/guerdon/trainer/loop.py:266)\nwarning: this"
+    )
+
+
+def test_what_python_does_with_warnings_elsewhere_is_left_alone(warning_command):
+    import warnings
+
+    before = warnings.showwarning
+    CliRunner().invoke(main, ["warns"])
+    assert warnings.showwarning is before
 
 
 def test_an_interrupt_exits_with_130():
@@ -551,6 +588,16 @@ def test_train_says_what_is_wrong_and_has_written_nothing(arguments, said, recip
     before = sorted(recipe.parent.iterdir())
     assert said in run("train", *arguments, code=2)
     assert sorted(recipe.parent.iterdir()) == before
+
+
+def test_what_is_only_scored_or_audited_needs_no_policy(tmp_path):
+    """Whoever trains it is told what is missing, before anything is built."""
+    path = tmp_path / "looked_at.yaml"
+    path.write_text("{task: test/sums, reward: test/adds}")
+    assert "1" in run("score", str(path), "--example", "train-0", "--text", right("train-0"))
+    for command, *given in (("train", "--out", str(tmp_path / "out")), ("eval",)):
+        assert "field 'policy' is missing" in run(command, str(path), *given, code=2)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [("score",), ("eval",), ("train",)])

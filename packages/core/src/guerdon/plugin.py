@@ -7,6 +7,7 @@ from guerdon.plugins.catalog import Register
 
 COMMANDS = {
     "list": ("guerdon.cli.listing:command", "List what the installed distributions offer."),
+    "show": ("guerdon.cli.show:command", "Show what a name stands for, its options, and how to use it."),
     "doctor": ("guerdon.cli.doctor:command", "Check this machine and its installation."),
     "score": ("guerdon.cli.score:command", "Score completions and explain every number part by part."),
     "compare": ("guerdon.cli.compare:command", "Tell whether two rewards order completions alike."),

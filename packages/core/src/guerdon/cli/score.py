@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import naming, rows_of_file, rows_of_run
+from guerdon.cli.sources import admit, naming, rows_of_file, rows_of_run
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,10 +54,12 @@ def command(
     """Score completions and explain every number part by part: value, weight, contribution, status and why.
 
     They come from a file (--rollouts), from the command line (--example with --text), or from the run folder RUN. Task
-    and reward come from RECIPE or RUN, or are named.
+    and reward come from RECIPE or RUN, or are named: as `guerdon list` has them, or by import path (module:attribute).
     """
     from guerdon.grading import task_and_reward
 
+    admit("tasks", task)
+    admit("rewards", *rewards)
     use, spec = task_and_reward(source, task, rewards)
     if text is not None:
         if example is None:

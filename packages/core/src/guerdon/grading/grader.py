@@ -115,7 +115,12 @@ class Grader:
         return [scores[group][index] for group, index in places]
 
     def grade_in_parts(
-        self, rows: Sequence[Row], context: Context | None = None, *, size: int
+        self,
+        rows: Sequence[Row],
+        context: Context | None = None,
+        *,
+        size: int,
+        numbers: Sequence[int] | None = None,
     ) -> Iterator[list[tuple[int, Score]]]:
         """The scores of `grade`, as they come: (number of the row, its score), some rows at a time.
 
@@ -124,31 +129,36 @@ class Grader:
             context: as `grade`'s.
             size: about how many rows to score at a time. A group is never cut, and where the reward looks at the whole
                 batch all rows are one part: the scores are the same as `grade`'s.
+            numbers: what errors call the rows, where these are some of more; their places by default.
 
         Raises:
             ConfigError, RewardError: as `grade`; the latter in the middle of it.
         """
         with self._lock:
-            groups, places = self._grouped(rows)
-        numbers: dict[tuple[int, int], int] = {place: number for number, place in enumerate(places)}
+            groups, places = self._grouped(rows, numbers)
+        number_of: dict[tuple[int, int], int] = {place: number for number, place in enumerate(places)}
         for start, stop in _runs([len(group) for group in groups], len(rows) if self.reward.sees == "batch" else size):
             with self._lock:
                 whole = replace(context or Context(), task=self.task)
                 scores = self.runner.score(self.reward, groups[start:stop], whole)
             yield [
-                (numbers[start + at, index], score) for at, row in enumerate(scores) for index, score in enumerate(row)
+                (number_of[start + at, index], score)
+                for at, row in enumerate(scores)
+                for index, score in enumerate(row)
             ]
 
-    def _grouped(self, rows: Sequence[Row]) -> tuple[list[Group], list[tuple[int, int]]]:
-        """The rows as groups, and where in them each row went: (group, place)."""
-        numbers: dict[tuple[str, str | int | None], int] = {}  # of the groups, by the example's id and the row's group
+    def _grouped(
+        self, rows: Sequence[Row], numbers: Sequence[int] | None = None
+    ) -> tuple[list[Group], list[tuple[int, int]]]:
+        """The rows as groups, and where in them each row went: (group, place). Errors call the rows by `numbers`."""
+        keys: dict[tuple[str, str | int | None], int] = {}  # of the groups, by the example's id and the row's group
         members: list[list[Rollout]] = []
         prompts: dict[int, Prompt] = {}  # by the example's identity: made once for all attempts at it
         places = []
-        for number, row in enumerate(rows):
+        for number, row in zip(range(len(rows)) if numbers is None else numbers, rows, strict=True):
             try:
                 example = self._example(row)
-                group = numbers.setdefault((example.id, group_in(row)), len(members))
+                group = keys.setdefault((example.id, group_in(row)), len(members))
                 if group == len(members):
                     members.append([])
                 attempts = members[group]
@@ -170,7 +180,7 @@ class Grader:
                 raise wrong from error
         groups = [
             Group.of(attempts, id_ if group is None else f"{id_}#{group!r}")
-            for (id_, group), attempts in zip(numbers, members, strict=True)
+            for (id_, group), attempts in zip(keys, members, strict=True)
         ]
         return groups, places
 

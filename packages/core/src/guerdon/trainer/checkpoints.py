@@ -85,9 +85,28 @@ def restore(run: RunFolder, policy: Policy, reward: Reward, controls: Controls) 
         state = json.loads((folder / "position.json").read_text())
         policy.load(folder / "policy")
         policy.version = state["policy_version"]
-        kept = torch.load(folder / "rewards.pt", weights_only=True)
         controlled = torch.load(folder / "controllers.pt", weights_only=True) if controls else None
     except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
+    load_rewards(folder, reward)
+    if controlled is not None:
+        controls.load_state_dict(controlled, str(folder))
+    run.rewind(state["metrics_lines"])
+    optimizer = folder / "optimizer.pt"
+    return Position(
+        state["evaluated_before"], state["sft_steps"], state["rl_steps"], optimizer if optimizer.exists() else None
+    )
+
+
+def load_rewards(folder: Path, reward: Reward) -> None:
+    """What the rewards that learn had learnt when the checkpoint `folder` was taken.
+
+    Raises:
+        RunError: it cannot be read, or belongs to another reward.
+    """
+    try:
+        kept = torch.load(folder / "rewards.pt", weights_only=True)
+    except (OSError, ValueError) as error:
         raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
     if not isinstance(kept, dict):
         raise RunError(
@@ -97,10 +116,3 @@ def restore(run: RunFolder, policy: Policy, reward: Reward, controls: Controls) 
         load_state(reward, kept)
     except ConfigError as error:
         raise RunError(f"checkpoint {folder} is not of the same reward: {error}") from error
-    if controlled is not None:
-        controls.load_state_dict(controlled, str(folder))
-    run.rewind(state["metrics_lines"])
-    optimizer = folder / "optimizer.pt"
-    return Position(
-        state["evaluated_before"], state["sft_steps"], state["rl_steps"], optimizer if optimizer.exists() else None
-    )
