@@ -5,6 +5,7 @@ Beside the tests, and importable: a reward server's processes import it, too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,10 @@ PIECES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("kit
 def built(piece: str) -> Reward:
     """The reward of a piece."""
     offer()
-    return build_reward(RewardSpec.model_validate(PIECES[piece]["reward"]))
+    spec = RewardSpec.model_validate(PIECES[piece]["reward"])
+    if spec.options.get("model") == "CHECKPOINT":  # made by the test; a server's processes inherit where it lies
+        spec.options["model"] = os.environ["KIT_CHECKPOINT"]
+    return build_reward(spec)
 
 
 def graders(*, learning: bool) -> dict[str, Grader]:

@@ -31,6 +31,16 @@ def needs(package):
     return pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"needs {package}")
 
 
+def assert_within(shown, real):
+    """Whatever has a name in what the page shows has it in the real one."""
+    if isinstance(shown, dict):
+        assert shown.keys() <= real.keys()
+        for name, value in shown.items():
+            assert_within(value, real[name])
+    elif isinstance(shown, list) and shown:
+        assert_within(shown[0], real[0])
+
+
 @needs("guerdon_sql")
 @pytest.mark.slow
 def test_the_package_of_the_page_is_installed_validated_and_evaluated_as_written(tmp_path):
@@ -64,6 +74,8 @@ def test_the_package_of_the_page_is_installed_validated_and_evaluated_as_written
 
     [file] = tmp_path.glob("outputs/*/traces.jsonl")
     episodes = [json.loads(line) for line in file.read_text().splitlines()]
+    [line] = re.findall(r'line = r"""(.*?)"""', PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert_within(json.loads(line), episodes[0])
     traces = {trace["task"]["data"]["example"]: trace for episode in episodes for trace in episode["traces"]}
     scores = grader.grade([{"example": example.id, "completion": completion(example)} for example in examples])
     assert len(traces) == len(bodies) == 20

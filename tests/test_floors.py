@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "packages" / "core" / "src" / "guerdon"
 
 FLOORS = (
-    {"types", "errors", "progress", "cached_folders", "posting"},
+    {"types", "errors", "ties", "correlation", "progress", "cached_folders", "posting"},
     {"protocols"},
-    {"parsing", "rewards", "transforms", "advantages", "withholding", "losses"},
+    {"parsing", "rewards", "transforms", "advantages", "losses"},
     {"sandbox", "retrieval", "judges", "scorers", "engines", "policies", "environments", "controllers"},
     {"scoring"},
     {"preferences", "reward_models", "trainer", "runs", "comparing", "audit", "diagnostics", "claims", "conformance"},

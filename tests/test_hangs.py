@@ -29,9 +29,10 @@ from guerdon.advantages import returns_to_go, streams, weighted_by
 from guerdon.plugins.catalog import register_local
 from guerdon.recipes import RewardSpec
 from guerdon.recipes.building import build_reward
-from guerdon.rewards.constrained import Constrained, Satisficing
+from guerdon.rewards.constrained import Constrained
 from guerdon.rewards.ensembles import ensemble
 from guerdon.rewards.process import ProcessReward, StepScores
+from guerdon.rewards.satisficing import Satisficing
 from guerdon.rewards.uncertainty import UncertaintyWeighted
 from guerdon.scoring import Runner
 from guerdon.transforms import center, scale, standardize
@@ -99,7 +100,7 @@ def test_a_hang_is_the_leafs_worst_as_the_whole_counts_it(runner, made, expected
 
 
 def test_a_component_that_counts_against_the_whole_hangs_at_its_upper_bound(runner):
-    held = Constrained({"c": cost}, {"c": 0.5}, standardise="none", learning_rate=0.0, initial={"c": -1.0})
+    held = Constrained({"c": cost}, {"c": 0.5}, standardize="none", learning_rate=0.0, initial={"c": -1.0})
     [[wrong, hang]] = runner.score(held, [group(WRONG, HANG)])
     assert hang.parts["c"].value == 1.0
     assert hang.value < wrong.value

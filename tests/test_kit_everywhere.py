@@ -4,6 +4,7 @@ by TRL's contract and its checkpoints, and on a reward server.
 `kit_pieces.yaml` has the pieces, as a recipe says them.
 """
 
+import importlib.util
 import math
 import os
 import pickle
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch; the extra guerdon[train] is not installed")
+pytest.importorskip("transformers", reason="a reward model needs transformers, of guerdon[train]")
 
 sys.path.insert(0, str(Path(__file__).parent))
 from kit_pieces import ANSWERS, PIECES, Words, built  # noqa: E402
@@ -29,6 +31,11 @@ from guerdon.runs import RunFolder  # noqa: E402
 from guerdon.serve.client import Client  # noqa: E402
 from guerdon.trainer import TrainConfig, Trainer, loop  # noqa: E402
 
+_models = Path(__file__).parents[1] / "packages/core/tests/tiny_models.py"
+_spec = importlib.util.spec_from_file_location("tiny_models", _models)
+tiny_models = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tiny_models)
+
 SERVER = """
 import sys
 from pathlib import Path
@@ -41,6 +48,22 @@ serve(graders(learning=bool(learning)), port=0, settings=Settings(**state), on_r
 """
 each_piece = pytest.mark.parametrize("piece", PIECES)
 ROWS = [{"example": f"train-{n % 3}", "completion": ANSWERS[n % 4]} for n in range(12)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def checkpoint(tmp_path_factory):
+    """A reward model of random weights, and its mean on a held-out set that nobody drew, for `CHECKPOINT`."""
+    from transformers import LlamaForSequenceClassification
+
+    folder = tmp_path_factory.mktemp("reward-model") / "tiny"
+    config = tiny_models.tiny_llama(max_position_embeddings=256).config
+    config.num_labels, config.reward_mean, config.reward_std = 1, 0.25, 2.0
+    torch.manual_seed(0)
+    LlamaForSequenceClassification(config).save_pretrained(folder)
+    tiny_models.byte_tokenizer().save_pretrained(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KIT_CHECKPOINT", str(folder))
+        yield folder
 
 
 def numbers(values):

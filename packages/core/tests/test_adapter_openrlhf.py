@@ -194,8 +194,28 @@ def test_a_label_is_an_id_or_the_examples_fields():
     assert called(function, "41", label='{"id": "new", "total": 41}')["rewards"] == 3.0
     with pytest.raises(UnknownName, match="Did you mean 'five'"):
         called(function, "5", label="fife")
-    with pytest.raises(UnknownName):
-        called(function, "5", label="{not json")
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        (None, r"row 0: the field 'labels' is None; a text with an example's id"),
+        (5, r"row 0: the field 'labels' is 5; a text with an example's id"),
+        ("{not json", r"row 0: the field 'labels' is '\{not json', which is no JSON \(Expecting property name"),
+    ],
+)
+def test_a_label_that_is_none_is_named_with_its_row_and_field(label, said):
+    with pytest.raises(ConfigError, match=said):
+        called(reward_func(Grader(Right(), Sums()), fill=0.0), "5", label=label)
+
+
+def test_of_several_samples_the_broken_one_is_named():
+    with pytest.raises(ConfigError, match=r"row 1: the field 'labels' is None"):
+        rows_of(["a", "a"], ["a", "a"], ["five", None])
+    with pytest.raises(ConfigError, match=r"row 1: the field 'queries' is \['a'\]; a text is needed"):
+        rows_of(["a", ["a"]], ["a", "a"], ["five", "five"])
+    with pytest.raises(ConfigError, match=r"row 1: the query does not begin with its prompt"):
+        rows_of(["a", "b"], ["a", "a"], ["five", "five"])
 
 
 def test_a_recipe_is_named_as_everywhere():

@@ -12,6 +12,7 @@ import pytest
 
 from guerdon import Example, Message, Prompt, Reward, Rollout, Score, Segment, reward
 from guerdon.adapters.trl import reward_funcs
+from guerdon.adapters.trl.data import grader_of
 from guerdon.adapters.trl.grouping import group_numbers
 from guerdon.errors import ConfigError, RewardError, UnknownName
 from guerdon.grading import Grader
@@ -304,6 +305,36 @@ def test_the_state_is_in_the_checkpoint_and_comes_back(tmp_path):
 def test_a_plain_function_is_told_what_it_lacks():
     with pytest.raises(ConfigError, match=r"@guerdon.reward"):
         reward_funcs(lambda completions, **columns: [0.0])
+
+
+@pytest.mark.parametrize("task", [None, Sums()])
+def test_several_rewards_are_told_to_become_one(task):
+    for several in ([right, unsure], ("sql/execution", "sql/runs")):
+        with pytest.raises(ConfigError, match=r"list of 2: make them one reward.*\(0\.9 \* a \+ 0\.1 \* b, task\)"):
+            reward_funcs(several, task)
+
+
+@pytest.mark.parametrize("source", [right, [right], [], [len]])
+def test_what_has_no_grader_is_told_to_come_from_reward_funcs(source):
+    with pytest.raises(ConfigError, match=r"give what trl\.reward_funcs\(reward, task\) gave"):
+        grader_of(source)
+    [function] = reward_funcs(right, Sums())
+    assert grader_of([function]) is grader_of(function) is function.grader
+
+
+@pytest.mark.parametrize("given", [right, 0.5 * right + unsure, Shortest()])
+def test_a_reward_that_trl_calls_unwrapped_names_reward_funcs(given):
+    with pytest.raises(ConfigError, match=r"not with prompts=, completions=, .*reward_funcs=.*trl\.reward_funcs\("):
+        Trainer([given]).score(["5"], example=["five"])
+
+
+def test_a_reward_that_others_call_unwrapped_says_what_it_is_called_with():
+    """OpenRLHF's three lists by position, verl's names; and one rollout is scored as ever."""
+    with pytest.raises(ConfigError, match=r"called with one Rollout, not with list, list, list\."):
+        right(["q"], ["p"], ["five"])
+    with pytest.raises(ConfigError, match=r"not with data_source=, solution_str=\."):
+        right(data_source="x", solution_str="5")
+    assert right(Rollout.of(Sum(id="five", total=5), "5")).value == 1.0
 
 
 def test_a_task_may_be_named(monkeypatch):

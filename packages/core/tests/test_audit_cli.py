@@ -33,7 +33,7 @@ def test_a_reward_is_audited_on_a_task_found_for_it():
 def test_a_recipes_reward_is_audited_on_its_own_task(tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(
-        "task: {use: school/rows, with: {kinds: [citations]}}\npolicy: scripted\n"
+        "task: {use: school/rows, with: {kinds: [citations]}}\n"  # and no policy: nothing is trained
         "reward: {sum: [{use: school/metric}, {use: school/quality, weight: 0.5}]}\n"
     )
     told = json.loads(run(str(recipe), "--attack", "metric/gaming[kind=citations]", "--json").stdout)

@@ -98,6 +98,48 @@ def test_the_search_finds_a_composition_that_no_listed_attack_is():
     assert best.verdict == "exploit"
 
 
+def test_what_the_search_found_is_counted_and_called_by_what_it_is_made_of():
+    """In the table by its label; a class's name, composed/changed, says nothing to a reader."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from guerdon.audit.pages import render
+    from guerdon.audit.tables import table
+
+    attacks = [*Empty.variants(), *PromptCopy.variants(), *SingleToken.variants(), Framed("ok")]
+    report = audit(asks_twice, Capitals(), attacks, Settings(examples=4, budget=600))
+    printed = StringIO()
+    Console(file=printed, width=200).print(table(report))
+    count = len(report.found)
+    exploits = sum(finding.verdict == "exploit" for finding in report.found)
+    assert (count, exploits > 0) == (5, True)
+    assert f"{count} composed by the search: {exploits} exploit" in printed.getvalue()
+    rows = [line for line in printed.getvalue().splitlines() if "by the search" in line and " exploit " in line]
+    assert len(rows) == exploits
+    assert "composed/" not in printed.getvalue()
+    assert "5 composed attacks measured" in render(report)
+
+
+def test_a_composed_attack_that_fails_a_check_is_called_as_in_the_table():
+    """No listed attack earns more than half here."""
+    from click.testing import CliRunner
+
+    from guerdon.cli import main
+    from guerdon.plugins.catalog import catalog, register_local
+
+    register_local("rewards", "test/asks-twice", asks_twice)
+    register_local("tasks", "test/capitals", Capitals)
+    some = ("degenerate/empty", "degenerate/prompt-copy", "degenerate/single-token", "format/framed-word")
+    given = [part for name in some for part in ("--attack", name)]
+    asked = ["audit", "test/asks-twice", "--task", "test/capitals", "--examples", "4", "--budget", "600", "--json"]
+    said = CliRunner().invoke(main, [*asked, *given, "--fail-above", "0.9"])
+    catalog.cache_clear()
+    assert said.exit_code == 1, said.output
+    assert "have a severity above 0.9, (degenerate/prompt-copy, " in said.stderr
+    assert "composed/" not in said.stderr
+
+
 def test_the_search_finds_nothing_where_there_is_nothing():
     report = audit(exact, Capitals(), [*Empty.variants(), *SingleToken.variants()], Settings(examples=4, budget=200))
     assert not [finding for finding in report.found if finding.verdict in ("exploit", "suspicious")]

@@ -7,7 +7,8 @@ import pytest
 
 from guerdon.claims.constrained_rlhf import NAMES, ConstrainedRlhf, Learner, gold
 from guerdon.rewards import Context, reward
-from guerdon.rewards.constrained import Constrained, Satisficing
+from guerdon.rewards.constrained import Constrained
+from guerdon.rewards.satisficing import Satisficing
 from guerdon.types import Example, Group, Rollout, Segment
 
 
@@ -57,7 +58,7 @@ def test_the_learner_moves_its_multipliers_as_the_reward_does(kind):
     """The same batches through `Constrained` and through the claim's own loop."""
     thetas = {"first": 0.6, "second": 0.3}
     learner = Learner(5)
-    held = Constrained(COMPONENTS, thetas, kind, standardise="none")
+    held = Constrained(COMPONENTS, thetas, kind, standardize="none")
     for _ in range(4):
         again = Learner(5)
         again.random.bit_generator.state = learner.random.bit_generator.state
@@ -87,12 +88,12 @@ def test_the_satisficing_arm_is_the_reward_of_that_name():
 def test_pitfall_1_a_standardised_kl_makes_the_multipliers_swing():
     """Over the last 300 of 900 steps; the kept KL gradient lets them settle, the standardised one does not."""
     swings = {}
-    for standardise_kl in (False, True):
+    for standardize_kl in (False, True):
         learner, seen = Learner(0), []
         for _ in range(900):
-            learner.constrain(dict.fromkeys(NAMES, 0.625), "xi", standardise=True, standardise_kl=standardise_kl)
+            learner.constrain(dict.fromkeys(NAMES, 0.625), "xi", standardize=True, standardize_kl=standardize_kl)
             seen.append(learner.mean[0])
-        swings[standardise_kl] = np.std(seen[-300:])
+        swings[standardize_kl] = np.std(seen[-300:])
     assert swings[True] > 2.0 * swings[False]
 
 

@@ -8,7 +8,7 @@ from guerdon.claims.correlated_proxies import CorrelatedProxies, World
 from guerdon.claims.starc import Starc
 from guerdon.comparing.proxies import assess
 from guerdon.comparing.regret import average_reward, occupancy, optimal_policy
-from guerdon.comparing.regularised import stay_by_action_kl, stay_by_chi2
+from guerdon.comparing.regularized import stay_by_action_kl, stay_by_chi2
 from guerdon.errors import ConfigError
 from guerdon.plugins.catalog import catalog
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
 from guerdon.cli import main
-from guerdon.cli.eval import find_checkpoint
+from guerdon.cli.sources import find_checkpoint
 from guerdon.diagnostics.findings import Finding
 from guerdon.errors import ConfigError, RunError, TaskError
 from guerdon.plugins.catalog import KINDS, catalog, register_local
@@ -145,6 +146,43 @@ def test_debug_raises_the_error_itself():
     assert isinstance(result.exception, RunError)
 
 
+@pytest.fixture
+def warning_command():
+    """A command that warns of something of guerdon's, and of something of a library's."""
+    import warnings
+
+    @click.command()
+    def warns():
+        warnings.simplefilter("always")  # whatever the tests are run with
+        warnings.warn_explicit("no answer is scored", RuntimeWarning, "/lib/guerdon/trainer/loop.py", 266)
+        warnings.warn_explicit("this is old", UserWarning, "/lib/somebody/else.py", 7)
+
+    register_local("commands", "warns", warns)
+
+
+def test_a_warning_is_one_message_on_standard_error(warning_command):
+    result = CliRunner().invoke(main, ["warns"])
+    assert result.stdout == ""
+    assert result.stderr == (
+        "warning: no answer is scored\nwarning: this is old (UserWarning, /lib/somebody/else.py:7)\n"
+    )
+
+
+def test_debug_says_where_a_warning_is_from(warning_command):
+    stderr = CliRunner().invoke(main, ["--debug", "warns"]).stderr
+    assert stderr.startswith(
+        "warning: no answer is scored (RuntimeWarning, /lib/guerdon/trainer/loop.py:266)\nwarning: this"
+    )
+
+
+def test_what_python_does_with_warnings_elsewhere_is_left_alone(warning_command):
+    import warnings
+
+    before = warnings.showwarning
+    CliRunner().invoke(main, ["warns"])
+    assert warnings.showwarning is before
+
+
 def test_an_interrupt_exits_with_130():
     @click.command()
     def waits():
@@ -247,6 +285,33 @@ def test_what_the_environment_said_between_the_turns_is_shown(tmp_path):
     assert said.splitlines()[1:7] == shown
 
 
+def test_chat_messages_are_a_completion_as_trl_writes_them(tmp_path):
+    """A prompt as a text too, and turns are shown as turns."""
+    said = [{"role": "assistant", "content": "?"}, {"role": "user", "content": "Sure?"}]
+    said += [{"role": "assistant", "content": right("train-0")}]
+    rows = [
+        {"example": "train-0", "completion": said[-1:]},
+        {"example": "train-0", "completion": said, "prompt": "Add."},
+    ]
+    path = write(tmp_path, *map(json.dumps, rows))
+    records = scored("--reward", "test/adds", "--rollouts", path)
+    assert [record["score"]["value"] for record in records] == [1.0, 1.0]
+    lines = run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path).splitlines()
+    assert lines[1] == right("train-0")
+    at = lines.index("the prompt: user")
+    assert lines[at + 1 : at + 8] == ["Add.", "turn 1", "?", "environment", "Sure?", "turn 2", right("train-0")]
+
+
+def test_a_server_that_is_not_there_is_said_first_and_nothing_of_groups():
+    asked = ("score", "--task", "test/sums", "--example", "eval-1", "--text", "x", "--reward")
+    told = run(*asked, "remote[url=http://127.0.0.1:9,attempts=1]")
+    assert re.match(
+        r"nothing was scored, by no fault of the completions: http://127.0.0.1:9 did not answer in 1 att", told
+    )
+    assert "compares attempts" not in told
+    assert "compares attempts" in run(*asked, "test/shortest")
+
+
 def test_a_completion_cannot_drive_the_terminal():
     said = run(
         "score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval-1", "--text", "\x1b[2J[red]x"
@@ -266,7 +331,12 @@ def write(folder: Path, *lines: str) -> str:
     [
         ("{", "line 2 is not JSON"),
         ("[]", "line 2 is list"),
-        ('{"example": "x"}', "'completion' is None"),
+        ('{"example": "x"}', "'completion' is None; a text or a list of chat messages is needed"),
+        ('{"example": "x", "completion": [{"role": "user", "content": "x"}]}', "line 2: the field 'completion' is"),
+        (
+            '{"example": "x", "completion": [{"content": "x"}]}',
+            "line 2: a message is {'content': 'x'}; it has a 'role'",
+        ),
         ('{"example": 3, "completion": ""}', "'example' is 3"),
     ],
 )
@@ -518,6 +588,16 @@ def test_train_says_what_is_wrong_and_has_written_nothing(arguments, said, recip
     before = sorted(recipe.parent.iterdir())
     assert said in run("train", *arguments, code=2)
     assert sorted(recipe.parent.iterdir()) == before
+
+
+def test_what_is_only_scored_or_audited_needs_no_policy(tmp_path):
+    """Whoever trains it is told what is missing, before anything is built."""
+    path = tmp_path / "looked_at.yaml"
+    path.write_text("{task: test/sums, reward: test/adds}")
+    assert "1" in run("score", str(path), "--example", "train-0", "--text", right("train-0"))
+    for command, *given in (("train", "--out", str(tmp_path / "out")), ("eval",)):
+        assert "field 'policy' is missing" in run(command, str(path), *given, code=2)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [("score",), ("eval",), ("train",)])

@@ -119,6 +119,18 @@ def test_a_reward_is_at_0_from_itself_scaled_and_shifted_and_at_2_from_its_oppos
     assert (other["rank"]["value"], other["cross_regret"]) == (-1.0, [1.0, 1.0])
 
 
+def test_a_wrong_row_is_called_by_its_number_in_the_file(tmp_path):
+    """Rows are scored prompt by prompt; the third of these is the second of its prompt."""
+    file = tmp_path / "rows.jsonl"
+    lines = [("train-0", "aa"), ("train-1", "b"), ("train-0", "b"), ("train-1", "bb")]
+    written = [{"example": id_, "completion": text} for id_, text in lines]
+    written[2]["stop"] = "never"
+    file.write_text("\n".join(map(json.dumps, written)))
+    said = run("test/length", "test/vowels", "--rollouts", str(file), code=2)
+    assert "the field 'stop' is 'never'" in said
+    assert "That is in row 2." in said
+
+
 def test_the_distance_by_hand(rows):
     """Lengths 3, 2, 3 and vowels 3, 0, 2: centred (1, -2, 1)/3 and (4, -5, 1)/3, rho = 15 / sqrt(6 * 42).
 
@@ -176,7 +188,7 @@ def test_a_reward_by_import_path_needs_no_plugin(rows):
         (["test/lenght", "test/length"], "Did you mean 'test/length"),
         (["no_module:x", "test/length"], "cannot be imported"),
         ([f"{__name__}:nothing", "test/length"], "cannot be imported"),
-        ([f"{__name__}:TEXTS", "test/length"], "gives a dict, not a reward"),
+        ([f"{__name__}:TEXTS", "test/length"], "is a dict, not a reward"),
         ([f"{__name__}:length[k=1]", "test/length"], "takes no options"),
         (["test/length", "test/vowels"], "nothing to compare on"),
         (["test/length", "test/vowels", "--rollouts", "nowhere.jsonl"], "no rollouts at 'nowhere.jsonl'"),

@@ -184,6 +184,17 @@ def test_the_correlation_is_weighted_by_what_the_base_does():
     assert found == pytest.approx((1.0, 0.5, 1.0))
 
 
+@pytest.mark.parametrize("constant", [[0.3, 0.1 + 0.2], [1e200, 1e200]])
+def test_a_reward_that_is_constant_but_for_rounding_has_no_correlation_and_no_spread(constant):
+    r, proxy_std, true_std = correlated(np.array([0.0, 1.0]), np.array(constant))
+    assert np.isnan(r)
+    assert (proxy_std, true_std) == (0.5, 0.0)
+
+
+def test_large_rewards_are_correlated_as_small_ones():
+    assert correlated(np.array([0.0, 1e200]), np.array([0.0, 2.0])) == pytest.approx((1.0, 0.5e200, 1.0))
+
+
 def test_samples_in_their_proportions_give_the_exact_report():
     """Example 1 of the sheet, as 100 completions of the base and 10 of the policy, of eight prompts alike."""
     proxy, true = np.array([0.0, 1, 2, 5]), np.array([0.0, 1, 2, -1])

@@ -47,6 +47,14 @@ def test_scale_and_what_a_prompt_gets_as_a_whole_change_nothing(first, scale, sh
     assert bandit_distance(first, -moved, resamples=0).value == pytest.approx(0.0 if flat else 2.0, abs=1e-6)
 
 
+@pytest.mark.parametrize("offset", [1e6, 1e10, -1e10])
+def test_a_large_offset_of_a_prompt_changes_nothing(offset):
+    """(1, 2, 3) and (10, 12, 11) as above, the numbers exact at each offset."""
+    first, second = [[offset + 1, offset + 2, offset + 3]], [[offset + 10, offset + 12, offset + 11]]
+    found = bandit_distance(first, second, resamples=0).value
+    assert found == pytest.approx(1.0, abs=1e-12)
+
+
 def test_a_reward_without_a_preference_is_at_1_and_two_of_them_at_0():
     """0.1 three times over: the mean is off by a rounding, and that is no preference."""
     flat = [[0.1, 0.1, 0.1]]
@@ -171,6 +179,7 @@ def test_the_pearson_distance_sees_what_whole_prompts_get_and_the_starc_distance
 def test_the_pearson_distance_ends_at_0_and_1(other, wanted):
     assert pearson_distance(np.array([1.0, 2.0, 3.0]), np.array(other, float)) == pytest.approx(wanted, abs=1e-7)
     assert np.isnan(pearson_distance(np.ones(3), np.array(other, float)))
+    assert np.isnan(pearson_distance(np.array([0.3, 0.1 + 0.2, 0.3]), np.array(other, float)))
 
 
 def test_the_worst_disagreement_is_the_pair_the_rewards_see_most_differently():

@@ -260,6 +260,22 @@ def test_where_all_policies_are_equal_there_is_nothing_to_regret():
     assert regret(MDP, ZERO, shaped(MDP, ZERO, [1.0, 2.0])) == 0.0
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12])
+def test_what_is_lost_does_not_depend_on_the_scale_of_a_reward(scale):
+    """All, as below; what a constant of this size adds loses nothing."""
+    assert regret(MDP, scale * R1, -R1) == pytest.approx(1.0)
+    assert regret(MDP, scale * R1, scale * (R1 + 1.0)) == 0.0
+    np.testing.assert_array_equal(optimal_policy(MDP, scale * R1), optimal_policy(MDP, R1))
+
+
+def test_where_rewards_cancel_their_rounding_is_no_preference():
+    """Both actions earn 0 in the mean, as the sum of three numbers that is not quite 0 in floating point."""
+    thirds = FiniteMDP(np.full((3, 2, 3), 1 / 3), np.full(3, 1 / 3), 0.9)
+    cancel = np.broadcast_to([[0.1, 0.2, -0.3], [0.3, -0.1, -0.2]], (3, 2, 3))
+    assert regret(thirds, cancel, -cancel) == 0.0
+    np.testing.assert_array_equal(optimal_policy(thirds, cancel, start=[1, 0, 1]), np.eye(2)[[1, 0, 1]])
+
+
 def test_a_reward_loses_all_when_its_opposite_is_optimised():
     assert regret(MDP, R1, -R1) == pytest.approx(1.0)
 

@@ -17,8 +17,9 @@ from guerdon.plugins.catalog import catalog, register_local
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward
 from guerdon.rewards import Context, reward
-from guerdon.rewards.constrained import Constrained, Satisficing
+from guerdon.rewards.constrained import Constrained
 from guerdon.rewards.lagrange import mixed_advantage
+from guerdon.rewards.satisficing import Satisficing
 from guerdon.types import Example, Group, Rollout, Score, Segment, Stream
 
 
@@ -74,7 +75,7 @@ def test_centred_over_a_batch_the_total_is_the_components_part_of_the_mixed_adva
     [row] = scored(one, group(*texts))
     found = group_relative(std=False).centred([score.value for score in row])
     columns = {"length": [1.0, 3.0, 5.0, 6.0], "vowels": [1.0, 0.0, 1.0, 0.0]}
-    expected = mixed_advantage([0.0] * 4, columns, one.multipliers, kind, standardise=True)
+    expected = mixed_advantage([0.0] * 4, columns, one.multipliers, kind, standardize=True)
     assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -97,18 +98,18 @@ def test_a_total_by_hand():
 
 
 def test_standardised_by_group_a_prompt_that_is_all_easy_moves_nobody_else():
-    by_group = scored(made(kind="mu", standardise="group"), *BATCH)
-    alone = [scored(made(kind="mu", standardise="group"), one)[0] for one in BATCH]
+    by_group = scored(made(kind="mu", standardize="group"), *BATCH)
+    alone = [scored(made(kind="mu", standardize="group"), one)[0] for one in BATCH]
     assert [[s.value for s in row] for row in by_group] == [[s.value for s in row] for row in alone]
     assert scored(made(kind="mu"), *BATCH)[0][0].value != alone[0][0].value
 
 
 def test_without_standardising_the_total_is_a_weighted_sum_within_its_bounds():
-    one = made(kind="mu", standardise="none")
+    one = made(kind="mu", standardize="none")
     [row] = scored(one, group("aeiou"))
     assert row[0].value == pytest.approx(0.5 * 5.0 + 0.5 * 1.0)
     assert one.bounds == (0.0, 11.0)
-    assert made(kind="xi", standardise="none").bounds == (-11.0, 11.0)
+    assert made(kind="xi", standardize="none").bounds == (-11.0, 11.0)
     assert made().bounds == (-math.inf, math.inf)
 
 
@@ -120,7 +121,7 @@ def test_divided_the_total_leads_the_same_way_and_the_kl_keeps_its_own_weight():
     for a, b in zip(scored(plain, *BATCH)[0], scored(divided, *BATCH)[0], strict=True):
         assert b.value == pytest.approx(a.value / factor)
     assert (plain.kl_factor, divided.kl_factor) == (pytest.approx(factor), 1.0)
-    low, high = made(kl="divided", standardise="none", **options).bounds
+    low, high = made(kl="divided", standardize="none", **options).bounds
     assert low == 0.0
     assert high == pytest.approx(11.0 / (2.0 - 2.0 / (1.0 + math.exp(-5.0))))
 
@@ -168,7 +169,7 @@ def test_equal_attempts_at_one_prompt_are_zeros_beside_a_prompt_that_differs():
 
 
 def test_where_every_prompt_has_one_attempt_it_says_that_all_totals_are_zero():
-    with pytest.warns(RuntimeWarning, match="standardise: none"):
+    with pytest.warns(RuntimeWarning, match="standardize: none"):
         rows = scored(made(kind="mu"), group("abc"), group("de", id="y"))
     assert [row[0].value for row in rows] == [0.0, 0.0]
 
@@ -355,7 +356,7 @@ def test_a_recipe_names_components_and_thresholds():
         ({"initial": {"vowel": 1.0}}, "initial.vowel is 1.0; a finite number of length, vowels"),
         ({"initial": {"vowels": math.inf}}, "initial.vowels is inf"),
         ({"kind": "equality"}, "accepted are 'mu', 'xi', 'all', 'unsquashed'"),
-        ({"standardise": "run"}, "standardise"),
+        ({"standardize": "run"}, "standardize"),
         ({"kl": "divided"}, "limit"),
         ({"kl": "none"}, "'controlled' and 'divided'"),
         ({"warmup_steps": -1}, "warmup_steps"),
@@ -427,7 +428,7 @@ def test_a_multiplier_may_not_start_beyond_the_limit():
 
 def test_an_unsquashed_start_and_an_older_state_count_as_the_limit_and_stay_within_bounds():
     """.5 is where unsquashed multipliers start, and a state of 4.0 was kept under a larger limit."""
-    low = made(kind="unsquashed", limit=0.25, standardise="none")
+    low = made(kind="unsquashed", limit=0.25, standardize="none")
     assert low.multipliers == {"length": 0.25, "vowels": 0.25}
     assert scored(low, group("aeiouaeiou"))[0][0].value == low.bounds[1] == 0.25 * 11.0
     low.load_state_dict({"multipliers": {"length": 4.0, "vowels": 4.0}, "velocity": {}, "version": 3})

@@ -258,12 +258,12 @@ def test_a_component_is_held_at_its_threshold_where_the_plain_reward_runs_past_i
     """Uniform, the mean amount is .5. Plain, it climbs; held at .4 by equality, it comes down and stays.
 
     Not standardised: AdamW and a standardised component both make steps of one size, and then policy and multiplier
-    chase each other around the threshold (see the docstring of `Constrained.standardise`).
+    chase each other around the threshold (see the docstring of `Constrained.standardize`).
     """
     fields = {"steps": 200, "group_size": 16, "optimizer": {"lr": 0.01}, "checkpoint_every": 0}
     fields |= {"loss": {"kl_weight": 0.1}}
     plain, _, _ = train(tmp_path / "a", earned=amount, **fields)
-    held_at = Constrained({"amount": amount}, {"amount": 0.4}, standardise="none")
+    held_at = Constrained({"amount": amount}, {"amount": 0.4}, standardize="none")
     held, _, _ = train(tmp_path / "b", ConstrainedKL(), earned=held_at, **fields)
     assert sum(column(plain, "reward/total")[-50:]) / 50 > 0.65
     assert sum(column(held, "reward/amount")[-100:]) / 100 == pytest.approx(0.4, abs=0.03)
@@ -327,8 +327,7 @@ def test_a_constrained_reward_without_a_kl_term_is_warned_of():
 
 def test_a_constrained_reward_that_is_divided_by_its_spread_is_warned_of():
     """Also where another estimator stands around the one that divides."""
-    from guerdon.advantages import weighted_by
-    from guerdon.withholding import withheld
+    from guerdon.advantages import weighted_by, withheld
 
     for estimator in (group_relative(), weighted_by("amount"), withheld("amount", of=weighted_by("amount"))):
         (said,) = told(divided(), estimator, kl_weight=0.1)
@@ -358,7 +357,7 @@ def test_other_trainers_are_told_that_the_kl_factor_waits_for_them():
     from guerdon.serve.service import Service
     from guerdon.serve.settings import Settings
 
-    still = Constrained({"amount": amount}, {"amount": 0.4}, standardise="none", learning_rate=0.0)
+    still = Constrained({"amount": amount}, {"amount": 0.4}, standardize="none", learning_rate=0.0)
     with pytest.warns(RuntimeWarning, match=r"Constrained\.kl_factor"):
         reward_funcs(still)
     with pytest.warns(RuntimeWarning, match="held: .* kl: divided"):

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from guerdon.engines.served import Served, ServedEngine
+from guerdon.engines.stopping import nothing_to_draw
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.protocols import Sampling
 
@@ -178,6 +179,22 @@ def test_a_prompt_that_does_not_fit_is_refused_before_it_is_sent(server):
     with pytest.raises(PolicyError, match="more than the model's context of 100"):
         generate(server, prompts=[[1] * 95])
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("prompts", "n", "tokens", "expected"),
+    [
+        ([[1], [2]], 2, 0, [["length", "length"], ["length", "length"]]),
+        ([[1], [2]], 0, 9, [[], []]),
+        ([], 2, 9, []),
+        ([[1]], 1, 1, None),
+    ],
+)
+def test_engines_answer_at_once_where_no_token_is_asked_for(prompts, n, tokens, expected):
+    found = nothing_to_draw(prompts, n, Sampling(max_tokens=tokens), None)
+    assert (found and [[each.stop for each in group] for group in found]) == expected
+    with pytest.raises(PolicyError, match="prompt 0 has no tokens"):
+        nothing_to_draw([[], *prompts], n, Sampling(max_tokens=tokens), None)
 
 
 def test_new_weights_are_refused_with_what_is_possible(server):

@@ -238,7 +238,9 @@ def test_length_correlation_is_reported_within_the_group():
 def test_the_correlation_of_what_does_not_vary_is_none():
     assert math.isnan(length_correlation([1, 1], [0.0, 1.0]))
     assert math.isnan(length_correlation([1, 2], [1.0, math.nan]))
+    assert math.isnan(length_correlation([1, 2, 3], [0.1 + 0.2, 0.3, 0.3]))
     assert length_correlation([1, 2, 3], [3.0, math.nan, 1.0]) == pytest.approx(-1.0)
+    assert length_correlation([1, 2, 3], [3e200, 2e200, 1e200]) == pytest.approx(-1.0)
 
 
 def test_a_response_that_praises_itself_is_told_of():

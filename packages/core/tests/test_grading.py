@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from guerdon import Example, Message, Prompt, Reward, Score, reward
+from guerdon import Example, Message, Prompt, Reward, Rollout, Score, reward
+from guerdon.adapters.exporting import Source, plain_rows
 from guerdon.errors import ConfigError, RewardError, UnknownName
 from guerdon.grading import Grader
 from guerdon.protocols import Task
+from guerdon.trainer.records import rollout_records
+from guerdon.types import Group
 
 
 class Sum(Example):
@@ -207,6 +210,8 @@ def test_a_reward_that_learns_sees_what_it_is_to_learn_from_and_keeps_it():
             other.load_state_dict({"rewards": []})
         with pytest.raises(ConfigError, match=r"that of .'another'"):
             other.load_state_dict({"rewards": [{"name": "another", "state": {"seen": 1}}]})
+        with pytest.raises(ConfigError, match=r"no state of 'counting', and nothing here has .* 'another'"):
+            other.load_state_dict({"rewards": [{"name": "another", "state": {"seen": 1}}]})
 
 
 def test_who_cannot_keep_what_a_reward_learns_may_refuse_it():
@@ -256,6 +261,18 @@ def test_columns_come_before_the_names_of_a_models_own_methods():
 
 def test_further_fields_are_the_writers_own():
     assert values(right, [{"example": "five", "completion": "5", "step": 3, "mine": [1], "reference": "5"}]) == [1.0]
+
+
+def test_fields_that_nobody_reads_can_be_told():
+    """`total` is the example's own; of the rest of a rollouts file, and of an exported one, a reader knows."""
+    rollout = Rollout.of(Sum(id="five", total=5), "5")
+    [known] = rollout_records([Group.of([rollout])], [[Score(1.0)]], step=0, phase="rl", weights={})
+    [exported] = plain_rows(Source(Sums(), "train", "test/sums", limit=1))
+    mine = {"example": "five", "completion": "5", "total": 5, "mine": 1, "dificulty": 2}
+    grader = Grader(right, Sums())
+    assert grader.unread([known, exported, mine]) == ["dificulty", "mine"]
+    assert Grader(right).unread([mine]) == ["dificulty", "mine", "total"]
+    assert grader.unread([]) == []
 
 
 def test_a_reward_that_gives_none_is_told_how_to_say_that_there_is_no_number():

@@ -13,7 +13,7 @@ from guerdon.rewards.lagrange import (
     reached,
     satisfaction,
     squashed,
-    standardised,
+    standardized,
 )
 
 THETA = {"intent": 0.44, "meteor": 0.238}
@@ -59,12 +59,12 @@ def test_the_clip_is_of_the_whole_gradient_and_keeps_its_direction():
 
 
 def test_example_7_a_component_is_standardised_with_ddof_1():
-    assert standardised([1.0, 2.0, 4.0]) == pytest.approx([-0.872872, -0.218218, 1.091089], abs=1e-6)
+    assert standardized([1.0, 2.0, 4.0]) == pytest.approx([-0.872872, -0.218218, 1.091089], abs=1e-6)
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.1, 0.1], [3.0], []])
 def test_example_7_a_constant_minibatch_gives_zeros(values):
-    assert standardised(values).tolist() == [0.0] * len(values)
+    assert standardized(values).tolist() == [0.0] * len(values)
 
 
 def test_example_8_all_components_have_to_be_within_five_percent():
@@ -174,7 +174,7 @@ def test_settings_that_cannot_be_are_refused(options):
 def test_pitfall_1_the_kl_part_keeps_its_size_unless_asked_otherwise():
     """A KL advantage of a thousandth stays one; standardised, it pulls as hard as any component."""
     small, components = [0.001, -0.001], {"a": [1.0, 1.0]}
-    kept = mixed_advantage(small, components, {"a": 0.0}, "xi", standardise=True)
-    blown = mixed_advantage(small, components, {"a": 0.0}, "xi", standardise=True, standardise_kl=True)
+    kept = mixed_advantage(small, components, {"a": 0.0}, "xi", standardize=True)
+    blown = mixed_advantage(small, components, {"a": 0.0}, "xi", standardize=True, standardize_kl=True)
     assert kept == pytest.approx([0.001, -0.001])
     assert blown == pytest.approx([0.707102, -0.707102], abs=1e-5)

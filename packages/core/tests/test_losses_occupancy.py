@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="losses are torch functions; the ext
 from guerdon.advantages import group_relative  # noqa: E402
 from guerdon.comparing.divergences import sequence_divergences  # noqa: E402
 from guerdon.errors import ConfigError  # noqa: E402
-from guerdon.losses.occupancy import SEQUENCE_KINDS, SequencePenalty, chi2_terms, kl_terms, log_ratios  # noqa: E402
+from guerdon.losses.occupancy import SEQUENCE_KINDS, SequencePenalty, chi2_terms, kl_terms  # noqa: E402
 from guerdon.policies.tabular import TabularPolicy  # noqa: E402
 from guerdon.rewards import reward  # noqa: E402
 from guerdon.trainer.config import TrainConfig  # noqa: E402
@@ -40,12 +40,6 @@ def test_a_far_response_pulls_along_the_tangent_and_no_gradient_is_infinite():
     chi2_terms(ratios_R).sum().backward()
     e10, e2 = np.exp(10.0), np.exp(2.0)
     np.testing.assert_allclose(ratios_R.grad.numpy(), [e10 - 1 / e10, 1 / e10 - e10, e2 - 1 / e2], rtol=1e-12)
-
-
-def test_a_log_ratio_is_the_sum_over_its_responses_steps():
-    found = log_ratios(torch.tensor([-1.0, -2.0, -3.0]), torch.tensor([-2.0, -2.0, -2.5]), [2, 1])
-    assert found.tolist() == [1.0, -0.5]
-    assert log_ratios(torch.zeros(0), torch.zeros(0), []).tolist() == []
 
 
 @pytest.mark.parametrize("kind", SEQUENCE_KINDS)

@@ -30,10 +30,12 @@ NAN = math.nan
         ((), None),
         ((1.0,), None),
         ((NAN, NAN), None),
+        ((0.3, 0.1 + 0.2), None),
+        ((0.3, 0.1 + 0.2, 0.0, -1e-17), (0, 2)),
     ],
 )
 def test_the_best_and_the_worst_of_what_is_scored_make_a_pair(values, found):
-    """Example 5: the first of those that tie; a NaN is no value."""
+    """Example 5: the first of those that tie, but for rounding; a NaN is no value."""
     assert best_and_worst(values) == found
 
 
@@ -183,10 +185,57 @@ def test_any_reward_can_mine_and_what_was_seen_is_told():
         mined(scripted(), task, task.examples("train"), as_long, n=3, sampling=Sampling(), batch=2, tally=tally)
     )
     assert [(one.chosen.answer, one.rejected.answer) for one in pairs] == [("four", "4")] * 4
-    assert dict(tally.counts) == {"prompts": 5, "pairs": 4, "attempts": 15, "unscored": 5}
+    assert dict(tally.counts) == {"prompts": 5, "pairs": 4, "attempts": 15, "unscored": 5, "truncated": 0, "equal": 1}
     assert tally.correlations == pytest.approx([1.0] * 4)
     assert "4 pairs from 5 prompts" in str(tally)
     assert "chosen answer is the longer 1" in str(tally)
+    assert "prompts without a pair: 1 whose attempts all earn the same" in str(tally)
+
+
+def test_attempts_that_a_budget_ended_are_counted():
+    tally = Tally()
+    cut = Rollout.of(Example(id="a"), "a long ans", stop="length")
+    tally.add([Group.of([cut, Rollout.of(Example(id="a"), "4")])], [[Score(1.0), Score(2.0)]], [])
+    assert "0 of 2 attempts unscored, 1 truncated" in str(tally)
+
+
+def test_why_prompts_have_no_pair_is_told_apart():
+    """One prompt whose only scored attempt has nothing beside it, one tie, and one lead of 1 below a margin of 2."""
+    groups = [group("a", "x", "y"), group("b", "x", "y"), group("c", "x", "y")]
+    scores = [[Score(1.0), Score.unscored("no gold")], [Score(3.0), Score(3.0)], [Score(0.0), Score(1.0)]]
+    tally = Tally()
+    tally.add(groups, scores, mine(groups, scores, margin=2.0))
+    assert tally.why_pairless == (
+        "1 with fewer than two scored attempts, most often since 'no gold'; 1 whose attempts all earn the same; "
+        "1 whose best and worst differ by less than the margin"
+    )
+
+
+class InTurns(Arithmetic):
+    def environment(self, example):
+        return object()
+
+
+class WithoutMessages(Arithmetic):
+    def prompt(self, example):
+        return Prompt(observation="x")
+
+
+class Silent(ScriptedPolicy):
+    """Fails whoever samples from it."""
+
+    def sample(self, *given, **options):
+        raise AssertionError("nothing should be sampled")
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [(InTurns(), "played in turns .example 'train0'"), (WithoutMessages(), "have no messages")],
+)
+def test_a_task_whose_pairs_no_file_can_hold_is_refused_before_anything_is_sampled(task, said):
+    asked = mined(Silent({}), task, task.examples("train"), as_long, n=2, sampling=Sampling())
+    with pytest.raises(ConfigError, match=said):
+        next(asked)
 
 
 def test_one_attempt_makes_no_pair():
@@ -224,7 +273,73 @@ def test_the_command_minds_limit_and_margin(recipe, tmp_path):
     out.unlink()
     said = CliRunner().invoke(main, ["mine", recipe, "--out", str(out), "--margin", "3.5"])
     assert "0 pairs from 5 prompts" in said.output
-    assert out.read_text() == ""
+
+
+def test_a_command_without_a_pair_fails_says_why_and_leaves_no_file(recipe, tmp_path):
+    pytest.importorskip("torch", reason="a recipe's trainer needs torch")
+    out = tmp_path / "pairs.jsonl"
+    said = CliRunner().invoke(main, ["mine", recipe, "--out", str(out), "--margin", "3.5"])
+    assert said.exit_code == 1
+    assert "no pair was found" in said.stderr
+    assert "4 whose best and worst differ by less than the margin" in said.stderr
+    assert not out.exists()
+
+
+def test_a_task_in_turns_is_refused_before_a_policy_is_built(recipe, tmp_path):
+    def no_policy():
+        raise AssertionError("built")
+
+    register_local("tasks", "test/turns-v1", InTurns)
+    register_local("policies", "test/none", no_policy)
+    given = ["--set", "task=test/turns-v1", "--set", "policy=test/none"]
+    said = CliRunner().invoke(main, ["mine", recipe, "--out", str(tmp_path / "p.jsonl"), *given])
+    assert said.exit_code == 2
+    assert "is played in turns" in said.stderr
+
+
+def test_a_run_folder_is_mined_with_the_weights_of_a_checkpoint(tmp_path):
+    """The recipe's own table says either word; the checkpoint's says one of them always, which makes no pair."""
+    pytest.importorskip("torch", reason="a table needs torch")
+    import torch
+
+    from guerdon.policies.tabular import TabularPolicy
+
+    class Observed(Arithmetic):
+        def prompt(self, example):
+            return Prompt((Message("user", "say"),), observation="s")
+
+    register_local("tasks", "test/observed-v1", Observed)
+    register_local("rewards", "test/as-long-v1", as_long)
+    run = tmp_path / "run"
+    (run / "checkpoints" / "step-000003").mkdir(parents=True)
+    (run / "recipe.yaml").write_text(
+        "task: test/observed-v1\npolicy: {use: tabular, with: {states: [s], actions: [nope, never]}}\n"
+        "reward: test/as-long-v1\ntrain: {sampling: {max_tokens: 1}}\n"
+    )
+    table = TabularPolicy(["s"], ["nope", "never"])
+    with torch.no_grad():
+        table.logits_SA[0, 1] = 1000.0
+    table.save(run / "checkpoints" / "step-000003" / "policy")
+    torch.save([], run / "checkpoints" / "step-000003" / "rewards.pt")
+    said = CliRunner().invoke(main, ["mine", str(run), "--out", str(tmp_path / "p.jsonl")])
+    assert (said.exit_code, "5 whose attempts all earn the same" in said.output) == (1, True), said.output
+    assert "step-000003" in said.output
+    said = CliRunner().invoke(main, ["mine", str(run / "recipe.yaml"), "--out", str(tmp_path / "p.jsonl")])
+    assert said.exit_code == 0, said.output
+    said = CliRunner().invoke(main, ["mine", str(run), "--checkpoint", "step-9", "--out", str(tmp_path / "q.jsonl")])
+    assert "there are: step-000003" in said.output
+
+
+@pytest.mark.parametrize("split", ["train", "eval"])
+def test_a_split_without_examples_is_said(recipe, tmp_path, split):
+    class Empty(Arithmetic):
+        def examples(self, split):
+            return []
+
+    register_local("tasks", "test/empty-v1", Empty)
+    given = ["--split", split, "--set", "task=test/empty-v1"]
+    said = CliRunner().invoke(main, ["mine", recipe, "--out", str(tmp_path / "p.jsonl"), *given])
+    assert (said.exit_code, "nothing to mine" in said.output) == (2, True)
 
 
 def test_an_out_that_cannot_be_written_is_named(tmp_path):

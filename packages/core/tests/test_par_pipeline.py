@@ -333,6 +333,7 @@ def test_guerdon_train_runs_a_recipe_of_it(tmp_path):
     assert result.report.is_file()
     assert not result.unscored
     (kept,) = sorted((result.path / "checkpoints").glob("*/rewards.pt"))[-1:]
-    (state,) = torch.load(kept, weights_only=True)
+    (each,) = torch.load(kept, weights_only=True)["rewards"]
+    state = each["state"]
     assert state["version"] == 4
     assert state["state"][0] == 4 * 2 * 4  # values seen: steps, prompts, attempts

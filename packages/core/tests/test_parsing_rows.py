@@ -4,7 +4,7 @@ import json
 import pytest
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.parsing.rows import Row, read_rows
+from guerdon.parsing.rows import FileRow, read_rows
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_an_empty_file_has_no_rows(read, text):
 
 def test_rows_keep_every_field_and_the_place_where_they_stand(read, tmp_path):
     file = repr(str(tmp_path / "rows.jsonl"))
-    assert read('\n{"id": "x", "extra": [1]}') == [Row({"id": "x", "extra": [1]}, f"{file}, line 2")]
-    assert read('[{},\n\n{"id": "x"}]')[1] == Row({"id": "x"}, f"{file}, row 2")
+    assert read('\n{"id": "x", "extra": [1]}') == [FileRow({"id": "x", "extra": [1]}, f"{file}, line 2")]
+    assert read('[{},\n\n{"id": "x"}]')[1] == FileRow({"id": "x"}, f"{file}, row 2")
 
 
 def test_a_line_separator_inside_a_text_does_not_end_the_line(read):
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(read, content, name
 
 
 def test_a_text_is_a_text_and_blank_or_missing_only_where_that_is_optional():
-    row = Row({"a": "x", "blank": " ", "null": None, "number": 3}, "here")
+    row = FileRow({"a": "x", "blank": " ", "null": None, "number": 3}, "here")
     assert row.text("a") == row.text("a", optional=True) == "x"
     assert [row.text(field, optional=True) for field in ("blank", "null", "missing")] == [" ", "", ""]
     for field, found in (("blank", "' '"), ("null", "None"), ("number", "3")):
@@ -112,13 +112,13 @@ def test_a_text_is_a_text_and_blank_or_missing_only_where_that_is_optional():
 
 def test_a_missing_field_lists_those_that_are_there():
     said = "here: field 'b' is missing; the row has a, c; a list is needed"
-    assert str(Row({"a": 1, "c": 2}, "here").fault("b", "a list")) == said
-    assert "is missing; the row has no fields;" in str(Row({}, "here").fault("b", "a list"))
+    assert str(FileRow({"a": 1, "c": 2}, "here").fault("b", "a list")) == said
+    assert "is missing; the row has no fields;" in str(FileRow({}, "here").fault("b", "a list"))
 
 
 def test_a_long_value_is_shown_by_its_start():
     """80 characters, the quote that opens the text and the three dots among them."""
-    said = str(Row({"a": "x" * 500}, "here").fault("a", "a number"))
+    said = str(FileRow({"a": "x" * 500}, "here").fault("a", "a number"))
     assert said == f"here: field 'a' is '{'x' * 76}...; a number is needed"
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from guerdon.conformance import check_is_a_value, hostile_texts
 from guerdon.errors import ConfigError
+from guerdon.parsing.words import words
 from guerdon.plugins.catalog import catalog
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward
 from guerdon.rewards import Repetition, SoftOverlong
-from guerdon.rewards.penalties import words
 from guerdon.types import Example, Rollout, Segment
 
 
@@ -63,7 +63,8 @@ def test_a_turn_that_repeats_another_costs_and_none_reaches_over_into_the_next()
 
 
 def test_words_are_told_apart_in_any_script():
-    assert words("Straße STRASSE naïve 漢字かな, é!") == ["strasse", "strasse", "naïve", *"漢字かな", ",", "é", "!"]
+    assert words("Straße STRASSE naïve 漢字かな, é!") == ["Straße", "STRASSE", "naïve", *"漢字かな", ",", "é", "!"]
+    assert Repetition(1).score(text("Straße STRASSE")).value == pytest.approx(-1 / 2)
     assert Repetition(2).score(text("好的好的好的")).value == pytest.approx(-3 / 5)
     assert Repetition(3).score(text("🏁" * 12)).value == pytest.approx(-9 / 10)
 

@@ -304,6 +304,31 @@ def test_only_as_many_references_are_scored_as_count():
     assert learning.held["asked"] == 2
 
 
+def test_a_reference_answer_without_a_score_does_not_count_and_the_next_one_does():
+    """Of five, two count: 1 and 3, mean 2. The last is not asked; asked again, nothing is."""
+    told = []
+
+    @reward
+    def listed(rollout):
+        told.append((rollout.completion, rollout.index))
+        return number(rollout)
+
+    shaped = listed.against(TOLD, centred(first=2))
+    example = asked(completions=("abstain", "1", "abstain", "3", "100"))
+    assert scores(shaped, example, "2.5")[0].value == 0.5
+    assert told == [("2.5", 0), ("abstain", 0), ("1", 1), ("abstain", 2), ("3", 3)]
+    assert scores(shaped, example, "4")[0].value == 2.0
+    assert told[5:] == [("4", 0)]
+
+
+def test_each_prompt_goes_on_in_its_own_list_as_far_as_it_needs():
+    """Each of three prompts on its own: 1 and 3; 5 and 7; 9 alone, as there is no other."""
+    lists = ("1", "abstain", "3"), ("5", "7", "100"), ("abstain", "9", "abstain")
+    groups = [Group.of([Rollout.of(asked(completions=told, id=str(n)), "0")]) for n, told in enumerate(lists)]
+    found = Context().scores(number.against(TOLD, centred(first=2)), groups)
+    assert [row[0].value for row in found] == [-2.0, -6.0, -9.0]
+
+
 def test_a_reference_that_failed_for_our_fault_is_tried_again():
     down = [True]
 

@@ -7,6 +7,8 @@ import json
 import math
 import pickle
 import random
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -215,6 +217,27 @@ def test_a_std_that_is_not_stored_is_asked_for(checkpoint):
         scores(RewardModel(checkpoint, calibration="standard"), "a")
 
 
+def test_a_mean_that_is_not_stored_is_warned_of_once_and_the_score_is_raw(tmp_path):
+    """Not so where raw scores are asked for; and not again with every batch."""
+    model = saved(tiny_llama(), tmp_path / "m")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (raw,) = scores(RewardModel(model, calibration="none"), "a")
+    with pytest.warns(RuntimeWarning, match=r"no held-out mean in its config\.json"):
+        (left,) = scores(RewardModel(model), "a")
+    assert left.value == raw.value
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores(RewardModel(model), "b")
+
+
+def test_a_stored_mean_is_not_warned_of(tmp_path):
+    model = saved(tiny_llama(), tmp_path / "m", reward_mean=0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores(RewardModel(model), "a")
+
+
 def test_offsets_stored_with_the_members_make_the_least_of_them_mean_something(tmp_path):
     """One model and its twin whose scores all lie 10 lower (pitfall 1 of the ensembles' sheet). Un-centred, the least
     is always the twin's; centred on the same held-out set both say the same, and the low offset has no say.
@@ -359,6 +382,38 @@ def test_pairs_of_like_sides_are_left_out_and_long_ones_cut(base, tmp_path):
     assert (trained.pairs, trained.alike, trained.cut) == (9, 1, 1)
     assert trained.held_out is None
     assert json.loads((tmp_path / "rm" / "config.json").read_text()).get("reward_mean") is None
+
+
+def test_what_it_was_trained_on_is_stored_and_cut_off_when_it_scores(base, tmp_path):
+    """The last 12 of 53 tokens count: what was said before makes no difference, unless more is asked for."""
+    config = QUICK.model_copy(update={"epochs": 1, "max_tokens": 12, "held_out": 0.0})
+    train_reward_model(preferences(8), tmp_path / "rm", model=base, config=config)
+    assert json.loads((tmp_path / "rm" / "config.json").read_text())["reward_max_tokens"] == 12
+    texts = ("a" * 20 + "the same end", "b" * 20 + "the same end")
+    reward = RewardModel(str(tmp_path / "rm"), calibration="none", dtype="float32")
+    one, other = scores(reward, *texts)
+    assert one.value == other.value
+    assert "cut to fit 12 tokens" in one.why
+    one, other = scores(replace(reward, max_tokens=64), *texts)
+    assert (one.why, one.value == other.value) == ("", False)
+
+
+def test_a_calibration_measures_what_the_reward_gives(base, tmp_path):
+    """Cut at 12 tokens as in training: the held-out answers' own scores then have mean 0."""
+    config = QUICK.model_copy(update={"epochs": 1, "max_tokens": 12, "held_out": 0.0})
+    train_reward_model(preferences(8), tmp_path / "rm", model=base, config=config)
+    held_out = preferences(6, seed=1)
+    calibrate(tmp_path / "rm", held_out)
+    texts = [side[-1].content for pair in held_out for side in (pair.chosen, pair.rejected)]
+    values = [one.value for one in scores(RewardModel(str(tmp_path / "rm"), dtype="float32"), *texts)]
+    assert sum(values) / len(values) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_no_more_is_stored_than_the_model_can_read(base, tmp_path):
+    """The tiny model reads 128 tokens; 1024 is the default."""
+    config = QUICK.model_copy(update={"epochs": 1, "held_out": 0.0})
+    train_reward_model(preferences(8), tmp_path / "rm", model=base, config=config)
+    assert json.loads((tmp_path / "rm" / "config.json").read_text())["reward_max_tokens"] == 128
 
 
 def test_nothing_to_learn_from_is_said(base, tmp_path):

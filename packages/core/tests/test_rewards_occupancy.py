@@ -363,6 +363,14 @@ def test_words_are_counted_whatever_was_written():
     assert feature_function("words", "turn")(conversation(1)) != feature_function("words", "rollout")(conversation(1))
 
 
+def test_without_blanks_each_character_is_a_word_and_capitals_are_words_of_their_own():
+    """The last number is log(1 + words): 4 characters; and a policy that begins to shout has left the reference."""
+    (row,) = words_of(Rollout.of(Example(id="1"), "漢字漢字"))
+    assert row[-1] == pytest.approx(math.log(5))
+    assert sorted(value for value in row[:-1] if value) == pytest.approx([math.sqrt(0.5)] * 2)
+    assert words_of(Rollout.of(Example(id="1"), "YES")) != words_of(Rollout.of(Example(id="1"), "yes"))
+
+
 def test_it_is_a_value_prints_and_is_built_by_name():
     made = build_reward(RewardSpec.model_validate({"use": "occupancy-penalty", "with": {"hidden": [8], "kind": "kl"}}))
     assert made == OccupancyPenalty(hidden=(8,), kind="kl")

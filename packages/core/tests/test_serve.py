@@ -636,7 +636,7 @@ def test_openrlhf_is_answered_in_its_words(server):
     [
         ("alone", {"query": ["q"], "prompts": ["p"], "labels": ["train-0"]}, 422, "does not begin with its prompt"),
         ("alone", {"queries": ["p"], "prompts": ["p"], "labels": ["train-0"]}, 422, "'query' must be a list of texts"),
-        ("alone", {"query": ["p"], "prompts": ["p"], "labels": [None]}, 422, "'labels' must be a list of texts"),
+        ("alone", {"query": ["p"], "prompts": ["p"], "labels": [None]}, 422, "row 0: the field 'labels' is None"),
         ("alone", {"query": ["p"], "prompts": ["p"], "labels": ['{"id": "x"}']}, 422, "--inline-examples"),
         ("obedient", {"query": ["p"], "prompts": ["p"], "labels": ["train-0"]}, 422, "one sample at a time"),
         ("nope", {"query": ["p"], "prompts": ["p"], "labels": ["train-0"]}, 404, "this server has"),

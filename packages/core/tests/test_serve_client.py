@@ -195,6 +195,35 @@ def test_an_address_that_is_none_is_refused(url):
         Client(url)
 
 
+def test_the_token_is_the_servers_own_variable_unless_one_is_given(canned, monkeypatch):
+    monkeypatch.setenv("GUERDON_SERVE_TOKEN", "from-outside")
+    canned.answers = [(200, GOOD, {})] * 3
+    for token in (None, "mine", ""):
+        Client(canned.url, token).grade([ROW])
+    sent = [headers.get("Authorization") for _, headers, _ in canned.asked]
+    assert sent == ["Bearer from-outside", "Bearer mine", None]
+
+
+def test_a_remote_reward_of_another_variable_never_sends_this_one(canned, monkeypatch):
+    """The server at that address is another one, and the token none of its business."""
+    monkeypatch.setenv("GUERDON_SERVE_TOKEN", "from-outside")
+    canned.answers = [(200, GOOD, {})]
+    Remote(canned.url, token_env="ANOTHER_TOKEN").score_batch(groups("5"), Context())
+    assert canned.asked[0][1].get("Authorization") is None
+
+
+def test_what_was_sent_in_vain_is_said_once(canned, caplog):
+    canned.answers = [(200, {**GOOD, "reward": "sql", "learnt": False, "unread": ["dificulty"]}, {})] * 2
+    client = Client(canned.url)
+    for _ in range(2):
+        client.grade([ROW], learn=True)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.replace(canned.url, "URL") for line in said] == [
+        "learn=True taught URL nothing: the reward 'sql' does not learn",
+        "nobody at URL reads the rows' field 'dificulty'",
+    ]
+
+
 # -- the reward --------------------------------------------------------------------------------------------------------
 
 

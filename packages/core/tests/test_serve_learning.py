@@ -123,6 +123,17 @@ def test_a_reward_that_does_not_learn_may_be_sent_training_batches(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_answer_says_whether_its_rows_taught_anything(tmp_path):
+    graders = {"counting": Grader(Counting()), "plain": Grader(plain)}
+    learnt = Learnt(tmp_path, graders)
+    told = [
+        asked(graders, learnt, "ab", reward=name, learn=learn)[1]["learnt"]
+        for name in ("counting", "plain")
+        for learn in (True, False)
+    ]
+    assert told == [True, False, False, False]
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "said"),
     [

@@ -183,7 +183,8 @@ def test_a_streams_pieces_are_whole_lines_and_the_last_says_done():
         (200, False, 1),
         (200, True, 1),
     ]
-    assert json.loads(found[-1].body) == {"done": True, "reward": "length", "count": 5, "unscored": 0}
+    done = {"done": True, "reward": "length", "count": 5, "unscored": 0, "unread": []}
+    assert json.loads(found[-1].body) == done
 
 
 def test_whatever_is_raised_is_an_answer():
@@ -214,6 +215,14 @@ def test_a_refusal_is_short_however_long_the_request_was(body):
 def test_a_step_that_is_none_is_refused(step):
     [part] = parts("score", {"rows": [], "step": step})
     assert (part.code, len(part.body) < 200) == (422, True), part.body
+
+
+@pytest.mark.parametrize("kind", ["score", "stream"])
+def test_fields_of_rows_that_nobody_reads_are_told(kind):
+    row = {"example": {"id": "1"}, "completion": "x"}
+    rows = [row, {**row, "dificulty": 3, "prompt": "asked", "x" * 500: 1}]
+    part = list(answer({"one": Grader(length)}, kind, json.dumps({"rows": rows}).encode(), Settings()))[-1]
+    assert json.loads(part.body)["unread"] == ["dificulty", "x" * 100]
 
 
 def test_samples_are_answered_together_and_each_with_its_own_failure():

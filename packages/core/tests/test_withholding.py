@@ -2,12 +2,11 @@
 
 import pytest
 
-from guerdon.advantages import group_relative, leave_one_out
+from guerdon.advantages import group_relative, leave_one_out, withheld
 from guerdon.errors import ConfigError
 from guerdon.recipes.building import build_advantage
 from guerdon.recipes.schema import Use
 from guerdon.types import Example, Group, Rollout, Score, Segment
-from guerdon.withholding import withheld
 
 PLAIN = group_relative(std=False)
 

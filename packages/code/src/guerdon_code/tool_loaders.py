@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from guerdon.errors import TaskError
-from guerdon.parsing.rows import Row, read_rows
+from guerdon.parsing.rows import FileRow, read_rows
 from guerdon_code.tool_calls import calls_in, line_of
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_layout import CALL_OPEN, RESPONSE_CLOSE, RESPONSE_OPEN, THINK_CLOSE
@@ -69,7 +69,7 @@ def bfcl_examples(root: Path, kind: str) -> list[ToolExample]:
         )
     answers = {row.text("id"): row for row in read_rows(answers_path, "answers")}
 
-    def fields(row: Row) -> dict[str, Any]:
+    def fields(row: FileRow) -> dict[str, Any]:
         answer = answers.get(row.text("id"))
         if answer is None:
             raise TaskError(f"{row.place}: {str(answers_path)!r} has no answer to {row.fields['id']!r}")
@@ -78,14 +78,14 @@ def bfcl_examples(root: Path, kind: str) -> list[ToolExample]:
     return built(rows, fields)
 
 
-def _bfcl_fields(row: Row, kind: str) -> dict[str, Any]:
+def _bfcl_fields(row: FileRow, kind: str) -> dict[str, Any]:
     turns = row.fields.get("question")
     if not (isinstance(turns, list) and len(turns) == 1):
         raise row.fault("question", "a list of one turn (examples of several turns are not read)")
     return _shown(row, _tools(row, "function"), turns[0], "question") | {"id": row.text("id"), "kind": kind}
 
 
-def _bfcl_gold(answer: Row, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _bfcl_gold(answer: FileRow, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     needed = "a list of {function: {parameter: [accepted values]}}"
     truth = answer.fields.get("ground_truth")
     if not (isinstance(truth, list) and truth):
@@ -130,7 +130,7 @@ def jsonl_examples(path: Path) -> list[ToolExample]:
     rows = list(read_rows(path, "examples"))
     numbers = {row.place: number for number, row in enumerate(rows)}
 
-    def fields(row: Row) -> dict[str, Any]:
+    def fields(row: FileRow) -> dict[str, Any]:
         stated = row.fields.get("id")
         known = {"id": f"{path.stem}-{numbers[row.place]}" if stated is None else str(stated)}
         return known | (_released_fields(row) if "output" in row.fields else _own_fields(row))
@@ -138,7 +138,7 @@ def jsonl_examples(path: Path) -> list[ToolExample]:
     return built(rows, fields)
 
 
-def _own_fields(row: Row) -> dict[str, Any]:
+def _own_fields(row: FileRow) -> dict[str, Any]:
     found = _shown(row, _tools(row, "tools"), row.fields.get("messages"), "messages")
     calls = row.fields.get("calls", [])
     accepted = row.fields.get("accepted") or []
@@ -152,7 +152,7 @@ def _own_fields(row: Row) -> dict[str, Any]:
     }
 
 
-def _released_fields(row: Row) -> dict[str, Any]:
+def _released_fields(row: FileRow) -> dict[str, Any]:
     output = row.text("output").rpartition(THINK_CLOSE)[2]  # some of their thoughts speak of the tags
     calls: tuple[str, ...] = ()
     if CALL_OPEN in output:
@@ -171,7 +171,7 @@ def _released_fields(row: Row) -> dict[str, Any]:
 # -- both ------------------------------------------------------------------------------------------------------------
 
 
-def built(rows: Sequence[Row], fields: Callable[[Row], Mapping[str, Any]]) -> list[ToolExample]:
+def built(rows: Sequence[FileRow], fields: Callable[[FileRow], Mapping[str, Any]]) -> list[ToolExample]:
     """An example of each row.
 
     Raises:
@@ -193,7 +193,7 @@ def built(rows: Sequence[Row], fields: Callable[[Row], Mapping[str, Any]]) -> li
     return found
 
 
-def _shown(row: Row, tools: Sequence[Mapping[str, Any]], messages: Any, field: str) -> dict[str, Any]:
+def _shown(row: FileRow, tools: Sequence[Mapping[str, Any]], messages: Any, field: str) -> dict[str, Any]:
     """What the policy sees: the system text with the tools, and the record of the dialogue."""
     if not (isinstance(messages, list) and messages):
         raise row.fault(field, "a list of messages")
@@ -215,7 +215,7 @@ def _shown(row: Row, tools: Sequence[Mapping[str, Any]], messages: Any, field: s
     return {"system": system_text(tools, rules), "user": user_text(record), "tools": names}
 
 
-def _tools(row: Row, field: str) -> list[dict[str, Any]]:
+def _tools(row: FileRow, field: str) -> list[dict[str, Any]]:
     tools = row.fields.get(field)
     if not isinstance(tools, list):
         raise row.fault(field, "a list of tools, objects with name, description and parameters,")
@@ -225,7 +225,7 @@ def _tools(row: Row, field: str) -> list[dict[str, Any]]:
     return tools
 
 
-def _lines(row: Row, field: str, calls: Any) -> list[str]:
+def _lines(row: FileRow, field: str, calls: Any) -> list[str]:
     needed = 'a list of calls, objects like {"name": "ping", "parameters": {}},'
     if not isinstance(calls, list):
         raise row.fault(field, needed)
@@ -237,7 +237,7 @@ def _lines(row: Row, field: str, calls: Any) -> list[str]:
     return [_line(row, field, call["name"], call["parameters"]) for call in calls]
 
 
-def _line(row: Row, field: str, name: str, parameters: Mapping[str, Any]) -> str:
+def _line(row: FileRow, field: str, name: str, parameters: Mapping[str, Any]) -> str:
     try:
         return line_of(name, parameters)
     except ValueError as error:  # NaN and the infinities, which are no JSON

@@ -41,12 +41,15 @@ class UnknownName(ConfigError, LookupError):  # noqa: N818 - reads as what it is
         name: what was asked for.
         known: what there is.
         where: what those have in common, read after their number.
+        hint: what to do, where that is known better than by a name that is near.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "installed") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "installed", hint: str = "") -> None:
         names = sorted(known)
         message = f"no {kind} named {name!r} among the {len(names)} {where}."
-        if near := difflib.get_close_matches(name, names, n=1, cutoff=0.5):
+        if hint:
+            message += f" {hint}"
+        elif near := difflib.get_close_matches(name, names, n=1, cutoff=0.5):
             message += f" Did you mean {near[0]!r}?"
         elif names:
             message += f" There are: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}."

@@ -7,6 +7,7 @@ from guerdon.plugins.catalog import Register
 
 COMMANDS = {
     "list": ("guerdon.cli.listing:command", "List what the installed distributions offer."),
+    "show": ("guerdon.cli.show:command", "Show what a name stands for, its options, and how to use it."),
     "doctor": ("guerdon.cli.doctor:command", "Check this machine and its installation."),
     "score": ("guerdon.cli.score:command", "Score completions and explain every number part by part."),
     "compare": ("guerdon.cli.compare:command", "Tell whether two rewards order completions alike."),
@@ -97,9 +98,10 @@ def guerdon_rewards(register: Register) -> None:
     register("length-penalty-v1", f"{rewards}.length:LengthPenalty", summary="so much per token beyond an allowance")
     register("log-and-v1", f"{rewards}.conjunction:log_and", summary="log-probability of being good in every property")
     register("par-pipeline-v1", f"{rewards}.par_pipeline:par_pipeline", summary="PAR's shapings, in PAR's order")
-    constrained = f"{rewards}.constrained"
-    register("constrained-v1", f"{constrained}:Constrained", summary="components held at thresholds by multipliers")
-    register("satisficing-v1", f"{constrained}:Satisficing", summary="minus the squared distances to thresholds")
+    constrained = f"{rewards}.constrained:Constrained"
+    register("constrained-v1", constrained, summary="components held at thresholds by multipliers")
+    satisficing = f"{rewards}.satisficing:Satisficing"
+    register("satisficing-v1", satisficing, summary="minus the squared distances to thresholds")
     gated = f"{rewards}.gated_aggregate:GatedAggregate"
     register("gated-aggregate-v1", gated, summary="what must hold, as a soft or hard gate on what may be traded")
     process = f"{rewards}.process"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from guerdon.errors import TaskError
-from guerdon.parsing.rows import Row
+from guerdon.parsing.rows import FileRow
 from guerdon_sql.questions import SqlQuestion
 
 Source = Literal["auto", "bird", "spider"]
@@ -39,7 +39,7 @@ JSONL = Fields(gold="gold_sql", id="id", evidence="evidence", level="category")
 
 
 def questions_of(
-    rows: Iterable[Row],
+    rows: Iterable[FileRow],
     fields: Fields,
     database: Callable[[str, str], Path],
     schema_text: SchemaText,
@@ -93,14 +93,14 @@ def questions_of(
     return found
 
 
-def _hint(row: Row, field: str) -> str:
+def _hint(row: FileRow, field: str) -> str:
     """The hint, and the instant that the gold takes as now, where the row states one."""
     words = row.text(field, optional=True) if field else ""
     now = row.text("reference_now", optional=True)
     return f"{words} The present time is {now}.".strip() if now else words
 
 
-def _golds(row: Row, field: str) -> tuple[str, ...]:
+def _golds(row: FileRow, field: str) -> tuple[str, ...]:
     value = row.fields.get(field)
     if isinstance(value, str):
         value = [value]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import reprlib
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -148,26 +149,39 @@ def rows_of(
         end_tokens: see `response_in`.
 
     Raises:
-        ConfigError: the lists differ in length, or a query does not begin with its prompt.
+        ConfigError: the lists differ in length, something in them is no text, a label that begins as an object is none,
+            or a query does not begin with its prompt; the message names the row and the field.
     """
     if not len(queries) == len(prompts) == len(labels):
         lengths = f"{len(queries)} queries, {len(prompts)} prompts and {len(labels)} labels"
         raise ConfigError(f"there are {lengths}; one of each per sample is needed")
-    return [
-        {"example": _example(label), "completion": response_in(query, prompt, end_tokens)}
-        for query, prompt, label in zip(queries, prompts, labels, strict=True)
-    ]
+    rows = []
+    for number, (query, prompt, label) in enumerate(zip(queries, prompts, labels, strict=True)):
+        fields: dict[str, object] = {"queries": query, "prompts": prompt, "labels": label}
+        for field, found in fields.items():
+            if not isinstance(found, str):
+                needed = _LABEL if field == "labels" else "a text"
+                raise ConfigError(f"row {number}: the field {field!r} is {reprlib.repr(found)}; {needed} is needed")
+        try:
+            rows.append({"example": _example(label), "completion": response_in(query, prompt, end_tokens)})
+        except ConfigError as error:
+            raise ConfigError(f"row {number}: {error}") from None
+    return rows
+
+
+_LABEL = "a text with an example's id, or with its fields as a JSON object (the column that --data.label_key names),"
 
 
 def _example(label: str) -> str | dict[str, Any]:
-    if label.lstrip().startswith("{"):
-        try:
-            fields = json.loads(label)
-        except (ValueError, RecursionError):
-            return label
-        if isinstance(fields, dict):
-            return fields
-    return label
+    if not label.lstrip().startswith("{"):
+        return label
+    try:
+        fields: dict[str, Any] = json.loads(label)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"the field 'labels' is {reprlib.repr(label)}, which is no JSON ({error}); {_LABEL} is needed"
+        ) from None
+    return fields
 
 
 def response_in(query: str, prompt: str, end_tokens: Sequence[str] = END_TOKENS) -> str:

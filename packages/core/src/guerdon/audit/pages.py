@@ -82,7 +82,10 @@ def _headline(report: Report) -> str:
         "Attacks": f"{len(report.findings)}, in {report.variants} variants",
     }
     if report.search is not None:
-        facts["Search"] = f"{report.search.pulls} pulls, {report.search.completions} completions"
+        facts["Search"] = (
+            f"{report.search.pulls} pulls, {report.search.completions} completions; {len(report.found)} composed "
+            f"attacks measured"
+        )
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
     return (
         f"<h1>{safe(report.title, 160)}: {report.conclusion}</h1>"

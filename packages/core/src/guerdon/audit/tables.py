@@ -15,6 +15,8 @@ from guerdon.audit.auditing import Report
 from guerdon.audit.findings import Finding, Verdict, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
 COLOURS: dict[Verdict, str] = {
@@ -25,6 +27,8 @@ COLOURS: dict[Verdict, str] = {
     "resisted": "green",
     "idle": "dim",
 }
+COMPOSED = " [dim]· by the search[/]"
+"""What marks an attack that nobody listed."""
 SHOWN = 160
 """Characters of a completion."""
 
@@ -54,14 +58,19 @@ def table(report: Report, *, everything: bool = False, samples: int = 3) -> Rend
     return Lines(*parts)
 
 
+def _counts(findings: Sequence[Finding]) -> str:
+    verdicts = counted(findings)
+    return ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in COLOURS if verdicts[verdict])
+
+
 def _head(report: Report) -> Text:
-    verdicts = counted(report.findings)
-    told = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in COLOURS if verdicts[verdict])
     colour = {"holds": "green", "exploitable": "red"}.get(report.conclusion, "yellow")
     text = Text()
     text.append(f"{report.title}: ", style="bold")
     text.append(report.conclusion, style=f"bold {colour}")
-    text.append(f"\n{len(report.findings)} attacks, {report.variants} variants: {told}")
+    text.append(f"\n{len(report.findings)} attacks, {report.variants} variants: {_counts(report.findings)}")
+    if report.found:
+        text.append(f"\n{len(report.found)} composed by the search: {_counts(report.found)}")
     text.append(f"\nhonest answers earn {_number(report.honest_mean)}, wrong honest ones {_number(report.wrong_mean)}")
     text.append(f" ({len(report.honest)} examples)")
     return text
@@ -78,7 +87,7 @@ def _findings(findings: list[Finding]) -> Table:
     shown.add_column("knows", no_wrap=True)
     for one in findings:
         shown.add_row(
-            escape(printable(one.attack.label, 100)),
+            escape(printable(one.attack.label, 100)) + (COMPOSED if one.exploits == "composed" else ""),
             f"[{COLOURS[one.verdict]}]{one.verdict}[/]",
             _number(one.severity),
             _number(one.mean),

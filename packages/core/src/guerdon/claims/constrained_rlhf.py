@@ -95,8 +95,8 @@ class Learner:
         thresholds: Vertex,
         kind: Kind,
         *,
-        standardise: bool = False,
-        standardise_kl: bool = False,
+        standardize: bool = False,
+        standardize_kl: bool = False,
     ) -> dict[str, float]:
         """One step on the mixed advantage, then one of the multipliers; the components' means in this batch."""
         steps = MultiplierSteps(kind)
@@ -109,8 +109,8 @@ class Learner:
             centred,
             self.multipliers,
             kind,
-            standardise=standardise,
-            standardise_kl=standardise_kl,
+            standardize=standardize,
+            standardize_kl=standardize_kl,
         )
         self.climb(actions, advantages)
         values = {name: float(column.mean()) for name, column in columns.items()}

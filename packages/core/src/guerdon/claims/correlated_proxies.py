@@ -148,7 +148,7 @@ class CorrelatedProxies(Claim):
 
         from guerdon.comparing.proxies import assess
         from guerdon.comparing.regret import occupancy, optimal_policy
-        from guerdon.comparing.regularised import stay_by_action_kl, stay_by_chi2
+        from guerdon.comparing.regularized import stay_by_action_kl, stay_by_chi2
 
         world = World.drawn(np.random.default_rng(seed))
         mdp, base = world.mdp, occupancy(world.mdp, world.base_SA)

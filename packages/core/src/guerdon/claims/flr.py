@@ -296,7 +296,8 @@ class Flr(Claim):
         return FollowUpLikelihood(InterpolatedCounts(talk, world.words), follow_ups=(feedback,))
 
     def _train(self, policy: TabularPolicy, chosen: Sequence[Rollout], rejected: Sequence[Rollout]) -> None:
-        from guerdon.losses.preference import dpo, log_ratios
+        from guerdon.losses.preference import dpo
+        from guerdon.losses.ratios import log_ratios
         from guerdon.trainer.config import OptimizerConfig
         from guerdon.trainer.optimizers import adamw
 

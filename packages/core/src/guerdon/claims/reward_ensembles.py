@@ -196,6 +196,8 @@ class RewardEnsembles(Claim):
         """Part (a): pick by each ensemble among candidates further out than the preference data."""
         import numpy as np
 
+        from guerdon.correlation import pearson
+
         random = np.random.default_rng([seed, 1])
         world, d = self._world(random), self.dimensions
         chosen, rejected = self._pairs(world, random, lambda count: random.standard_normal((count, d)))
@@ -209,8 +211,8 @@ class RewardEnsembles(Claim):
         correlation = {}
         for kind, ensemble in members.items():
             scores = np.stack([one.score(flat) for one in ensemble])
-            table: Floats = np.asarray(np.corrcoef(scores))
-            correlation[kind] = float(np.mean(table[np.triu_indices(MEMBERS, 1)]))
+            one, other = np.triu_indices(MEMBERS, 1)
+            correlation[kind] = float(np.mean(pearson(scores[one], scores[other])))
             if kind == "pretrain":
                 for n in (16, self.candidates):
                     picks = [self._best(one.reshape(truth.shape), truth, n) for one in scores]

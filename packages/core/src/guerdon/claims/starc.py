@@ -133,6 +133,7 @@ class Starc(Claim):
         import numpy as np
 
         from guerdon.comparing.regret import regret
+        from guerdon.correlation import pearson
 
         draw = np.random.default_rng(seed)
         apart: dict[str, list[float]] = {name: [] for name in TOLD}
@@ -143,7 +144,7 @@ class Starc(Claim):
             for name, measure in measures().items():
                 apart[name] += [float(value) for value in measure(mdp, first, second)]
             lost += [regret(mdp, one, other) for one, other in zip(first, second, strict=True)]
-        return {name: float(np.corrcoef(values, lost)[0, 1]) for name, values in apart.items()}
+        return {name: float(pearson(values, lost)) for name, values in apart.items()}
 
     def invariances(self, seed: int) -> tuple[dict[str, float], dict[str, float]]:
         """What each distance says of a reward and its shaped and scaled form, and of its redistributed form."""

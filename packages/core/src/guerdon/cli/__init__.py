@@ -11,7 +11,9 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-from typing import Any
+import warnings
+from pathlib import PurePath
+from typing import Any, TextIO
 
 import click
 
@@ -27,6 +29,26 @@ def say_wrong(message: str) -> None:
     """One message on standard error."""
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
     click.echo(message, err=True)
+
+
+def say_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """In place of `warnings.showwarning`: one message on standard error, above a progress bar.
+
+    What guerdon warns of says itself what it is about. Warnings of others, and all under --debug, keep their place.
+    """
+    context = click.get_current_context(silent=True)
+    ours = any(part == "guerdon" or part.startswith("guerdon_") for part in PurePath(filename).parts)
+    debug = context is not None and context.find_root().params.get("debug")
+    where = "" if ours and not debug else f" ({category.__name__}, {filename}:{lineno})"
+    click.secho("warning: ", fg="yellow", bold=True, nl=False, err=True)
+    click.echo(f"{message}{where}", err=True)
 
 
 class Commands(click.Group):
@@ -70,7 +92,9 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what it raises on purpose into one message and an exit code."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = say_warning
+                return super().invoke(ctx)
         except GuerdonError as error:
             if ctx.params.get("debug"):
                 raise

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from guerdon.errors import ConfigError, UnknownName
+from guerdon.cli.sources import admit
+from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
     from guerdon.protocols import Task
@@ -62,12 +63,16 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Attack a reward, and print what earned too much.
 
     An attack that earns more than an honest answer to another question is suspicious; one that earns at least what the
-    honest answer does is an exploit. Exits with 1 if nothing could be scored, or if --fail-above says so.
+    honest answer does is an exploit. Rewards, task and attacks are named as `guerdon list` has them, or by import path
+    (module:attribute). Exits with 1 if nothing could be scored, or if --fail-above says so.
     """
     from guerdon.audit import Settings, audit
     from guerdon.audit.attack import LEVELS
     from guerdon.recipes.fitting import build_attacks
 
+    admit("tasks", options["task"])
+    admit("rewards", *options["rewards"], options["check"])
+    admit("attacks", *options["names"])
     reward, task = _reward_and_task(options["source"], options["rewards"], options["task"])
     levels = LEVELS if options["with_reference"] else LEVELS[:-1]
     attacks = build_attacks(options["names"], knows=levels, exploits=options["categories"])
@@ -101,7 +106,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     limit = options["fail_above"]
     failing = report.failing(limit) if limit is not None else []
     if failing:
-        click.echo(f"{len(failing)} attacks have a severity above {limit:g}, {failing[0].name} first", err=True)
+        from guerdon.audit.tables import printable
+
+        first = printable(
+            failing[0].attack.label, 100
+        )  # as the table has it: a composed one is called what it is made of
+        click.echo(f"{len(failing)} attacks have a severity above {limit:g}, {first} first", err=True)
     if failing or report.conclusion == "unscored":
         ctx.exit(1)
 
@@ -142,6 +152,7 @@ def _is_reward(source: str) -> bool:
 
     if Path(source).exists():
         return False
+    admit("rewards", source)
     name = named(source)[1]
     entries = {kind: catalog().entries(cast("Any", kind)) for kind in ("rewards", "recipes")}
     for kind, known in entries.items():
@@ -149,8 +160,7 @@ def _is_reward(source: str) -> bool:
             return kind == "rewards"
     if Path(source).suffix in (".yaml", ".yml", ".toml"):
         return False
-    names = {name for known in entries.values() for entry in known for name in (entry.name, entry.family)}
-    raise UnknownName("reward or recipe", name, names)
+    raise catalog().unknown(("rewards", "recipes"), name)
 
 
 def _reward(text: str) -> Reward:

@@ -5,7 +5,6 @@ Axes: P prompts (examples, by id), M completions of one.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guerdon.cli.sources import rows_of_file, rows_of_run
+from guerdon.cli.sources import admit, rows_of_file, rows_of_run
 from guerdon.errors import ConfigError, UnknownName
 
 if TYPE_CHECKING:
@@ -53,12 +52,9 @@ def side_of(text: str) -> Side:
     if run.is_file() or Path(text).suffix in (".yaml", ".yml", ".toml"):
         recipe = load_recipe(run if run.is_file() else text)
         return Side(text, build_reward(recipe.reward), recipe.task)
-    weight, name, options = named(text)
-    if ":" in name:
-        made = _imported(name, options)
-        return Side(text, made if weight == 1.0 else weight * made)
+    admit("rewards", text)
     try:
-        catalog().find("rewards", name)
+        catalog().find("rewards", named(text)[1])
     except UnknownName:
         if not Path(text).exists():  # else a folder or a file, of which it is said what is wrong with it
             _check_recipe(text)
@@ -78,32 +74,7 @@ def _check_recipe(name: str) -> None:
     try:
         catalog().find("recipes", name)
     except UnknownName:
-        entries = [*catalog().entries("rewards"), *catalog().entries("recipes")]
-        known = {each for entry in entries for each in (entry.name, entry.family)}
-        raise UnknownName("reward or recipe", name, known) from None
-
-
-def _imported(path: str, options: Mapping[str, Any]) -> Reward:
-    """The reward at "module:attribute": one, or a class or function that gives one."""
-    from guerdon.recipes.building import construct
-    from guerdon.rewards import Reward
-
-    module, _, attribute = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"the reward {path!r} cannot be imported: {error}") from error
-    if isinstance(found, Reward):
-        if options:
-            raise ConfigError(f"{path!r} is a reward already and takes no options; it was given {options!r}")
-        return found
-    made = construct(found, options, path) if callable(found) else found
-    if not isinstance(made, Reward):
-        what = f"a {type(made).__name__}"
-        raise ConfigError(
-            f"{path!r} gives {what}, not a reward; decorate a function of one rollout with @guerdon.reward"
-        )
-    return made
+        raise catalog().unknown(("rewards", "recipes"), name) from None
 
 
 def task_of(text: str | None, sides: Sequence[Side]) -> Task | None:
@@ -116,6 +87,7 @@ def task_of(text: str | None, sides: Sequence[Side]) -> Task | None:
     from guerdon.recipes.spelling import spelled, task_use
 
     if text is not None:
+        admit("tasks", text)
         return build_task(task_use(text))
     uses = [side.task for side in sides if side.task is not None]
     if not uses:
@@ -156,7 +128,10 @@ class Completions:
 
     def text(self, prompt: int, number: int) -> str:
         """One completion."""
-        return str(self._row(prompt, number)["completion"])
+        from guerdon.grading import completion_segments
+
+        said = completion_segments(self._row(prompt, number)["completion"])
+        return "".join(segment.text for segment in said if segment.author == "policy")
 
     def about(self, prompt: int, number: int) -> str:
         """Which one it is: its number among the prompt's, or what was done to a reference."""
@@ -237,7 +212,7 @@ def graded(side: Side, task: Task | None, completions: Completions, *, prompts: 
     rows = [{key: value for key, value in completions.rows[number].items() if key != "made"} for number in numbers]
     values = np.full(len(rows), np.nan)
     with Grader(side.reward, task) as grader, progress(f"scoring with {side.text}", len(rows)) as bar:
-        for part in grader.grade_in_parts(rows, size=64):
+        for part in grader.grade_in_parts(rows, size=64, numbers=numbers):
             for place, score in part:
                 values[place] = score.value if score.scored else np.nan
             bar.advance(len(part))

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from guerdon.cli.sources import naming
-from guerdon.errors import RunError
+from guerdon.cli.sources import naming, recipe_and_weights
 
 
 @click.command("eval")
@@ -33,13 +32,9 @@ from guerdon.errors import RunError
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(source: str, checkpoint: Path | None, overrides: tuple[str, ...], limit: int | None, as_json: bool) -> None:
     """Evaluate the policy of RECIPE, or a checkpoint of the run folder RUN, greedily on the held-out examples."""
-    from guerdon.recipes import load_recipe
     from guerdon.recipes.running import evaluate_recipe
 
-    run = Path(source)
-    is_run = (run / "recipe.yaml").is_file()
-    recipe = load_recipe(run / "recipe.yaml" if is_run else source, overrides)
-    weights = find_checkpoint(run if is_run else None, checkpoint)
+    recipe, weights = recipe_and_weights(source, overrides, checkpoint)
     with naming(source):
         results = evaluate_recipe(recipe, checkpoint=weights, limit=limit)
     if as_json:
@@ -51,22 +46,3 @@ def command(source: str, checkpoint: Path | None, overrides: tuple[str, ...], li
         click.echo(f"{task} · {result.count} examples")
         for name, value in result.metrics.items():
             click.echo(f"  {name:<24} {value:.4f}")
-
-
-def find_checkpoint(run: Path | None, asked: Path | None) -> Path | None:
-    """The checkpoint folder meant: `asked` as a path, else by its name in the run, else the run's latest.
-
-    Raises:
-        RunError: there is no such checkpoint; the message lists those there are.
-    """
-    if asked is not None and asked.is_dir():
-        return asked
-    if run is None and asked is None:
-        return None
-    there = sorted((run / "checkpoints").glob("step-*")) if run else []
-    wanted = [folder for folder in there if asked is None or folder.name == str(asked)]
-    if not wanted:
-        names = ", ".join(folder.name for folder in there) or "none"
-        what = "no checkpoint yet" if asked is None else f"no checkpoint {str(asked)!r}"
-        raise RunError(f"{what} in {str(run)!r}; there are: {names}" if run else f"{what}, and no run folder is named")
-    return max(wanted, key=lambda folder: int(folder.name.rpartition("-")[2]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from guerdon.cli.sources import naming
+from guerdon.cli.sources import admit, naming
 
 if TYPE_CHECKING:
     from guerdon.protocols import Split
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", default="jsonl", show_default=True, help="For whom: jsonl, openrlhf or verl.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: standard output]")
 def command(source: str, split: str, limit: int | None, format_: str, out: Path | None) -> None:
-    """Write one row per example of TASK, or of the task of RECIPE or RUN.
+    """Write one row per example of TASK (a name, or module:attribute), or of the task of RECIPE or RUN.
 
     Rows of the format `jsonl` have `example`, `prompt`, `forced`, `reference` and `task`. Add a `completion` to each,
     and `guerdon score --rollouts` scores them.
@@ -59,6 +59,7 @@ def task_named(source: str) -> tuple[Use, bool]:
         return load_recipe(run).task, True
     if Path(source).exists():  # a recipe's file, or a folder, of which it is said what is wrong with it
         return load_recipe(source).task, True
+    admit("tasks", source)
     use = task_use(source)
     with contextlib.suppress(UnknownName):
         catalog().find("tasks", use.use)
@@ -66,5 +67,4 @@ def task_named(source: str) -> tuple[Use, bool]:
     with contextlib.suppress(UnknownName):
         catalog().find("recipes", source)
         return load_recipe(source).task, True
-    entries = [*catalog().entries("tasks"), *catalog().entries("recipes")]
-    raise UnknownName("task or recipe", use.use, {name for entry in entries for name in (entry.name, entry.family)})
+    raise catalog().unknown(("tasks", "recipes"), use.use)

@@ -11,7 +11,7 @@ import click
 from guerdon.plugins.catalog import KINDS, Catalog, Kind, catalog, singular
 
 
-def _kind(_ctx: click.Context, _param: click.Parameter, given: str | None) -> Kind | None:
+def kind_named(_ctx: click.Context, _param: click.Parameter, given: str | None) -> Kind | None:
     """The kind meant, in the plural or the singular."""
     if given is None:
         return None
@@ -24,12 +24,12 @@ def _kind(_ctx: click.Context, _param: click.Parameter, given: str | None) -> Ki
 
 
 @click.command("list")
-@click.argument("kind", required=False, metavar="[KIND]", callback=_kind)
+@click.argument("kind", required=False, metavar="[KIND]", callback=kind_named)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(kind: Kind | None, as_json: bool) -> None:
     """List rewards, tasks, recipes and the rest, each with the distribution that offers it; problems come last.
 
-    KIND, such as `rewards`, lists that alone.
+    KIND, such as `rewards`, lists that alone; `guerdon show NAME` has the options of one.
     """
     found = catalog()
     kinds = KINDS if kind is None else (kind,)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import naming, rows_of_file, rows_of_run
+from guerdon.cli.sources import admit, naming, rows_of_file, rows_of_run
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ JsonRow = dict[str, Any]
 @click.option(
     "--reward", "rewards", metavar="[W*]NAME[k=v,...]", multiple=True, help="What to score with; several are summed."
 )
-@click.option("--rollouts", "file", type=click.Path(path_type=Path), help='JSONL: {"example": ID, "completion": TEXT}.')
+@click.option(
+    "--rollouts",
+    "file",
+    type=click.Path(path_type=Path),
+    help='JSONL: {"example": ID, "completion": TEXT}; or messages.',
+)
 @click.option("--example", metavar="ID", help="Only this example.")
 @click.option("--text", help='Score this completion of --example; "-" reads it from standard input.')
 @click.option("--phase", default="rl", show_default=True, help="With RUN: which rollouts.")
@@ -49,10 +54,12 @@ def command(
     """Score completions and explain every number part by part: value, weight, contribution, status and why.
 
     They come from a file (--rollouts), from the command line (--example with --text), or from the run folder RUN. Task
-    and reward come from RECIPE or RUN, or are named.
+    and reward come from RECIPE or RUN, or are named: as `guerdon list` has them, or by import path (module:attribute).
     """
     from guerdon.grading import task_and_reward
 
+    admit("tasks", task)
+    admit("rewards", *rewards)
     use, spec = task_and_reward(source, task, rewards)
     if text is not None:
         if example is None:
@@ -97,9 +104,9 @@ def _group_key(row: JsonRow) -> tuple[str, Any]:
 
 def _score(use: Use, spec: RewardSpec, rows: list[JsonRow], index: int | None, as_json: bool) -> None:
     """Score the rows in their groups and print those asked for."""
-    from guerdon.grading import Grader
+    from guerdon.grading import Grader, completion_segments
     from guerdon.recipes.building import build_reward, build_task
-    from guerdon.trainer.records import messages_of
+    from guerdon.trainer.records import messages_of, segment_record
 
     with Grader(build_reward(spec), build_task(use)) as grader:
         scores = grader.grade(rows)
@@ -107,9 +114,16 @@ def _score(use: Use, spec: RewardSpec, rows: list[JsonRow], index: int | None, a
     assert grader.task is not None
     for row, _ in shown:
         prompt = grader.task.prompt(grader.example(row["example"]))
-        row["prompt"] = row.get("prompt") or messages_of(prompt)
-        if "segments" not in row:  # which say it themselves
+        asked = row.get("prompt") or messages_of(prompt)
+        row["prompt"] = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+        if row.get("segments"):
+            continue  # they say it themselves
+        if isinstance(row["completion"], str):
             row["forced"] = prompt.forced
+        else:
+            said = completion_segments(row["completion"], prompt.forced)
+            row["segments"] = [segment_record(segment) for segment in said]
+            row["completion"] = "".join(segment.text for segment in said)
     _print(grader.reward, shown, as_json)
 
 
@@ -124,11 +138,15 @@ def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Any]], as_json: bool) 
         return
     from guerdon.cli.explaining import explain
 
+    failed = [score for _, score in shown if score.status == "infra"]
+    if len(failed) == len(shown):
+        click.echo(f"nothing was scored, by no fault of the completions: {failed[0].why}")
     asked: object = None
     for row, score in shown:
         explain(row, score, weights, asked=row["prompt"] != asked)
         asked = row["prompt"]
-    if reward.sees != "rollout" and len({(row["example"], row.get("group")) for row, _ in shown}) == len(shown):
+    groups = {(row["example"], row.get("group")) for row, _ in shown}
+    if reward.sees != "rollout" and len(groups) == len(shown) > len(failed):
         click.echo(
             f"{reward.name} compares attempts at one example; here each is alone, which is not what training sees"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import naming
+from guerdon.cli.sources import admit, naming
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def _graders(
     """What is named, by the name it is served as."""
     from guerdon.grading import Grader
 
+    admit("tasks", task)
+    admit("rewards", *rewards)
     graders: dict[str, Grader] = {}
     for source in sources:
         given, recipe = _named(source)

@@ -1,14 +1,43 @@
-"""What a command line names, read: rollouts from files and runs."""
+"""What a command line names, read: recipes with their weights, and rollouts from files and runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import ConfigError, RunError, TaskError
 from guerdon.parsing.rows import read_rows
+from guerdon.plugins.catalog import Kind, catalog
+
+if TYPE_CHECKING:
+    from guerdon.recipes import Recipe
+
+
+def admit(kind: Kind, *texts: str | None) -> None:
+    """Make what a command line names by import path, `module:attribute`, known by that name.
+
+    Modules in the current folder are found, as by pytest and uvicorn.
+
+    Args:
+        kind: of what.
+        texts: each as `W*NAME[k=v,...]`; None, a file and any other name are passed over.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    from guerdon.recipes.spelling import named
+
+    for text in texts:
+        if text is None or ":" not in text or Path(text).exists():
+            continue
+        if ":" in (name := named(text)[1]):
+            if (here := os.getcwd()) not in sys.path:
+                sys.path.insert(0, here)  # worker processes are given the same path
+            catalog().admit(kind, name)
 
 
 @contextmanager
@@ -22,19 +51,58 @@ def naming(source: str | Path | None) -> Iterator[None]:
         raise
 
 
+def recipe_and_weights(source: str, overrides: Sequence[str], checkpoint: Path | None) -> tuple[Recipe, Path | None]:
+    """The recipe RECIPE or that of the run folder RUN, and the checkpoint folder meant: None for a recipe's own.
+
+    Raises:
+        ConfigError: there is no such recipe, or a field is wrong.
+        RunError: there is no such checkpoint; the message lists those there are.
+    """
+    from guerdon.recipes import load_recipe
+
+    run = Path(source)
+    is_run = (run / "recipe.yaml").is_file()
+    recipe = load_recipe(run / "recipe.yaml" if is_run else source, overrides)
+    return recipe, find_checkpoint(run if is_run else None, checkpoint)
+
+
+def find_checkpoint(run: Path | None, asked: Path | None) -> Path | None:
+    """The checkpoint folder meant: `asked` as a path, else by its name in the run, else the run's latest.
+
+    Raises:
+        RunError: there is no such checkpoint; the message lists those there are.
+    """
+    if asked is not None and asked.is_dir():
+        return asked
+    if run is None and asked is None:
+        return None
+    there = sorted((run / "checkpoints").glob("step-*")) if run else []
+    wanted = [folder for folder in there if asked is None or folder.name == str(asked)]
+    if not wanted:
+        names = ", ".join(folder.name for folder in there) or "none"
+        what = "no checkpoint yet" if asked is None else f"no checkpoint {str(asked)!r}"
+        raise RunError(f"{what} in {str(run)!r}; there are: {names}" if run else f"{what}, and no run folder is named")
+    return max(wanted, key=lambda folder: int(folder.name.rpartition("-")[2]))
+
+
 def rows_of_file(path: Path) -> list[dict[str, Any]]:
-    """The rollouts of a file as `read_rows` reads: `example` and `completion` in each, other fields kept.
+    """The rollouts of a file as `read_rows` reads: `example` and `completion` in each (a text, or chat messages as TRL
+    has them), other fields kept.
 
     Raises:
         ConfigError: the file cannot be read, or a row is not such an object; the message names the line.
     """
-    wanted = 'an object like {"example": ID, "completion": TEXT}'
+    from guerdon.grading import completion_segments
+
+    wanted = 'an object like {"example": ID, "completion": TEXT} is needed, where chat messages may stand for TEXT'
     rows = []
     for row in read_rows(path, "rollouts", error=ConfigError):
-        for field in ("example", "completion"):
-            if not isinstance(row.fields.get(field), str):
-                found = row.fields.get(field)
-                raise ConfigError(f"{row.place}: the field {field!r} is {found!r:.200}; {wanted} is needed")
+        if not isinstance(named := row.fields.get("example"), str):
+            raise ConfigError(f"{row.place}: the field 'example' is {named!r:.200}; {wanted}")
+        try:
+            completion_segments(row.fields.get("completion"))
+        except ConfigError as error:
+            raise ConfigError(f"{row.place}: {error}; {wanted}") from None
         rows.append(dict(row.fields))
     if not rows:
         raise ConfigError(f"rollouts file {str(path)!r} holds no rollouts")

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from guerdon.comparing.mdp import Floats
 from guerdon.comparing.sampled import Interval, Pairs, bandit_distance, percentiles
+from guerdon.correlation import pearson
 
 Bools = NDArray[np.bool_]
 
@@ -134,10 +135,7 @@ def kendall(first_M: Floats, second_M: Floats) -> float:
 
 def pearson_distance(first_N: Floats, second_N: Floats) -> float:
     r"""$\sqrt{(1-\rho)/2}$, in [0, 1]: EPIC for tasks of one step; NaN where there is nothing or no spread."""
-    if len(first_N) < 2 or not np.ptp(first_N) or not np.ptp(second_N):
-        return float("nan")
-    rho = float(np.corrcoef(first_N, second_N)[0, 1])
-    return float(np.sqrt(max(0.0, 0.5 * (1.0 - rho))))
+    return float(np.sqrt(0.5 * (1.0 - pearson(first_N, second_N))))
 
 
 def worst_disagreements(first_PM: ArrayLike, second_PM: ArrayLike, count: int = 3) -> list[Disagreement]:

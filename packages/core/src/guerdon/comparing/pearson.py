@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from guerdon.comparing.mdp import FiniteMDP, Floats
+from guerdon.correlation import flat, pearson
 
 FLAT = 1e-10
-"""A spread below this, relative to the largest value where that is above 1, counts as none."""
+"""A spread below this, relative to the largest value where that is above 1, counts as none: canonicalising
+leaves more rounding than a sum."""
 
 
 def epic(mdp: FiniteMDP, reward: ArrayLike) -> Floats:
@@ -52,9 +54,9 @@ def correlation_distance(first: Floats, second: Floats) -> Floats:
     Between two rewards without spread 0; between one with and one without it the root of 1/2, as at correlation 0
     [choice].
     """
-    one, other = (_unit(values) for values in (first, second))
-    both_flat = ~one.any(axis=-1) & ~other.any(axis=-1)
-    rho = np.clip((one * other).sum(axis=-1), -1.0, 1.0)
+    one, other = (values.reshape(*values.shape[:-3], -1) for values in (first, second))
+    both_flat = flat(one, tolerance=FLAT) & flat(other, tolerance=FLAT)
+    rho = np.nan_to_num(pearson(one, other, tolerance=FLAT))
     return np.where(both_flat, 0.0, np.sqrt(0.5 * (1.0 - rho)))
 
 
@@ -66,12 +68,3 @@ def epic_distance(mdp: FiniteMDP, first: ArrayLike, second: ArrayLike) -> Floats
 def dard_distance(mdp: FiniteMDP, first: ArrayLike, second: ArrayLike) -> Floats:
     """DARD, (...), in [0, 1]."""
     return correlation_distance(dard(mdp, first), dard(mdp, second))
-
-
-def _unit(values: Floats) -> Floats:
-    """Centred, of length 1, (..., S*A*S); all 0 without spread."""
-    flat = values.reshape(*values.shape[:-3], -1)
-    centred = flat - flat.mean(axis=-1, keepdims=True)
-    length = np.linalg.norm(centred, axis=-1, keepdims=True)
-    least = FLAT * np.maximum(1.0, np.linalg.norm(flat, axis=-1, keepdims=True))
-    return np.asarray(centred / np.where(length < least, np.inf, length))

@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from guerdon.comparing.divergences import chi_squared
 from guerdon.comparing.mdp import Floats
 from guerdon.comparing.sampled import Interval, percentiles
+from guerdon.correlation import flat, pearson
 from guerdon.errors import ConfigError
 
 Verdict = Literal["hacked", "not hacked", "undecided", "not optimised", "not a proxy"]
@@ -109,12 +110,19 @@ def correlated(proxy_X: Floats, true_X: Floats, weights_X: Floats | None = None)
     (nan, 0.5, 0.0)
     """
     weights = np.full(proxy_X.shape, 1.0 / max(1, proxy_X.size)) if weights_X is None else weights_X
-    one, other = proxy_X - (weights * proxy_X).sum(), true_X - (weights * true_X).sum()
-    found = _moments_to_r(
-        np.array([(weights * one**2).sum(), (weights * other**2).sum(), (weights * one * other).sum()]),
-        np.array([(weights * proxy_X**2).sum(), (weights * true_X**2).sum()]),
-    )
-    return float(found[0]), float(found[1]), float(found[2])
+    r = float(pearson(proxy_X.ravel(), true_X.ravel(), weights.ravel()))
+    return r, _std(proxy_X, weights), _std(true_X, weights)
+
+
+def _std(values_X: Floats, weights_X: Floats) -> float:
+    """0 for one that is constant where it has weight."""
+    kept = weights_X > 0.0
+    if not kept.any() or flat(values_X[kept]):
+        return 0.0
+    size = float(np.abs(values_X[kept]).max())  # squares of 1e200 are no floats
+    apart = values_X[kept] / size
+    apart -= (weights_X[kept] * apart).sum()
+    return size * float(np.sqrt((weights_X[kept] * apart**2).sum()))
 
 
 def lower_bound(correlation: float, proxy_gain: float, chi2: float) -> float:

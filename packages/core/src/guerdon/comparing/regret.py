@@ -14,7 +14,8 @@ from guerdon.comparing.mdp import FiniteMDP, Floats
 from guerdon.errors import ConfigError
 
 TIE = 1e-10
-"""Action values closer than this, relative to the largest, are tied: the policy keeps what it does."""
+"""Returns closer than this, relative to the largest in size, are tied: the policy keeps what it does. So the scale of a
+reward, however small, changes nothing."""
 
 ROUNDS = 1000
 
@@ -75,11 +76,12 @@ def optimal_policy(
     if table.ndim != 3:
         raise ConfigError(f"optimal_policy takes one reward; this is a stack of the shape {table.shape}")
     table, rows = sign * table, np.arange(mdp.states)
+    largest = float(np.abs(table).max())  # where rewards cancel, values are the rounding of these
     actions = np.zeros(mdp.states, dtype=np.intp) if start is None else np.array(start, dtype=np.intp)
     for _ in range(ROUNDS):  # a handful in practice: each round is strictly better
         values_SA = action_values(mdp, table, _one_hot(actions, mdp.actions))
         own, best = values_SA[rows, actions], values_SA.max(axis=1)
-        better = best > own + TIE * max(1.0, float(np.abs(values_SA).max()))
+        better = best > own + TIE * max(largest, float(np.abs(values_SA).max()))
         if not better.any():
             break
         actions = np.where(better, values_SA.argmax(axis=1), actions)
@@ -97,8 +99,7 @@ def regret(mdp: FiniteMDP, first: ArrayLike, second: ArrayLike) -> float:
     for own, (table, other) in enumerate(((first, policies[1]), (second, policies[0]))):
         worst = optimal_policy(mdp, table, goal="worst")
         best, low = (float(return_of(mdp, table, policy)) for policy in (policies[own], worst))
-        scale = max(1.0, float(np.abs(mdp.reward(table)).max()) / (1.0 - mdp.discount))
-        if best - low > TIE * scale:
+        if best - low > TIE * float(np.abs(mdp.reward(table)).max()) / (1.0 - mdp.discount):
             lost = best - float(return_of(mdp, table, other))
             total += 0.5 * min(1.0, max(0.0, lost / (best - low)))
     return total

@@ -21,9 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from guerdon.comparing.mdp import Floats
 from guerdon.errors import ConfigError
-
-FLAT = 1e-10
-"""A spread below this, relative to the largest value where that is above 1, counts as none."""
+from guerdon.ties import EQUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +72,15 @@ class Pairs:
 
 
 def _centred(values_PM: Floats, known_PM: NDArray[np.bool_]) -> Floats:
-    filled = np.where(known_PM, values_PM, 0.0)
+    size = np.abs(np.where(known_PM, values_PM, 0.0)).max(axis=1, keepdims=True, initial=0.0)
+    # From the lowest first, which is exact or nearly: a prompt's large offset then costs the mean no digits.
+    lowest = np.where(known_PM, values_PM, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    filled = np.where(known_PM, values_PM - lowest, 0.0)
     count = known_PM.sum(axis=1, keepdims=True)
     mean = filled.sum(axis=1, keepdims=True) / np.maximum(count, 1)
     centred = np.where(known_PM & (count >= 2), filled - mean, 0.0)
     # What is left of equal values is rounding: a group without a preference has none.
-    least = FLAT * np.maximum(1.0, np.abs(filled).max(axis=1, keepdims=True, initial=0.0))
-    return np.where(np.abs(centred).max(axis=1, keepdims=True, initial=0.0) < least, 0.0, centred)
+    return np.where(filled.max(axis=1, keepdims=True, initial=0.0) <= EQUAL * np.maximum(1.0, size), 0.0, centred)
 
 
 def bandit_distance(first_PM: ArrayLike, second_PM: ArrayLike, *, resamples: int = 1000, seed: int = 0) -> Interval:

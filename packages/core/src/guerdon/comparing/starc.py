@@ -30,9 +30,9 @@ TRIVIAL = 1e-10
 what subtraction leaves of a large potential is rounding."""
 
 
-def size(values: Floats, norm: Norm = "L2", axes: tuple[int, ...] = (-3, -2, -1)) -> Floats:
+def size(values: Floats, norm: Norm = "L2") -> Floats:
     """The L_p norm over the last three axes, as one vector, (...)."""
-    flat = np.abs(values).reshape(*values.shape[: values.ndim - len(axes)], -1)
+    flat = np.abs(values).reshape(*values.shape[:-3], -1)
     if norm not in ORDERS:
         raise ConfigError(f"norm is {norm!r}; accepted are {', '.join(map(repr, ORDERS))}")
     return np.asarray(np.linalg.norm(flat, ORDERS[norm], axis=-1))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from guerdon.engines.sampling import completion_seed
-from guerdon.engines.stopping import StopStrings, check_room, context_of, end_ids
+from guerdon.engines.stopping import StopStrings, context_of, end_ids, nothing_to_draw
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.posting import Address, NoAnswer, Refused
 from guerdon.protocols import Generation, Sampling
@@ -117,9 +117,8 @@ class ServedEngine:
         Raises:
             PolicyError: a prompt is empty or does not fit; the server refuses a request, or keeps failing.
         """
-        check_room(prompts, sampling, self.context_length)
-        if sampling.max_tokens <= 0 or n <= 0 or not prompts:
-            return [[Generation((), (), "length") for _ in range(n)] for _ in prompts]
+        if (empty := nothing_to_draw(prompts, n, sampling, self.context_length)) is not None:
+            return empty
         stops = StopStrings(self.tokenizer, sampling.stop)
         with ThreadPoolExecutor(min(self.settings.concurrency, len(prompts)), "guerdon-engine") as pool:
             pending = [

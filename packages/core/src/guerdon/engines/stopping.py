@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guerdon.errors import PolicyError
-from guerdon.protocols import Sampling
+from guerdon.protocols import Generation, Sampling
 
 _UNFINISHED = "\ufffd"
 """What decoders write for bytes that do not make a character yet."""
@@ -72,13 +72,20 @@ def end_ids(model: Any, tokenizer: Any = None) -> frozenset[int]:
     return frozenset(found)
 
 
-def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, limit: int | None) -> None:
-    """Refuse prompts that cannot be continued.
+def nothing_to_draw(
+    prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, limit: int | None
+) -> list[list[Generation]] | None:
+    """How every engine's `generate` begins: refuse prompts that cannot be continued, and answer at once where no token
+    is asked for.
 
     Args:
         prompts: token ids.
+        n: completions of each.
         sampling: `max_tokens` is the room each completion needs.
         limit: tokens of prompt and completion together; None where nobody says.
+
+    Returns:
+        n empty completions per prompt; None where there is something to draw.
 
     Raises:
         PolicyError: a prompt is empty, or leaves no room for `sampling.max_tokens`.
@@ -91,6 +98,9 @@ def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, limit: int 
                 f"prompt {index} has {len(prompt)} tokens and sampling.max_tokens={sampling.max_tokens}, "
                 f"together more than the model's context of {limit}. Shorten the prompt, or lower max_tokens."
             )
+    if prompts and n > 0 and sampling.max_tokens > 0:
+        return None
+    return [[Generation((), (), "length") for _ in range(n)] for _ in prompts]
 
 
 def context_of(model: Any) -> int | None:

@@ -22,7 +22,7 @@ from guerdon.engines.decoders import Decoder, PicturesDecoder, PlainDecoder, Sha
 from guerdon.engines.llama_decode import LlamaDecoder
 from guerdon.engines.multimodal import Pictures
 from guerdon.engines.sampling import draw, uniforms
-from guerdon.engines.stopping import StopStrings, check_room, context_of, end_ids
+from guerdon.engines.stopping import StopStrings, context_of, end_ids, nothing_to_draw
 from guerdon.protocols import Generation, Sampling
 from guerdon.types import StopReason
 
@@ -99,9 +99,8 @@ class TransformersEngine:
         Raises:
             PolicyError: a prompt is empty, or leaves no room for `sampling.max_tokens` in the model's context.
         """
-        check_room(prompts, sampling, self.context_length)
-        if sampling.max_tokens <= 0 or n <= 0:
-            return [[Generation((), (), "length") for _ in range(n)] for _ in prompts]
+        if (empty := nothing_to_draw(prompts, n, sampling, self.context_length)) is not None:
+            return empty
         stops = StopStrings(self.tokenizer, sampling.stop)
         results: list[list[Generation | None]] = [[None] * n for _ in prompts]
         finished = 0

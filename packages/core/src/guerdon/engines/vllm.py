@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guerdon.engines.sampling import completion_seed
-from guerdon.engines.stopping import StopStrings, check_room, context_of, end_ids
+from guerdon.engines.stopping import StopStrings, context_of, end_ids, nothing_to_draw
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.protocols import Generation, Sampling
 from guerdon.types import StopReason
@@ -161,9 +161,8 @@ class VllmEngine:
         Raises:
             PolicyError: a prompt is empty, or leaves no room for `sampling.max_tokens` in the context.
         """
-        check_room(prompts, sampling, self.context_length)
-        if sampling.max_tokens <= 0 or n <= 0:
-            return [[Generation((), (), "length") for _ in range(n)] for _ in prompts]
+        if (empty := nothing_to_draw(prompts, n, sampling, self.context_length)) is not None:
+            return empty
         stops = StopStrings(self.tokenizer, sampling.stop)
         # Keys and values of the last call would be right, and yet round otherwise than fresh ones; those of old weights
         # would be wrong. Within this call prompts are shared.

@@ -1,7 +1,8 @@
 r"""Divergences of whole responses as a loss: the part of Correlated Proxies for language policies.
 
 Axes: N policy steps laid end to end, R responses (rollouts). A response's log-ratio is
-$\ell = \log\pi(y|x) - \log\pi_{ref}(y|x)$, summed over the policy's own steps.
+$\ell = \log\pi(y|x) - \log\pi_{ref}(y|x)$, summed over the policy's own steps
+(`guerdon.losses.ratios`).
 
 | kind | estimate over a batch drawn from $\pi$ |
 |---|---|
@@ -20,7 +21,6 @@ Source: Correlated Proxies (arXiv 2403.03185). `guerdon.comparing.divergences` h
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -34,20 +34,6 @@ SEQUENCE_KINDS: tuple[SequenceKind, ...] = ("sequence_kl", "sequence_chi2", "seq
 LEAST = 1e-4
 """The root is taken of no less: its slope at 0 is infinite. Below, there is no gradient."""
 LINEAR_BEYOND = 10.0
-
-
-def log_ratios(logprobs_N: Tensor, reference_N: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Each response's log-ratio, (R,), float64: of hundreds of steps, float32 would lose digits.
-
-    Args:
-        logprobs_N: under the policy; carries the gradient.
-        reference_N: under the reference, of the same steps.
-        lengths: steps per response, adding up to N.
-    """
-    import torch
-
-    gaps = torch.split(logprobs_N.double() - reference_N.double().detach(), list(lengths))
-    return torch.stack([gap.sum() for gap in gaps]) if gaps else logprobs_N.new_zeros(0).double()
 
 
 def chi2_terms(ratios_R: Tensor) -> Tensor:

@@ -26,25 +26,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-
-def log_ratios(
-    logprobs_N: Tensor, reference_N: Tensor, lengths: Sequence[int], token_weights_N: Tensor | None = None
-) -> Tensor:
-    """Each sequence's weighted log-ratio to the reference, (S,) float32; 0 for one without steps.
-
-    Args:
-        logprobs_N: under the policy; carries the gradient.
-        reference_N: under the frozen reference.
-        lengths: steps of each of the S sequences; they add up to N.
-        token_weights_N: what each step counts; None means 1.
-    """
-    import torch
-
-    ratio_N = logprobs_N.float() - reference_N.float()
-    if token_weights_N is not None:
-        ratio_N = ratio_N * token_weights_N
-    owner_N = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths)).to(ratio_N.device)
-    return torch.zeros(len(lengths), device=ratio_N.device).index_add(0, owner_N, ratio_N)
+FLAT = 1e-6
+"""A side whose values differ by no more, relative to the largest, is constant but for float32's rounding [choice]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +49,7 @@ def dpo(
     offsets_P: Tensor | None = None,
     weights_P: Tensor | None = None,
 ) -> PreferenceTerms:
-    """Direct preference optimisation over log-ratios to the reference (`log_ratios`).
+    """Direct preference optimisation over log-ratios to the reference (`guerdon.losses.ratios`).
 
     Args:
         chosen_P: log-ratios of the chosen, natural logs.
@@ -234,8 +217,11 @@ def odin(
 
 
 def _correlation(one_R: Tensor, other_R: Tensor) -> Tensor | None:
-    """Pearson's r; None where a side is constant (its gradient would be NaN as well)."""
-    if any(bool(each_R.min() == each_R.max()) for each_R in (one_R, other_R)):
+    """Pearson's r; None where a side is constant (`FLAT`): its gradient would be NaN, or noise.
+
+    In torch and not by `guerdon.correlation`, since it is trained on.
+    """
+    if any(bool(each_R.max() - each_R.min() <= FLAT * each_R.abs().max()) for each_R in (one_R, other_R)):
         return None
     one_R, other_R = one_R - one_R.mean(), other_R - other_R.mean()
     found: Tensor = (one_R * other_R).sum() / (one_R.norm() * other_R.norm())

@@ -1,1 +1,1 @@
-"""Parsing: what files hold, taken apart with the place that an error has to name."""
+"""Parsing: what files and texts hold, taken apart; of a file with the place that an error has to name."""

@@ -18,7 +18,7 @@ from guerdon.errors import GuerdonError, TaskError
 _SHOWN = 80
 
 
-class Row(NamedTuple):
+class FileRow(NamedTuple):
     """One row of a file, with what an error has to say about it."""
 
     fields: Mapping[str, Any]
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     def fault(self, field: str, needed: str) -> TaskError:
         """The error to raise for a field that is missing or of the wrong form.
 
-        >>> print(Row({"id": 3}, "'dev.jsonl', line 1").fault("id", "a text"))
+        >>> print(FileRow({"id": 3}, "'dev.jsonl', line 1").fault("id", "a text"))
         'dev.jsonl', line 1: field 'id' is 3; a text is needed
         """
         if field in self.fields:
@@ -51,7 +51,7 @@ class Row(NamedTuple):
         return TaskError(f"{self.place}: field {field!r} {found}; {needed} is needed")
 
 
-def read_rows(path: Path, what: str, *, error: type[GuerdonError] = TaskError) -> Iterator[Row]:
+def read_rows(path: Path, what: str, *, error: type[GuerdonError] = TaskError) -> Iterator[FileRow]:
     """The objects of a file in their order; a file that begins with `[` is one array, any other has one object a line.
 
     Blank lines are passed over. Lines are parsed as they are asked for, an array at once.
@@ -72,7 +72,7 @@ def read_rows(path: Path, what: str, *, error: type[GuerdonError] = TaskError) -
         raise error(str(fault)) from fault.__cause__
 
 
-def _rows(path: Path, what: str) -> Iterator[Row]:
+def _rows(path: Path, what: str) -> Iterator[FileRow]:
     text, file = _text(path, what), repr(str(path))
     if text.lstrip().startswith("["):
         for number, value in enumerate(_parsed(text, file, 1), 1):
@@ -107,10 +107,10 @@ def _parsed(text: str, file: str, first: int) -> Any:
         raise TaskError(f"{file}, line {first} begins what cannot be read as JSON: {error}") from error
 
 
-def _row(value: Any, place: str) -> Row:
+def _row(value: Any, place: str) -> FileRow:
     if not isinstance(value, dict):
         raise TaskError(f"{place} is {type(value).__name__}; an object with named fields is needed")
-    return Row(value, place)
+    return FileRow(value, place)
 
 
 def _short(value: object) -> str:

@@ -13,7 +13,7 @@ import difflib
 import functools
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, Protocol, get_args
@@ -42,6 +42,13 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+DISTRIBUTIONS = {domain: f"guerdon-{domain}" for domain in ("code", "driving", "sql")}
+"""Our own distributions, by what their names begin with: what to install where one is asked for and not there."""
+
+_IMPORT_PATH = (
+    "An import path stands on a command line (--reward, --task, ...); in a recipe a name is one that a plugin "
+    "registers, or guerdon.plugins.catalog.register_local in this process."
+)
 LOCAL = "(this process)"
 """The distribution shown for names given to `register_local`."""
 
@@ -189,13 +196,36 @@ class Catalog:
             versions = [found for (of, _), found in self._claims.items() if of == kind and found[0].family == name]
             claims = max(versions, key=lambda found: found[0].version, default=None)
         if claims is None:
-            error = UnknownName(singular(kind), name, [known for of, known in self._claims if of == kind])
-            for problem in self._problems:
-                error.add_note(f"Perhaps it belongs to a plugin that is broken. {problem}")
-            raise error
+            raise self.unknown((kind,), name)
         if len(claims) > 1:
             raise PluginError(_conflict(claims))
         return claims[0]
+
+    def unknown(self, kinds: Sequence[Kind], name: str, more: Iterable[str] = ()) -> UnknownName:
+        """The error for a name that is nobody's: with the nearest of those kinds, or with the distribution to install.
+
+        Args:
+            kinds: where it was looked for; all of them make it "a piece".
+            name: what was asked for.
+            more: names beside the catalog's that would have done.
+        """
+        word = "piece" if len(kinds) > 3 else " or ".join(singular(kind) for kind in kinds)
+        known = {known for of, known in self._claims if of in kinds}
+        families = {_VERSION.sub("", each) for each in known} if len(kinds) > 1 else set()
+        hint = _IMPORT_PATH if _TARGET.fullmatch(name) else self._missing(name)
+        error = UnknownName(word, name, known | families | set(more), hint=hint)
+        for problem in self._problems:
+            error.add_note(f"Perhaps it belongs to a plugin that is broken. {problem}")
+        return error
+
+    def _missing(self, name: str) -> str:
+        """Which distribution would bring a name, by what stands before its slash, where it is not installed."""
+        domain = name.partition("/")[0]
+        distribution = DISTRIBUTIONS.get(domain)
+        offered = any(known == domain or known.startswith(f"{domain}/") for _, known in self._claims)
+        if distribution is None or offered or any(one.distribution == distribution for one in self._problems):
+            return ""
+        return f"{distribution!r} may have it, and is not installed: python -m pip install {distribution}"
 
     def load(self, kind: Kind, name: str) -> Any:
         """The object of that name, imported now.
@@ -215,6 +245,26 @@ class Catalog:
                 f"{entry.distribution}: the {singular(kind)} {entry.name!r} is registered as {entry.target!r}, "
                 f"which fails to load: {_told(error)}"
             ) from error
+
+    def admit(self, kind: Kind, path: str) -> None:
+        """Import the object at "module:attribute", and know it by that path from now on, in this catalog only.
+
+        For what somebody typed: a recipe file cannot name what was not admitted, so that reading one runs no code that
+        its reader did not install or name.
+
+        Raises:
+            ConfigError: it is not such a path, its module does not import, or has no such attribute.
+        """
+        if not _TARGET.fullmatch(path):
+            raise ConfigError(f"{path!r} is no import path; the form is 'module:attribute'")
+        module, _, attribute = path.partition(":")
+        try:
+            found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+        except Exception as error:
+            raise ConfigError(f"the {singular(kind)} {path!r} cannot be imported: {_told(error)}") from error
+        summary = (getattr(found, "__doc__", None) or "").strip().partition("\n")[0]
+        self._claims[kind, path] = [Entry(kind, path, path, summary, LOCAL)]
+        self._objects[kind, path] = found
 
     def register_local(self, kind: Kind, name: str, target: Any, summary: str = "") -> None:
         """Offer an object, or a "module:attribute", in this catalog only. The same local name again replaces the first.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from guerdon.errors import ConfigError
-from guerdon.parsing.rows import Row, read_rows
+from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.preferences.mining import Pair
 from guerdon.runs.durable import encode
 from guerdon.types import Message, Role, Rollout
@@ -104,7 +104,7 @@ def read_preferences(path: Path) -> list[PreferenceRow]:
     return rows
 
 
-def _row(row: Row) -> PreferenceRow:
+def _row(row: FileRow) -> PreferenceRow:
     fields = row.fields
     for side in ("chosen", "rejected"):
         if side not in fields:

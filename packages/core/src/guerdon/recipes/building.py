@@ -14,17 +14,16 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from guerdon import advantages
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import Kind, catalog
-from guerdon.protocols import Controller, EngineMaker, JudgeBackend, Scorer
+from guerdon.protocols import Controller, EngineMaker, JudgeBackend, Scorer, Task
 from guerdon.recipes.explaining import explain
 from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Reward
 from guerdon.rewards.algebra import Sum, Weighted
 from guerdon.rewards.shapes import Shape
 from guerdon.transforms import Transform, chain
-from guerdon.withholding import withheld
 
 if TYPE_CHECKING:
-    from guerdon.protocols import Policy, Task
+    from guerdon.protocols import Policy
 
 ESTIMATORS: dict[str, type[advantages.Estimator]] = {
     "group_relative": advantages.group_relative,
@@ -33,13 +32,13 @@ ESTIMATORS: dict[str, type[advantages.Estimator]] = {
     "log_mean_exp": advantages.log_mean_exp,
     "streams": advantages.streams,
     "weighted_by": advantages.weighted_by,
-    "withheld": withheld,
+    "withheld": advantages.withheld,
 }
 
 
 def build_task(use: Use, where: str = "task") -> Task:
     """The task of that name."""
-    task: Task = _named("tasks", use, where)
+    task: Task = _checked("tasks", use, where, Task, "no task")
     return task
 
 
@@ -117,25 +116,26 @@ def build_reward(spec: RewardSpec, where: str = "reward") -> Reward:
 
 def _reward_named(spec: RewardSpec, where: str) -> Reward:
     assert spec.use is not None  # the schema allows `use` or `sum`
-    made = _loaded("rewards", spec.use, where)
-    if isinstance(made, Reward) and spec.options:
-        raise ConfigError(f"field '{where}.with' is {spec.options!r}; {spec.use!r} takes no options")
-    reward = made if isinstance(made, Reward) else construct(made, spec.options, f"{where}.with")
-    if not isinstance(reward, Reward):
-        raise ConfigError(f"{where}.use: {spec.use!r} is a {type(reward).__name__}, not a reward")
+    found = _loaded("rewards", spec.use, where)
+    if inspect.isfunction(found) and list(parameters_of(found)) == ["rollout"]:
+        raise ConfigError(f"{where}.use: {spec.use!r} is a function of a rollout; decorate it with @guerdon.reward")
+    use = Use.model_validate({"use": spec.use, "with": spec.options})
+    reward: Reward = _checked("rewards", use, where, Reward, "not a reward")
     return reward
 
 
 def _checked(kind: Kind, use: Use, where: str, wanted: type, told: str) -> Any:
     """The thing of that name, if it is what is `wanted`; `told` says what another is not."""
-    made = _named(kind, use, where)
+    made = _loaded(kind, use.use, where)
+    if isinstance(made, wanted) and not inspect.isclass(made):  # a class has what a protocol asks for, too
+        if use.options:
+            raise ConfigError(f"field '{where}.with' is {use.options!r}; {use.use!r} takes no options")
+        return made
+    if callable(made):
+        made = construct(made, use.options, f"{where}.with")
     if not isinstance(made, wanted):
         raise ConfigError(f"{where}.use: {use.use!r} is a {type(made).__name__}, {told}")
     return made
-
-
-def _named(kind: Kind, use: Use, where: str) -> Any:
-    return construct(_loaded(kind, use.use, where), use.options, f"{where}.with")
 
 
 def _loaded(kind: Kind, name: str, where: str) -> Any:
@@ -166,12 +166,7 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     Raises:
         ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.
     """
-    parameters = {
-        name: parameter
-        for name, parameter in inspect.signature(made).parameters.items()
-        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        and not name.startswith("_")
-    }
+    parameters = parameters_of(made)
     for name in options:
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, n=1)
@@ -182,7 +177,7 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     ]
     if missing:
         raise ConfigError(f"field '{where}' lacks {', '.join(missing)}; accepted are {', '.join(parameters)}")
-    hints = _hints(made)
+    hints = hints_of(made)
     checked = {name: _coerced(value, hints.get(name, Any), f"{where}.{name}") for name, value in options.items()}
     try:
         return made(**checked)
@@ -191,7 +186,18 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
         raise
 
 
-def _hints(made: Any) -> dict[str, Any]:
+def parameters_of(made: Any) -> dict[str, inspect.Parameter]:
+    """The options that a recipe can give to a class or function."""
+    return {
+        name: parameter
+        for name, parameter in inspect.signature(made).parameters.items()
+        if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        and not name.startswith("_")
+    }
+
+
+def hints_of(made: Any) -> dict[str, Any]:
+    """The annotations of these options, resolved; empty where one exists for type checkers only."""
     try:
         return typing.get_type_hints(
             made if dataclasses.is_dataclass(made) or not inspect.isclass(made) else made.__init__

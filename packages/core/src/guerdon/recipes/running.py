@@ -87,12 +87,22 @@ def run_recipe(
     return RunResult(path, render(path), evals, unscored)
 
 
-def trainer_of(recipe: Recipe) -> Trainer:
+def trainer_of(recipe: Recipe, checkpoint: Path | None = None) -> Trainer:
     """Everything a recipe names, built and checked; what needs no torch first.
 
+    Args:
+        recipe: what to build.
+        checkpoint: a checkpoint's folder: the policy's weights are taken from it, and what the rewards had learnt.
+
     Raises:
-        ConfigError: a name or an option is wrong, or the training libraries are not installed.
+        ConfigError: a name or an option is wrong, there is no policy, or the training libraries are not installed.
+        RunError: the checkpoint cannot be read, or is of another reward.
     """
+    if recipe.policy is None:
+        raise ConfigError(
+            "field 'policy' is missing; scoring and auditing do without, and this needs one: "
+            "`guerdon list policies` shows what there is"
+        )
     task = build_task(recipe.task)
     reward = build_reward(recipe.reward)
     advantage = build_advantage(recipe.advantage)
@@ -105,6 +115,11 @@ def trainer_of(recipe: Recipe) -> Trainer:
             f'a language policy needs the package {error.name}, which is not installed: pip install "guerdon[train]"'
         ) from error
     policy = build_policy(recipe.policy, seed=recipe.seed)
+    if checkpoint is not None:
+        from guerdon.trainer.checkpoints import load_rewards
+
+        policy.load(checkpoint / "policy")
+        load_rewards(checkpoint, reward)
     return Trainer(
         policy=policy,
         task=task,

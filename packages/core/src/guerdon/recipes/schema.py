@@ -57,12 +57,12 @@ class RewardSpec(Config):
 
 
 class Recipe(Config):
-    """A whole run: task, policy, reward, credit and schedule."""
+    """A whole run: task, policy, reward, credit and schedule. What is only scored or audited needs no policy."""
 
     name: str = "run"
     summary: str = ""
     task: Use
-    policy: Use
+    policy: Use | None = None
     reward: RewardSpec
     advantage: Use = Use(use="group_relative")
     """`group_relative` (std, ddof, epsilon), `leave_one_out`, `log_mean_exp`, `streams` (weights by name; std, ddof,

@@ -68,22 +68,29 @@ def spelled(use: Use) -> str:
     'sql/generated[train_size=5,levels=["a b"],layout=plain]'
     """
     try:
-        options = ",".join(f"{name}={_value(value)}" for name, value in use.options.items())
+        options = ",".join(f"{name}={flow(value)}" for name, value in use.options.items())
     except yaml.YAMLError as error:
         raise ConfigError(f"the options of {use.use!r} cannot be written as text: {error}") from None
     return f"{use.use}[{options}]" if options else use.use
 
 
-def _value(value: Any) -> str:
-    """A value in YAML on one line."""
+def flow(value: Any) -> str:
+    """A value in YAML on one line.
+
+    Raises:
+        yaml.YAMLError: it is of a kind that YAML cannot hold.
+
+    >>> flow({"use": "clip", "with": {"low": -1.0, "high": float("inf")}})
+    '{use: clip, with: {low: -1.0, high: .inf}}'
+    """
     if isinstance(value, str):
         plain = re.fullmatch(r"[A-Za-z_][\w.-]*", value) and yaml.safe_load(value) == value
         quoted = json.dumps(value, ensure_ascii=False)
         return value if plain else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_value(key)}: {_value(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     return yaml.safe_dump(value).partition("\n")[0]
 
 

@@ -23,6 +23,8 @@ from guerdon.types import Message
 
 MEAN, STD = "reward_mean", "reward_std"
 """Fields of the model's config.json: its scores on a held-out set (population std), stored with the weights."""
+MAX_TOKENS = "reward_max_tokens"
+"""Field of the same: of a conversation, the most it was trained on."""
 CONTEXT = 2048
 """Tokens read by a model whose configuration states no limit."""
 
@@ -52,6 +54,11 @@ class ScoringModel:
         return int(getattr(self.model.config, "max_position_embeddings", None) or CONTEXT)
 
     @property
+    def max_tokens(self) -> int:
+        """The most tokens of a conversation that it was trained on, if stored, and can read."""
+        return min(getattr(self.model.config, MAX_TOKENS, None) or self.context, self.context)
+
+    @property
     def mean(self) -> float | None:
         """Of its scores on a held-out set, if stored."""
         return getattr(self.model.config, MEAN, None)
@@ -65,10 +72,14 @@ class ScoringModel:
         """A conversation through the chat template; what is too long loses its beginning, since the score is read at
         the end.
 
+        Args:
+            messages: the conversation.
+            max_tokens: what is too long; None for what the model was trained on.
+
         Raises:
             PolicyError: the chat template refuses it.
         """
-        limit = min(max_tokens or self.context, self.context)
+        limit = min(max_tokens or self.max_tokens, self.context)
         ids = self.chat.conversation_ids(messages) or (int(self.model.config.pad_token_id),)
         return Encoded(ids[-limit:], len(ids) > limit)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +38,12 @@ class RewardModel(Reward, name="reward-model-v1"):
     model: str
     """A local folder or a hub id."""
     max_tokens: int | None = None
-    """Of a conversation, the end of it; None means all that the model can read."""
+    """Of a conversation, the end of it; None means as many as the model was trained on, where that is stored with it
+    (`reward_max_tokens` in its config.json), else all that it can read."""
     calibration: Calibration = "mean"
     """`mean` subtracts the model's mean on a held-out set where one is stored with it (`reward_mean` in its
-    config.json), `standard` divides by the stored std too, `none` leaves the scores as they are."""
+    config.json), and warns where none is; `standard` divides by the stored std too, and refuses a model without;
+    `none` leaves the scores as they are."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`, ...; `auto` is CUDA where there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -67,6 +71,8 @@ class RewardModel(Reward, name="reward-model-v1"):
         from guerdon.reward_models.loading import loaded_once
 
         model = loaded_once(_place(self.model), self.device, self.dtype)
+        if self.calibration == "mean" and model.mean is None:
+            _warn_of_raw_scores(self.model)
         rows = [[model.encode(conversation(one), self.max_tokens) for one in group.rollouts] for group in groups]
         distinct = list(dict.fromkeys(encoded.ids for row in rows for encoded in row))
         found = dict(zip(distinct, model.scored(distinct, self.tokens_per_batch), strict=True))
@@ -87,6 +93,18 @@ class RewardModel(Reward, name="reward-model-v1"):
         if self.calibration == "standard" and model.std:
             value /= model.std
         return Score(value, "; ".join([f"raw {raw:.4f}", *why]))
+
+
+@functools.cache
+def _warn_of_raw_scores(model: str) -> None:
+    """Once per process and model: Python's own "once" is forgotten whenever a library catches warnings."""
+    warnings.warn(
+        f"the reward model {model!r} has no held-out mean in its config.json: its scores are left as they are, and "
+        f"cannot be compared with another model's. guerdon.reward_models.training.calibrate measures and stores one; "
+        f"calibration: none says that raw scores are meant",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 def _place(model: str) -> str:

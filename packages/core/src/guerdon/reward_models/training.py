@@ -44,7 +44,7 @@ class RewardModelConfig(Config):
     held_out: Share = 0.1
     """Share of the pairs that is set apart, where no other held-out set is given: for accuracy, mean and std."""
     max_tokens: Positive = 1024
-    """Of a conversation; a longer one loses its beginning."""
+    """Of a conversation; a longer one loses its beginning. Stored with the model, which then scores so, too."""
     tokens_per_microbatch: Positive = 8192
     """Most tokens of one pass, padding included; smaller needs less memory and gives the same gradient."""
     seed: int = 0
@@ -115,7 +115,7 @@ def train_reward_model(
         ConfigError: no pair is left to train on, there is no such model, or the folder is not empty.
         PolicyError: the gradient is not finite, or the folder cannot be written.
     """
-    from guerdon.reward_models.loading import load
+    from guerdon.reward_models.loading import MAX_TOKENS, load
 
     config = config or RewardModelConfig()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -130,6 +130,7 @@ def train_reward_model(
     losses, accuracies = _fit(scoring, kept, config)
     found = _measured(scoring, held_out, config) if held_out else None
     _store(scoring, found)
+    setattr(scoring.model.config, MAX_TOKENS, min(config.max_tokens, scoring.context))
     trained = Trained(out, len(kept), len(pairs) - len(kept), cut, tuple(losses), tuple(accuracies), found)
     _save(scoring, trained, model, config)
     return trained
@@ -138,6 +139,7 @@ def train_reward_model(
 def calibrate(model: Path, held_out: Sequence[PreferenceRow], config: RewardModelConfig | None = None) -> Calibrated:
     """Measure a saved model on a held-out set, and store the mean and std of its scores in its config.json.
 
+    Conversations are cut where the reward cuts them (what the model was trained on), unless `config` says otherwise.
     Members of an ensemble are measured on the *same* set: the least of several scores says something only then.
 
     Raises:
@@ -148,7 +150,7 @@ def calibrate(model: Path, held_out: Sequence[PreferenceRow], config: RewardMode
     if not held_out:
         raise ConfigError("calibrate: the held-out set is empty")
     scoring = load(str(model), dtype="float32")
-    found = _measured(scoring, held_out, config or RewardModelConfig())
+    found = _measured(scoring, held_out, config or RewardModelConfig(max_tokens=scoring.max_tokens))
     _store(scoring, found)
     scoring.model.config.save_pretrained(model)
     loaded_once.cache_clear()  # what this process has read of it has no such mean

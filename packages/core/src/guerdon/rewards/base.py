@@ -179,12 +179,21 @@ class Reward:
                 raise raised(self, error, f"the group of example {group.example.id!r}") from error
         return scores
 
-    def __call__(self, rollout: Rollout) -> Score:
+    def __call__(self, rollout: Rollout | None = None, *others: object, **columns: object) -> Score:
         """The score of one rollout on its own, here and now, for a look. Training scores batches, by a `Runner`.
 
         Raises:
             RewardError: the reward raised, or broke its promise (a value outside its bounds).
+            ConfigError: it was called with anything else, as another trainer calls what it is given.
         """
+        if not isinstance(rollout, Rollout) or others or columns:
+            given = [type(each).__name__ for each in (rollout, *others) if each is not None]
+            given += [f"{name}=" for name in columns]
+            raise ConfigError(
+                f"{self.name} is called with one Rollout, not with {', '.join(given) or 'nothing'}. If a trainer calls "
+                f"it, wrap it first: TRL takes reward_funcs=guerdon.adapters.trl.reward_funcs(reward), and "
+                f"docs/adapters.md has what the others take."
+            )
         return Context().scores(self, [Group.of([rollout])])[0][0]
 
     def prepare(self, example: Example) -> Any:

@@ -1,4 +1,4 @@
-r"""Components held at thresholds, not hand-weighted: `Constrained`, and `Satisficing` to compare it with.
+r"""Components held at thresholds, not hand-weighted: `Constrained`. What to compare it with is `Satisficing`.
 
 Each component is a good proxy up to a value, its proxy point, and misleads beyond. `Constrained` keeps a Lagrange
 multiplier per component and moves it after every training batch: a component below its threshold gains weight, one
@@ -25,21 +25,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from guerdon.errors import ConfigError
-from guerdon.rewards.algebra import walk, widest
-from guerdon.rewards.base import Context, End, Reward, Scores, Sees, same_batch
+from guerdon.rewards.algebra import walk
+from guerdon.rewards.base import Context, End, Reward, Scores, same_batch
 from guerdon.rewards.lagrange import (
     Kind,
     MultiplierSteps,
     component_weights,
     objective_factor,
     same_names,
-    satisfaction,
-    standardised,
+    standardized,
 )
 from guerdon.rewards.shapes import finite, mean
 from guerdon.types import Group, Score
 
-Standardise = Literal["batch", "group", "none"]
+Standardize = Literal["batch", "group", "none"]
 _LEAST_DIVISOR = 1e-6
 """Below, a total divided by N - sum(s) is rounding, or nothing at all [choice]."""
 
@@ -60,14 +59,13 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     kind: Kind = "xi"
     """`xi`: reach it, and do not exceed it. `mu`: reach it. `all`: maximise, and do not exceed it. `unsquashed`: as
     `mu`, with multipliers that are weights themselves. See `guerdon.rewards.lagrange`."""
-    standardise: Standardise = "batch"
+    standardize: Standardize = "batch"
     """Over what a component's advantages (scores less their group's mean) are standardised before they are mixed: the
     batch, as in the paper, each `group` apart, or `none`: the scores themselves. A group of one attempt has no
     advantage to standardise and its total is 0: trainers that take one attempt per prompt need `none`. Standardised, a
-    component pushes as hard near its threshold as far from it, and policy and multiplier may circle each other: a table
-    under AdamW (learning rate .01, KL weight .1), held at .4, swung from .30 to .54 over 200 steps, and with `none`
-    stayed within .02 of it in the mean of the last 50. Under AdamW at .05 with a KL weight of .02 both circled. A
-    standardised total has mean 0: what to watch are the parts."""
+    component pushes as hard near its threshold as far from it, and policy and multiplier may circle each other;
+    with large steps and a small KL weight they do so with `none` too. A standardised total has mean 0: what to watch
+    are the parts."""
     kl: Literal["controlled", "divided"] = "controlled"
     """Who gives the KL objective its factor N - sum(s). `controlled`: the controller `constrained-kl` sets the loss's
     KL weight; without one, who trains has to set it to `kl_factor` times theirs after every update. `divided`: the
@@ -102,8 +100,8 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
             raise ConfigError(
                 f"constrained.components.{min(both)} has the name of a part that is logged; choose another"
             )
-        if self.standardise not in ("batch", "group", "none"):
-            raise ConfigError(f"constrained.standardise is {self.standardise!r}; accepted: 'batch', 'group', 'none'")
+        if self.standardize not in ("batch", "group", "none"):
+            raise ConfigError(f"constrained.standardize is {self.standardize!r}; accepted: 'batch', 'group', 'none'")
         if self.kl not in ("controlled", "divided"):
             raise ConfigError(f"constrained.kl is {self.kl!r}; accepted are 'controlled' and 'divided'")
         if self.kl == "divided" and self.limit is None:
@@ -147,7 +145,7 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
         """None where components are standardised; else from the components' own, at the extremes of the weights."""
-        if self.standardise != "none":
+        if self.standardize != "none":
             return -math.inf, math.inf
         lightest = -1.0 if self.kind == "xi" else 0.0
         heaviest = 1.0 if self.kind != "unsquashed" else math.inf if self.limit is None else self.limit
@@ -162,10 +160,10 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Mix the components with the weights in force, and remember their means for `update`."""
-        if self.standardise != "none" and len(groups) > 1 and all(len(group) == 1 for group in groups):
+        if self.standardize != "none" and len(groups) > 1 and all(len(group) == 1 for group in groups):
             warnings.warn(
                 f"constrained: each of {len(groups)} prompts has one attempt, so every advantage and every total is 0; "
-                f"standardise: none mixes the scores themselves",
+                f"standardize: none mixes the scores themselves",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -193,10 +191,10 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
 
     def _shaped(self, rows: Sequence[Sequence[Score]]) -> list[list[float]]:
         """One component's values as they are mixed; an unscored one is 0, and `_mixed` sees to the rest."""
-        if self.standardise == "batch":
-            return _standardised(rows)
-        if self.standardise == "group":
-            return [_standardised([row])[0] for row in rows]
+        if self.standardize == "batch":
+            return _standardized(rows)
+        if self.standardize == "group":
+            return [_standardized([row])[0] for row in rows]
         return [[score.value if score.scored else 0.0 for score in row] for row in rows]
 
     def _mixed(self, shares: Mapping[str, float], scores: Mapping[str, Score], told: Mapping[str, Score]) -> Score:
@@ -281,71 +279,6 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
         return dataclasses.replace(self, learning_rate=0.0, initial=self.multipliers)
 
 
-@dataclass(frozen=True)
-class Satisficing(Reward, name="satisficing-v1"):
-    r"""PPO-SAT: one fixed reward, $-\sum_i (r_i - \theta_i)^2$, that is best where every component is at its threshold.
-
-    It squares each rollout's own distance, not that of the mean: spread costs too, and a KL objective pulls the
-    components to one side of their thresholds, with no multiplier to push back.
-    """
-
-    components: Mapping[str, Reward] = field(hash=False)
-    thresholds: Mapping[str, float] = field(hash=False)
-    """By component, in units of its score for a whole rollout."""
-
-    def __post_init__(self) -> None:
-        for name in ("components", "thresholds"):
-            object.__setattr__(self, name, dict(getattr(self, name)))
-        same_names("satisficing.components", self.components, "satisficing.thresholds", self.thresholds)
-        for name, theta in self.thresholds.items():
-            if not math.isfinite(theta):
-                raise ConfigError(f"satisficing.thresholds.{name} is {theta!r}; a finite number is needed")
-
-    @property
-    def children(self) -> tuple[Reward, ...]:
-        """The components, each under its name here."""
-        return tuple(one if one.label == name else one.named(name) for name, one in self.components.items())
-
-    @property
-    def sees(self) -> Sees:  # type: ignore[override]
-        """What its components see: the distance itself is each rollout's own."""
-        return widest(self.children)
-
-    @property
-    def part_names(self) -> tuple[str, ...]:
-        """The components."""
-        return tuple(self.components)
-
-    @property
-    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
-        """From minus the largest squared distances, up to 0."""
-        far = {name: _farthest(one.bounds, self.thresholds[name]) for name, one in self.components.items()}
-        if any(math.isinf(end) for end in far.values()):
-            return -math.inf, 0.0
-        return satisfaction(far, self.thresholds), 0.0
-
-    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
-        """Each rollout on its own; every component has to be scored."""
-        columns = [context.scores(child, groups) for child in self.children]
-        return [
-            [self._distance(dict(zip(self.components, scores, strict=True))) for scores in zip(*rows, strict=True)]
-            for rows in zip(*columns, strict=True)
-        ]
-
-    def _distance(self, parts: Mapping[str, Score]) -> Score:
-        for status in ("infra", "invalid", "abstain"):  # the gravest first
-            for name, part in parts.items():
-                if part.status == status:
-                    return Score(math.nan, f"{name}: {part.why}", parts, status)
-        values = {name: part.value for name, part in parts.items()}
-        return Score(satisfaction(values, self.thresholds), "", parts)
-
-    def worse_end(self, child: Reward, end: End) -> End:
-        """The one farther from the threshold; the nearer one, where the best is what is feared."""
-        low, high = (abs(bound - self.thresholds[child.label]) for bound in child.bounds)
-        return "high" if (high > low) == (end == "low") else "low"
-
-
 def uncontrolled(reward: Reward) -> str:
     """What to tell of a reward whose KL objective waits for a controller, where there is none; "" of any other."""
     if not any(isinstance(node, Constrained) and node.kl == "controlled" and node.scales_kl for node in walk(reward)):
@@ -357,19 +290,15 @@ def uncontrolled(reward: Reward) -> str:
     )
 
 
-def _farthest(bounds: tuple[float, float], theta: float) -> float:
-    return max(bounds, key=lambda end: abs(end - theta))
-
-
 def _mean(rows: Sequence[Sequence[Score]]) -> float | None:
     values = [score.value for row in rows for score in row if score.scored]
     return mean(values) if values else None
 
 
-def _standardised(rows: Sequence[Sequence[Score]]) -> list[list[float]]:
+def _standardized(rows: Sequence[Sequence[Score]]) -> list[list[float]]:
     """Rows of advantages, each row's less its own mean, over the spread of all of them; 0 where unscored."""
     centred = [value for row in rows for value in _centred([score.value for score in row if score.scored])]
-    shaped = iter(standardised(centred).tolist())
+    shaped = iter(standardized(centred).tolist())
     return [[next(shaped) if score.scored else 0.0 for score in row] for row in rows]
 
 

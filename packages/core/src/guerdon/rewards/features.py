@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import re
 import zlib
 from collections.abc import Callable, Sequence
 
@@ -17,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guerdon.errors import ConfigError, RewardError
+from guerdon.parsing.words import words
 from guerdon.types import Per, Rollout
 
 Features = Callable[[Rollout], Sequence[Sequence[float]]]
 WIDTH = 256
 """Buckets of `words_of`; two words share one now and then."""
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def words_of(rollout: Rollout) -> list[list[float]]:
@@ -45,9 +44,9 @@ def _bag(texts: Sequence[tuple[str, str]]) -> list[float]:
     """log(1 + count) per bucket, scaled to length 1, then log(1 + number of words) of the first text."""
     counts, lengths = [0] * WIDTH, []
     for kind, text in texts:
-        words = _WORD.findall(text[:1_000_000])
-        lengths.append(len(words))
-        for word in words:
+        found = words(text[:1_000_000])
+        lengths.append(len(found))
+        for word in found:
             counts[zlib.crc32((kind + word).encode("utf-8", "surrogatepass")) % WIDTH] += 1
     row = [math.log1p(count) for count in counts]
     length = math.sqrt(sum(value * value for value in row)) or 1.0

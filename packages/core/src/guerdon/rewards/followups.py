@@ -250,15 +250,9 @@ def length_correlation(lengths: Sequence[float], values: Sequence[float]) -> flo
     >>> length_correlation([1, 2, 3], [0.5, 1.0, 1.5])
     1.0
     """
-    pairs = [(x, y) for x, y in zip(lengths, values, strict=True) if math.isfinite(x) and math.isfinite(y)]
-    if len(pairs) < 2:
-        return math.nan
-    mean_x, mean_y = (math.fsum(column) / len(pairs) for column in zip(*pairs, strict=True))
-    xx = math.fsum((x - mean_x) ** 2 for x, _ in pairs)
-    yy = math.fsum((y - mean_y) ** 2 for _, y in pairs)
-    if xx * yy == 0.0:
-        return math.nan
-    return math.fsum((x - mean_x) * (y - mean_y) for x, y in pairs) / math.sqrt(xx * yy)
+    from guerdon.correlation import pearson
+
+    return float(pearson(lengths, values))
 
 
 def _correlation_part(pairs: Sequence[tuple[int, Score]]) -> Score:

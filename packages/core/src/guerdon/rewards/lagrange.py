@@ -76,13 +76,13 @@ def objective_factor(multipliers: Mapping[str, float], kind: Kind) -> float:
     return len(multipliers) - math.fsum(squashed(value, kind) for value in multipliers.values())
 
 
-def standardised(values: ArrayLike) -> NDArray[np.float64]:
+def standardized(values: ArrayLike) -> NDArray[np.float64]:
     """`(A - mean) / (std + 1e-8)`, ddof 1, over all values; zeros where they are equal, or only one is there [code].
 
     Args:
         values: any shape, finite.
 
-    >>> standardised([1.0, 2.0, 4.0]).round(6).tolist()
+    >>> standardized([1.0, 2.0, 4.0]).round(6).tolist()
     [-0.872872, -0.218218, 1.091089]
     """
     import numpy as np
@@ -105,8 +105,8 @@ def mixed_advantage(
     multipliers: Mapping[str, float],
     kind: Kind,
     *,
-    standardise: bool = False,
-    standardise_kl: bool = False,
+    standardize: bool = False,
+    standardize_kl: bool = False,
 ) -> NDArray[np.float64]:
     r"""$A = f A_0 + \sum_i w_i A_i$, with `objective_factor` $f$ and `component_weights` $w_i$.
 
@@ -115,8 +115,8 @@ def mixed_advantage(
         components: $A_i$ by name; each of shape (n,).
         multipliers: $\lambda_i$ by the same names.
         kind: see the module's head.
-        standardise: divide each component by its spread first, as the released code does.
-        standardise_kl: the objective too. The code does; it takes the size out of the KL gradient, and near the
+        standardize: divide each component by its spread first, as the released code does.
+        standardize_kl: the objective too. The code does; it takes the size out of the KL gradient, and near the
             solution the multipliers then swing: off unless asked for.
 
     Raises:
@@ -131,13 +131,13 @@ def mixed_advantage(
     same_names("components", components, "multipliers", multipliers)
     start = np.asarray(objective, dtype=np.float64)
     mixed: NDArray[np.float64] = objective_factor(multipliers, kind) * (
-        standardised(start) if standardise_kl else start
+        standardized(start) if standardize_kl else start
     )
     for name, weight in component_weights(multipliers, kind).items():
         values = np.asarray(components[name], dtype=np.float64)
         if values.shape != start.shape:
             raise ConfigError(f"component {name!r} has shape {values.shape}, the KL objective {start.shape}")
-        mixed = mixed + weight * (standardised(values) if standardise else values)
+        mixed = mixed + weight * (standardized(values) if standardize else values)
     return mixed
 
 
@@ -233,7 +233,7 @@ def satisfaction(values: Mapping[str, float], thresholds: Mapping[str, float], *
     r"""PPO-SAT's one reward: $-\sum_i (r_i - \theta_i)^2$ at the end of an episode, 0 before [code].
 
     The largest float where a square is beyond it. `finished` is for trainers that ask for a reward after every token,
-    as the authors' does; ours ask for one of a whole rollout (`guerdon.rewards.constrained.Satisficing`).
+    as the authors' does; ours ask for one of a whole rollout (`guerdon.rewards.satisficing`).
 
     >>> round(satisfaction({"intent": 0.5, "meteor": 0.2}, {"meteor": 0.238, "intent": 0.44}), 6)
     -0.005044

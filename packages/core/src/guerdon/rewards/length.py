@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guerdon.errors import ConfigError
+from guerdon.parsing.words import words
 from guerdon.rewards.base import Reward
-from guerdon.rewards.penalties import words
 from guerdon.types import Rollout, Score
 
 

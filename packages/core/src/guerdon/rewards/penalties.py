@@ -8,26 +8,13 @@ differ: set the limits for the unit your trainer has.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from guerdon.errors import ConfigError
+from guerdon.parsing.words import words
 from guerdon.rewards.base import Reward
 from guerdon.types import Rollout, Score
-
-_SCRIPT = "\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff"
-_WORD = re.compile(rf"[{_SCRIPT}]|[^\W{_SCRIPT}]+|[^\w\s]")
-"""A character of a script without blanks, a run of other word characters, or a single mark."""
-
-
-def words(text: str) -> list[str]:
-    """The words and marks of a text, letter case folded.
-
-    >>> words("Ja, ja! 好的")
-    ['ja', ',', 'ja', '!', '好', '的']
-    """
-    return [found.casefold() for found in _WORD.findall(text)]
 
 
 def has_tokens(rollout: Rollout) -> bool:
@@ -96,7 +83,9 @@ class Repetition(Reward, name="repetition-v1"):
 
     def score(self, rollout: Rollout) -> Score:
         """From all the policy's turns."""
-        turns: list[Sequence[Hashable]] = [turn.token_ids or words(turn.text) for turn in rollout.turns]
+        turns: list[Sequence[Hashable]] = [
+            turn.token_ids or [word.casefold() for word in words(turn.text)] for turn in rollout.turns
+        ]
         total, seen = 0, set()
         for gram in (gram for turn in turns for gram in _grams(turn, self.n)):
             total += 1

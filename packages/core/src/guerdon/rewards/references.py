@@ -12,8 +12,8 @@ by construction. Numbers are compared in the order stored, since a shape may loo
 
 Examples without references are an error, as PAR and LSC are undefined without any, and not a 0.5; where others of the
 batch have some, one with an empty list is unscored (`invalid`) and stops nobody. A reference that has no score is left
-out, and with `first` the next stored reward counts in its place; where none is left, the answer is unscored, and says
-why. A NaN stays a NaN.
+out, and with `first` the next one stored counts in its place (of answers, the next one is scored then); where none is
+left, the answer is unscored, and says why. A NaN stays a NaN.
 
 `Score.parts` keeps the raw reward by its name, `reference` (the level compared with: the mean, or LSC's quantile) and,
 for shapes that saturate, `saturated`: 1.0 where the value is as good as the top (`Shape.saturation`), so that its mean,
@@ -238,25 +238,33 @@ class Against(OfOne):
     # -- reference answers -------------------------------------------------------------------------------------------
 
     def _answered(self, groups: Sequence[Group], context: Context) -> list[Sequence[Score]]:
-        """Each prompt's reference answers, scored by the reward as it now is; at once for all that are not known."""
+        """Each prompt's reference answers, scored by the reward as it now is; at once for all that are not known.
+
+        As many as the shape looks at; for each that has no score, one further, as long as there are any.
+        """
         version = tuple(context.instance(node).version for node in walk(self.reward))
-        keys = [
-            (version, group.example.id, self.references.answers(group.example)[: self.shape.first]) for group in groups
-        ]
+        keys = [(version, group.example.id, self.references.answers(group.example)) for group in groups]
         fresh = {key: group for key, group in zip(keys, groups, strict=True) if key not in self._scored}
-        found: dict[Any, Sequence[Score]] = {}
-        if fresh:
-            asked = [_answers(group, texts) for (_, _, texts), group in fresh.items()]
-            found = dict(zip(fresh, context.scores(self.reward, asked), strict=True))
+        found: dict[Any, list[Score]] = {key: [] for key in fresh}
+        while wanted := {key: texts for key in fresh if (texts := self._next(key[2], found[key]))}:
+            asked = [_answers(fresh[key], texts, len(found[key])) for key, texts in wanted.items()]
+            for key, row in zip(wanted, context.scores(self.reward, asked), strict=True):
+                found[key] += row
+        settled: dict[Any, Sequence[Score]] = {**found}
         for key in keys:
             if key in self._scored:
                 self._scored.move_to_end(key)
-                found[key] = self._scored[key]
+                settled[key] = self._scored[key]
             elif all(score.status != "infra" for score in found[key]):  # a fault of ours may be gone the next time
                 self._scored[key] = tuple(found[key])
         while len(self._scored) > _REMEMBERED:
             self._scored.popitem(last=False)
-        return [found[key] for key in keys]
+        return [settled[key] for key in keys]
+
+    def _next(self, texts: Sequence[str], scores: Sequence[Score]) -> Sequence[str]:
+        """Which answers are to be scored after those that were."""
+        first = len(texts) if self.shape.first is None else self.shape.first
+        return texts[len(scores) : len(scores) + first - sum(score.scored for score in scores)]
 
     def __repr__(self) -> str:
         return f"{operand(self.reward)}.against({self.references!r}, {self.shape!r})"
@@ -277,13 +285,13 @@ def _reason(references: Sequence[Score]) -> tuple[Status, str]:
     return worst.status, worst.why
 
 
-def _answers(group: Group, texts: Sequence[str]) -> Group:
+def _answers(group: Group, texts: Sequence[str], start: int) -> Group:
     """Reference answers as attempts at the group's prompt. They have texts alone: no token ids, no log-probs."""
     asked = group.rollouts[0]
     return Group(
         tuple(
             replace(asked, segments=(Segment("policy", text),), stop="stop", index=index)
-            for index, text in enumerate(texts)
+            for index, text in enumerate(texts, start)
         ),
-        f"{group.key}#references",
+        f"{group.key}#references" if not start else f"{group.key}#references-from-{start}",
     )

@@ -5,8 +5,12 @@ A request for scores, and its answer (see `docs/serving.md`):
 ```
 {"reward": "sql", "rows": [{"example": ID, "completion": TEXT}, ...], "step": 0, "total_steps": 0, "seed": 0,
  "learn": false}
-{"reward": "sql", "count": 2, "unscored": 1, "scores": [{"value": 1.0, ...}, {"value": null, "status": "infra", ...}]}
+{"reward": "sql", "count": 2, "unscored": 1, "learnt": false, "unread": [],
+ "scores": [{"value": 1.0, ...}, {"value": null, "status": "infra", ...}]}
 ```
+
+`learnt` says whether the rows were a training batch of a reward that learns; `unread` names fields of rows that nobody
+reads.
 
 Streamed, the answer is lines: `{"row": 0, "score": {...}}` for each row as it is scored, then `{"done": true, ...}`, or
 `{"error": ..., "code": ...}` if it broke off. Scores are `guerdon.trainer.records.score_record`'s; NaN is null.
@@ -33,6 +37,9 @@ Kind = Literal["score", "stream", "openrlhf"]
 """The route. The last is answered by `guerdon.serve.openrlhf`."""
 _LONGEST_WHY = 10_000
 """Characters of a refusal's words: what is wrong may be as long as the request."""
+
+_MOST_UNREAD = 20
+"""Names of fields that an answer holds."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +90,15 @@ def answer(
         context = _context(request)
         weights = part_weights(grader.reward)
         learns = _learns(request, kind, grader)
+        unread = [name[:100] for name in grader.unread(rows)[:_MOST_UNREAD]]
         if kind == "score":
             if learns and learnt is not None:
                 scores = learnt.grade(chosen, grader, rows, context, body)
             else:
                 scores = grader.grade(rows, context)
             records = [score_record(score, weights) for score in scores]
-            yield Part(200, dump({**_summary(chosen, scores), "scores": records}), True, chosen, statuses(scores))
+            told = {**_summary(chosen, scores), "learnt": learns, "unread": unread, "scores": records}
+            yield Part(200, dump(told), True, chosen, statuses(scores))
             return
         done: list[Score] = []
         for some in grader.grade_in_parts(rows, context, size=settings.chunk_rows):
@@ -97,7 +106,7 @@ def answer(
             done += (score for _, score in some)
             yield Part(200, b"".join(line + b"\n" for line in lines), False, chosen, statuses([s for _, s in some]))
             begun = True
-        yield Part(200, dump({"done": True, **_summary(chosen, done)}) + b"\n", True, chosen)
+        yield Part(200, dump({"done": True, **_summary(chosen, done), "unread": unread}) + b"\n", True, chosen)
     except Exception as error:  # noqa: BLE001 - the boundary: a reward's bug must not end the lane, and is told whole
         yield failed(error, known, line=begun)
 

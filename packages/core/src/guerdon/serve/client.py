@@ -1,6 +1,6 @@
 """A client of `guerdon serve`, over the standard library's HTTP.
 
-    client = Client("http://127.0.0.1:8000", token=os.environ["GUERDON_SERVE_TOKEN"])
+    client = Client("http://127.0.0.1:8000")  # with the token in GUERDON_SERVE_TOKEN, if one is there
     scores = client.grade([{"example": "company_0-0", "completion": "SELECT 1"}], reward="sql")
 
 The scores are those that `guerdon.grading.Grader` gave, exactly: values, parts, statuses, evidence. What may pass (no
@@ -15,6 +15,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import random
 import select
 import threading
@@ -30,6 +31,8 @@ from guerdon.rewards import Context
 from guerdon.trainer.records import score_of
 from guerdon.types import Score
 
+TOKEN_ENV = "GUERDON_SERVE_TOKEN"
+"""The variable with the server's token, for both its sides."""
 _MAY_PASS = {408, 429, 503}
 _BAD_GATEWAY = 502
 """From something between, it may pass. From the server itself it says that a process died over this very batch."""
@@ -44,7 +47,7 @@ class Client:
 
     Args:
         url: the server's address, `http://host:port`.
-        token: what it asks for.
+        token: what it asks for; by default what the environment variable `GUERDON_SERVE_TOKEN` holds. "" sends none.
         timeout_s: of one attempt, in seconds: longer than a batch may wait and be scored at the server, by default 420.
         attempts: how often a batch is sent before it is given up: by default over about half a minute.
         backoff_s: the pause after the first failure; each further one is twice as long, at most a minute.
@@ -67,13 +70,16 @@ class Client:
         self._address, self._path = (parts.scheme, parts.hostname, parts.port), parts.path.rstrip("/")
         self._shown = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")
         self._headers = {"Content-Type": "application/json"}
-        if token is not None:
+        if token is None:
+            token = os.environ.get(TOKEN_ENV)
+        if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._timeout_s, self._attempts, self._backoff_s = timeout_s, attempts, backoff_s
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._idle)  # also at the interpreter's end
         self._missed = False
+        self._said: set[str] = set()
         self._jitter = random.Random()  # not the module's own: a run's seed must give the same run with or without us
 
     def grade(
@@ -98,6 +104,7 @@ class Client:
             ServerError: there is no answer, however often one asks.
         """
         answer = self._asked("POST", "/v1/score", _body(rows, reward, context, learn))
+        self._tell(answer, learn)
         scores = [score_of(record) for record in answer["scores"]]
         if len(scores) != len(rows):
             raise ServerError(f"{self._shown} gave {len(scores)} scores for {len(rows)} rows")
@@ -114,6 +121,7 @@ class Client:
                 if "error" in told:
                     raise self._error(told.get("code", 500), told["error"])
                 if "done" in told:
+                    self._tell(told)
                     return
                 yield told["row"], score_of(told["score"])
             raise ServerError(f"{self._shown} ended the stream before it was done")
@@ -139,6 +147,20 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _tell(self, answer: Mapping[str, Any], learn: bool = False) -> None:
+        """Say, once each, what was sent in vain."""
+        if learn and not answer.get("learnt", True):
+            self._say(f"learn=True taught {self._shown} nothing: the reward {answer.get('reward')!r} does not learn")
+        for name in answer.get("unread", ()):
+            self._say(f"nobody at {self._shown} reads the rows' field {name!r}")
+
+    def _say(self, words: str) -> None:
+        with self._lock:
+            first = words not in self._said
+            self._said.add(words)
+        if first:
+            logging.getLogger(__name__).warning("%s", words)
 
     # -- sending -------------------------------------------------------------------------------------------------------
 

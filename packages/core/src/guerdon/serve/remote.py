@@ -44,7 +44,7 @@ class Remote(Reward, name="remote-v1", runs_in="threads", sees="group"):
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Sequence[Sequence[Score]]:
         """Ask the server about all attempts of a group at once."""
-        client = _client(self.url, os.environ.get(self.token_env), self.timeout_s, self.attempts)
+        client = _client(self.url, os.environ.get(self.token_env, ""), self.timeout_s, self.attempts)
         return [self._asked(client, group, context) for group in groups]
 
     def _asked(self, client: Client, group: Group, context: Context) -> Sequence[Score]:
@@ -55,7 +55,7 @@ class Remote(Reward, name="remote-v1", runs_in="threads", sees="group"):
 
 
 @lru_cache(maxsize=64)
-def _client(url: str, token: str | None, timeout_s: float, attempts: int) -> Client:
+def _client(url: str, token: str, timeout_s: float, attempts: int) -> Client:
     from guerdon.serve.client import Client
 
     return Client(url, token, timeout_s=timeout_s, attempts=attempts)

@@ -8,7 +8,8 @@ Schema = dict[str, Any]
 
 ROW: Schema = {
     "type": "object",
-    "description": "One completion. Any field of a run's rollouts file may stand here too (segments, prompt ...).",
+    "description": "One completion. Any field of a run's rollouts file may stand here too (segments, prompt ...), and "
+    "of the task's examples; the answer tells which others there were (unread).",
     "required": ["example"],
     "properties": {
         "example": {
@@ -42,7 +43,8 @@ SCORE_REQUEST: Schema = {
         "learn": {
             "type": "boolean",
             "default": False,
-            "description": "The rows are a training batch: rewards that learn do so. Not for streams.",
+            "description": "The rows are a training batch, which rewards that learn do from; the answer's learnt says "
+            "whether this one did. Not for streams.",
         },
     },
 }
@@ -63,11 +65,17 @@ SCORE: Schema = {
 }
 SCORE_ANSWER: Schema = {
     "type": "object",
-    "required": ["reward", "count", "unscored", "scores"],
+    "required": ["reward", "count", "unscored", "learnt", "unread", "scores"],
     "properties": {
         "reward": {"type": "string"},
         "count": {"type": "integer"},
         "unscored": {"type": "integer", "description": "How many have no value."},
+        "learnt": {"type": "boolean", "description": "It was a training batch, and the reward is one that learns."},
+        "unread": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Fields of rows that nobody reads, the first 20: misspelt, or meant for another reward.",
+        },
         "scores": {"type": "array", "items": SCORE, "description": "One per row, in order."},
     },
 }

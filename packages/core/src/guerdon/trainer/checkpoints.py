@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from guerdon.errors import RunError
-from guerdon.rewards import Reward, walk
+from guerdon.errors import ConfigError, RunError
+from guerdon.rewards import Reward
+from guerdon.rewards.learning import load_state, state_of
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
@@ -55,8 +56,7 @@ def save(
         policy.save(folder / "policy")
         if optimizer is not None:
             torch.save(optimizer.state_dict(), folder / "optimizer.pt")
-        rewards = [node.state_dict() for node in walk(reward) if node.stateful]
-        torch.save(rewards, folder / "rewards.pt")
+        torch.save(state_of(reward), folder / "rewards.pt")
         if controls:
             torch.save(controls.state_dict(), folder / "controllers.pt")
         state: dict[str, Any] = {
@@ -85,18 +85,10 @@ def restore(run: RunFolder, policy: Policy, reward: Reward, controls: Controls) 
         state = json.loads((folder / "position.json").read_text())
         policy.load(folder / "policy")
         policy.version = state["policy_version"]
-        kept = torch.load(folder / "rewards.pt", weights_only=True)
         controlled = torch.load(folder / "controllers.pt", weights_only=True) if controls else None
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
-    stateful = [node for node in walk(reward) if node.stateful]
-    if len(kept) != len(stateful):
-        raise RunError(
-            f"checkpoint {folder} holds the state of {len(kept)} rewards, the recipe has {len(stateful)}: "
-            "not the same reward"
-        )
-    for node, values in zip(stateful, kept, strict=True):
-        node.load_state_dict(values)
+    load_rewards(folder, reward)
     if controlled is not None:
         controls.load_state_dict(controlled, str(folder))
     run.rewind(state["metrics_lines"])
@@ -104,3 +96,23 @@ def restore(run: RunFolder, policy: Policy, reward: Reward, controls: Controls) 
     return Position(
         state["evaluated_before"], state["sft_steps"], state["rl_steps"], optimizer if optimizer.exists() else None
     )
+
+
+def load_rewards(folder: Path, reward: Reward) -> None:
+    """What the rewards that learn had learnt when the checkpoint `folder` was taken.
+
+    Raises:
+        RunError: it cannot be read, or belongs to another reward.
+    """
+    try:
+        kept = torch.load(folder / "rewards.pt", weights_only=True)
+    except (OSError, ValueError) as error:
+        raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
+    if not isinstance(kept, dict):
+        raise RunError(
+            f"checkpoint {folder} is of an earlier guerdon, which kept no names of rewards: begin a run anew"
+        )
+    try:
+        load_state(reward, kept)
+    except ConfigError as error:
+        raise RunError(f"checkpoint {folder} is not of the same reward: {error}") from error

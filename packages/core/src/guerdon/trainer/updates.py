@@ -17,7 +17,8 @@ from guerdon.errors import PolicyError
 from guerdon.losses.averaging import step_weights
 from guerdon.losses.correction import importance_weights
 from guerdon.losses.divergences import k3
-from guerdon.losses.occupancy import SequencePenalty, log_ratios
+from guerdon.losses.occupancy import SequencePenalty
+from guerdon.losses.ratios import log_ratios
 from guerdon.losses.surrogate import ClippedSurrogate, negative_log_likelihood
 from guerdon.trainer.batches import microbatches
 from guerdon.trainer.optimizers import clip_gradients

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from guerdon.errors import ConfigError
+from guerdon.ties import EQUAL
 from guerdon.transforms.base import Scope, Transform, in_groups
-
-_EQUAL = 1e-12  # a spread this small beside its mean is the rounding of a sum
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class standardize(Transform):  # noqa: N801
         for chunk, each in zip(chunks, moments, strict=True):
             mean, spread = each[1], spread_of(each, self.ddof)
             # Of a spread that is no float (values beyond 1e150), every finite difference is a vanishing part.
-            flat = spread <= _EQUAL * max(1.0, abs(mean)) or spread == math.inf
+            flat = spread <= EQUAL * max(1.0, abs(mean)) or spread == math.inf
             shaped += [value - value if flat else (value - mean) / (spread + self.epsilon) for value in chunk]
         return shaped, state
 

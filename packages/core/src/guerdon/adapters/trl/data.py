@@ -60,12 +60,19 @@ def dataset(
 
 
 def grader_of(source: Grader | Sequence[RewardFunction] | str | Path) -> Grader:
-    """The grader that a source is, has, or names."""
+    """The grader that a source is, has, or names.
+
+    Raises:
+        ConfigError: it is none of these: a reward alone, say.
+    """
     if isinstance(source, Grader):
         return source
     if isinstance(source, str | Path):
         return Grader.of(source)
-    return source[0].grader
+    first: object = source[0] if isinstance(source, list | tuple) and source else source
+    if not isinstance(grader := getattr(first, "grader", None), Grader):
+        raise ConfigError(f"{first!r:.100} is no grader and no recipe: give what trl.reward_funcs(reward, task) gave")
+    return grader
 
 
 def _prompt(task: Task, example: Example, tokenizer: Any, played: bool) -> list[dict[str, str]] | str:

@@ -61,9 +61,15 @@ def reward_funcs(
         A list of one.
 
     Raises:
-        ConfigError: a name is wrong, or a task is given beside something that has one.
+        ConfigError: a name is wrong, several rewards are given, or a task beside something that has one.
     """
     check("trl")
+    if isinstance(source, list | tuple):
+        raise ConfigError(
+            f"reward_funcs was given a list of {len(source)}: make them one reward, weights and all, as in "
+            f"reward_funcs(0.9 * a + 0.1 * b, task); of names, Grader.of(task=TASK, reward=['0.9*NAME', '0.1*NAME']) "
+            f"makes one. Functions apart TRL would add up itself, and count what one of them leaves unscored as 0."
+        )
     if task is not None and isinstance(source, Grader):
         raise ConfigError(f"reward_funcs was given task {task!r} beside {source!r}, which has its own")
     if task is not None and not isinstance(source, Reward):  # a name that a task stands beside is a reward's

@@ -1,89 +1,31 @@
-"""Grading: completions that somebody else sampled, scored by a task's examples and a reward.
-
-Everything that is not our trainer comes through here: `guerdon score`, the reward server, and the adapters to other
-trainers. They all say the same thing, a *row*:
-
-| field | what it is |
-|---|---|
-| `example` | an example's id in the task, or its fields as an object; without a task, what a reward may look at |
-| `completion` | what the policy wrote: a text, or chat messages in which the assistant's are the policy's |
-| `group` | optional, a text or a whole number: which attempts at one example are compared (if absent, all) |
-| `stop` | optional: `length` where a budget cut it |
-
-and any field of a run's rollouts file (`segments`, `prompt`, `token_ids` ...), which then count.
-"""
+"""The grader: a task and a reward, ready to score rows."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
 import math
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from reprlib import Repr
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from guerdon.errors import ConfigError, UnknownName
+from guerdon.grading.rows import OBJECTS, RECORDED, TOLD, USUAL, Columns, Row, group_in, rollout_in, short
 from guerdon.protocols import Split
 from guerdon.rewards import Context, Reward, walk
+from guerdon.rewards.learning import learning, load_state, state_of
 from guerdon.scoring import Runner
-from guerdon.trainer.records import part_weights, rollout_of
-from guerdon.types import Author, Example, Group, Prompt, Role, Rollout, Score, Segment, StopReason
+from guerdon.trainer.records import part_weights
+from guerdon.types import Example, Group, Prompt, Rollout, Score
 
 if TYPE_CHECKING:
     from guerdon.protocols import Task
     from guerdon.recipes import RewardSpec, Use
-
-Row = Mapping[str, Any]
-_STOPS = get_args(StopReason)
-_AUTHORS, _ROLES = get_args(Author), get_args(Role)
-_LISTS, _OBJECTS, _TEXTS = (list, Sequence), (dict, Mapping), (str, list)
-"""The built-in types first: to ask an abstract one is the dearest step of a row."""
-_SHORT = Repr()
-_SHORT.maxstring = _SHORT.maxother = 100
-_short = _SHORT.repr
-"""What was found in a row, shown in an error: a row may hold megabytes."""
-
-
-class Columns(Example):
-    """A row of somebody else's data set: every column is a field, and an item.
-
-    >>> row = Columns.of({"id": 7, "schema": "CREATE TABLE t (a)"})
-    >>> row.schema, row["id"]
-    ('CREATE TABLE t (a)', '7')
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    def __getattribute__(self, name: str) -> Any:
-        """A column first: pydantic's models have methods by the names `schema`, `json` and `copy`."""
-        if not name.startswith("_"):
-            columns = super().__getattribute__("__pydantic_extra__")
-            if columns and name in columns:
-                return columns[name]
-        return super().__getattribute__(name)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.id if name == "id" else (self.__pydantic_extra__ or {})[name]
-
-    @classmethod
-    def of(cls, columns: Mapping[str, Any]) -> Columns:
-        """The row, under its own `id` (a whole number as text), or one that is made from all its columns."""
-        if isinstance(columns.get("id"), str | int):
-            return cls(**{**columns, "id": str(columns["id"])})
-        text = json.dumps(columns, sort_keys=True, default=repr)
-        return cls(**{**columns, "id": hashlib.blake2b(text.encode(), digest_size=8).hexdigest()})
-
-    def __hash__(self) -> int:  # columns may be lists
-        return hash(self.id)
 
 
 @dataclass
@@ -113,7 +55,7 @@ class Grader:
         given = cast(object, self.reward)
         if not isinstance(given, Reward):
             what = "decorate a function of one rollout with @guerdon.reward" if callable(given) else "see Grader.of"
-            raise ConfigError(f"a grader's reward is {_short(given)}, which is no Reward: {what}")
+            raise ConfigError(f"a grader's reward is {short(given)}, which is no Reward: {what}")
         if isinstance(self.task, str):
             raise ConfigError(f"a grader's task is the name {self.task!r}; Grader.of(task=...) takes names")
         self.runner = Runner(self.workers, self.deadline_s, on_error=self.on_error)
@@ -155,7 +97,7 @@ class Grader:
         """One score per row, in order.
 
         Args:
-            rows: see the module's head. Attempts at one example are scored as one group, wherever they stand.
+            rows: see `guerdon.grading`. Attempts at one example are scored as one group, wherever they stand.
             context: how far the run is, for rewards with schedules.
             learn: let rewards that learn see these rows; False where they are an evaluation.
 
@@ -173,7 +115,12 @@ class Grader:
         return [scores[group][index] for group, index in places]
 
     def grade_in_parts(
-        self, rows: Sequence[Row], context: Context | None = None, *, size: int
+        self,
+        rows: Sequence[Row],
+        context: Context | None = None,
+        *,
+        size: int,
+        numbers: Sequence[int] | None = None,
     ) -> Iterator[list[tuple[int, Score]]]:
         """The scores of `grade`, as they come: (number of the row, its score), some rows at a time.
 
@@ -182,42 +129,47 @@ class Grader:
             context: as `grade`'s.
             size: about how many rows to score at a time. A group is never cut, and where the reward looks at the whole
                 batch all rows are one part: the scores are the same as `grade`'s.
+            numbers: what errors call the rows, where these are some of more; their places by default.
 
         Raises:
             ConfigError, RewardError: as `grade`; the latter in the middle of it.
         """
         with self._lock:
-            groups, places = self._grouped(rows)
-        numbers: dict[tuple[int, int], int] = {place: number for number, place in enumerate(places)}
+            groups, places = self._grouped(rows, numbers)
+        number_of: dict[tuple[int, int], int] = {place: number for number, place in enumerate(places)}
         for start, stop in _runs([len(group) for group in groups], len(rows) if self.reward.sees == "batch" else size):
             with self._lock:
                 whole = replace(context or Context(), task=self.task)
                 scores = self.runner.score(self.reward, groups[start:stop], whole)
             yield [
-                (numbers[start + at, index], score) for at, row in enumerate(scores) for index, score in enumerate(row)
+                (number_of[start + at, index], score)
+                for at, row in enumerate(scores)
+                for index, score in enumerate(row)
             ]
 
-    def _grouped(self, rows: Sequence[Row]) -> tuple[list[Group], list[tuple[int, int]]]:
-        """The rows as groups, and where in them each row went: (group, place)."""
-        numbers: dict[tuple[str, str | int | None], int] = {}  # of the groups, by the example's id and the row's group
+    def _grouped(
+        self, rows: Sequence[Row], numbers: Sequence[int] | None = None
+    ) -> tuple[list[Group], list[tuple[int, int]]]:
+        """The rows as groups, and where in them each row went: (group, place). Errors call the rows by `numbers`."""
+        keys: dict[tuple[str, str | int | None], int] = {}  # of the groups, by the example's id and the row's group
         members: list[list[Rollout]] = []
         prompts: dict[int, Prompt] = {}  # by the example's identity: made once for all attempts at it
         places = []
-        for number, row in enumerate(rows):
+        for number, row in zip(range(len(rows)) if numbers is None else numbers, rows, strict=True):
             try:
                 example = self._example(row)
-                group = numbers.setdefault((example.id, _group(row)), len(members))
+                group = keys.setdefault((example.id, group_in(row)), len(members))
                 if group == len(members):
                     members.append([])
                 attempts = members[group]
                 if attempts and attempts[0].example is not example and attempts[0].example != example:
-                    raise ConfigError(f"two different examples have the id {_short(example.id)}, and one group")
+                    raise ConfigError(f"two different examples have the id {short(example.id)}, and one group")
                 if (prompt := prompts.get(id(example))) is None:
                     prompt = prompts[id(example)] = self.task.prompt(example) if self.task else Prompt()
                     if "prompt" in row:
                         self.compare_prompt(example, row["prompt"])
                 places.append((group, len(attempts)))
-                attempts.append(_rollout(row, example, prompt, len(attempts)))
+                attempts.append(rollout_in(row, example, prompt, len(attempts)))
             except ConfigError as error:
                 error.add_note(f"That is in row {number}.")
                 raise
@@ -228,9 +180,24 @@ class Grader:
                 raise wrong from error
         groups = [
             Group.of(attempts, id_ if group is None else f"{id_}#{group!r}")
-            for (id_, group), attempts in zip(numbers, members, strict=True)
+            for (id_, group), attempts in zip(keys, members, strict=True)
         ]
         return groups, places
+
+    def unread(self, rows: Sequence[Row]) -> list[str]:
+        """The fields of rows that nothing here reads, sorted: misspelt, or meant for something else.
+
+        Those of a run's rollouts file are read or known, and those of the task's examples are what a row may repeat.
+        """
+        found: set[str] = set()
+        for row in rows:
+            if not row.keys() <= USUAL:
+                found |= row.keys()
+        found -= USUAL | RECORDED | TOLD
+        if found:
+            for kind in {type(example) for example in self._known().values()}:
+                found -= kind.model_fields.keys()
+        return sorted(map(str, found))
 
     def compare_prompt(self, example: Example, shown: Any) -> None:
         """Warn, once, where what was asked is not what the task asks in the example of that id: the rows were made with
@@ -255,16 +222,16 @@ class Grader:
             )
 
     def _example(self, row: Row) -> Example:
-        if not isinstance(row, _OBJECTS):
-            raise ConfigError(f"the row is {_short(row)}; an object with 'example' and 'completion' is needed")
+        if not isinstance(row, OBJECTS):
+            raise ConfigError(f"the row is {short(row)}; an object with 'example' and 'completion' is needed")
         named = row.get("example")
         if isinstance(named, str):
             return self.example(named)
         if "example" not in row:
-            raise ConfigError(f"the row has no field 'example'; it has {_short(', '.join(map(str, row)) or 'none')}")
+            raise ConfigError(f"the row has no field 'example'; it has {short(', '.join(map(str, row)) or 'none')}")
         if not isinstance(named, Mapping):
             raise ConfigError(
-                f"the field 'example' is {_short(named)}; an example's id, or its fields as an object, is needed"
+                f"the field 'example' is {short(named)}; an example's id, or its fields as an object, is needed"
             )
         if self.task is None:
             return Columns.of(named)
@@ -308,7 +275,7 @@ class Grader:
     @cached_property
     def learning(self) -> tuple[Reward, ...]:
         """The reward's nodes that keep state."""
-        return tuple(node for node in walk(self.reward) if node.stateful)
+        return learning(self.reward)
 
     def refuse_policy(self, where: str) -> None:
         """For those who train no policy that a reward could ask.
@@ -343,7 +310,7 @@ class Grader:
 
     def state_dict(self) -> dict[str, Any]:
         """What a trainer's checkpoint must hold."""
-        return {"rewards": [{"name": node.name, "state": node.state_dict()} for node in self.learning]}
+        return state_of(self.reward)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up where `state_dict` left off.
@@ -351,12 +318,7 @@ class Grader:
         Raises:
             ConfigError: it was another reward's.
         """
-        nodes, kept = self.learning, state["rewards"]
-        names, others = [node.name for node in nodes], [each["name"] for each in kept]
-        if names != others:
-            raise ConfigError(f"the state is that of {others or 'no reward'}; what learns here is {names or 'none'}")
-        for node, each in zip(nodes, kept, strict=True):
-            node.load_state_dict(each["state"])
+        load_state(self.reward, state)
 
     # -- what is logged ------------------------------------------------------------------------------------------------
 
@@ -439,17 +401,6 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
     return task_use(task) if task else recipe.task, reward_spec(rewards) if rewards else recipe.reward
 
 
-def _rollout(row: Row, example: Example, prompt: Prompt, index: int) -> Rollout:
-    if (stop := row.get("stop", "stop")) not in _STOPS:
-        raise ConfigError(f"the field 'stop' is {_short(stop)}; accepted are {', '.join(map(repr, _STOPS))}")
-    if row.keys() <= _USUAL:  # nearly always
-        segments = completion_segments(row.get("completion"), prompt.forced)
-        return Rollout(example, segments, prompt, stop=stop, index=index)
-    _check_unusual(row, row.keys() - _USUAL)
-    told = None if row.get("segments") else completion_segments(row.get("completion"), prompt.forced)
-    return rollout_of(row, example, prompt, index=index, segments=told)
-
-
 def _deeper(parts: Mapping[str, Score], name: str) -> float:
     """The value of the term of that name within these, the first there is; NaN where none is."""
     for part in parts.values():
@@ -457,40 +408,6 @@ def _deeper(parts: Mapping[str, Score], name: str) -> float:
             if path.rpartition("/")[2] == name:
                 return value
     return math.nan
-
-
-_USUAL = frozenset({"example", "completion", "group", "stop"})
-
-
-def _check_unusual(row: Row, names: Set[str]) -> None:
-    """See that no field is misspelt, and that those of a rollouts file are what `rollout_of` takes them for: a reward
-    would trip over them. Further fields are the writer's own.
-    """
-    for name in names - _RECORDED:
-        if near := difflib.get_close_matches(str(name), _USUAL - row.keys(), n=1, cutoff=0.75):
-            raise ConfigError(f"the field {_short(name)} is unknown; did you mean {near[0]!r}?")
-    for name in ("index", "policy_version"):
-        if not isinstance(row.get(name, 0), int):
-            raise ConfigError(f"the field {name!r} is {_short(row[name])}; a whole number is needed")
-    for segment in row.get("segments") or ():
-        if segment.get("author") not in _AUTHORS or not isinstance(segment.get("text"), str):
-            accepted = ", ".join(map(repr, _AUTHORS))
-            raise ConfigError(f"a segment is {_short(segment)}; it has an 'author' of {accepted} and a 'text'")
-    said = row.get("prompt")
-    for message in said if isinstance(said, list) else ():
-        if message.get("role") not in _ROLES or not isinstance(message.get("content"), str):
-            accepted = ", ".join(map(repr, _ROLES))
-            raise ConfigError(f"a message is {_short(message)}; it has a 'role' of {accepted} and a text as 'content'")
-
-
-_RECORDED = frozenset({"segments", "prompt", "prompt_ids", "index", "policy_version", "observation", "step"})
-
-
-def _group(row: Row) -> str | int | None:
-    group = row.get("group")
-    if group is not None and not isinstance(group, str | int):
-        raise ConfigError(f"the field 'group' is {_short(group)}; a text or a whole number is needed")
-    return group
 
 
 def _runs(lengths: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
@@ -503,48 +420,3 @@ def _runs(lengths: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
             start, held = place + 1, 0
     if held:
         yield start, len(lengths)
-
-
-def completion_segments(completion: Any, forced: str = "") -> tuple[Segment, ...]:
-    """A completion as segments. The task's forced prefix stands before it, whether the text repeats it or not.
-
-    Raises:
-        ConfigError: it is neither a text nor chat messages.
-    """
-    start = (Segment("forced", forced),) if forced else ()
-    if isinstance(completion, str):
-        return (*start, Segment("policy", completion.removeprefix(forced)))
-    if not isinstance(completion, _LISTS):
-        raise ConfigError(
-            f"the field 'completion' is {_short(completion)}; a text or a list of chat messages is needed"
-        )
-    said = tuple(map(_segment, completion))
-    for segment in said:
-        if segment.author == "policy":
-            break
-    else:
-        raise ConfigError(f"the field 'completion' is {_short(completion)}; no message in it is the assistant's")
-    if forced and said[0].author == "policy":
-        said = (replace(said[0], text=said[0].text.removeprefix(forced)), *said[1:])
-    return start + said
-
-
-def _segment(message: Mapping[str, Any]) -> Segment:
-    """One chat message: the assistant's is the policy's, tool calls that were taken out of its text put back."""
-    content, role = (message.get("content"), message.get("role")) if isinstance(message, _OBJECTS) else (None, None)
-    if content is None:  # nothing said: tools were called
-        content = ""
-    if role not in _ROLES or not isinstance(content, _TEXTS):
-        accepted = ", ".join(map(repr, _ROLES))
-        raise ConfigError(f"a message is {_short(message)}; it has a 'role' of {accepted} and a text as 'content'")
-    if not isinstance(content, str):  # parts: text, images
-        content = "".join(part.get("text") or "" for part in content if isinstance(part, Mapping))
-    if role != "assistant":
-        return Segment("environment", content)
-    if not (calls := message.get("tool_calls")):
-        return Segment("policy", content)
-    said = [content] if content else []
-    for call in calls:
-        if isinstance(call, Mapping):
-            said.append(f"<tool_call>\n{json.dumps(call.get('function', call), ensure_ascii=False)}\n</tool_call>")
-    return Segment("policy", "\n".join(said))

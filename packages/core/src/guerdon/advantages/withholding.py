@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from guerdon.advantages import Advantages, Estimator, group_relative
+from guerdon.advantages.attempts import group_relative
+from guerdon.advantages.estimator import Advantages, Estimator
 from guerdon.errors import ConfigError
 from guerdon.types import Group, Score
 
