@@ -107,7 +107,7 @@ def rollout_records(
                     "score": score_record(score, weights),
                     "prompt_ids": list(rollout.prompt_ids),
                     "segments": [segment_record(segment) for segment in rollout.segments],
-                    **_observation_record(rollout.prompt),
+                    **_shown_record(rollout.prompt),
                 }
             )
     return records
@@ -124,7 +124,7 @@ def row_of(rollout: Rollout) -> Record:
         "policy_version": rollout.policy_version,
         "prompt_ids": list(rollout.prompt_ids),
         "segments": [segment_record(segment) for segment in rollout.segments],
-        **_observation_record(rollout.prompt),
+        **_shown_record(rollout.prompt),
     }
 
 
@@ -133,9 +133,14 @@ def messages_of(prompt: Prompt) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in prompt.messages]
 
 
-def _observation_record(prompt: Prompt) -> Record:
-    """What an environment said first, where it stands in no message; other kinds of observation are the task's own."""
-    return {"observation": prompt.observation} if isinstance(prompt.observation, str) else {}
+def _shown_record(prompt: Prompt) -> Record:
+    """What was shown beside the words of the messages: the files of images, and what an environment said first, where it
+    stands in no message. Other kinds of observation are the task's own.
+    """
+    record: Record = {"observation": prompt.observation} if isinstance(prompt.observation, str) else {}
+    if prompt.images:
+        record["images"] = [image.path or f"{len(image.data)} bytes" for image in prompt.images]
+    return record
 
 
 def segment_record(segment: Segment) -> Record:
