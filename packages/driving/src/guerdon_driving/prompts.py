@@ -75,10 +75,10 @@ def _full(example: DrivingExample) -> str:
 
 
 def _short(example: DrivingExample) -> str:
+    """65 tokens of SmolLM2's with a one-word route; the nine words alone are 37."""
     return (
-        f"Driving at {example.speed:.1f} m/s. Route: {_route(example)}. Plan 3 s.\n"
-        f"speed: {' '.join(SPEED_ACTIONS)}\npath: {' '.join(PATH_ACTIONS)}\n"
-        "<think> why </think> <answer> speed, path </answer>"
+        f"Speed {example.speed:.1f} m/s. Route {_route(example)}.\n"
+        f"<think> why </think> <answer> {'|'.join(SPEED_ACTIONS)}, {'|'.join(PATH_ACTIONS)} </answer>"
     )
 
 
