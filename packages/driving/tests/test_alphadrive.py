@@ -3,7 +3,6 @@
 import math
 import pickle
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -16,7 +15,7 @@ from guerdon.protocols import Task
 from guerdon.recipes.building import build_reward
 from guerdon.recipes.schema import RewardSpec
 from guerdon.rewards import Context
-from guerdon.types import Example, Group, Rollout, Segment
+from guerdon.types import Example, Group, Rollout, Score, Segment
 from guerdon_driving.actions import PATH_ACTIONS, SPEED_ACTIONS
 from guerdon_driving.examples import DrivingExample
 from guerdon_driving.prompts import completion_of, prompt_of
@@ -131,7 +130,7 @@ def test_example_7_advantages():
     found = estimator.centred([2.6, 1.4, 1.4, 0.8])
     assert found == pytest.approx([1.390575, -0.198654, -0.198654, -0.993268], abs=5e-7)
     of = group("KEEP, STRAIGHT", ["a", "b"])
-    dead = estimator.estimate([of], [[SimpleNamespace(value=1.0, scored=True)] * 2])
+    dead = estimator.estimate([of], [[Score(1.0)] * 2])
     assert (dead.values[0], dead.dead) == ([[0.0], [0.0]], [True])
 
 

@@ -158,7 +158,7 @@ class OtherLayout(Attack):
     exploits: ClassVar[Category] = "format"
     source: ClassVar[str] = "alphadrive (format is asked of the whole completion)"
     knows: ClassVar[Knows] = "reference"
-    ties: ClassVar[bool] = True
+    ties: ClassVar[bool] = False
 
     def attempt(self, target: Target) -> tuple[str, ...]:
         """The reference's words, laid out otherwise."""
