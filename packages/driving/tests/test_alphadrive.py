@@ -153,7 +153,9 @@ def test_printed_diversity_is_the_same_for_all_of_a_group_of_up_to_five(speeds):
 def test_group_share_does_not_depend_on_the_order_of_the_answers(plans, random):
     plans = ["KEEP, STRAIGHT", *plans]
     shuffled = random.sample(plans, len(plans))
-    found = dict(zip(plans, (score.value for score in scores(SHARE, "KEEP, STRAIGHT", map(answered, plans))), strict=True))
+    found = dict(
+        zip(plans, (score.value for score in scores(SHARE, "KEEP, STRAIGHT", map(answered, plans))), strict=True)
+    )
     for plan, score in zip(shuffled, scores(SHARE, "KEEP, STRAIGHT", map(answered, shuffled)), strict=True):
         assert score.value == found[plan]
 

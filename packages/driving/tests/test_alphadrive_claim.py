@@ -26,8 +26,8 @@ SMALL = AlphaDriveClaim(steps=20, held_out=200)
 
 def test_there_are_fourteen_by_twenty_five_answers_and_the_single_ones_come_first():
     assert (len(SPEED_SETS), len(PATH_SETS), ANSWERS) == (14, 25, 350)
-    assert [list(each)[0] for each in SPEED_SETS[:4]] == list(SPEED_ACTIONS)
-    assert [list(each)[0] for each in PATH_SETS[:5]] == list(PATH_ACTIONS)
+    assert SPEED_SETS[:4] == [{action} for action in SPEED_ACTIONS]
+    assert PATH_SETS[:5] == [{action} for action in PATH_ACTIONS]
 
 
 def said(answer):
@@ -51,7 +51,7 @@ def test_the_claims_rewards_are_the_products(pay, reward):
 
 
 def test_the_mention_reward_pays_for_naming_everything():
-    """Three of four speed actions and three of five path actions, the true ones among them: 2, as for the truth alone."""
+    """Three speed actions with the true one among them earn 1 on their axis, as the truth alone does."""
     all_three = next(k for k in range(ANSWERS) if {"KEEP", "STOP", "DECELERATE"} == SPEED_SETS[k // 25])
     answers = np.array([[all_three, 0]])
     found = rewards(answers, np.array([0]), np.array([0]), "mention")

@@ -113,7 +113,7 @@ def test_rows_become_examples_and_their_references_are_right(tmp_path, rows):
     prompt = task.prompt(train[0])
     assert prompt.messages[0].content == train[0].prompt
     assert prompt.images[0].path.startswith(str(tmp_path / "frames"))
-    assert list(task.metrics())[0] == "planning_accuracy"
+    assert next(iter(task.metrics())) == "planning_accuracy"
     assert AlphaDrive().bounds == (0.0, 3.0)
 
 

@@ -60,7 +60,9 @@ def test_predictions_and_truths_must_be_as_many():
 
 
 def test_the_mean_over_an_evaluation_is_the_f1_of_the_data_set():
-    groups = [Group.of([rollout(truth, said)], key=str(n)) for n, (truth, said) in enumerate(zip(TRUTH, SAID, strict=True))]
+    groups = [
+        Group.of([rollout(truth, said)], key=str(n)) for n, (truth, said) in enumerate(zip(TRUTH, SAID, strict=True))
+    ]
     rows = Context().scores(ClassF1("STOP"), groups)
     assert [row[0].value for row in rows] == pytest.approx([4 / 5] * 4)
     none = Context().scores(ClassF1("ACCELERATE"), groups)
@@ -103,7 +105,7 @@ def test_the_reasoning_is_the_first_think_block():
 
 @needs_sacrebleu
 def test_bleu_by_hand():
-    """Of 5 words 4 agree, of 4 pairs 3, of 3 triples 2, of 2 fours 1: (4/5 * 3/4 * 2/3 * 1/2) ** (1/4), equal lengths."""
+    """Of 5 words 4 agree, of 4 pairs 3, of 3 triples 2, of 2 fours 1: 4/5 * 3/4 * 2/3 * 1/2 = 0.2; equal lengths."""
     assert bleu4("the car ahead slows down", "the car ahead slows down") == pytest.approx(1.0)
     assert bleu4("the car ahead slows now", "the car ahead slows down") == pytest.approx(0.2**0.25)
     assert bleu4("", "the car ahead slows down") == 0.0

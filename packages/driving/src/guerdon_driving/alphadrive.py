@@ -4,9 +4,9 @@ With $A_i$ the actions of one axis in answer $i$ of $G$, $g$ those of the truth,
 
 | reading | one axis earns |
 |---|---|
-| `group_share` | $F_1(A_i, g) \cdot w(A_i) \cdot (1 - 0.2\,(m_i - 1)/(G - 1))$, $m_i$ of the group's answers being the same |
-| `printed` | $F_1(A_i, g) \cdot w(A_i) \cdot (1 - \min(0.2, c_i/n_i))$, the same answer seen $c_i$ times among the first $n_i$ |
-| `released` | $F_1^{\epsilon}(A_i, g) \cdot w^{\epsilon}(A_i) \pm 0.4$, plus where each action is seen for the first time |
+| `group_share` | $F_1(A_i, g)\, w(A_i)\,(1 - 0.2 (m_i - 1)/(G - 1))$, $m_i$ answers of the group being the same |
+| `printed` | $F_1(A_i, g)\, w(A_i)\,(1 - \min(0.2, c_i/n_i))$, seen $c_i$ times among the first $n_i$ answers |
+| `released` | $F_1^{\epsilon}(A_i, g)\, w^{\epsilon}(A_i) \pm 0.4$, plus where each action is seen for the first time |
 
 The total adds both axes and 1 for the layout. Two answers are the same when both their sets are.
 

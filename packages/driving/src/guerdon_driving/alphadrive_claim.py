@@ -67,14 +67,16 @@ def rewards(answers_BG: np.ndarray, speed_B: np.ndarray, path_B: np.ndarray, pay
         path_B: numbers of the true path actions.
         pay: `mention` has no diversity.
     """
+    import numpy as np
+
     speeds, paths = answers_BG // len(PATH_SETS), answers_BG % len(PATH_SETS)
-    earned = axis_table(SPEED_ACTIONS, pay)[speed_B[:, None], speeds]
+    earned: np.ndarray = axis_table(SPEED_ACTIONS, pay)[speed_B[:, None], speeds]
     earned = earned + axis_table(PATH_ACTIONS, pay)[path_B[:, None], paths]
     if pay == "mention":
         return earned
     same = (answers_BG[:, :, None] == answers_BG[:, None, :]).sum(-1)
     most = 0.2
-    return earned * (1.0 - most * (same - 1) / max(1, answers_BG.shape[1] - 1)) + 1.0
+    return np.asarray(earned * (1.0 - most * (same - 1) / max(1, answers_BG.shape[1] - 1)) + 1.0)
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,9 @@ class AlphaDriveClaim(Claim):
         ]
         needed = {"RL only": f"< {self.most_hedging:g}", "mention, RL only": f">= {self.least_hedging:g}"}
         sizes = [
-            Measurement(f"actions per answer, {arm}", tuple(one.named for one in found[arm]), needed=needed.get(arm, ""))
+            Measurement(
+                f"actions per answer, {arm}", tuple(one.named for one in found[arm]), needed=needed.get(arm, "")
+            )
             for arm in arms
         ]
         margins = [

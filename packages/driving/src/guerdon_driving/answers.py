@@ -3,12 +3,10 @@ r"""Reading a planner's words: which actions an answer names, and whether the co
 ```
 <think> reasoning </think> <answer> KEEP, STRAIGHT </answer>
 ```
-Two parsers, of which neither repairs anything:
-
-| parser | the answer is | an action is |
-|---|---|---|
-| `tolerant` | the first answer block, over several lines; nothing without one | a word of `[A-Z_]+`, once upper-cased |
-| `released` | the first answer block that lies on one line, stripped; without one the whole completion, its answer tags deleted | what stands between two `", "`, to the letter |
+Two parsers, of which neither repairs anything. `tolerant` takes the first answer block, over several lines, upper-cases
+it, and knows the words of `[A-Z_]+` in it; without a block there is no plan. `released` takes the first answer block
+that lies on one line, stripped, or without one the whole completion less its answer tags, and knows what stands between
+two `", "`, to the letter.
 
 It does not look at the reasoning, and knows words alone, never parts of them: LEFT_TURN is no LEFT_CHANGE. Time and
 memory are linear in the text, whatever a policy writes: one search after the other, each from where the last one ended.

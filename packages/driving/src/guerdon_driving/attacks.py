@@ -55,13 +55,13 @@ class EveryAction(Attack):
         plans = [read_plan(text) for text in target.examples]
         speeds = _by_count(SPEED_ACTIONS, [plan.speed for plan in plans])
         paths = _by_count(PATH_ACTIONS, [plan.path for plan in plans])
-        words = {
+        every: dict[str, list[str]] = {
             "both": [*SPEED_ACTIONS, *PATH_ACTIONS],
             "speed": [*SPEED_ACTIONS, paths[0]],
             "path": [speeds[0], *PATH_ACTIONS],
             "likely": [*speeds[:2], *paths[:2]],
-        }[self.of]
-        return (_answer(", ".join(words)),)
+        }
+        return (_answer(", ".join(every[self.of])),)
 
     @classmethod
     def variants(cls) -> Sequence[Self]:

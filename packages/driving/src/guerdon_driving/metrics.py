@@ -5,7 +5,8 @@
 | `class_f1` | F1 of each action over a data set, from parsed sets |
 | `planning_accuracy` | share of answers with exactly the true actions on both axes |
 | `bleu4`, `corpus_bleu4` | likeness of the reasoning to what was written for the example, by sacrebleu |
-| `ClassF1`, `ReasoningBleu` | the same as rewards, for `Task.metrics()`; `planning_metrics` gathers what a task reports |
+| `ClassF1`, `ReasoningBleu` | the same as rewards, for `Task.metrics()` |
+| `planning_metrics` | what a planning task reports |
 
 The released evaluator looks for words anywhere in the completion, reasoning included, and counts a predicted class as
 right whenever the *true* action stands anywhere in it. Here parsed sets are compared [choice].

@@ -169,7 +169,7 @@ class AlphaDrive(Reward, name="driving/alphadrive-v1"):
         if block_on_one_line(example.solution) is None:
             why = "the solution has no answer block on one line, for which the released code pays 0"
             broken = Score(0.0, why, status="fail")
-            return _total({axis: broken for axis in AXES}, rollout.completion, None)
+            return _total(dict.fromkeys(AXES, broken), rollout.completion, None)
         truth = read_solution(example.solution, "released")
         plan = read_plan(rollout.completion, "released")
         weights = self._weights
@@ -192,7 +192,7 @@ def _product(accuracy: float, weight: float, diversity: float, value: float, why
 
 def _total(axes: Mapping[Axis, Score], text: str, plan: Plan | None) -> Score:
     """The plain sum; `plan` is what was read, None where it was not asked for."""
-    parts: dict[str, Score] = {**axes, "format": _format(text)}
+    parts: dict[str, Score] = {"speed": axes["speed"], "path": axes["path"], "format": _format(text)}
     faults = {name: part.why for name, part in parts.items() if part.status != "ok"}
     if plan == Plan():  # one reason for both axes
         faults = {"plan": unread(text)} | {name: fault for name, fault in faults.items() if name == "format"}
