@@ -5,7 +5,7 @@ import pickle
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guerdon.advantages import group_relative
@@ -142,6 +142,7 @@ def test_example_8_released_totals():
 # -- pitfalls --------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.sampled_from(["KEEP", "STOP", "ACCELERATE"]), min_size=2, max_size=5))
 def test_printed_diversity_is_the_same_for_all_of_a_group_of_up_to_five(speeds):
     texts = [answered(f"{speed}, STRAIGHT") for speed in speeds]
@@ -149,6 +150,7 @@ def test_printed_diversity_is_the_same_for_all_of_a_group_of_up_to_five(speeds):
     assert {score.parts["speed"].parts["diversity"].value for score in found} == {0.8}
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.sampled_from(["KEEP, STRAIGHT", "STOP, STRAIGHT", "STOP, LEFT_TURN"]), max_size=6), st.randoms())
 def test_group_share_does_not_depend_on_the_order_of_the_answers(plans, random):
     plans = ["KEEP, STRAIGHT", *plans]
@@ -298,7 +300,6 @@ def test_a_wrong_option_is_told(options, told):
 
 def test_a_recipe_names_its_options():
     spec = {"use": "driving/alphadrive", "with": {"mode": "released", "weights": {"ACCELERATE": 1}, "at_most": 1}}
-    pytest.importorskip("guerdon_driving")
     from guerdon.plugins.catalog import catalog
 
     if "driving/alphadrive-v1" not in {entry.name for entry in catalog().entries("rewards")}:
@@ -388,6 +389,7 @@ def test_the_published_readings_answer_them_as_far_as_they_can():
     check_reward(Format(), Made(), cheats=CHEATS)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from(["KEEP, STRAIGHT", "STOP", "KEEP, STOP, LEFT_TURN"]))
 def test_scores_stay_in_bounds_and_are_the_same_again(texts, truth):
     for reward in (*MODES, replace(RELEASED, counted_over="batch"), AlphaDrive(at_most=2, weights={"STOP": 3.0})):
@@ -398,6 +400,7 @@ def test_scores_stay_in_bounds_and_are_the_same_again(texts, truth):
             assert score.value == pytest.approx(sum(part.value for part in score.parts.values()))
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_the_truth_earns_at_least_what_anything_else_does_in_its_group(texts):
     """STOP, LEFT_TURN has weight 1 throughout; the true answer alone of its kind keeps all of it."""
