@@ -1,3 +1,43 @@
 """The names this package offers. Listing them imports none of what they point at."""
 
 from __future__ import annotations
+
+from guerdon.plugins import hookimpl
+from guerdon.plugins.catalog import Register
+
+
+@hookimpl
+def guerdon_rewards(register: Register) -> None:
+    """What plans in words earn."""
+    words = "guerdon_driving.rewards"
+    register("driving/alphadrive-v1", f"{words}:AlphaDrive", summary="AlphaDrive's reward of a group of plans, 0 to 3")
+    register("driving/format-v1", f"{words}:Format", summary="a think block, then an answer block, 0 or 1")
+    register("driving/plan-f1-v1", f"{words}:PlanF1", summary="F1 of the actions named, in [0, 1]")
+    register("driving/plan-exact-v1", f"{words}:PlanExact", summary="exactly the true actions, 0 or 1; for reporting")
+    metrics = "guerdon_driving.metrics"
+    register("driving/class-f1-v1", f"{metrics}:ClassF1", summary="F1 of one action over a data set; for reporting")
+    register("driving/reasoning-bleu-v1", f"{metrics}:ReasoningBleu", summary="BLEU-4 of the reasoning; for reporting")
+
+
+@hookimpl
+def guerdon_tasks(register: Register) -> None:
+    """Frames to plan from."""
+    register("driving/jsonl-v1", "guerdon_driving.filed_tasks:JsonLines", summary="frames from AlphaDrive's JSON lines")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """AlphaDrive's central claim."""
+    claim = "guerdon_driving.alphadrive_claim:AlphaDriveClaim"
+    register("alphadrive", claim, summary="SFT and then RL beats either alone")
+
+
+@hookimpl
+def guerdon_attacks(register: Register) -> None:
+    """What rewards of plans in words can be audited with, beside core's."""
+    attacks = "guerdon_driving.attacks"
+    register("driving/every-action", f"{attacks}:EveryAction", summary="all actions at once, or the likeliest two")
+    register("driving/two-plans", f"{attacks}:TwoPlans", summary="both axes over again, in one block or several")
+    register("driving/no-plan", f"{attacks}:NoPlan", summary="the layout with no action in it")
+    register("driving/words-in-thought", f"{attacks}:WordsInThought", summary="actions in the reasoning alone")
+    register("driving/other-layout", f"{attacks}:OtherLayout", summary="the true words, laid out otherwise")
