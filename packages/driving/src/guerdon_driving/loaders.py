@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from guerdon.errors import TaskError
 from guerdon.parsing.images import opened
-from guerdon.parsing.rows import Row, read_rows
+from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.types import Image
 from guerdon_driving.answers import format_fault, read_plan
 from guerdon_driving.examples import DrivingExample
@@ -64,11 +64,11 @@ def read_examples(path: Path, images: ImageCheck = "decoded", limit: int | None 
     return found
 
 
-def _rows(path: Path, limit: int | None) -> Iterator[Row]:
+def _rows(path: Path, limit: int | None) -> Iterator[FileRow]:
     return islice(read_rows(path, "driving examples"), limit)
 
 
-def _example(row: Row, path: Path, number: int) -> DrivingExample:
+def _example(row: FileRow, path: Path, number: int) -> DrivingExample:
     if unknown := [name for name in row.fields if name not in FIELDS]:
         raise TaskError(f"{row.place}: the field {unknown[0]!r} is unknown; accepted are {', '.join(FIELDS)}")
     stated = row.fields.get("id")
@@ -98,7 +98,7 @@ def _example(row: Row, path: Path, number: int) -> DrivingExample:
     return example
 
 
-def _check_image(row: Row, image: str, how: ImageCheck) -> None:
+def _check_image(row: FileRow, image: str, how: ImageCheck) -> None:
     try:
         if how == "decoded":
             opened(Image(path=image))
