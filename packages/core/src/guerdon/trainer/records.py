@@ -134,8 +134,8 @@ def messages_of(prompt: Prompt) -> list[dict[str, str]]:
 
 
 def _shown_record(prompt: Prompt) -> Record:
-    """What was shown beside the messages' words: the files of images, and an environment's first words, where they stand
-    in no message. Other kinds of observation are the task's own.
+    """What was shown beside the messages' words: the files of images, and an environment's first words where they
+    stand in no message. Other kinds of observation are the task's own.
     """
     record: Record = {"observation": prompt.observation} if isinstance(prompt.observation, str) else {}
     if prompt.images:
