@@ -167,3 +167,17 @@ def test_a_reward_tree_reads_as_the_algebra_it_builds():
     }
     assert reward_expression(tree) == "0.5 × (2 × a + 1 × b.gated_by(c)).then(clip(low=0))"
     assert reward_expression("a") == use({"use": "a", "with": {}}) == "a"
+
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108020000"
+)  # a PNG's beginning is all that is read
+
+
+def test_an_attempt_is_drawn_where_its_task_draws(tmp_path):
+    """The page holds the picture itself, and what is no picture stays out."""
+    run = made_up_run(tmp_path / "run", steps=20)
+    drawn = render(run, lambda record: PIXEL if record["completion"] else b"<script>").read_text(encoding="utf-8")
+    assert drawn.count('src="data:image/png;base64,iVBORw0KGgo') >= 2
+    assert "<script>" not in drawn.split("<main>")[1].split("<footer>")[0]
+    assert "data:image" not in render(run).read_text(encoding="utf-8")

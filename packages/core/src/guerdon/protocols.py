@@ -47,6 +47,13 @@ class Task(ABC):
         """A fresh environment for a multi-turn example; None where one completion is all there is."""
         return None
 
+    def picture(self, example: Example, completion: str) -> bytes | None:
+        """How an attempt looks, for people: an encoded picture (PNG, JPEG); None where there is nothing to see.
+
+        For reports, which show a handful: a plan drawn on its frame, a page as it renders.
+        """
+        return None
+
     def metrics(self) -> Mapping[str, Reward]:
         """What evaluation reports, by name; scored like rewards, never trained on."""
         return {}

@@ -16,5 +16,6 @@ def command(run: Path) -> None:
     if not (run / "recipe.yaml").is_file():
         raise RunError(f"{str(run)!r} holds no run: there is no recipe.yaml in it")
     from guerdon.diagnostics.report import render
+    from guerdon.recipes.illustrating import illustrator_of
 
-    click.echo(f"report {render(run)}")
+    click.echo(f"report {render(run, illustrator_of(run))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 import unicodedata
@@ -33,6 +34,16 @@ def safe(text: object, limit: int | None = None) -> str:
             whole = whole[:-1]
     shown = whole.translate(_SHOWN).encode("utf-8", "replace").decode("utf-8")
     return html.escape(shown) + note
+
+
+def picture(encoded: bytes, about: str) -> str:
+    """A picture that lies within the page; empty for bytes that are no PNG, JPEG, GIF or WebP."""
+    kinds = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
+    kind = next((kind for start, kind in kinds.items() if encoded.startswith(start)), None)
+    if kind is None:
+        return ""
+    data = base64.b64encode(encoded).decode()
+    return f'<img class="picture" alt="{safe(about, 200)}" src="data:image/{kind};base64,{data}">'
 
 
 def number(value: float | None, places: int = 3) -> str:

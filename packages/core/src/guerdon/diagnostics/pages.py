@@ -6,7 +6,7 @@ from importlib import resources
 
 from guerdon.diagnostics.markup import safe
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """Even if something slipped through the escaping, the page may load and send nothing."""
 
 

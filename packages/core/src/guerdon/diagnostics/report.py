@@ -25,7 +25,7 @@ from guerdon.diagnostics.facts import (
 from guerdon.diagnostics.intervals import wilson
 from guerdon.diagnostics.markup import number, safe, sign_class, signed
 from guerdon.diagnostics.pages import page, section
-from guerdon.diagnostics.samples import eval_samples, training_samples
+from guerdon.diagnostics.samples import Illustrate, eval_samples, training_samples
 from guerdon.errors import RunError
 from guerdon.progress import clock
 from guerdon.runs.durable import replace_file
@@ -57,8 +57,12 @@ _ABOUT_INTERVALS = (
 )
 
 
-def render(run_path: Path | str) -> Path:
+def render(run_path: Path | str, illustrate: Illustrate | None = None) -> Path:
     """Write `report.html` into the run folder; also while the run goes on.
+
+    Args:
+        run_path: the run's folder.
+        illustrate: draws an attempt, given its record (`guerdon.recipes.illustrating`); None shows words only.
 
     Returns:
         The page's path.
@@ -82,8 +86,8 @@ def render(run_path: Path | str) -> Path:
         section("Updates", _updates(facts)),
         section("Warm start", _warm_start(facts), "Supervised steps on reference answers, before RL."),
         section("Time", _time(facts)),
-        section("What it wrote in training", training_samples(run), _ABOUT_TRAINING),
-        section("What it wrote on held-out examples", eval_samples(run), _ABOUT_EVALS),
+        section("What it wrote in training", training_samples(run, illustrate), _ABOUT_TRAINING),
+        section("What it wrote on held-out examples", eval_samples(run, illustrate), _ABOUT_EVALS),
         section("Further metrics", _others(facts)),
         section("What was run", _record(facts)),
     )

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from guerdon.diagnostics.facts import STAGES
-from guerdon.diagnostics.markup import number, safe, sign_class, signed
+from guerdon.diagnostics.markup import number, picture, safe, sign_class, signed
 from guerdon.runs import read_rollouts, rollout_files
 
 Record = Mapping[str, Any]
+Illustrate = Callable[[Record], bytes | None]
+"""An attempt's record as an encoded picture, or None."""
 
 MAX_TEXT = 4000
 """Characters of a completion or message that are shown."""
+MAX_IMAGE_BYTES = 1 << 20
+"""A larger picture is left out: the page is one file."""
 MAX_WHY = 300
 MAX_PARTS = 24
 MAX_DEPTH = 3
@@ -22,7 +26,7 @@ GROUPS_PER_STEP = 2
 EVAL_EXAMPLES = 6
 
 
-def training_samples(run: Path) -> str:
+def training_samples(run: Path, illustrate: Illustrate | None = None) -> str:
     """The best and the worst of a group side by side, for the first, the middle and the last logged RL step."""
     files = [(step, path) for phase, step, path in rollout_files(run) if phase == "rl"]
     chosen = dict([files[0], files[len(files) // 2], files[-1]]) if files else {}
@@ -34,11 +38,11 @@ def training_samples(run: Path) -> str:
         # The widest groups teach the most, and are where the reward can be judged by eye.
         widest = sorted(groups.values(), key=_width, reverse=True)[:GROUPS_PER_STEP]
         if widest:
-            blocks.append(f"<h3>Step {step:,}</h3>" + "".join(_group(records) for records in widest))
+            blocks.append(f"<h3>Step {step:,}</h3>" + "".join(_group(records, illustrate) for records in widest))
     return "".join(blocks)
 
 
-def eval_samples(run: Path) -> str:
+def eval_samples(run: Path, illustrate: Illustrate | None = None) -> str:
     """The same held-out example at each stage, those first whose score changed the most."""
     stages: dict[str, dict[str, Record]] = {}
     for stage in STAGES:
@@ -59,26 +63,26 @@ def eval_samples(run: Path) -> str:
     blocks = []
     for name in shown:
         sides = {STAGES[stage]: stages[stage][name] for stage in stages if name in stages[stage]}
-        blocks.append(_sample(sides, ""))
+        blocks.append(_sample(sides, "", illustrate))
     return "".join(blocks)
 
 
-def _group(records: Sequence[Record]) -> str:
+def _group(records: Sequence[Record], illustrate: Illustrate | None) -> str:
     """The best and the worst attempt of one group; one side only where there is nothing to compare."""
     ordered = sorted((record for record in records if math.isfinite(_value(record))), key=_value)
     unscored = len(records) - len(ordered)
     note = f"{len(records)} attempts" + (f", {unscored} unscored" if unscored else "")
     if not ordered:
-        return _sample({"Unscored": records[0]}, note)
+        return _sample({"Unscored": records[0]}, note, illustrate)
     best, worst = ordered[-1], ordered[0]
     if _value(best) == _value(worst):
         dead = not any(record.get("advantage") for record in ordered)  # what turns earned may differ all the same
         alike = "All alike (a dead group)" if dead else "All alike in total"
-        return _sample({alike if len(ordered) > 1 else "Only attempt": best}, note)
-    return _sample({"Best": best, "Worst": worst}, note)
+        return _sample({alike if len(ordered) > 1 else "Only attempt": best}, note, illustrate)
+    return _sample({"Best": best, "Worst": worst}, note, illustrate)
 
 
-def _sample(sides: Mapping[str, Record], note: str) -> str:
+def _sample(sides: Mapping[str, Record], note: str, illustrate: Illustrate | None) -> str:
     """Attempts at one prompt, side by side; contributions are drawn on one scale."""
     record = list(sides.values())[-1]
     largest = max(_largest(_mapping(side.get("score"))) for side in sides.values())
@@ -90,6 +94,7 @@ def _sample(sides: Mapping[str, Record], note: str) -> str:
         if isinstance(message, Mapping)
     )
     reference = record.get("reference")
+    prompt = _shown(record) + prompt
     folded = {"Prompt": prompt, "Reference": f"<pre>{safe(reference, MAX_TEXT)}</pre>" if reference else ""}
     return (
         f'<article class="sample"><header><span>Example <b>{safe(record.get("example", "?"), 120)}</b></span>'
@@ -97,12 +102,25 @@ def _sample(sides: Mapping[str, Record], note: str) -> str:
         + "".join(
             f"<details><summary>{name}</summary>{content}</details>" for name, content in folded.items() if content
         )
-        + f'<div class="sides">{"".join(_side(label, side, largest) for label, side in sides.items())}</div></article>'
+        + '<div class="sides">'
+        + "".join(_side(label, side, largest, illustrate) for label, side in sides.items())
+        + "</div></article>"
     )
 
 
-def _side(label: str, record: Record, largest: float) -> str:
-    """One attempt: what it said and what each part of the reward made of it."""
+def _shown(record: Record) -> str:
+    """The images of the prompt, as far as their files are still there."""
+    images = record.get("images")
+    found = []
+    for name in images if isinstance(images, list) else []:
+        file = Path(str(name))
+        if file.is_file() and file.stat().st_size <= MAX_IMAGE_BYTES:
+            found.append(picture(file.read_bytes(), f"shown with the prompt: {file.name}"))
+    return "".join(found)
+
+
+def _side(label: str, record: Record, largest: float, illustrate: Illustrate | None) -> str:
+    """One attempt: how it looks, what it said and what each part of the reward made of it."""
     score = _mapping(record.get("score"))
     advantage = _finite(record.get("advantage"))
     value = number(_finite(score.get("value")))
@@ -112,9 +130,11 @@ def _side(label: str, record: Record, largest: float) -> str:
     if record.get("stop") == "length":
         about.append("<span>cut at the length limit</span>")
     completion = str(record.get("completion", ""))
+    drawn = illustrate(record) if illustrate is not None else None
+    seen = picture(drawn, "how this attempt looks") if drawn and len(drawn) <= MAX_IMAGE_BYTES else ""
     text = safe(completion, MAX_TEXT) if completion else '<span class="none">(empty)</span>'
     return (
-        f'<div class="side"><header>{"".join(about)}</header><pre class="text" tabindex="0">{text}</pre>'
+        f'<div class="side"><header>{"".join(about)}</header>{seen}<pre class="text" tabindex="0">{text}</pre>'
         f"{_explanation(score, largest)}</div>"
     )
 

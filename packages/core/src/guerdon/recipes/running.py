@@ -58,6 +58,7 @@ def run_recipe(
         RunError: the run folder cannot be used.
     """
     from guerdon.diagnostics.report import render
+    from guerdon.recipes.illustrating import illustrator
     from guerdon.runs import RunFolder, versions
     from guerdon.trainer.unscored import why_never_scored
 
@@ -84,7 +85,7 @@ def run_recipe(
         trainer.fit(run, resume=resume)
         evals = tuple(line for line in run.metrics() if line["phase"] == "eval")
         unscored = why_never_scored(run)
-    return RunResult(path, render(path), evals, unscored)
+    return RunResult(path, render(path, illustrator(trainer.task, *trainer.evals.values())), evals, unscored)
 
 
 def trainer_of(recipe: Recipe, checkpoint: Path | None = None) -> Trainer:
