@@ -11,7 +11,7 @@ import numpy as np
 
 from guerdon_driving.boxes import corners
 from guerdon_driving.motions import Motion
-from guerdon_driving.polygons import in_any, in_each
+from guerdon_driving.polygons import in_any, in_each, road_of
 from guerdon_driving.scenes import Scene
 
 
@@ -36,12 +36,13 @@ def ego_areas(motion: Motion, scene: Scene) -> EgoAreas:
 
     Source: NAVSIM's scorer, as in the companion sheet; there, oncoming is what is on no lane of the route.
     """
+    road = road_of(scene)
     boxes, centres = corners(motion.poses, scene.ego_size), motion.poses[..., :2]
     nowhere = np.zeros(centres.shape[:-1], dtype=bool)
-    off_road = np.asarray(~in_any(scene.drivable, boxes).all(axis=-1)) if scene.drivable else nowhere
-    inside = in_each(scene.lanes, boxes).sum(axis=-1)  # (lanes, B, T): how many corners
+    off_road = np.asarray(~in_any(road.drivable, boxes).all(axis=-1)) if road.drivable else nowhere
+    inside = in_each(road.lanes, boxes).sum(axis=-1)  # (lanes, B, T): how many corners
     several = np.asarray(((inside > 0).sum(axis=0) > 1) & ~(inside == 4).any(axis=0))
-    return EgoAreas(off_road, several, in_any(scene.intersections, centres), in_any(scene.oncoming, centres), boxes)
+    return EgoAreas(off_road, several, in_any(road.intersections, centres), in_any(road.oncoming, centres), boxes)
 
 
 def drivable(areas: EgoAreas) -> tuple[np.ndarray, np.ndarray]:

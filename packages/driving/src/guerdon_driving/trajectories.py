@@ -99,7 +99,7 @@ def faults(poses: np.ndarray, step_s: float, count: int | None = None) -> list[s
         said[row] = f"a step at {fastest[row]:.0f} m/s; {MAX_SPEED:g} is the most"
     said[wild] = f"a value of {_WILD:g} or more"
     said[~finite] = "a value that is no finite number"
-    return said.tolist()  # type: ignore[no-any-return]
+    return [str(each) for each in said]
 
 
 def with_headings(poses: np.ndarray) -> np.ndarray:
