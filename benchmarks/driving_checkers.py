@@ -114,7 +114,7 @@ def plain_row(world: Plain, trajectory: np.ndarray) -> Row:
                 if met[a] or not boxes_meet(moved, world.size, world.others[a][t + ahead], size):
                     continue
                 met[a] = True
-                angle = seen_at((x, y, heading), length, world.others[a][t + ahead])
+                angle = seen_at(moved, length, world.others[a][t + ahead])
                 if angle < math.radians(30) or ((off[t] or several[t]) and angle <= math.radians(150)):
                     ttc = 0.0
     metres = max(along(world.line, poses[-1]) - along(world.line, poses[0]), 0.0)

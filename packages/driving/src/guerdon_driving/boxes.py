@@ -68,11 +68,12 @@ def overlap(
     places = np.flatnonzero(near)
     if not len(places):
         return found
-    index = np.unravel_index(places, near.shape)
+    shape = near.shape or (1,)  # one pair alone has no axis to count along
+    index = np.unravel_index(places, shape)
 
     def of_pairs(values: np.ndarray) -> np.ndarray:
         """The values at the near pairs, without laying out all of them."""
-        lead = (1,) * (near.ndim - values.ndim) + values.shape
+        lead = (1,) * (len(shape) - values.ndim) + values.shape
         seen = tuple(place if axis > 1 else 0 for place, axis in zip(index, lead, strict=True))
         picked: np.ndarray = values.reshape(lead)[seen]
         return picked

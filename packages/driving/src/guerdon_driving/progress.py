@@ -9,6 +9,7 @@ from guerdon_driving.motions import Motion
 
 LITTLE_M = 5.0
 """Metres of best progress up to which nobody is asked to progress."""
+_ROUNDING = 1e-9
 
 
 def progress_m(motion: Motion, line: np.ndarray) -> np.ndarray:
@@ -32,4 +33,4 @@ def ego_progress(gained: np.ndarray, safe: np.ndarray, reference: np.ndarray) ->
     """
     own = gained * safe
     best = np.maximum(own, reference)
-    return np.where(best > LITTLE_M, own / np.where(best > 0, best, 1.0), 1.0)
+    return np.where(best > LITTLE_M + _ROUNDING, own / np.where(best > 0, best, 1.0), 1.0)
