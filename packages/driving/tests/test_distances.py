@@ -30,7 +30,7 @@ def test_ade_is_the_mean_and_fde_the_last():
 
 def test_the_best_of_k_counts_and_a_broken_candidate_does_not():
     """Candidates off by 0.35 on average, by 1, and none."""
-    candidates = np.stack([TRUTH + [0.0, 1.0], OFF, np.full_like(TRUTH, np.nan)])
+    candidates = np.stack([TRUTH + np.array([0.0, 1.0]), OFF, np.full_like(TRUTH, np.nan)])
     assert min_ade(candidates, TRUTH) == pytest.approx(0.35)
     assert math.isnan(min_ade(candidates[2:], TRUTH))
 

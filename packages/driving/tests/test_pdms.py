@@ -113,7 +113,7 @@ def test_being_run_into_from_behind_is_not_at_fault():
 
 
 def test_the_released_time_to_collision_takes_a_faster_car_behind_for_one_ahead():
-    """It touches 1.5 s from now; .9 s before, the ego is 9 m short of where it will be, and the car's place is ahead."""
+    """It touches 1.5 s from now; .9 s before, the ego is 9 m short of that, and the car's place is ahead."""
     behind = scene((-10.0, 0.0, 14.0))
     world, motion = replay(behind), motions(straight()[None], 0.5)
     given = (motion, behind.ego_size, world.others, behind.sizes, np.array([False]), np.zeros((1, 41), dtype=bool))

@@ -6,7 +6,6 @@ Polygons are simple, (N, 2), not closed. Points, boxes: any leading axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,8 +21,8 @@ BORDER = 1e-9
 class Area:
     """A polygon made ready for many points.
 
-    In y it falls into bands between which no edge begins or ends. Within one, M of its E edges pass from side to side, so
-    that a point has to be compared with where those are, and with nothing else. Points within `BORDER` of a vertex's
+    In y it falls into bands between which no edge begins or ends. Within one, M of its E edges pass from side to side,
+    and a point is compared with where those are, and with nothing else. Points within `BORDER` of a vertex's
     height are few, and compared with all edges.
     """
 
