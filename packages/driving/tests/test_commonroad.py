@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon_driving.commonroad import read_commonroad
+from guerdon_driving.commonroad import _along, _oncoming, read_commonroad
 from guerdon_driving.composites import DAC, EP, NC
 from guerdon_driving.pdms import epdms, pdms
 
@@ -88,3 +89,34 @@ def test_a_file_that_is_none_is_named(tmp_path):
         read_commonroad(tmp_path / "bad.xml")
     with pytest.raises(TaskError, match=r"none\.xml"):
         read_commonroad(tmp_path / "none.xml")
+
+
+def lanelet(number, left, left_same, right, right_same):
+    return SimpleNamespace(
+        lanelet_id=number,
+        adj_left=left,
+        adj_left_same_direction=left_same,
+        adj_right=right,
+        adj_right_same_direction=right_same,
+    )
+
+
+def test_lanes_beyond_the_middle_are_oncoming_though_they_count_from_their_own_side():
+    """From right to left: 0 and 1 drive on, 2 and 3 come towards them, whose left is our right."""
+    lanes = [
+        lanelet(0, 1, True, None, None),
+        lanelet(1, 2, False, 0, True),
+        lanelet(2, 1, False, 3, True),
+        lanelet(3, 2, True, None, None),
+    ]
+    network = SimpleNamespace(find_lanelet_by_id=lambda number: lanes[number])
+    assert [each.lanelet_id for each in _oncoming(network, lanes[:1])] == [2, 3]
+    assert [each.lanelet_id for each in _oncoming(network, lanes[3:])] == [1, 0]
+
+
+def test_a_planned_path_follows_the_line_beside_it_and_goes_on_straight():
+    """One metre to the left of a line that goes 10 m ahead and then up."""
+    line = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]])
+    path = _along(line, np.array([2.0, 1.0, 0.0]), np.array([0.0, 4.0, 16.0, 26.0]))
+    np.testing.assert_allclose(path[:, :2], [[2, 1], [6, 1], [10, 9], [10, 19]], atol=1e-9)
+    np.testing.assert_allclose(path[[0, -1], 2], [0.0, np.pi / 2], atol=1e-9)

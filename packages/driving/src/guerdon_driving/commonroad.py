@@ -21,8 +21,16 @@ PLANNED_SIZE = (4.508, 1.61)
 """Length and width of the vehicle that a planning problem is for, which the file does not say: CommonRoad's vehicle 2,
 a BMW 320i [memory]."""
 ROUTE_M = 300.0
-_THINGS = frozenset({"CONSTRUCTION_ZONE", "ROAD_BOUNDARY", "BUILDING", "PILLAR", "MEDIAN_STRIP"})
-_KINDS: dict[str, Kind] = {"PEDESTRIAN": "person", "BICYCLE": "bicycle"} | dict.fromkeys(_THINGS, "static")
+_KINDS: dict[str, Kind] = {
+    "PEDESTRIAN": "person",
+    "BICYCLE": "bicycle",
+    "CONSTRUCTION_ZONE": "static",
+    "ROAD_BOUNDARY": "static",
+    "BUILDING": "static",
+    "PILLAR": "static",
+    "MEDIAN_STRIP": "static",
+}
+"""The others, parked ones too, are vehicles."""
 
 
 def read_commonroad(
@@ -51,7 +59,7 @@ def read_commonroad(
     scenario, problems = _opened(Path(path))
     network, step_s = scenario.lanelet_network, float(scenario.dt)
     moving = {each.obstacle_id: each for each in scenario.dynamic_obstacles}
-    count = int(round(horizon_s / step_s)) + 1
+    count = round(horizon_s / step_s) + 1
     if ego == PLANNED:
         if not problems:
             raise ConfigError(f"{str(path)!r} has no planning problem; recorded vehicles are {sorted(moving)}")
