@@ -169,7 +169,7 @@ def test_a_reward_tree_reads_as_the_algebra_it_builds():
     assert reward_expression("a") == use({"use": "a", "with": {}}) == "a"
 
 
-PIXEL = bytes.fromhex(
+PIXEL = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108020000")  # how a PNG begins
     "89504e470d0a1a0a0000000d49484452000000010000000108020000"
 )  # a PNG's beginning is all that is read
 

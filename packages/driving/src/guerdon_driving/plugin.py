@@ -8,7 +8,7 @@ from guerdon.plugins.catalog import Register
 
 @hookimpl
 def guerdon_rewards(register: Register) -> None:
-    """What plans in words earn."""
+    """What plans in words and planned trajectories earn."""
     words = "guerdon_driving.rewards"
     register("driving/alphadrive-v1", f"{words}:AlphaDrive", summary="AlphaDrive's reward of a group of plans, 0 to 3")
     register("driving/format-v1", f"{words}:Format", summary="a think block, then an answer block, 0 or 1")
@@ -17,6 +17,13 @@ def guerdon_rewards(register: Register) -> None:
     metrics = "guerdon_driving.metrics"
     register("driving/class-f1-v1", f"{metrics}:ClassF1", summary="F1 of one action over a data set; for reporting")
     register("driving/reasoning-bleu-v1", f"{metrics}:ReasoningBleu", summary="BLEU-4 of the reasoning; for reporting")
+    plans = "guerdon_driving.trajectory_rewards"
+    register("driving/pdms-v1", f"{plans}:PdmsReward", summary="NAVSIM's PDMS in a scene, in [0, 1]")
+    register("driving/epdms-v1", f"{plans}:EpdmsReward", summary="NAVSIM v2's EPDMS in a scene, in [0, 1]")
+    register("driving/collision-v1", f"{plans}:Collision", summary="no collision at fault, or none at all: 0, 0.5 or 1")
+    register("driving/comfort-v1", f"{plans}:ComfortReward", summary="six bounds on accelerations and turning, 0 or 1")
+    register("driving/l2-v1", f"{plans}:L2", summary="1 - min(L2, 5 m) / 5 m by a named convention; for reporting")
+    register("driving/trajectory-v1", f"{plans}:TrajectoryReward", summary="PDMS, L2 and format together, -0.1 to 1.1")
 
 
 @hookimpl

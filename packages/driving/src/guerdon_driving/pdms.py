@@ -1,0 +1,251 @@
+"""PDMS and EPDMS of planned trajectories in a scene: every term, when it is first violated, and the composite.
+
+Two departures from NAVSIM, both by choice: the reference of progress is the path that was driven, and no tracker runs
+before scoring. NAVSIM first lets a controller drive a kinematic bicycle after the plan, which smooths what no car could
+do; here the plan is judged as it stands, so that what it says is what it earns.
+
+Axes: B trajectories, N poses after now, T poses at 10 Hz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from guerdon_driving.at_fault import collisions, overlaps_at_start
+from guerdon_driving.comfort import comfort_of, first
+from guerdon_driving.composites import (
+    DAC,
+    DDC,
+    EC,
+    EP,
+    EPDMS_GATES,
+    EPDMS_WEIGHTS,
+    HC,
+    LK,
+    NC,
+    PDMS_GATES,
+    PDMS_WEIGHTS,
+    TLC,
+    TTC,
+    C,
+    epdms_value,
+    gate,
+    pdms_value,
+)
+from guerdon_driving.direction import driving_direction
+from guerdon_driving.ego_areas import EgoAreas, drivable, ego_areas
+from guerdon_driving.extended_comfort import extended_comfort
+from guerdon_driving.lane_keeping import lane_keeping
+from guerdon_driving.lights import traffic_lights
+from guerdon_driving.motions import STEP_S, Motion, Start, joined, motions
+from guerdon_driving.plans import Plans
+from guerdon_driving.progress import ego_progress, progress_m
+from guerdon_driving.scenes import Scene
+from guerdon_driving.time_to_collision import time_to_collision
+from guerdon_driving.trajectories import with_headings
+
+
+@dataclass(frozen=True, eq=False)
+class Pdms:
+    """What B trajectories earn in one scene."""
+
+    value: np.ndarray
+    """(B,) in [0, 1]: the composite; 0 where a trajectory is none."""
+    terms: Mapping[str, np.ndarray]
+    """(B,) in [0, 1] each, by NAVSIM's name (`composites`)."""
+    first_s: Mapping[str, np.ndarray]
+    """(B,): seconds from now to the first violation of a term; inf where there is none. Not for progress."""
+    reasons: tuple[str, ...]
+    """Why each trajectory is none; empty where it is one."""
+    excused: tuple[str, ...] = ()
+    """EPDMS: terms that count 1 since the human has 0 of them; here they stand as found."""
+
+    def why(self, row: int) -> str:
+        """What cost something, in words: "time_to_collision_within_bound 0 at 1.2 s, ego_progress 0.8"."""
+        if self.reasons[row]:
+            return self.reasons[row]
+        told = []
+        for name, values in self.terms.items():
+            if values[row] < 1 and name not in self.excused:
+                when = self.first_s.get(name)
+                at = "" if when is None or np.isinf(when[row]) else f" at {when[row]:.1f} s"
+                told.append(f"{name} {values[row]:.3g}{at}")
+        return ", ".join(told) or "nothing violated"
+
+
+@dataclass(frozen=True, eq=False)
+class Previous:
+    """The plan of the frame before, for extended comfort."""
+
+    poses: np.ndarray
+    """(N, 2 or 3) after that frame's now, in that frame's coordinates, at the same step as the plans."""
+    speed: float
+    """The ego vehicle's speed then, in m/s."""
+    since_s: float
+    """Seconds from that frame to this one, a multiple of 0.1."""
+
+
+def pdms(scene: Scene, trajectories: np.ndarray, *, step_s: float | None = None, start: Start = "speed") -> Pdms:
+    """PDMS of B trajectories in one scene, all at once: NC * DAC * (5 EP + 5 TTC + 2 C) / 12.
+
+    Args:
+        scene: at least four poses after now. What it knows nothing of (no drivable area, no lanes) costs nothing.
+        trajectories: (B, N, 2) or (B, N, 3): x, y and perhaps the heading after now (now itself is not among them), in
+            the scene's frame, of the ego box's centre. Missing headings follow the direction of motion. Any numbers:
+            what is no trajectory has a reason instead of terms, and 0. Poses beyond the scene's end are not judged.
+        step_s: seconds between poses; None: as in the scene.
+        start: see `motions`: "speed" judges comfort from the speed the ego vehicle has now; "free" by the poses alone.
+
+    Returns:
+        Each term, the time of its first violation, and the composite.
+
+    Raises:
+        TaskError: the scene is too short to judge by.
+
+    Source: NAVSIM, as in the companion sheet.
+
+    >>> still = np.zeros((0, 3))
+    >>> scene = Scene(0.5, (4.0, 1.8), np.array([[5.0 * i, 0, 0] for i in range(7)]), 10.0, still,
+    ...     others=np.full((1, 7, 3), [30.0, 0.0, 0.0]), sizes=np.array([[4.0, 1.8]]), kinds=("vehicle",))
+    >>> slow, same = [[9.0, 0], [16, 0], [20, 0], [22, 0], [22.5, 0], [22.5, 0]], scene.ego[1:, :2]
+    >>> found = pdms(scene, np.array([slow, same]))
+    >>> found.terms["no_at_fault_collisions"].tolist(), found.first_s["no_at_fault_collisions"].tolist()
+    ([1.0, 0.0], [inf, 2.6])
+    """
+    return pdms_many([scene], [trajectories], step_s=step_s, start=start)[0]
+
+
+def epdms(
+    scene: Scene,
+    trajectories: np.ndarray,
+    *,
+    step_s: float | None = None,
+    start: Start = "speed",
+    previous: Previous | None = None,
+) -> Pdms:
+    """EPDMS of B trajectories in one scene; arguments and results as for `pdms`.
+
+    Args:
+        scene: its `past` is what history comfort prepends; without, it is judged as comfort is.
+        trajectories: as for `pdms`.
+        step_s: as for `pdms`.
+        start: as for `pdms`.
+        previous: the plan of the frame before, for extended comfort; None: that term is 1 for all [choice].
+    """
+    return epdms_many([scene], [trajectories], step_s=step_s, start=start, previous=[previous])[0]
+
+
+def pdms_many(
+    scenes: Sequence[Scene],
+    trajectories: Sequence[np.ndarray],
+    *,
+    step_s: float | None = None,
+    start: Start = "speed",
+) -> list[Pdms]:
+    """`pdms` of several scenes, each with its own trajectories: what no scene decides (comfort) is judged together."""
+    plans = [Plans(scene, each, step_s, start) for scene, each in zip(scenes, trajectories, strict=True)]
+    felt = _comforts([(each.motion, 0) for each in plans])
+    return [_pdms(*each) for each in zip(plans, felt, strict=True)]
+
+
+def epdms_many(
+    scenes: Sequence[Scene],
+    trajectories: Sequence[np.ndarray],
+    *,
+    step_s: float | None = None,
+    start: Start = "speed",
+    previous: Sequence[Previous | None] | None = None,
+) -> list[Pdms]:
+    """`epdms` of several scenes, as `pdms_many`."""
+    plans = [Plans(scene, each, step_s, start) for scene, each in zip(scenes, trajectories, strict=True)]
+    felt = _comforts([each.with_past() for each in plans])
+    before = previous or [None] * len(plans)
+    return [_epdms(*each) for each in zip(plans, felt, before, strict=True)]
+
+
+Felt = tuple[np.ndarray, np.ndarray]
+"""Comfort of each row, 0 or 1, and seconds from now to its first violation."""
+
+
+def _comforts(moving: Sequence[tuple[Motion, int]]) -> list[Felt]:
+    """Of motions, each with the number of poses before now; those of one length are judged together."""
+    found: dict[int, Felt] = {}
+    for length in {motion.poses.shape[1] for motion, _ in moving}:
+        places = [place for place, (motion, _) in enumerate(moving) if motion.poses.shape[1] == length]
+        felt = comfort_of(joined([moving[place][0] for place in places]))
+        ends = np.cumsum([len(moving[place][0]) for place in places])[:-1]
+        parts = zip(places, np.split(felt.all.astype(np.float64), ends), np.split(felt.first_s, ends), strict=True)
+        found |= {place: (kept, when - moving[place][1] * STEP_S) for place, kept, when in parts}
+    return [found[place] for place in range(len(moving))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """Terms of all rows of one scene's plans, as they are found."""
+
+    plans: Plans
+    values: dict[str, np.ndarray]
+    first_s: dict[str, np.ndarray]
+    areas: EgoAreas
+
+    @classmethod
+    def of(cls, plans: Plans) -> _Terms:
+        """The two gates that both composites have, and the time to collision."""
+        scene, world = plans.scene, plans.replay
+        areas = ego_areas(plans.motion, scene)
+        around = (scene.ego_size, world.others, scene.sizes)
+        at_start = overlaps_at_start(*around)
+        loose = areas.several_lanes | areas.off_road
+        terms = cls(plans, {}, {}, areas)
+        terms.put(NC, collisions(plans.motion, *around, world.speeds, world.agents, at_start, loose))
+        terms.mark(DAC, drivable(areas))
+        terms.put(TTC, time_to_collision(plans.motion, *around, at_start, loose | areas.intersection))
+        return terms
+
+    def put(self, name: str, found: tuple[np.ndarray, np.ndarray]) -> None:
+        """A term and its times."""
+        self.values[name], self.first_s[name] = found
+
+    def mark(self, name: str, found: tuple[np.ndarray, np.ndarray]) -> None:
+        """A term, and the poses at which it is violated."""
+        self.put(name, (found[0], first(found[1])))
+
+    def progress(self, gates: tuple[str, ...]) -> None:
+        """Progress, once the gates are known."""
+        gained, safe = progress_m(self.plans.motion, self.plans.replay.line), gate(self.values, gates)
+        self.values[EP] = ego_progress(gained, safe, gained[-1] * safe[-1])
+
+    def record(self, value: np.ndarray, names: Iterable[str], excused: tuple[str, ...] = ()) -> Pdms:
+        """What is told of the trajectories given, the terms in the composite's order."""
+        back = self.plans.scattered
+        values = {name: back(self.values[name], 0.0) for name in names}
+        first_s = {name: back(self.first_s[name], np.inf) for name in values if name in self.first_s}
+        return Pdms(back(value, 0.0), values, first_s, tuple(self.plans.reasons), excused)
+
+
+def _pdms(plans: Plans, felt: Felt) -> Pdms:
+    terms = _Terms.of(plans)
+    terms.put(C, felt)
+    terms.progress(PDMS_GATES)
+    return terms.record(pdms_value(terms.values), (*PDMS_GATES, *PDMS_WEIGHTS))
+
+
+def _epdms(plans: Plans, felt: Felt, previous: Previous | None) -> Pdms:
+    terms, motion = _Terms.of(plans), plans.motion
+    terms.mark(DDC, driving_direction(motion, terms.areas))
+    terms.mark(TLC, traffic_lights(terms.areas, plans.scene.red_lights))
+    terms.mark(LK, lane_keeping(motion, terms.areas, plans.scene.route))
+    terms.put(HC, felt)
+    terms.values[EC] = np.ones(len(motion))
+    if previous is not None:
+        poses = with_headings(np.asarray(previous.poses, dtype=np.float64)[None])
+        before = motions(poses, plans.step_s, speed=None if plans.speed is None else previous.speed)
+        terms.values[EC] = extended_comfort(motion, before, previous.since_s)
+    terms.progress(EPDMS_GATES)
+    names = (*EPDMS_GATES, *EPDMS_WEIGHTS)
+    human = {name: terms.values[name][-1] for name in names}
+    excused = tuple(name for name in names if human[name] == 0)
+    return terms.record(epdms_value(terms.values, human), names, excused)
