@@ -170,8 +170,6 @@ def test_a_reward_tree_reads_as_the_algebra_it_builds():
 
 
 PIXEL = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108020000")  # how a PNG begins
-    "89504e470d0a1a0a0000000d49484452000000010000000108020000"
-)  # a PNG's beginning is all that is read
 
 
 def test_an_attempt_is_drawn_where_its_task_draws(tmp_path):
