@@ -15,7 +15,7 @@ import hashlib
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,7 @@ from guerdon.cached_folders import built_once, cache_folder
 from guerdon.errors import TaskError
 from guerdon.progress import progress
 from guerdon_driving.actions import PathAction, SpeedAction
-from guerdon_driving.labels import label
+from guerdon_driving.labels import labels
 
 if TYPE_CHECKING:
     from guerdon_driving.recordings import Recording
@@ -63,6 +63,9 @@ class Build:
     """The most of a split that one plan (of 20) should fill."""
     episodes_max: float = 0.4
     """Budget: episodes for each row asked for."""
+    clear: bool = True
+    """Leave out what no frame can tell: moments before a car ahead is told to brake out of the blue, and those whose
+    label would be another for a path a little different."""
     scenes: bool = True
     """Write the scenes' files too."""
 
@@ -144,6 +147,8 @@ def _split(
         for written in run(jobs):
             rows += written
             shown.advance()
+    for row in rows:
+        row["problem"] = _problem(row)
     Random(f"{settings.seed} {split} order").shuffle(rows)
     return rows, balance(chosen) | {"episodes": len(recordings), "moments": len(candidates)}
 
@@ -167,25 +172,38 @@ def _driven(
             ]
             for recording in run(jobs):
                 recordings.append(recording)
-                candidates += _candidates(recording, len(recordings) - 1)
+                candidates += _candidates(recording, len(recordings) - 1, settings.clear)
                 shown.advance()
     return recordings, candidates
 
 
-def _candidates(recording: Recording, episode: int) -> list[Candidate]:
+def _candidates(recording: Recording, episode: int, clear: bool) -> list[Candidate]:
     from guerdon_driving.recordings import HORIZON_STEPS
 
     return [
         Candidate(episode, place, recording.kind, plan_of(recording, place))
         for place, moment in enumerate(recording.moments)
-        if moment.step + HORIZON_STEPS < len(recording.poses)
+        if moment.step + HORIZON_STEPS < len(recording.poses) and (not clear or is_clear(recording, place))
     ]
 
 
 def plan_of(recording: Recording, place: int) -> Plan:
     """The label of a moment, from numbers rounded as the row has them."""
     step = recording.moments[place].step
-    return label(np.round(recording.future(step), 3), round(float(recording.speeds[step, 0]), 2))
+    return labels(np.round(recording.future(step), 3), round(float(recording.speeds[step, 0]), 2))
+
+
+def is_clear(recording: Recording, place: int) -> bool:
+    """Whether a frame can tell a moment's label: no surprise within the 3 s, and no border of a class near by (0.4 m/s
+    of speed, a seventh of what lies to the side).
+    """
+    step = recording.moments[place].step
+    if any(step < surprise <= step + 30 for surprise in recording.surprises):
+        return False
+    future, speed = recording.future(step), float(recording.speeds[step, 0])
+    sides = (future * (1.0, by, 1.0) for by in (0.86, 1.16))
+    near = [labels(future, max(0.0, speed + by)) for by in (-0.4, 0.0, 0.4)] + [labels(side, speed) for side in sides]
+    return len(set(near)) == 1
 
 
 def _usable(candidates: Sequence[Candidate], cap: int) -> int:
@@ -219,6 +237,15 @@ def balance(chosen: Sequence[Candidate]) -> dict[str, Any]:
         "plans": dict(Counter(", ".join(candidate.plan) for candidate in chosen).most_common()),
         "kinds": dict(Counter(candidate.kind for candidate in chosen).most_common()),
     }
+
+
+def _problem(row: Mapping[str, Any]) -> str:
+    """AlphaDrive's prompt of a row, for readers other than our tasks."""
+    from guerdon_driving.examples import DrivingExample
+    from guerdon_driving.prompts import prompt_of
+
+    fields = {name: row[name] for name in ("id", "speed", "navigation", "solution")}
+    return prompt_of(DrivingExample(**fields), "alphadrive").messages[-1].content
 
 
 def write(

@@ -11,14 +11,14 @@ from guerdon_driving.actions import PathAction, SpeedAction
 STEP_S = 0.5
 
 
-def label(poses: np.ndarray, speed: float) -> tuple[SpeedAction, PathAction]:
+def labels(poses: np.ndarray, speed: float) -> tuple[SpeedAction, PathAction]:
     """The two actions of a path.
 
     Args:
         poses: (6, 3), every 0.5 s from 0.5 s on, seen from now: x forward, y left, heading.
         speed: now, in m/s.
 
-    >>> label(np.stack([5.0 * np.arange(1, 7), np.zeros(6), np.zeros(6)], axis=1), 10.0)
+    >>> labels(np.stack([5.0 * np.arange(1, 7), np.zeros(6), np.zeros(6)], axis=1), 10.0)
     ('KEEP', 'STRAIGHT')
     """
     points = np.concatenate([np.zeros((1, 2)), np.asarray(poses, dtype=float)[:, :2]])

@@ -115,6 +115,8 @@ class Recording:
     moments: tuple[Moment, ...]
     joints: tuple[Polygon, ...] = ()
     """Road between lanes that follow one another and do not meet."""
+    surprises: tuple[int, ...] = ()
+    """States at which a car ahead was told to slow down or go on: nobody could have seen it coming."""
     crashed: bool = False
     """It ended with the ego vehicle in a crash or off the road."""
 

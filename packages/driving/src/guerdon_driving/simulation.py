@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from guerdon_driving.recordings import Lane, Line, Moment, Notice, Recording
 from guerdon_driving.scenarios import Kind, Setting, distance_to, setting, swapped
-from guerdon_driving.vehicles import STEP_S, Along, EgoVehicle, LaneIndex, TrafficVehicle, chain
+from guerdon_driving.vehicles import STEP_S, Along, LaneIndex, TrafficVehicle, chain
 
 EPISODE_S = 16.0
 EVERY_STEPS = 10
@@ -25,37 +24,41 @@ SEEN_M = 70.0
 FAR_M = 170.0
 """Cars farther away than this are taken off the road: nothing of theirs is seen within an episode's next second."""
 
-Driver = Callable[["Running"], None]
-"""Called at each moment of a closed-loop run, to set the ego vehicle's targets."""
-
 
 def seed_of(*parts: object) -> int:
     """A seed of 63 bits from whatever names an episode."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big") >> 1
 
 
-def drive(kind: Kind, seed: int, *, seconds: float = EPISODE_S, driver: Driver | None = None) -> Recording:
+def drive(kind: Kind, seed: int, seconds: float = EPISODE_S) -> Recording:
     """One episode.
 
     Args:
         kind: type of scenario.
         seed: draws everything in it.
         seconds: how long at most; a crash, the end of the route or leaving the road ends it before.
-        driver: takes the place of the human-like one.
     """
-    logging.getLogger("highway_env.road.road").setLevel(logging.ERROR)  # it warns of routes that a lane change overtook
-    running = Running(setting(kind, np.random.default_rng(seed)), seed, driver)
+    running = start(kind, seed)
     for _ in range(round(seconds / STEP_S)):
-        if not running.step():
+        if not running.observe():
             break
+        running.advance()
     return running.recording()
+
+
+def start(kind: Kind, seed: int) -> Running:
+    """An episode before its first state."""
+    logging.getLogger("highway_env.road.road").setLevel(logging.ERROR)  # it warns of routes that a lane change overtook
+    return Running(setting(kind, np.random.default_rng(seed)), seed)
 
 
 class Running:
     """An episode while it runs."""
 
-    def __init__(self, made: Setting, seed: int, driver: Driver | None = None) -> None:
-        self.made, self.seed, self.driver = made, seed, driver
+    def __init__(self, made: Setting, seed: int) -> None:
+        self.made, self.seed = made, seed
+        self.due: Moment | None = None
+        self.surprises: list[int] = []
         self.rng = np.random.default_rng((seed, 1))
         self.states: list[dict[int, tuple[float, float, float, float, float]]] = []
         self.moments: list[Moment] = []
@@ -71,9 +74,9 @@ class Running:
         """The ego vehicle; a driver may put another in its place before the first step."""
         return self.made.ego
 
-    def step(self) -> bool:
-        """Go on by 0.1 s; False where the episode is over."""
-        road, ego, now = self.made.road, self.ego, len(self.states)
+    def observe(self) -> bool:
+        """Record the state now, and `due`, the moment if it is one; False where the episode is over."""
+        ego, now = self.ego, len(self.states)
         self._note()
         indices = chain(ego, ego.target_lane_index)
         self.route_roads |= {(origin, end) for origin, end, _ in indices}
@@ -81,15 +84,18 @@ class Running:
         if along.remaining() < 8 or ego.crashed or not ego.lane.on_lane(ego.position, margin=_OFF_M):
             self.crashed = bool(ego.crashed or along.remaining() >= 8)
             return False
+        self.due = None
         if now >= FIRST_STEP and (now - FIRST_STEP) % EVERY_STEPS == 0:
-            self.moments.append(self._moment(indices, along))
-            if self.driver:
-                self.driver(self)
-        if now % 10 == 0:
-            self._traffic(now)
-        road.act()
-        road.step(STEP_S)
+            self.due = self._moment(indices, along)
+            self.moments.append(self.due)
         return True
+
+    def advance(self) -> None:
+        """Go on by 0.1 s."""
+        if (len(self.states) - 1) % 10 == 0:
+            self._traffic(len(self.states) - 1)
+        self.made.road.act()
+        self.made.road.step(STEP_S)
 
     def _note(self) -> None:
         state = {}
@@ -111,11 +117,13 @@ class Running:
             return
         if self.slowed and now >= self.slowed[2]:
             self.slowed[0].target_speed = self.slowed[1]
+            self.surprises.append(now)
             self.slowed = None
         elif self.slowed is None and now % 30 == 0 and self.rng.random() < 0.35:
             ahead, _ = self.made.road.neighbour_vehicles(self.ego)
             if isinstance(ahead, TrafficVehicle) and np.linalg.norm(ahead.position - self.ego.position) < 45:
                 self.slowed = (ahead, ahead.target_speed, now + int(self.rng.integers(50, 110)))
+                self.surprises.append(now)
                 ahead.target_speed *= self.rng.choice([0.01, 0.01, 0.5])
 
     def _moment(self, indices: list[LaneIndex], along: Along) -> Moment:
@@ -219,6 +227,7 @@ class Running:
             joints=_joints(lanes),
             intersections=(_SQUARE,) if self.made.kind == "intersection" else (),
             moments=tuple(moment for moment in self.moments if moment.step < len(states)),
+            surprises=tuple(self.surprises),
             crashed=self.crashed,
         )
 
@@ -284,6 +293,3 @@ def _against(lanes: tuple[Lane, ...], route: set[tuple[str, str]]) -> tuple[int,
         if away[nearest] < 6 and math.cos(heading[nearest] - own) < -0.86:
             found.append(place)
     return tuple(found)
-
-
-__all__ = ["EPISODE_S", "EVERY_STEPS", "EgoVehicle", "Running", "drive", "seed_of"]
