@@ -65,7 +65,43 @@ class Along:
         return float(sum(lane.length for lane in self.lanes)) - self.start
 
 
-class TrafficVehicle(IDMVehicle):
+class Handling(ControlledVehicle):
+    """How every car here is steered and finds its lane, whoever decides where it goes."""
+
+    ACROSS = 1.7
+    """m/s sideways in a lane change."""
+
+    def steering_control(self, target_lane_index: LaneIndex) -> float:
+        """highway-env's cascade, with a lane change taken at `ACROSS` at most: its own turns the nose by 45 degrees."""
+        lane = self.road.network.get_lane(target_lane_index)
+        along, across = lane.local_coordinates(self.position)
+        speed = max(self.speed, 0.5)
+        nose = float(np.clip(-self.KP_LATERAL * across / speed, -self.nose_max(speed), self.nose_max(speed)))
+        wanted = lane.heading_at(along + self.speed * self.TAU_PURSUIT) + nose
+        rate = self.KP_HEADING * math.remainder(wanted - self.heading, 2 * math.pi)
+        slip = math.asin(float(np.clip(self.LENGTH / 2 / speed * rate, -1, 1)))
+        return float(np.clip(math.atan(2 * math.tan(slip)), -self.MAX_STEERING_ANGLE, self.MAX_STEERING_ANGLE))
+
+    def nose_max(self, speed: float) -> float:
+        """Radians between nose and lane in a lane change: so many that it moves across at `ACROSS`, 11 degrees at most
+        (a roundabout's, whose entries do not meet the ring's lanes, allows more).
+        """
+        return float(getattr(self.road, "nose_max", min(0.19, self.ACROSS / speed)))
+
+    def predict_trajectory_constant_speed(self, times: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
+        """Positions and headings along its own lanes; highway-env's fails where a road has fewer lanes than the last."""
+        along = Along(self)
+        at = [along.at(self.speed * float(time)) for time in times]
+        return [lane.position(far, 0) for lane, far in at], [float(lane.heading_at(far)) for lane, far in at]
+
+    def on_state_update(self) -> None:
+        """Look for another lane only when this one is left: highway-env searches all lanes at each step."""
+        along, across = self.lane.local_coordinates(self.position)
+        if not (0 <= along < self.lane.length and abs(across) < self.lane.width_at(along) / 2):
+            super().on_state_update()
+
+
+class TrafficVehicle(Handling, IDMVehicle):
     """Any other car."""
 
     COMFORT_ACC_MAX = 3.0
@@ -73,8 +109,6 @@ class TrafficVehicle(IDMVehicle):
     ACC_MAX = 5.0
     LATERAL_MAX = 3.5
     """m/s2 that a bend may take."""
-    ACROSS = 1.7
-    """m/s sideways in a lane change."""
     BEATS = 2
     """It decides at every second state."""
     beat = -1
@@ -110,35 +144,6 @@ class TrafficVehicle(IDMVehicle):
                 best = min(best, math.sqrt(self.LATERAL_MAX / bend + 2 * 1.8 * max(0.0, distance - 2)))
         return best
 
-    def steering_control(self, target_lane_index: LaneIndex) -> float:
-        """highway-env's cascade, with a lane change taken at `ACROSS` at most: its own turns the nose by 45 degrees."""
-        lane = self.road.network.get_lane(target_lane_index)
-        along, across = lane.local_coordinates(self.position)
-        speed = max(self.speed, 0.5)
-        nose = float(np.clip(-self.KP_LATERAL * across / speed, -self.nose_max(speed), self.nose_max(speed)))
-        wanted = lane.heading_at(along + self.speed * self.TAU_PURSUIT) + nose
-        rate = self.KP_HEADING * math.remainder(wanted - self.heading, 2 * math.pi)
-        slip = math.asin(float(np.clip(self.LENGTH / 2 / speed * rate, -1, 1)))
-        return float(np.clip(math.atan(2 * math.tan(slip)), -self.MAX_STEERING_ANGLE, self.MAX_STEERING_ANGLE))
-
-    def nose_max(self, speed: float) -> float:
-        """Radians between nose and lane in a lane change: so many that it moves across at `ACROSS`, 11 degrees at most
-        (a roundabout's, whose entries do not meet the ring's lanes, allows more).
-        """
-        return float(getattr(self.road, "nose_max", min(0.19, self.ACROSS / speed)))
-
-    def predict_trajectory_constant_speed(self, times: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
-        """Positions and headings along its own lanes; highway-env's fails where a road has fewer lanes than the last."""
-        along = Along(self)
-        at = [along.at(self.speed * float(time)) for time in times]
-        return [lane.position(far, 0) for lane, far in at], [float(lane.heading_at(far)) for lane, far in at]
-
-    def on_state_update(self) -> None:
-        """Look for another lane only when this one is left: highway-env searches all lanes at each step."""
-        along, across = self.lane.local_coordinates(self.position)
-        if not (0 <= along < self.lane.length and abs(across) < self.lane.width_at(along) / 2):
-            super().on_state_update()
-
 
 class SpawnedVehicle(TrafficVehicle):
     """What an environment spawns by itself; the intersection's rewrites constants of this class, and of no other."""
@@ -171,14 +176,9 @@ class EgoVehicle(TrafficVehicle):
         return bool(self.route) and self.route[0][2] is not None
 
 
-class PlannedVehicle(ControlledVehicle):
+class PlannedVehicle(Handling):
     """An ego vehicle that is told its speed and lane: low-level control for closed loop."""
 
-    ACROSS = TrafficVehicle.ACROSS
-    on_state_update = TrafficVehicle.on_state_update
-    steering_control = TrafficVehicle.steering_control
-    nose_max = TrafficVehicle.nose_max
-    predict_trajectory_constant_speed = TrafficVehicle.predict_trajectory_constant_speed
     COMFORT = 3.5
     """m/s2 that its pedals give at most."""
 
