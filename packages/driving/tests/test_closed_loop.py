@@ -11,8 +11,8 @@ from guerdon.errors import ConfigError
 
 pytest.importorskip("guerdon_driving.answers")
 pytest.importorskip("guerdon_driving.pdms")
-from guerdon_driving.closed_loop import Wheel, close_loop, read_words, summary  # noqa: E402
-from guerdon_driving.simulation import start  # noqa: E402
+from guerdon_driving.closed_loop import Wheel, close_loop, read_words, summary
+from guerdon_driving.simulation import start
 
 
 def says(words: str):

@@ -14,7 +14,7 @@ def recording(other: tuple[float, float] = (20.0, 0.0), speed: float = 10.0, bra
     """A straight road of one 4 m lane along x, the ego vehicle at the origin, one car `other` metres ahead and left."""
     x = np.arange(-40.0, 101.0, 2.0)
     centre = np.stack([x, 0 * x], axis=1)
-    lane = Lane(("a", "b"), centre, centre + (0, 2), centre - (0, 2), ("solid", "solid"))
+    lane = Lane(("a", "b"), centre, centre + np.array([0, 2]), centre - np.array([0, 2]), ("solid", "solid"))
     poses = np.array([[[0.0, 0, 0], [*other, 0]]])
     return Recording(
         kind="highway",
@@ -52,7 +52,7 @@ def test_a_car_is_where_it_is():
 
 def test_road_and_grass():
     picture = bird(recording(), 0, (0,))
-    assert near(picture.getpixel((66, 40)), ROAD)
+    assert near(picture.getpixel((65, 110)), ROAD)
     assert picture.getpixel((10, 60)) == GRASS
 
 

@@ -18,8 +18,9 @@ from guerdon_driving.simulation import drive, seed_of
 def turns() -> Recording:
     """An intersection whose route turns left."""
     for number in range(20):
-        recording = drive("intersection", seed_of("left", number), 12.0)
-        if any("Left" in moment.navigation for moment in recording.moments):
+        recording = drive("intersection", seed_of("left", number), 16.0)
+        words = [moment.notice.turn for moment in recording.moments]
+        if "Left" in words and not words[-1]:  # the turn was ahead, and no longer is
             return recording
     raise AssertionError("no left turn in 20 episodes")
 
@@ -45,7 +46,7 @@ def test_a_seed_is_an_episode_whatever_ran_before():
 
 def test_nobody_drives_backwards():
     for kind in ("intersection", "u-turn"):
-        assert np.nanmin(drive(kind, 11, 12.0).speeds) > -0.05
+        assert np.nanmin(drive(kind, 11, 8.0).speeds) > -0.05
 
 
 def test_left_is_left(turns: Recording):
@@ -113,7 +114,7 @@ def test_highway_envs_own_picture_needs_no_display_and_leaves_the_environment_al
     assert running.observe()
     picture = surface(running)
     assert picture.size == (600, 150)
-    assert len(set(picture.getdata())) > 3
+    assert len(picture.getcolors(600 * 150)) > 3
     assert dict(os.environ) == before
 
 

@@ -105,7 +105,9 @@ def built(settings: Build, workers: int | None = None) -> Path:
         return built_once(folder, lambda scratch: build(scratch, settings, workers))
     except OSError as error:
         place = str(folder.parent)
-        raise TaskError(f"cannot write the cache at {place!r}: {error}. Set GUERDON_CACHE to a writable folder") from error
+        raise TaskError(
+            f"cannot write the cache at {place!r}: {error}. Set GUERDON_CACHE to a writable folder"
+        ) from error
 
 
 def build(folder: Path, settings: Build, workers: int | None = None) -> None:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Point = tuple[float, float]
-SPEED_LENGTHS: Mapping[str, float] = MappingProxyType({"STOP": 0.05, "DECELERATE": 0.14, "KEEP": 0.22, "ACCELERATE": 0.32})
+SPEED_LENGTHS: Mapping[str, float] = MappingProxyType(
+    {"STOP": 0.05, "DECELERATE": 0.14, "KEEP": 0.22, "ACCELERATE": 0.32}
+)
 """How long the arrow is, as a share of the frame."""
 PATH_BENDS: Mapping[str, Point] = MappingProxyType(
     {

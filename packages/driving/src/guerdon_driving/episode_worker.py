@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -61,7 +61,8 @@ def workers(count: int) -> Iterator[Callable[[Iterable[Job]], Iterator[Any]]]:
     def run(job: Job) -> Any:
         process = free.pop()
         try:
-            assert process.stdin and process.stdout
+            assert process.stdin
+            assert process.stdout
             pickle.dump(job, process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
             process.stdin.flush()
             good, answer = pickle.load(process.stdout)
@@ -84,10 +85,8 @@ def workers(count: int) -> Iterator[Callable[[Iterable[Job]], Iterator[Any]]]:
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe:
-                    try:
+                    with suppress(BrokenPipeError):
                         pipe.close()
-                    except BrokenPipeError:
-                        pass
 
 
 def default_count() -> int:

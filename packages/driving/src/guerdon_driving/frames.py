@@ -2,7 +2,7 @@
 
 The bird's-eye frame is small and crisp where highway-env's own surface is wide (600 x 150) and centred on a window: one
 constant scale, the ego vehicle's heading up, nothing rendered that must be shrunk again. It needs no display and no
-pygame. The front frame is a pinhole camera over the same state. highway-env's own picture is `guerdon_driving.surfaces`.
+pygame. The front frame is a pinhole camera over the same state. `surfaces` has highway-env's own picture.
 
 Colours of the bird's-eye frame: the ego vehicle is green; others go from red (much slower than the ego vehicle) over
 white (as fast) to blue (much faster), with a red bar at the rear while they brake; what stands on the road is yellow;
@@ -53,9 +53,7 @@ def frame(recording: Recording, moment: Moment, *, size: int = 128, view: View =
     return _front(recording, moment, size) if view == "front" else bird(recording, moment.step, moment.chain, size=size)
 
 
-def bird(
-    recording: Recording, step: int, chain: Sequence[int], *, size: int = 128, draft: int = 3
-) -> Image.Image:
+def bird(recording: Recording, step: int, chain: Sequence[int], *, size: int = 128, draft: int = 3) -> Image.Image:
     """The bird's-eye frame of any state.
 
     Args:
@@ -100,7 +98,9 @@ def bird(
         if math.isnan(x):
             continue
         length, width = recording.sizes[car]
-        colour = EGO if car == 0 else relative_colour(recording.speeds[step, car] * _along(recording, step, car) - speed)
+        colour = (
+            EGO if car == 0 else relative_colour(recording.speeds[step, car] * _along(recording, step, car) - speed)
+        )
         pen.polygon(pixels(box(x, y, heading, length, width)), fill=colour, outline=(0, 0, 0))
         pen.polygon(pixels(box(x, y, heading, 0.9, width * 0.8, shift=length * 0.2)), fill=(20, 20, 20))
         if recording.brakes[step, car] < -1.0 and car:
@@ -223,7 +223,9 @@ def _front(recording: Recording, moment: Moment, size: int, draft: int = 2) -> I
         if not math.isnan(recording.poses[step, car, 0])
     ]
     things = [*cars, *((*thing, -1) for thing in recording.statics)]
-    for x, y, heading, length, width, car in sorted(things, key=lambda thing: -math.hypot(thing[0] - ego.x, thing[1] - ego.y)):
+    for x, y, heading, length, width, car in sorted(
+        things, key=lambda thing: -math.hypot(thing[0] - ego.x, thing[1] - ego.y)
+    ):
         corners = ego.points(box(x, y, heading, length, width))
         if corners[:, 0].min() < near or corners[:, 0].min() > 120:
             continue

@@ -152,7 +152,9 @@ class Recording:
         near = away.min(axis=1, initial=np.inf) < NEAR_M
         still = frame.poses(self.statics[:, :3])
         kept = np.linalg.norm(still[:, :2], axis=1) < 2 * NEAR_M
-        lanes = [(place, part) for place, lane in enumerate(self.lanes) if (part := _near(lane, frame, ego)) is not None]
+        lanes = [
+            (place, part) for place, lane in enumerate(self.lanes) if (part := _near(lane, frame, ego)) is not None
+        ]
         roads: dict[tuple[str, str], list[Lane]] = {}
         for _, lane in lanes:
             roads.setdefault(lane.road, []).append(lane)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -221,7 +222,9 @@ def _intersection(rng: np.random.Generator, limit: float) -> Setting:
     for other in range(4):
         ends = [f"o{(other + step) % 4}" for step in (1, 2, 2, 3)]
         for low in (0, 35, 70) if other != arm else (45, 80):
-            streams.append(Stream((f"o{other}", f"ir{other}", 0), low, low + 22, to=str(rng.choice(ends)), changes=False))
+            streams.append(
+                Stream((f"o{other}", f"ir{other}", 0), low, low + 22, to=str(rng.choice(ends)), changes=False)
+            )
     _fill(road, streams, limit, rng)
     return Setting("intersection", env, road, ego, limit, [(f"ir{arm}", word)], spawns=True)
 
@@ -238,13 +241,13 @@ def _racetrack(rng: np.random.Generator, limit: float) -> Setting:
     ego = _ego(road, index, float(rng.uniform(0.1, 0.8)) * road.network.get_lane(index).length, limit, rng)
     streams = [
         Stream((origin, end, int(rng.integers(2))), 2, road.network.get_lane((origin, end, 0)).length - 2, 0.8)
-        for origin, end in zip(nodes[: len(graph)], nodes[1:], strict=False)
+        for origin, end in pairwise(nodes[: len(graph) + 1])
         if rng.random() < 0.6
     ]
     _fill(road, streams, limit, rng)
     for car in road.vehicles:
         place = nodes.index(car.lane_index[0])
-        car.route = [(origin, end, None) for origin, end in zip(nodes[place:], nodes[place + 1 :], strict=False)]
+        car.route = [(origin, end, None) for origin, end in pairwise(nodes[place:])]
     return Setting("racetrack", env, road, ego, limit)
 
 

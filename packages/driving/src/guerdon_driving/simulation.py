@@ -205,9 +205,7 @@ class Running:
         values[..., 1:3] *= sign
         cars = [self._kept[column] for column in order]
         region = values[:, 0, :2] * (1.0, sign)
-        lanes = tuple(
-            _lane(index, lane, region, sign) for index, lane in self.made.road.network.lanes_dict().items()
-        )
+        lanes = tuple(_lane(index, lane, region, sign) for index, lane in self.made.road.network.lanes_dict().items())
         return Recording(
             kind=self.made.kind,
             seed=self.seed,

@@ -1,6 +1,7 @@
-"""highway-env's own picture of an episode, for those who want it: wider, slower, and not ego-centred in heading.
+"""highway-env's own picture of an episode, for those who want it: wider, slower, and not turned to the ego vehicle.
 
-pygame is told to use no display while its surface is made, and the environment variable is put back afterwards.
+pygame's display is started without a screen (SDL's dummy driver), and the environment variable that says so is put back
+at once: highway-env 1.12 draws nothing at all, a black picture, while it is set.
 """
 
 from __future__ import annotations
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
 
     from guerdon_driving.simulation import Running
 
+_VARIABLE = "SDL_VIDEODRIVER"
+
 
 def surface(running: Running) -> Image.Image:
     """The state an episode is in, as highway-env renders it: RGB, 600 x 150 or 600 x 600 pixels by its environment."""
+    import pygame
     from PIL import Image
 
     env = running.made.env
-    with no_display():
+    if not pygame.display.get_init():
+        with _set("dummy"):
+            pygame.display.init()
+    with _set(None):
         env.render_mode = "rgb_array"
         env.config["offscreen_rendering"] = True
         try:
@@ -31,14 +38,14 @@ def surface(running: Running) -> Image.Image:
 
 
 @contextmanager
-def no_display() -> Iterator[None]:
-    """`SDL_VIDEODRIVER=dummy` for a while."""
-    before = os.environ.get("SDL_VIDEODRIVER")
-    os.environ["SDL_VIDEODRIVER"] = "dummy"
+def _set(value: str | None) -> Iterator[None]:
+    """SDL's variable set to a value, or not at all, for a while."""
+    before = os.environ.pop(_VARIABLE, None)
+    if value is not None:
+        os.environ[_VARIABLE] = value
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["SDL_VIDEODRIVER"]
-        else:
-            os.environ["SDL_VIDEODRIVER"] = before
+        os.environ.pop(_VARIABLE, None)
+        if before is not None:
+            os.environ[_VARIABLE] = before

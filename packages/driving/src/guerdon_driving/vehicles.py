@@ -83,13 +83,13 @@ class Handling(ControlledVehicle):
         return float(np.clip(math.atan(2 * math.tan(slip)), -self.MAX_STEERING_ANGLE, self.MAX_STEERING_ANGLE))
 
     def nose_max(self, speed: float) -> float:
-        """Radians between nose and lane in a lane change: so many that it moves across at `ACROSS`, 11 degrees at most
+        """Radians between nose and lane in a lane change: so many that it moves across at `ACROSS`; 11 degrees at most
         (a roundabout's, whose entries do not meet the ring's lanes, allows more).
         """
         return float(getattr(self.road, "nose_max", min(0.19, self.ACROSS / speed)))
 
     def predict_trajectory_constant_speed(self, times: np.ndarray) -> tuple[list[np.ndarray], list[float]]:
-        """Positions and headings along its own lanes; highway-env's fails where a road has fewer lanes than the last."""
+        """Positions and headings along its own lanes; highway-env's fails where a road has fewer lanes than before."""
         along = Along(self)
         at = [along.at(self.speed * float(time)) for time in times]
         return [lane.position(far, 0) for lane, far in at], [float(lane.heading_at(far)) for lane, far in at]
