@@ -55,3 +55,9 @@ def test_it_is_short_and_breaks_no_layout(plan):
 def test_variation_is_seeded():
     plan = PLANS[0]
     assert explain(Notice(), 8.0, 14.0, plan, random=Random(3)) == explain(Notice(), 8.0, 14.0, plan, random=Random(3))
+
+
+def test_a_lane_that_is_not_there_is_no_reason():
+    """An S-bend of a ramp moves the car aside, and no lane beside it is better."""
+    assert "Follow the lane" in explain(Notice(), 17.0, 19.4, ("KEEP", "RIGHT_CHANGE"))
+    assert "Better lane" in explain(Notice(right=True, right_free=True), 17.0, 19.4, ("KEEP", "RIGHT_CHANGE"))

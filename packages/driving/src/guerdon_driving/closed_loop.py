@@ -92,7 +92,8 @@ def close_loop(
         ConfigError: no kinds or no episodes; a planner that does not give one answer for each frame.
     """
     from guerdon_driving.drawing import save_gif
-    from guerdon_driving.simulation import STEP_S, drive, seed_of, start
+    from guerdon_driving.recordings import STEP_S
+    from guerdon_driving.simulation import drive, seed_of, start
 
     if not kinds or episodes < 1:
         raise ConfigError(f"kinds is {tuple(kinds)!r} and episodes {episodes!r}; one of each is needed at least")

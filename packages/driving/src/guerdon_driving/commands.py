@@ -70,8 +70,6 @@ def closed_loop(
 
 def answers(trainer: Trainer, examples: Sequence[DrivingExample], seed: int) -> list[str]:
     """One greedy completion for each example, by the policy of a trainer."""
-    from dataclasses import replace
-
-    sampling = replace(trainer.config.sampling, temperature=0.0)
+    sampling = trainer.config.sampling.sampling(greedy=True)
     groups = trainer.policy.sample(trainer.task, examples, 1, sampling, seed=seed)
     return [group.rollouts[0].completion for group in groups]

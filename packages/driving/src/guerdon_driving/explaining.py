@@ -110,10 +110,11 @@ def _reason(notice: Notice, speed: float, limit: float, actions: tuple[SpeedActi
     """Why: the first that holds and fits the label."""
     pace, path = actions
     blocked = notice.gap < 60 and notice.closing > -CLOSING
-    if path in ("LEFT_CHANGE", "RIGHT_CHANGE"):
-        left = path == "LEFT_CHANGE"
+    if path != "STRAIGHT" and (path.endswith("CHANGE") or abs(notice.bend) < 0.15):  # a slow change points far aside
+        left = path.startswith("LEFT")
         side = 1 if left else -1
-        if side * notice.tilt > 0.06 or side * notice.bend > 0.1:
+        beside = notice.left if left else notice.right
+        if side * notice.tilt > 0.06 or side * notice.bend > 0.1 or not (beside or notice.turn):
             return "Follow the lane"
         if notice.turn and not notice.turn.startswith("Straight") and (notice.turn == "Left") == left:
             return "Follow the route"

@@ -114,7 +114,8 @@ def box(x: float, y: float, heading: float, length: float, width: float, shift: 
     """(4, 2): corners of a rectangle, its centre moved forward by `shift`."""
     cos, sin = math.cos(heading), math.sin(heading)
     at = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * (length / 2, width / 2) + (shift, 0.0)
-    return at @ np.array([[cos, sin], [-sin, cos]]) + (x, y)
+    turned: np.ndarray = at @ np.array([[cos, sin], [-sin, cos]]) + (x, y)
+    return turned
 
 
 def relative_colour(difference: float) -> Colour:

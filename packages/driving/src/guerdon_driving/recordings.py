@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from guerdon_driving.scenes import Kind as ObjectKind
 from guerdon_driving.scenes import Polygon, Scene
 
 STEP_S = 0.1
@@ -158,6 +159,8 @@ class Recording:
         roads: dict[tuple[str, str], list[Lane]] = {}
         for _, lane in lanes:
             roads.setdefault(lane.road, []).append(lane)
+        vehicles: list[ObjectKind] = ["vehicle"] * int(near.sum())
+        things: list[ObjectKind] = ["static"] * int(kept.sum())
         return Scene(
             step_s=STEP_S,
             ego_size=(float(self.sizes[0, 0]), float(self.sizes[0, 1])),
@@ -166,7 +169,7 @@ class Recording:
             past=frame.poses(self.poses[max(0, step - PAST_STEPS) : step, 0]),
             others=np.concatenate([others[near], np.repeat(still[kept][:, None], len(ego), axis=1)]),
             sizes=np.concatenate([self.sizes[1:][near], self.statics[kept][:, 3:]]),
-            kinds=("vehicle",) * int(near.sum()) + ("static",) * int(kept.sum()),
+            kinds=(*vehicles, *things),
             drivable=(*(_lengthened(beside) for beside in roads.values()), *map(frame.points, self.joints)),
             lanes=tuple(lane.polygon for _, lane in lanes),
             route=self.route(moment.chain, step),

@@ -21,6 +21,8 @@ EVERY_STEPS = 10
 """States between two moments: 1 s."""
 FIRST_STEP = 15
 SEEN_M = 70.0
+CROSSED = ("intersection", "roundabout")
+"""Where others cross; elsewhere a car that moves across the nose is one round the bend."""
 FAR_M = 170.0
 """Cars farther away than this are taken off the road: nothing of theirs is seen within an episode's next second."""
 
@@ -160,7 +162,7 @@ class Running:
                 towards = 1.0 if index[2] > ego.lane_index[2] else -1.0  # numbers grow to the right there
                 sides[towards * -sign] = (True, self._free(index))
         turns = self._turns(indices, along)
-        crossing = any(
+        crossing = self.made.kind in CROSSED and any(
             abs(math.sin(car.heading - ego.heading)) > 0.5 and car.speed > 1 and self._close_ahead(car)
             for car in road.vehicles
             if car is not ego
