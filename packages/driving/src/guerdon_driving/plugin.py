@@ -29,12 +29,15 @@ def guerdon_rewards(register: Register) -> None:
 @hookimpl
 def guerdon_tasks(register: Register) -> None:
     """Frames to plan from."""
+    register("driving/highway-v1", "guerdon_driving.tasks:Highway", summary="frames of highway-env, made on first use")
     register("driving/jsonl-v1", "guerdon_driving.filed_tasks:JsonLines", summary="frames from AlphaDrive's JSON lines")
 
 
 @hookimpl
 def guerdon_claims(register: Register) -> None:
-    """AlphaDrive's central claim."""
+    """AlphaDrive's central claim, and what the checkers are worth."""
+    checkers = "guerdon_driving.checkers_claim:DrivingCheckers"
+    register("driving_checkers", checkers, summary="PDMS ranks human-like, steady and random driving in that order")
     claim = "guerdon_driving.alphadrive_claim:AlphaDriveClaim"
     register("alphadrive", claim, summary="SFT and then RL beats either alone")
 
@@ -48,3 +51,9 @@ def guerdon_attacks(register: Register) -> None:
     register("driving/no-plan", f"{attacks}:NoPlan", summary="the layout with no action in it")
     register("driving/words-in-thought", f"{attacks}:WordsInThought", summary="actions in the reasoning alone")
     register("driving/other-layout", f"{attacks}:OtherLayout", summary="the true words, laid out otherwise")
+
+
+@hookimpl
+def guerdon_commands(register: Register) -> None:
+    """`guerdon driving`."""
+    register("driving", "guerdon_driving.commands:command", summary="closed loop: a trained planner drives highway-env")

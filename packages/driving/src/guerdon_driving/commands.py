@@ -1,0 +1,75 @@
+"""`guerdon driving closed-loop`: a trained planner at the wheel of highway-env."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from guerdon.trainer import Trainer
+    from guerdon_driving.examples import DrivingExample
+
+
+@click.group("driving")
+def command() -> None:
+    """What the driving package does beside training."""
+
+
+@command.command("closed-loop")
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A checkpoint of RUN.  [default: the latest]")
+@click.option("--episodes", type=click.IntRange(min=1), default=8, show_default=True, help="How many.")
+@click.option("--kinds", default="highway,intersection,roundabout,exit", show_default=True, help="Types of scenario.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another one, other episodes.")
+@click.option("--size", type=click.IntRange(32, 1024), default=128, show_default=True, help="Pixels of a frame.")
+@click.option("--gif", type=click.Path(path_type=Path, dir_okay=False), help="Draw the first episode into this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def closed_loop(
+    run: Path,
+    checkpoint: Path | None,
+    episodes: int,
+    kinds: str,
+    seed: int,
+    size: int,
+    gif: Path | None,
+    as_json: bool,
+) -> None:
+    """Let the policy of the run folder RUN drive by its words, and measure crashes, progress and PDMS."""
+    from guerdon.cli.eval import find_checkpoint
+    from guerdon.errors import ConfigError
+    from guerdon.recipes.running import recipe_of, trainer_of
+    from guerdon_driving.closed_loop import close_loop, summary
+    from guerdon_driving.tasks import KINDS
+
+    chosen = tuple(kind.strip() for kind in kinds.split(","))
+    if unknown := [kind for kind in chosen if kind not in KINDS]:
+        raise ConfigError(f"--kinds names {unknown[0]!r}; accepted are {', '.join(KINDS)}")
+    weights = find_checkpoint(run, checkpoint)
+    trainer = trainer_of(recipe_of(run))
+    if weights is not None:
+        trainer.policy.load(weights / "policy")
+
+    def planner(examples: Sequence[DrivingExample]) -> list[str]:
+        return answers(trainer, examples, seed)
+
+    driven = close_loop(planner, kinds=chosen, episodes=episodes, seed=seed, size=size, gif=gif)
+    found = summary(driven)
+    if as_json:
+        click.echo(json.dumps({"summary": found, "episodes": [one.__dict__ for one in driven]}, indent=2))
+        return
+    for one in driven:
+        end = "crashed" if one.crashed else "drove"
+        click.echo(f"{one.kind:<13} {end} {one.seconds:4.1f} s, progress {one.progress:.2f}, PDMS {one.pdms:.2f}")
+    for name, value in found.items():
+        click.echo(f"  {name:<12} {value:.3f}")
+
+
+def answers(trainer: Trainer, examples: Sequence[DrivingExample], seed: int) -> list[str]:
+    """One greedy completion for each example, by the policy of a trainer."""
+    sampling = trainer.config.sampling.sampling(greedy=True)
+    groups = trainer.policy.sample(trainer.task, examples, 1, sampling, seed=seed)
+    return [group.rollouts[0].completion for group in groups]

@@ -1,0 +1,80 @@
+"""A planner's words drive: what each does, and what is made of answers that say nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from guerdon.errors import ConfigError
+
+pytest.importorskip("guerdon_driving.answers")
+pytest.importorskip("guerdon_driving.pdms")
+from guerdon_driving.closed_loop import Wheel, close_loop, read_words, summary
+from guerdon_driving.simulation import start
+
+
+def says(words: str):
+    return lambda examples: [f"<think> t </think> <answer> {words} </answer>"] * len(examples)
+
+
+def driven_by(words: str, kind: str = "highway", seed: int = 2, seconds: float = 6.0):
+    wheel = Wheel(start(kind, seed))
+    for _ in range(round(seconds * 10)):
+        if not wheel.observe(64):
+            break
+        if wheel.running.due is not None:
+            wheel.follow(f"<answer> {words} </answer>")
+        wheel.running.advance()
+    return wheel
+
+
+def test_stop_stops_and_accelerate_does_not():
+    assert driven_by("STOP, STRAIGHT", "racetrack", seconds=8.0).running.ego.speed < 0.5
+    fast = driven_by("ACCELERATE, STRAIGHT", seconds=4.0)
+    assert fast.running.ego.speed > fast.running.recording().speeds[0, 0]
+    assert fast.running.ego.speed <= 1.15 * fast.running.made.limit
+
+
+def test_a_change_of_lane_moves_a_lane():
+    """Lanes are 4 m wide; the frame at the start has y to the left."""
+    for words, sign in (("KEEP, LEFT_CHANGE", 1), ("KEEP, RIGHT_CHANGE", -1)):
+        wheel = Wheel(start("highway", 2))
+        lanes = len(wheel.running.made.road.network.graph["0"]["1"])
+        first = wheel.running.ego.lane_index[2]
+        wheel = driven_by(words, seconds=8.0)
+        y = wheel.running.recording().poses[:, 0, 1]
+        room = first if sign > 0 else lanes - 1 - first
+        assert np.sign(round(y[-1] - y[0])) == (sign if room else 0)
+
+
+def test_a_run_is_measured_and_filmed(tmp_path):
+    from PIL import Image
+
+    (one,) = close_loop(says("KEEP, STRAIGHT"), kinds=["racetrack"], episodes=1, seconds=7.0, gif=tmp_path / "a.gif")
+    assert one.kind == "racetrack"
+    assert 0 <= one.progress <= 1
+    assert math.isnan(one.pdms) or 0 <= one.pdms <= 1
+    assert one.unread == 0
+    with Image.open(tmp_path / "a.gif") as film:
+        assert film.n_frames > 10
+
+
+def test_words_that_are_none_are_counted():
+    found = close_loop(lambda examples: ["hello"] * len(examples), kinds=["racetrack"], episodes=1, seconds=3.0)
+    assert found[0].unread == 1.0
+    assert summary(found)["unread"] == 1.0
+
+
+def test_an_answer_needs_one_action_on_each_axis():
+    assert read_words("<answer> KEEP, LEFT_TURN </answer>") == ("KEEP", "LEFT_TURN")
+    for none in ("", "<answer> KEEP </answer>", "<answer> KEEP, STOP, STRAIGHT </answer>", "\x00"):
+        assert read_words(none) is None
+
+
+def test_a_planner_that_skips_frames_is_told():
+    with pytest.raises(ConfigError, match="answers for"):
+        close_loop(lambda examples: [], kinds=["racetrack"], episodes=1, seconds=3.0)
+    with pytest.raises(ConfigError, match="kinds"):
+        close_loop(says("KEEP, STRAIGHT"), kinds=[], episodes=1)
