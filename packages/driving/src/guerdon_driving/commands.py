@@ -39,7 +39,7 @@ def closed_loop(
     as_json: bool,
 ) -> None:
     """Let the policy of the run folder RUN drive by its words, and measure crashes, progress and PDMS."""
-    from guerdon.cli.eval import find_checkpoint
+    from guerdon.cli.sources import find_checkpoint
     from guerdon.errors import ConfigError
     from guerdon.recipes.running import recipe_of, trainer_of
     from guerdon_driving.closed_loop import close_loop, summary

@@ -125,7 +125,8 @@ class TrafficVehicle(Handling, IDMVehicle):
             self.action["steering"] = self.steering_control(self.target_lane_index)
             self.action["acceleration"] = max(self.action["acceleration"], -self.speed / STEP_S)
             return
-        wish, before = self.target_speed, self.action["acceleration"]
+        wish: float = self.target_speed  # type: ignore[has-type]
+        before = self.action["acceleration"]
         self.target_speed = min(wish, self.bend_speed())
         super().act(action)
         self.target_speed = wish
