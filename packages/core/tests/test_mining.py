@@ -320,7 +320,7 @@ def test_a_run_folder_is_mined_with_the_weights_of_a_checkpoint(tmp_path):
     with torch.no_grad():
         table.logits_SA[0, 1] = 1000.0
     table.save(run / "checkpoints" / "step-000003" / "policy")
-    torch.save([], run / "checkpoints" / "step-000003" / "rewards.pt")
+    torch.save({"rewards": []}, run / "checkpoints" / "step-000003" / "rewards.pt")
     said = CliRunner().invoke(main, ["mine", str(run), "--out", str(tmp_path / "p.jsonl")])
     assert (said.exit_code, "5 whose attempts all earn the same" in said.output) == (1, True), said.output
     assert "step-000003" in said.output
