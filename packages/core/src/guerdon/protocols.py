@@ -184,6 +184,31 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class AlignsSight(Protocol):
+    """An optional power of policies that see: to teach what sees from reference rollouts, before any warm start."""
+
+    def alignment(self, rollouts: Sequence[Rollout]) -> SightAlignment:
+        """What is learnt from these; see `guerdon.policies.alignment`.
+
+        Raises:
+            ConfigError: there is nothing to learn from, or nothing that learns.
+        """
+
+
+class SightAlignment(Protocol):
+    """A loss over reference rollouts, and what it moves."""
+
+    rollouts: Sequence[Rollout]
+    """Those that are learnt from."""
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """What an optimiser moves; parameters of the policy among them."""
+
+    def loss(self, rollouts: Sequence[Rollout]) -> torch.Tensor:
+        """Of a batch, differentiable."""
+
+
+@runtime_checkable
 class HasWeights(Protocol):
     """An optional power of policies: weights by name, which a frozen copy of the same policy can take."""
 

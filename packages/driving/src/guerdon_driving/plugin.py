@@ -34,6 +34,12 @@ def guerdon_tasks(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_recipes(register: Register) -> None:
+    """The run that `guerdon train driving` starts."""
+    register("driving", "guerdon_driving.recipes:driving", summary="planning from frames on a 137M model that sees")
+
+
+@hookimpl
 def guerdon_claims(register: Register) -> None:
     """AlphaDrive's central claim, and what the checkers are worth."""
     checkers = "guerdon_driving.checkers_claim:DrivingCheckers"

@@ -4,6 +4,7 @@
 |---|---|
 | `alphadrive` | AlphaDrive's: role, speed, navigation, question, tags, both lists of words, one example of the format |
 | `short` | the same demands in as few words as they take, for small models that pay per token |
+| `terse` | speed and route alone, where a warm start on reference answers teaches the rest |
 | `reasoning` | asking a strong model *why* the true plan is right: what stage 1 distils reasoning with |
 
 The image, where there is one, comes before the text. The content follows the released prompts; the words are ours.
@@ -21,7 +22,7 @@ from guerdon_driving.actions import PATH_ACTIONS, SPEED_ACTIONS
 from guerdon_driving.answers import THINK_CLOSE, THINK_OPEN, first_block
 from guerdon_driving.examples import DrivingExample
 
-PromptLayout = Literal["alphadrive", "short", "reasoning"]
+PromptLayout = Literal["alphadrive", "short", "terse", "reasoning"]
 
 _ROLE = "You are an expert driver's assistant."
 _NO_ROUTE = "none"
@@ -30,7 +31,7 @@ _NO_ROUTE = "none"
 def prompt_of(example: DrivingExample, layout: str = "alphadrive") -> Prompt:
     """What a policy is shown: one user message, the image before the text.
 
-    A row's own prompt, where its file has one, stands in place of `alphadrive` and `short`.
+    A row's own prompt, where its file has one, stands in place of all but `reasoning`.
 
     Args:
         example: its speed is told in m/s with one decimal.
@@ -47,7 +48,7 @@ def prompt_of(example: DrivingExample, layout: str = "alphadrive") -> Prompt:
     elif example.prompt:
         text = example.prompt
     else:
-        text = _full(example) if layout == "alphadrive" else _short(example)
+        text = {"alphadrive": _full, "short": _short, "terse": _terse}[layout](example)
     images = (Image(path=example.image),) if example.image else ()
     return Prompt((Message("user", text, images),))
 
@@ -80,6 +81,10 @@ def _short(example: DrivingExample) -> str:
         f"Speed {example.speed:.1f} m/s. Route {_route(example)}.\n"
         f"<think> why </think> <answer> {'|'.join(SPEED_ACTIONS)}, {'|'.join(PATH_ACTIONS)} </answer>"
     )
+
+
+def _terse(example: DrivingExample) -> str:
+    return f"Speed {example.speed:.1f} m/s. Route {_route(example)}."
 
 
 def _why(example: DrivingExample) -> str:

@@ -19,7 +19,7 @@ from guerdon_driving.examples import DrivingExample
 KINDS = ("highway", "merge", "exit", "two-way", "roundabout", "intersection", "racetrack", "u-turn")
 """Types of scenario, as in `scenarios`, which is not imported for them: it brings highway-env."""
 View = Literal["bird", "front"]
-Layout = Literal["alphadrive", "short"]
+Layout = Literal["alphadrive", "short", "terse"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,23 +53,8 @@ def prompt_states(model: Any, ids: Sequence[int], pictures: Pictures) -> PromptS
             causal), which no packed row could pass on.
     """
     inner = plain(model)
-    decoder = inner.get_decoder()
     device = inner.get_output_embeddings().weight.device
-    given: dict[str, Any] = {}
-
-    def stop(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        given.update(kwargs)
-        raise _Reached
-
-    ids_1P = torch.tensor([list(ids)], device=device)
-    seen = on(device, pictures, len(ids))
-    hook = decoder.register_forward_pre_hook(stop, with_kwargs=True)
-    try:
-        inner(input_ids=ids_1P, attention_mask=torch.ones_like(ids_1P), use_cache=False, **seen)
-    except _Reached:
-        pass
-    finally:
-        hook.remove()
+    given = _at_the_door(inner, torch.tensor([list(ids)], device=device), on(device, pictures, len(ids)))
     name = type(inner).__name__
     odd = [key for key, value in given.items() if key not in _KNOWN and _holds_tensor(value)]
     mask = given.get("attention_mask")
@@ -81,6 +66,43 @@ def prompt_states(model: Any, ids: Sequence[int], pictures: Pictures) -> PromptS
     if positions is None:
         positions = torch.arange(len(ids), device=device)[None]
     return PromptStates(states, positions.reshape(-1, len(ids)))
+
+
+def _at_the_door(inner: Any, ids_RP: torch.Tensor, pictures: Pictures) -> dict[str, Any]:
+    """What the model's decoder is given, by name; the decoder itself does not run."""
+    given: dict[str, Any] = {}
+
+    def stop(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given.update(kwargs)
+        raise _Reached
+
+    hook = inner.get_decoder().register_forward_pre_hook(stop, with_kwargs=True)
+    try:
+        inner(input_ids=ids_RP, attention_mask=torch.ones_like(ids_RP), use_cache=False, **pictures)
+    except _Reached:
+        pass
+    finally:
+        hook.remove()
+    return given
+
+
+def batch_states(model: Any, image_id: int, count: int, pictures: Sequence[Pictures]) -> torch.Tensor:
+    """The states (B, N, W) that take the place of each prompt's placeholder tokens, and nothing else of the prompts.
+
+    Args:
+        model: a vision-language model, or a peft wrapper of one.
+        image_id: the placeholder token.
+        count: N, of each prompt alike.
+        pictures: B prompts'.
+    """
+    inner = plain(model)
+    device = inner.get_output_embeddings().weight.device
+    ids_BN = torch.full((len(pictures), count), image_id, device=device)
+    joined = {name: torch.cat([own[name] for own in pictures]).to(device) for name in pictures[0]}
+    if "mm_token_type_ids" in joined:  # of whole prompts: here every token is a placeholder
+        joined["mm_token_type_ids"] = torch.ones_like(ids_BN)
+    states_BNW: torch.Tensor = _at_the_door(inner, ids_BN, joined)["inputs_embeds"]
+    return states_BNW
 
 
 def on(device: Any, pictures: Pictures, length: int) -> dict[str, torch.Tensor]:
@@ -190,4 +212,14 @@ def _is_whole(mask: Any) -> bool:
     return isinstance(mask, torch.Tensor) and mask.ndim == 2 and bool(mask.all())
 
 
-__all__ = ["Attention", "Pictures", "PromptStates", "Span", "disagreement", "on", "prompt_states", "row_states"]
+__all__ = [
+    "Attention",
+    "Pictures",
+    "PromptStates",
+    "Span",
+    "batch_states",
+    "disagreement",
+    "on",
+    "prompt_states",
+    "row_states",
+]

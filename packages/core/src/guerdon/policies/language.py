@@ -34,7 +34,15 @@ from guerdon.policies.memory import keep_freed_memory
 from guerdon.policies.packing import group_neighbours
 from guerdon.policies.processors import ImageTextProcessor, processor_from, sees
 from guerdon.policies.turns import Conversation
-from guerdon.protocols import Continuation, Engine, EngineMaker, Sampling, StepLogprobs, Task
+from guerdon.protocols import (
+    Continuation,
+    Engine,
+    EngineMaker,
+    Sampling,
+    SightAlignment,
+    StepLogprobs,
+    Task,
+)
 from guerdon.types import Example, Group, Rollout, Segment
 
 if TYPE_CHECKING:
@@ -230,6 +238,12 @@ class LanguagePolicy:
     def continued(self, continuations: Sequence[Continuation]) -> list[Rollout | None]:
         """See `guerdon.protocols.ReadsText`."""
         return continued(self.chat, continuations, limit=context_of(plain(self.model)), version=self.version)
+
+    def alignment(self, rollouts: Sequence[Rollout]) -> SightAlignment:
+        """See `guerdon.protocols.AlignsSight`."""
+        from guerdon.policies.alignment import Alignment
+
+        return Alignment(self, rollouts)
 
     def weights(self) -> Mapping[str, torch.Tensor]:
         """See `guerdon.protocols.HasWeights`; of adapters, those alone."""

@@ -94,6 +94,16 @@ class LossConfig(Config):
         return self
 
 
+class AlignmentConfig(Config):
+    """Before the warm start of a policy that sees: its vision tower and projector learn, without the language model,
+    which words the references of the warm start hold (`guerdon.policies.alignment`).
+    """
+
+    epochs: Positive = 20
+    batch_size: Positive = 32
+    optimizer: OptimizerConfig = OptimizerConfig(lr=1e-3, schedule="cosine", warmup_steps=50, weight_decay=0.01)
+
+
 class SftConfig(Config):
     """A supervised warm start on the task's reference completions."""
 
@@ -102,6 +112,8 @@ class SftConfig(Config):
     epochs: Positive = 1
     batch_size: Positive = 16
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4)
+    alignment: AlignmentConfig | None = None
+    """Of policies that see: what comes before; null leaves it out."""
 
 
 class EvalConfig(Config):

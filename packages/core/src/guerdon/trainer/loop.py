@@ -22,6 +22,7 @@ from guerdon.progress import progress
 from guerdon.protocols import ReadsText
 from guerdon.rewards import Context, Reward, Scores, walk
 from guerdon.scoring import Runner
+from guerdon.trainer.aligning import align
 from guerdon.trainer.batches import batch_at, step_seed
 from guerdon.trainer.checkpoints import Position, restore, save
 from guerdon.trainer.config import TrainConfig
@@ -130,6 +131,8 @@ class Trainer:
             return at
         count = min(sft.examples, len(self._train))
         chosen = [self._train[i] for i in batch_at(0, count, len(self._train), self.seed, "sft-choice")]
+        if sft.alignment is not None and at.sft_steps == 0:
+            align(self.policy, self._references(chosen), sft.alignment, self._run, self.seed)
         optimizer = adamw(self.policy.parameters(), sft.optimizer)
         at.load_optimizer(optimizer)
         with progress("warm start", total, done=at.sft_steps) as bar:

@@ -1,0 +1,10 @@
+"""The package's recipes: each is a file beside this module, read when somebody asks for it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+
+def driving() -> str:
+    """The text of `driving.yaml`."""
+    return (files("guerdon_driving") / "driving.yaml").read_text(encoding="utf-8")
