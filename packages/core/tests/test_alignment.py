@@ -1,0 +1,104 @@
+"""What sees is taught which words its pictures' answers hold, before a warm start, and nothing else is moved."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import PIL.Image
+import pytest
+import torch
+
+from guerdon.errors import ConfigError
+from guerdon.policies.language import LanguagePolicy
+from guerdon.protocols import Split, Task
+from guerdon.runs import RunFolder
+from guerdon.trainer.aligning import align
+from guerdon.trainer.config import AlignmentConfig, OptimizerConfig
+from guerdon.types import Example, Image, Message, Prompt, Rollout
+
+_spec = importlib.util.spec_from_file_location("tiny_sighted", Path(__file__).with_name("tiny_sighted.py"))
+tiny_sighted = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tiny_sighted)
+
+COLOURS = {"r": (250, 20, 20), "b": (20, 20, 250)}
+CONFIG = AlignmentConfig(epochs=3, batch_size=8, optimizer=OptimizerConfig(lr=3e-3))
+
+
+def plain_picture(colour: str, shade: int) -> Image:
+    written = io.BytesIO()
+    level = tuple(max(0, value - shade) for value in COLOURS[colour])
+    PIL.Image.new("RGB", (56, 56), level).save(written, "PNG")
+    return Image(data=written.getvalue())
+
+
+@dataclass(frozen=True)
+class Colours(Task):
+    """One letter names the picture's colour; every answer ends alike."""
+
+    name = "colours"
+    blind: bool = False
+
+    def examples(self, split: Split) -> list[Example]:
+        return [Example(id=f"{'rb'[place % 2]}{place}") for place in range(32)]
+
+    def prompt(self, example: Example) -> Prompt:
+        image = plain_picture(example.id[0], 3 * int(example.id[1:]))
+        return Prompt((Message("user", "?", () if self.blind else (image,)),))
+
+    def reference(self, example: Example) -> str:
+        return f"{example.id[0]}."
+
+
+def references(policy: LanguagePolicy, task: Colours) -> list[Rollout]:
+    return [policy.reference_rollout(task, example, task.reference(example)) for example in task.examples("train")]
+
+
+def test_what_sees_learns_the_words_and_the_reader_stays(tmp_path: Path):
+    """Two words of equal share: log 2 = 0.693 nats to begin with."""
+    policy = tiny_sighted.smolvlm()
+    rollouts = references(policy, Colours())
+    before = {name: value.clone() for name, value in policy.weights().items()}
+    with torch.no_grad():
+        first = float(policy.alignment(rollouts).loss(rollouts))
+    with RunFolder.create(tmp_path / "run", "name: x\n", 0, {}) as run:
+        align(policy, rollouts, CONFIG, run, seed=0)
+        logged = [line for line in run.metrics() if line["phase"] == "alignment"]
+    assert len(logged) == 12
+    assert first > 0.5
+    assert logged[-1]["loss"] < 0.3
+    moved = {name for name, value in policy.weights().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all("vision_model" in name or "connector" in name for name in moved)
+
+
+def test_only_words_that_tell_answers_apart_are_learnt():
+    policy = tiny_sighted.smolvlm()
+    found = policy.alignment(references(policy, Colours())).words
+    assert sorted(policy.tokenizer.decode([word]) for word in found) == ["b", "r"]
+
+
+def test_there_must_be_pictures():
+    policy = tiny_sighted.smolvlm()
+    with pytest.raises(ConfigError, match="prompts that show images"):
+        policy.alignment(references(policy, Colours(blind=True)))
+
+
+def test_what_is_frozen_cannot_be_aligned():
+    policy = tiny_sighted.smolvlm()
+    rollouts = references(policy, Colours())
+    blind = policy.snapshot()
+    with pytest.raises(ConfigError, match=r"lora\.whole"):
+        blind.alignment(rollouts)
+
+
+def test_a_policy_without_eyes_is_named(tmp_path: Path):
+    from guerdon.policies.tabular import TabularPolicy
+
+    with (
+        RunFolder.create(tmp_path / "run", "name: x\n", 0, {}) as run,
+        pytest.raises(ConfigError, match="TabularPolicy does not"),
+    ):
+        align(TabularPolicy(["s"], ["a"]), [], CONFIG, run, seed=0)
