@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from guerdon.adapters import exporting
-from guerdon.adapters.exporting import FORMATS, Format, Source, export
+from guerdon.adapters.exporting import FORMATS, Format, Source, export, openrlhf_rows, plain_rows, verl_rows
 from guerdon.cli import main
 from guerdon.errors import ConfigError, RunError
 from guerdon.grading import Grader
@@ -20,7 +20,7 @@ from guerdon.protocols import Split, Task
 from guerdon.recipes.schema import Use
 from guerdon.recipes.spelling import spelled, task_use
 from guerdon.rewards import reward
-from guerdon.types import Example, Message, Prompt
+from guerdon.types import Example, Image, Message, Prompt
 
 
 class Sum(Example):
@@ -236,3 +236,23 @@ def test_whoever_reads_the_file_is_warned_once_that_it_has_no_environment(form):
     with pytest.warns(RuntimeWarning, match="plays the first turn alone") as said:
         assert len(list(FORMATS[form].rows(Source(Turns(), "train", "test/turns", limit=2)))) == 2
     assert len(said) == 1
+
+
+@dataclass(frozen=True)
+class Pictured(Task):
+    name = "test/pictured"
+
+    def examples(self, split):
+        return [Example(id="one")]
+
+    def prompt(self, example):
+        return Prompt((Message("user", "look", (Image("frame.png"),)),))
+
+
+def test_images_are_named_and_never_lost_in_silence():
+    """Our own rows name the files; a reader of text alone is told that there are images."""
+    source = Source(Pictured(), "train", "test/pictured")
+    assert [row["images"] for row in plain_rows(source)] == [["frame.png"]]
+    for rows in (openrlhf_rows, verl_rows):
+        with pytest.raises(ConfigError, match="show images"):
+            list(rows(source))

@@ -11,6 +11,7 @@ A format is an entry of `FORMATS`. Every row of a format has the same fields. Th
 | `example` | the example's id, as `Grader` and `guerdon score --rollouts` want it |
 | `prompt` | the prompt's messages, `{"role", "content"}` |
 | `forced` | what the completion begins with whoever writes it; "" where nothing |
+| `images` | the files of the images that the prompt shows; only where it shows any |
 | `reference` | a completion that earns the top, the forced prefix included; null where none is known |
 | `task` | the task, as `Grader.of(task=...)` and `--task` read it |
 
@@ -34,7 +35,7 @@ from guerdon.errors import ConfigError, UnknownName
 from guerdon.progress import progress
 from guerdon.protocols import Split, Task
 from guerdon.runs.durable import encode, replacing_file
-from guerdon.trainer.records import messages_of
+from guerdon.trainer.records import messages_of, text_messages_of
 from guerdon.types import Example, Prompt
 
 Record = Mapping[str, Any]
@@ -98,6 +99,7 @@ def plain_rows(source: Source) -> Iterator[Record]:
             "example": example.id,
             "prompt": messages_of(prompt),
             "forced": prompt.forced,
+            **({"images": [image.path for image in prompt.images]} if prompt.images else {}),
             "reference": source.task.reference(example),
             "task": source.name,
         }
@@ -117,7 +119,7 @@ def openrlhf_rows(source: Source) -> Iterator[Record]:
                 f"texts in Python, with guerdon.adapters.openrlhf.dataset_rows(task, render=...), whose render is the "
                 f"tokenizer's chat template, and leave out --data.apply_chat_template"
             )
-        yield {"prompt": messages_of(prompt), "label": example.id}
+        yield {"prompt": text_messages_of(prompt, "OpenRLHF"), "label": example.id}
 
 
 def verl_rows(source: Source) -> Iterator[Record]:
@@ -138,7 +140,7 @@ def verl_rows(source: Source) -> Iterator[Record]:
         refuse_prefix(source.task, example, prompt)
         yield {
             "data_source": source.task.name,
-            "prompt": messages_of(prompt),
+            "prompt": text_messages_of(prompt, "verl"),
             "ability": source.task.name.partition("/")[0],
             "reward_model": {"style": "rule", "ground_truth": source.task.reference(example) or ""},
             "extra_info": {"index": index, "split": source.split, "example": example.id},

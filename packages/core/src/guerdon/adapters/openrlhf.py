@@ -27,7 +27,7 @@ from guerdon.errors import ConfigError
 from guerdon.grading import Grader, Row
 from guerdon.protocols import Split, Task
 from guerdon.rewards.constrained import uncontrolled
-from guerdon.trainer.records import messages_of
+from guerdon.trainer.records import text_messages_of
 from guerdon.types import Score
 
 END_TOKENS = (
@@ -263,4 +263,4 @@ def dataset_rows(
     """
     for example in task.examples(split):
         prompt = task.prompt(example)
-        yield {"prompt": render(messages_of(prompt)) + prompt.forced, "label": example.id}
+        yield {"prompt": render(text_messages_of(prompt, "OpenRLHF")) + prompt.forced, "label": example.id}

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from guerdon.advantages import Advantages
+from guerdon.errors import ConfigError
 from guerdon.protocols import Turn
 from guerdon.rewards import Reward, Scores, Sum, walk
 from guerdon.types import Example, Group, Message, Prompt, Rollout, Score, Segment, Stream
@@ -131,6 +132,20 @@ def row_of(rollout: Rollout) -> Record:
 def messages_of(prompt: Prompt) -> list[dict[str, str]]:
     """A prompt's messages in plain data."""
     return [{"role": message.role, "content": message.content} for message in prompt.messages]
+
+
+def text_messages_of(prompt: Prompt, reader: str) -> list[dict[str, str]]:
+    """The same for a reader who is handed text alone.
+
+    Raises:
+        ConfigError: the prompt shows images, which would be lost.
+    """
+    if prompt.images:
+        raise ConfigError(
+            f"the task's prompts show images, and {reader} is handed text alone; train with `guerdon train`, or use the "
+            "reward there with a data set of your own that holds the images"
+        )
+    return messages_of(prompt)
 
 
 def _shown_record(prompt: Prompt) -> Record:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from guerdon.errors import ConfigError
 from guerdon.grading import Grader
 from guerdon.protocols import Split
-from guerdon.trainer.records import messages_of
+from guerdon.trainer.records import text_messages_of
 from guerdon.types import Example, Prompt
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def grader_of(source: Grader | Sequence[RewardFunction] | str | Path) -> Grader:
 def _prompt(task: Task, example: Example, tokenizer: Any, played: bool) -> list[dict[str, str]] | str:
     prompt = task.prompt(example)
     if played:
-        return [{**message, "example": example.id} for message in messages_of(prompt)]
+        return [{**message, "example": example.id} for message in text_messages_of(prompt, "TRL's trainer")]
     if task.environment(example) is not None:
         raise ConfigError(
             f"{task.name} is played in turns with an environment: use dataset(..., played=True) and "
@@ -91,12 +91,14 @@ def _prompt(task: Task, example: Example, tokenizer: Any, played: bool) -> list[
             f"{task.name} forces completions to start with {prompt.forced!r}, and TRL cannot continue a message: pass "
             f"dataset(..., tokenizer=...), or dataset(..., played=True) with rollout_func."
         )
-    return messages_of(prompt)
+    return text_messages_of(prompt, "TRL's trainer")
 
 
 def _rendered(prompt: Prompt, tokenizer: Any) -> str:
     """The prompt as text, ready to be continued; without the start token where the tokenizer will add it again."""
-    shown = tokenizer.apply_chat_template(messages_of(prompt), tokenize=False, add_generation_prompt=True)
+    shown = tokenizer.apply_chat_template(
+        text_messages_of(prompt, "TRL's trainer"), tokenize=False, add_generation_prompt=True
+    )
     text = str(shown) + prompt.forced
     start = tokenizer.bos_token
     if start and text.startswith(start) and tokenizer(text)["input_ids"][:2] == [tokenizer.bos_token_id] * 2:

@@ -13,6 +13,7 @@ from guerdon.adapters.together import Together
 from guerdon.adapters.verifiers.traces import PLAYED, grade_in_thread, record, trace_row
 from guerdon.errors import ConfigError
 from guerdon.protocols import Split
+from guerdon.trainer.records import text_messages_of
 from guerdon.types import Prompt
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def shown(prompt: Prompt) -> dict[str, Any]:
         raise ConfigError(
             "the task's prompt has no messages (it is an observation of another kind): verifiers shows text"
         )
+    text_messages_of(prompt, "verifiers")
     *before, last = prompt.messages
     if last.role == "user" and not prompt.forced and [each.role for each in before] in ([], ["system"]):
         return {"prompt": last.content, "system_prompt": before[0].content if before else None}
