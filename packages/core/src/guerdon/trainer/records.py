@@ -142,8 +142,8 @@ def text_messages_of(prompt: Prompt, reader: str) -> list[dict[str, str]]:
     """
     if prompt.images:
         raise ConfigError(
-            f"the task's prompts show images, and {reader} is handed text alone; train with `guerdon train`, or use the "
-            "reward there with a data set of your own that holds the images"
+            f"the task's prompts show images, and {reader} is handed text alone; train with `guerdon train`, or use "
+            "the reward there with a data set of your own that holds the images"
         )
     return messages_of(prompt)
 
