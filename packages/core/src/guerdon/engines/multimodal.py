@@ -98,7 +98,7 @@ def batch_states(model: Any, image_id: int, count: int, pictures: Sequence[Pictu
     inner = plain(model)
     device = inner.get_output_embeddings().weight.device
     ids_BN = torch.full((len(pictures), count), image_id, device=device)
-    joined = {name: torch.cat([own[name] for own in pictures]).to(device) for name in pictures[0]}
+    joined = on(device, {name: torch.cat([own[name] for own in pictures]) for name in pictures[0]}, count)
     if "mm_token_type_ids" in joined:  # of whole prompts: here every token is a placeholder
         joined["mm_token_type_ids"] = torch.ones_like(ids_BN)
     states_BNW: torch.Tensor = _at_the_door(inner, ids_BN, joined)["inputs_embeds"]
@@ -106,9 +106,13 @@ def batch_states(model: Any, image_id: int, count: int, pictures: Sequence[Pictu
 
 
 def on(device: Any, pictures: Pictures, length: int) -> dict[str, torch.Tensor]:
-    """The pictures on a device, what they say of each token continued with zeros up to `length` tokens."""
+    """The pictures on a device, masks in whole numbers again, and what they say of each token continued with zeros up to
+    `length` tokens.
+    """
     found = {}
     for name, tensor in pictures.items():
+        if tensor.dtype == torch.int8:
+            tensor = tensor.long()
         if name == "mm_token_type_ids" and tensor.shape[1] < length:
             tensor = torch.nn.functional.pad(tensor, (0, length - tensor.shape[1]))
         found[name] = tensor.to(device)

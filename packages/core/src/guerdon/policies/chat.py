@@ -67,7 +67,7 @@ class Chat:
                 f"the prompt shows {len(images)} image(s), and this model reads text only; choose a vision-language "
                 "one (`model: smollm2-135m-vision` is there without a hub)"
             )
-        return self.processor.read(self._render(prompt.messages, speak=True), images)
+        return self.processor.read(prompt.messages, lambda: self._render(prompt.messages, speak=True))
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of the rendered messages, ready for the assistant to speak.

@@ -81,6 +81,8 @@ class LanguagePolicy:
         self.version = 0
         self.name, self.lora = name, lora
         self.tokenizer, self.chat = tokenizer, Chat(tokenizer, processor)
+        if processor is not None:
+            processor.dtype = dtype
         self.model = model if lora is None else with_adapters(model, lora, seed)
         self.masters = Masters(self.model, dtype)
         self.dropout = lora is not None and lora.dropout > 0

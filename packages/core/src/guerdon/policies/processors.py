@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +15,45 @@ import torch
 
 from guerdon.errors import PolicyError
 from guerdon.parsing.images import opened
-from guerdon.types import Image
+from guerdon.types import Message
 
-KEPT_BYTES = 1 << 28
-"""Bytes of processed pictures kept: a batch is sampled from, scored and trained on with the same ones."""
+KEPT_BYTES = 1 << 30
+"""Bytes of processed pictures kept: a batch is sampled from, scored and trained on with the same ones, and small models
+see each picture of their data more than once. Processing one takes longer than a small vision tower's look at it."""
+
+ReadPrompt = tuple[tuple[int, ...], Mapping[str, torch.Tensor]]
+"""A prompt's token ids, placeholders expanded, and what the model is given beside them."""
 
 
 class ImageTextProcessor:
-    """A processor of transformers, and what it made of the pictures of late."""
+    """A processor of transformers, and what it made of the prompts of late."""
 
-    def __init__(self, processor: Any) -> None:
-        self.processor = processor
-        self._kept: OrderedDict[tuple[str, tuple[Image, ...]], tuple[tuple[int, ...], Mapping[str, torch.Tensor]]] = (
-            OrderedDict()
-        )
+    def __init__(self, processor: Any, dtype: torch.dtype = torch.float32) -> None:
+        """
+        Args:
+            processor: of transformers.
+            dtype: what the model computes in; pictures are rounded to it here, and kept so.
+        """
+        self.processor, self.dtype = processor, dtype
+        self._kept: OrderedDict[tuple[Message, ...], ReadPrompt] = OrderedDict()
         self._bytes = 0
 
-    def read(self, text: str, images: Sequence[Image]) -> tuple[tuple[int, ...], Mapping[str, torch.Tensor]]:
-        """A rendered prompt's token ids, placeholders expanded, and what the model is given beside them.
+    def read(self, messages: tuple[Message, ...], render: Callable[[], str]) -> ReadPrompt:
+        """A prompt as the model takes it.
 
         Args:
-            text: rendered by the chat template, with one placeholder per picture.
-            images: in the order of their placeholders.
+            messages: with at least one image.
+            render: gives their text by the chat template, with one placeholder per image.
 
         Raises:
-            TaskError: a picture cannot be read.
+            TaskError: an image cannot be read.
             PolicyError: the processor refuses them.
         """
-        key = text, tuple(images)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        pictures = [opened(image) for image in images]
+        if messages in self._kept:
+            self._kept.move_to_end(messages)
+            return self._kept[messages]
+        pictures = [opened(image) for message in messages for image in message.images]
+        text = render()
         try:
             read = dict(
                 self.processor(text=[text], images=pictures, return_tensors="pt", add_special_tokens=False).items()
@@ -56,18 +63,19 @@ class ImageTextProcessor:
             raise PolicyError(f"{name} could not read a prompt with {len(pictures)} image(s): {error}") from error
         ids = tuple(read.pop("input_ids")[0].tolist())
         read.pop("attention_mask", None)
-        given = {name: value for name, value in read.items() if isinstance(value, torch.Tensor)}
-        self._keep(key, ids, given)
-        return ids, given
-
-    def _keep(
-        self, key: tuple[str, tuple[Image, ...]], ids: tuple[int, ...], given: Mapping[str, torch.Tensor]
-    ) -> None:
-        self._kept[key] = ids, given
+        given = {name: self._rounded(value) for name, value in read.items() if isinstance(value, torch.Tensor)}
+        self._kept[messages] = ids, given
         self._bytes += _size(given)
         while self._bytes > KEPT_BYTES and len(self._kept) > 1:
             _, (_, oldest) = self._kept.popitem(last=False)
             self._bytes -= _size(oldest)
+        return ids, given
+
+    def _rounded(self, value: torch.Tensor) -> torch.Tensor:
+        """In the model's type; a mask of one eighth the size, made whole when the model is given it (`multimodal.on`)."""
+        if value.is_floating_point():
+            return value.to(self.dtype)
+        return value.to(torch.int8) if value.numel() and int(value.min()) >= 0 and int(value.max()) <= 1 else value
 
     def save_pretrained(self, path: Path) -> None:
         """Write it beside the weights, so that transformers finds it there."""
