@@ -106,8 +106,8 @@ def batch_states(model: Any, image_id: int, count: int, pictures: Sequence[Pictu
 
 
 def on(device: Any, pictures: Pictures, length: int) -> dict[str, torch.Tensor]:
-    """The pictures on a device, masks in whole numbers again, and what they say of each token continued with zeros up to
-    `length` tokens.
+    """The pictures on a device; masks, kept in int8, as the int64 they were; what they say of each token continued with
+    zeros up to `length` tokens.
     """
     found = {}
     for name, tensor in pictures.items():

@@ -72,7 +72,7 @@ class ImageTextProcessor:
         return ids, given
 
     def _rounded(self, value: torch.Tensor) -> torch.Tensor:
-        """In the model's type; a mask of one eighth the size, made whole when the model is given it (`multimodal.on`)."""
+        """In the model's type; a mask at one eighth of its size, made whole where the model is given it."""
         if value.is_floating_point():
             return value.to(self.dtype)
         return value.to(torch.int8) if value.numel() and int(value.min()) >= 0 and int(value.max()) <= 1 else value
