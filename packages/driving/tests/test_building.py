@@ -158,6 +158,22 @@ def test_a_wrong_option_is_named(wrong):
         Highway(**wrong)
 
 
+def test_built_files_read_as_rows_of_a_file_give_the_same_examples(folder):
+    """The prompt that other readers find in the rows is the one that the task writes."""
+    from guerdon_driving.filed_tasks import JsonLines
+    from guerdon_driving.loaders import read_examples
+
+    for split in ("train", "eval"):
+        filed, made = read_examples(folder / f"{split}.jsonl"), read_built(folder, split)
+        assert [one.model_copy(update={"prompt": ""}) for one in filed] == made
+        assert len(made[0].future) == 6
+        assert made[0].scene.startswith(str(folder))
+    task = JsonLines(path=str(folder / "train.jsonl"), eval_path=str(folder / "eval.jsonl"))
+    for one, other in zip(task.examples("train"), read_built(folder, "train"), strict=True):
+        assert task.prompt(one) == Highway().prompt(other)
+        assert task.reference(one) == Highway().reference(other)
+
+
 def test_the_tasks_kinds_are_the_scenarios():
     from guerdon_driving import scenarios
 

@@ -61,6 +61,15 @@ def test_a_run_is_measured_and_filmed(tmp_path):
         assert film.n_frames > 10
 
 
+def test_who_stays_behind_the_human_has_less_progress_and_less_pdms():
+    """Standing still breaks no rule but comfort, once: what is lacking is progress, 5 of 12."""
+    (slow,) = close_loop(says("STOP, STRAIGHT"), kinds=["racetrack"], episodes=1, seconds=9.0)
+    (human,) = close_loop(says("KEEP, STRAIGHT"), kinds=["racetrack"], episodes=1, seconds=9.0)
+    assert slow.human_m == human.human_m
+    assert slow.progress == slow.progress_m / slow.human_m < 0.5 < human.progress
+    assert slow.pdms <= 1 - (1 - slow.progress) * 5 / 12 + 1e-9
+
+
 def test_words_that_are_none_are_counted():
     found = close_loop(lambda examples: ["hello"] * len(examples), kinds=["racetrack"], episodes=1, seconds=3.0)
     assert found[0].unread == 1.0

@@ -7,8 +7,9 @@ other word follows the route, as the navigation would. So words steer at forks a
 are steered for the planner.
 
 A collision or leaving the road ends an episode. PDMS is that of the path as it was driven, with the others as they
-were (they react to the ego vehicle here): its progress term is then 1 by construction, so progress is reported against
-the human-like driver in the same episode instead, and a moment whose 4 s end in a crash has PDMS 0.
+were (they react to the ego vehicle here). Of its own driven path every planner makes all the progress there is, so the
+term for progress is the episode's: the planner's way as a share of the human-like driver's in the same episode. A
+moment whose 4 s end in a crash has PDMS 0.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Driven:
     human_m: float
     """How far the human-like driver came in the same episode."""
     pdms: float
-    """Mean over moments, in [0, 1]; NaN for an episode too short to have one."""
+    """Mean over moments, in [0, 1], with `progress` as its term for progress; NaN for an episode too short to have
+    one."""
     unread: float
     """Share of answers that could not be followed."""
     off_route: bool
@@ -64,7 +66,7 @@ class Driven:
     @property
     def progress(self) -> float:
         """Share of the human-like driver's way, at most 1."""
-        return min(1.0, self.progress_m / self.human_m) if self.human_m > 1 else 1.0
+        return _share(self.progress_m, self.human_m)
 
 
 def close_loop(
@@ -225,14 +227,15 @@ class Wheel:
     def driven(self, human_m: float) -> Driven:
         """What came of it."""
         recording = self.running.recording()
+        own_m = _way(recording)
         return Driven(
             kind=recording.kind,
             seed=recording.seed,
             crashed=recording.crashed,
             seconds=0.1 * len(recording.poses),
-            progress_m=_way(recording),
+            progress_m=own_m,
             human_m=human_m,
-            pdms=mean_pdms(recording),
+            pdms=mean_pdms(recording, _share(own_m, human_m)),
             unread=self.unread / len(self.plans) if self.plans else 0.0,
             off_route=self.off_route,
             plans=tuple(self.plans),
@@ -249,8 +252,14 @@ def read_words(answer: str) -> Words | None:
     return next(iter(plan.speed)), next(iter(plan.path))
 
 
-def mean_pdms(recording: Recording) -> float:
-    """PDMS of the path as it was driven, mean over the moments with 4 s to come, a crash within them as 0."""
+def mean_pdms(recording: Recording, made: float) -> float:
+    """PDMS of the path as it was driven, mean over the moments with 4 s to come, a crash within them as 0.
+
+    Args:
+        recording: what was driven.
+        made: in [0, 1]: the term for progress of all moments.
+    """
+    from guerdon_driving.composites import EP, pdms_value
     from guerdon_driving.pdms import pdms
     from guerdon_driving.recordings import HORIZON_STEPS
 
@@ -258,10 +267,15 @@ def mean_pdms(recording: Recording) -> float:
     for moment in recording.moments:
         if moment.step + HORIZON_STEPS < len(recording.poses):
             scene = recording.scene(moment)
-            values.append(float(pdms(scene, scene.ego[None, 1:]).value[0]))
+            terms = pdms(scene, scene.ego[None, 1:]).terms
+            values.append(float(pdms_value({**terms, EP: np.full(1, made)})[0]))
         elif recording.crashed:
             values.append(0.0)
     return float(np.mean(values)) if values else math.nan
+
+
+def _share(own_m: float, human_m: float) -> float:
+    return min(1.0, own_m / human_m) if human_m > 1 else 1.0
 
 
 def _way(recording: Recording) -> float:

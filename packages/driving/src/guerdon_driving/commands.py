@@ -38,7 +38,11 @@ def closed_loop(
     gif: Path | None,
     as_json: bool,
 ) -> None:
-    """Let the policy of the run folder RUN drive by its words, and measure crashes, progress and PDMS."""
+    """Let the policy of the run folder RUN drive by its words, and measure crashes, progress and PDMS.
+
+    Progress is the share of the way that the simulator's own human-like driver makes in the same episode, and it is
+    PDMS's term for progress too.
+    """
     from guerdon.cli.sources import find_checkpoint
     from guerdon.errors import ConfigError
     from guerdon.recipes.running import recipe_of, trainer_of

@@ -21,16 +21,17 @@ FEW = 2
 """Examples a task is tried with."""
 
 
-def fitting_task(reward: Reward, names: Sequence[str]) -> Task:
+def fitting_task(reward: Reward, names: Sequence[str], among: Sequence[Use] = ()) -> Task:
     """The installed task whose honest answers this reward pays best.
 
     Asked first are the tasks of recipes that use the reward, then those of its domain's recipes, then the other tasks
     of its domain; the first that pays the top is taken (or that pays anything, where there is no top). Tasks of other
-    domains are asked only where none of these fits.
+    domains are asked only where none of these fits, and not those that would make much first (`Task.makes`).
 
     Args:
         reward: what is to be audited.
         names: the registered names of the rewards in it.
+        among: ask these, and no others.
 
     Raises:
         ConfigError: no installed task gives examples that it scores; the message says what was tried.
@@ -38,13 +39,16 @@ def fitting_task(reward: Reward, names: Sequence[str]) -> Task:
     unmade: list[str] = []
     others: list[str] = []
     top = reward.bounds[1]
-    for tier in _candidates(names):
+    for far, tier in enumerate([list(among)] if among else _candidates(names)):
         best: tuple[float, Task] | None = None
         for use in tier:
             try:
                 task = build_task(use)
             except (GuerdonError, ImportError) as error:  # it needs options, files or a package
                 unmade.append(f"{spelled(use)} ({str(error).partition('; ')[0][:120]})")
+                continue
+            if far and (makes := getattr(task, "makes", "")):
+                unmade.append(f"{spelled(use)} (it would make {makes})")
                 continue
             try:
                 paid = _paid(reward, task)
@@ -60,7 +64,7 @@ def fitting_task(reward: Reward, names: Sequence[str]) -> Task:
         if best is not None:
             return best[1]
     told = f"It does not score the examples of {', '.join(dict.fromkeys(others)) or 'any'}."
-    more = f" Not tried, since they want more than a name: {'; '.join(unmade)}." if unmade else ""
+    more = f" Not tried, since they want more than a name, or time: {'; '.join(unmade)}." if unmade else ""
     raise ConfigError(f"no installed task fits {reward.name}: name one (--task). {told}{more}")
 
 
