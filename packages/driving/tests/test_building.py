@@ -64,6 +64,7 @@ def test_the_label_is_what_was_driven(folder):
         assert one.solution == "<answer> {}, {} </answer>".format(*labels(np.array(one.future), one.speed))
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(folder, tmp_path):
     build(tmp_path, settings(), workers=2)
     for split in ("train", "eval"):

@@ -69,7 +69,7 @@ def test_a_camera_frame_has_words_and_no_arrow(example, tmp_path):
 
 def test_a_path_is_drawn_over_the_driven_one(example):
     """Aside by 5 m both are seen; the driven path itself covers the driven one."""
-    beside = "<answer> {} </answer>".format(json.dumps([[x, 5.0] for x, _, _ in FUTURE]))
+    beside = f"<answer> {json.dumps([[x, 5.0] for x, _, _ in FUTURE])} </answer>"
     picture = drawn(HighwayTrajectories(), example, beside)
     assert has(picture, PLAN_COLOUR)
     assert has(picture, RIGHT_COLOUR)

@@ -1,7 +1,7 @@
 """`Task.picture` of the driving tasks: the frame that a planner saw, what it planned, and what was driven.
 
-Words are read by the tolerant parser; on an axis where several are named, all are shown. A trajectory is drawn as a line
-on a bird's-eye frame, what was driven beside it.
+Words are read by the tolerant parser; on an axis where several are named, all are shown. A trajectory is a line on a
+bird's-eye frame, what was driven beside it.
 """
 
 from __future__ import annotations
