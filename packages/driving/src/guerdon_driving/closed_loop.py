@@ -28,6 +28,7 @@ from guerdon.progress import progress
 from guerdon_driving.examples import DrivingExample
 
 if TYPE_CHECKING:
+    from guerdon_driving.frames import View
     from guerdon_driving.recordings import Recording
     from guerdon_driving.simulation import Running
 
@@ -77,6 +78,7 @@ def close_loop(
     seed: int = 0,
     seconds: float = SECONDS,
     size: int = 128,
+    view: View = "bird",
     gif: Path | None = None,
 ) -> list[Driven]:
     """Drive episodes with a planner, all of them at once: each second it is asked about all that still run.
@@ -88,6 +90,7 @@ def close_loop(
         seed: another seed, other episodes; none of them is one of the task's.
         seconds: how long each runs at most.
         size: pixels of a frame.
+        view: what the planner is shown.
         gif: where the first episode is drawn, with the plan on each frame.
 
     Raises:
@@ -107,7 +110,7 @@ def close_loop(
             going = [wheel for wheel in wheels if wheel.observe(size)]
             asked = [wheel for wheel in going if wheel.running.due is not None]
             if asked:
-                examples = [wheel.example(Path(folder), size) for wheel in asked]
+                examples = [wheel.example(Path(folder), size, view) for wheel in asked]
                 answers = planner(examples)
                 if len(answers) != len(examples):
                     raise ConfigError(f"the planner gave {len(answers)} answers for {len(examples)} frames")
@@ -169,7 +172,7 @@ class Wheel:
             self.film.append(with_plan(bird(recording, len(recording.poses) - 1, chain, size=size), self.plans[-1]))
         return True
 
-    def example(self, folder: Path, size: int) -> DrivingExample:
+    def example(self, folder: Path, size: int, view: View = "bird") -> DrivingExample:
         """What the planner is shown."""
         from guerdon_driving.frames import frame
 
@@ -177,7 +180,7 @@ class Wheel:
         assert moment is not None
         name = f"{made.kind}-{self.running.seed}-{len(self.plans)}"
         path = folder / f"{name}.png"
-        frame(self.running.recording(), moment, size=size).save(path)
+        frame(self.running.recording(), moment, size=size, view=view).save(path)
         speed = round(float(self.running.ego.speed), 2)
         return DrivingExample(id=name, image=str(path), speed=speed, navigation=moment.navigation, kind=made.kind)
 

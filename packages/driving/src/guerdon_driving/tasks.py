@@ -35,7 +35,9 @@ class BuiltFrames(Task):
     seed: int = 0
     """Another seed, other episodes."""
     train_size: int = 2000
+    """Frames to learn from."""
     eval_size: int = 300
+    """Frames of the eval split."""
     kinds: tuple[str, ...] = KINDS
     """Types of scenario to learn from."""
     eval_kinds: tuple[str, ...] = ()
@@ -110,7 +112,7 @@ class Highway(BuiltFrames):
     name: ClassVar[str] = "driving/highway-v1"
 
     layout: Layout = "alphadrive"
-    """The prompt; see `guerdon_driving.prompts`."""
+    """How long the prompt is: AlphaDrive's, or `short` for small models; see `guerdon_driving.prompts`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

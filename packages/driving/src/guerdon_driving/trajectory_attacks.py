@@ -40,7 +40,7 @@ def _answer(body: Any) -> str:
 
 def _straight(path: Path, step_m: float) -> Path:
     """As many poses as a path has, straight ahead."""
-    return [[step_m * number, 0.0, 0.0][: len(path[0])] for number in range(1, len(path) + 1)]
+    return [[round(step_m * number, 3), 0.0, 0.0][: len(path[0])] for number in range(1, len(path) + 1)]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class FirstStep(Attack):
         if poses is None or not len(poses):
             return ()
         x, y, *heading = poses[0].tolist()
-        return (_answer([[x * number, y * number, *heading] for number in range(1, len(poses) + 1)]),)
+        steps = range(1, len(poses) + 1)
+        return (_answer([[round(x * number, 3), round(y * number, 3), *heading] for number in steps]),)
 
 
 @dataclass(frozen=True)
