@@ -15,6 +15,9 @@ PACKAGES = sorted(path.parent.name for path in Path("packages").glob("*/pyprojec
 DOMAINS = [package for package in PACKAGES if package != "core"]
 ACROSS = "across"
 """The root's `tests/`: all packages together, the embedded model, and a plugin from outside."""
+ALONE = {"driving": ",commonroad"}
+"""Extras that a package is tested with in its own session, and that do not go together with the trainer's packages:
+commonroad-io pins a protobuf older than tensorboard's."""
 ADAPTERS = ["ray", "trl", "verifiers", "verl"]
 """What others made and we speak to, each an extra of core by that name. (OpenRLHF needs a GPU to be installed.)"""
 NOTHING_COLLECTED = 5
@@ -79,7 +82,8 @@ def tests(session: nox.Session, package: str) -> None:
         install_model(session)
         run_pytest(session, "--doctest-modules", "packages/core")
     else:
-        session.install("-c", "constraints.txt", "-e", "packages/core", "-e", f"packages/{package}[test]")
+        extras = f"[test{ALONE.get(package, '')}]"
+        session.install("-c", "constraints.txt", "-e", "packages/core", "-e", f"packages/{package}{extras}")
         run_pytest(session, "--doctest-modules", f"packages/{package}")
 
 

@@ -10,10 +10,13 @@ from guerdon.audit.attack import Category
 from guerdon.audit.tables import printable
 from guerdon.cli import main
 from guerdon.cli.audit import CATEGORIES
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, TaskError
 from guerdon.plugins.catalog import catalog
+from guerdon.protocols import Task
+from guerdon.recipes import fitting
 from guerdon.recipes.building import build_reward
 from guerdon.recipes.fitting import fitting_task
+from guerdon.recipes.schema import Use
 from guerdon.recipes.spelling import reward_spec
 
 
@@ -126,6 +129,36 @@ def test_a_reward_that_no_task_fits_says_which_were_tried():
     catalog().register_local("rewards", "test/odd-v1", odd)
     with pytest.raises(ConfigError, match=r"no installed task fits test/odd-v1: .*school/rows-v1"):
         fitting_task(odd, ["test/odd-v1"])
+
+
+def test_a_task_that_makes_much_first_is_not_tried_for_rewards_of_other_domains(monkeypatch):
+    """In its own domain it is; there its examples, of another kind, are the reason."""
+
+    class Frames(Task):
+        name = "test/frames-v1"
+        makes = "frames, which takes minutes"
+
+        def examples(self, split):
+            raise TaskError("they were made")
+
+        def prompt(self, example):
+            raise AssertionError
+
+    use, reward = Use(use="test/frames"), build_reward(reward_spec(["school/quality"]))
+    monkeypatch.setattr(fitting, "build_task", lambda use: Frames())
+    for tiers, told in (
+        ([[], [use]], r"Not tried, .*test/frames \(it would make frames, which takes minutes\)"),
+        ([[use], []], "does not score the examples of test/frames. The first reason: they were made"),
+    ):
+        monkeypatch.setattr(fitting, "_candidates", lambda names, tiers=tiers: iter(tiers))
+        with pytest.raises(ConfigError, match=told):
+            fitting_task(reward, ["school/quality"])
+
+
+def test_only_the_tasks_named_are_asked(monkeypatch):
+    reward = build_reward(reward_spec(["school/quality"]))
+    monkeypatch.setattr(fitting, "_candidates", lambda names: pytest.fail("others were asked"))
+    assert fitting_task(reward, ["school/quality"], [Use(use="school/rows")]).name == "school/rows-v1"
 
 
 def test_the_task_that_pays_honest_answers_best_is_taken():

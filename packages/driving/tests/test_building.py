@@ -64,6 +64,7 @@ def test_the_label_is_what_was_driven(folder):
         assert one.solution == "<answer> {}, {} </answer>".format(*labels(np.array(one.future), one.speed))
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(folder, tmp_path):
     build(tmp_path, settings(), workers=2)
     for split in ("train", "eval"):
@@ -156,6 +157,22 @@ def test_the_reference_keeps_alphadrives_layout(folder):
 def test_a_wrong_option_is_named(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Highway(**wrong)
+
+
+def test_built_files_read_as_rows_of_a_file_give_the_same_examples(folder):
+    """The prompt that other readers find in the rows is the one that the task writes."""
+    from guerdon_driving.filed_tasks import JsonLines
+    from guerdon_driving.loaders import read_examples
+
+    for split in ("train", "eval"):
+        filed, made = read_examples(folder / f"{split}.jsonl"), read_built(folder, split)
+        assert [one.model_copy(update={"prompt": ""}) for one in filed] == made
+        assert len(made[0].future) == 6
+        assert made[0].scene.startswith(str(folder))
+    task = JsonLines(path=str(folder / "train.jsonl"), eval_path=str(folder / "eval.jsonl"))
+    for one, other in zip(task.examples("train"), read_built(folder, "train"), strict=True):
+        assert task.prompt(one) == Highway().prompt(other)
+        assert task.reference(one) == Highway().reference(other)
 
 
 def test_the_tasks_kinds_are_the_scenarios():

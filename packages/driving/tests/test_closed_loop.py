@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from guerdon.errors import ConfigError
+from guerdon.types import Group, Rollout
 
 pytest.importorskip("guerdon_driving.answers")
 pytest.importorskip("guerdon_driving.pdms")
 from guerdon_driving.closed_loop import Wheel, close_loop, read_words, summary
+from guerdon_driving.commands import command, numbers
 from guerdon_driving.simulation import start
+from guerdon_driving.tasks import Highway
+from guerdon_driving.trajectory_tasks import HighwayTrajectories
 
 
 def says(words: str):
@@ -61,6 +68,15 @@ def test_a_run_is_measured_and_filmed(tmp_path):
         assert film.n_frames > 10
 
 
+def test_who_stays_behind_the_human_has_less_progress_and_less_pdms():
+    """Standing still breaks no rule but comfort, once: what is lacking is progress, 5 of 12."""
+    (slow,) = close_loop(says("STOP, STRAIGHT"), kinds=["racetrack"], episodes=1, seconds=9.0)
+    (human,) = close_loop(says("KEEP, STRAIGHT"), kinds=["racetrack"], episodes=1, seconds=9.0)
+    assert slow.human_m == human.human_m
+    assert slow.progress == slow.progress_m / slow.human_m < 0.5 < human.progress
+    assert slow.pdms <= 1 - (1 - slow.progress) * 5 / 12 + 1e-9
+
+
 def test_words_that_are_none_are_counted():
     found = close_loop(lambda examples: ["hello"] * len(examples), kinds=["racetrack"], episodes=1, seconds=3.0)
     assert found[0].unread == 1.0
@@ -78,3 +94,56 @@ def test_a_planner_that_skips_frames_is_told():
         close_loop(lambda examples: [], kinds=["racetrack"], episodes=1, seconds=3.0)
     with pytest.raises(ConfigError, match="kinds"):
         close_loop(says("KEEP, STRAIGHT"), kinds=[], episodes=1)
+
+
+class Parrot:
+    """A policy that says one thing, and keeps what it was shown."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.shown = text, []
+
+    def sample(self, task, examples, n, sampling, *, seed):
+        from PIL import Image
+
+        for example in examples:
+            with Image.open(task.prompt(example).images[0].path) as picture:
+                self.shown.append(picture.size)
+        return [Group.of([Rollout.of(example, self.text)]) for example in examples]
+
+
+def commanded(monkeypatch, tmp_path, task, *arguments, text="<answer> KEEP, STRAIGHT </answer>"):
+    from guerdon.recipes import running
+
+    policy = Parrot(text)
+    config = SimpleNamespace(sampling=SimpleNamespace(sampling=lambda greedy: None))
+    monkeypatch.setattr(running, "recipe_of", lambda run: None)
+    monkeypatch.setattr(running, "trainer_of", lambda recipe: SimpleNamespace(task=task, policy=policy, config=config))
+    monkeypatch.setattr("guerdon.cli.sources.find_checkpoint", lambda run, checkpoint: None)
+    result = CliRunner().invoke(command, ["closed-loop", str(tmp_path), "--kinds", "racetrack", *arguments])
+    return result, policy
+
+
+def test_the_command_shows_frames_as_the_run_was_trained_and_tells_progress(monkeypatch, tmp_path):
+    result, policy = commanded(monkeypatch, tmp_path, Highway(image_size=64), "--episodes", "1", "--json")
+    assert result.exit_code == 0, result.output
+    assert set(policy.shown) == {(64, 64)}
+    told = json.loads(result.output, parse_constant=pytest.fail)
+    assert 0 <= told["episodes"][0]["progress"] <= 1
+    assert told["summary"]["episodes"] == 1
+
+
+def test_a_table_names_what_was_measured(monkeypatch, tmp_path):
+    result, _ = commanded(monkeypatch, tmp_path, Highway(), "--episodes", "1", text="no plan")
+    assert "racetrack" in result.output
+    assert "progress" in result.output
+    assert "unread       1.000" in result.output
+
+
+def test_a_run_that_plans_no_words_is_refused(monkeypatch, tmp_path):
+    result, _ = commanded(monkeypatch, tmp_path, HighwayTrajectories())
+    assert isinstance(result.exception, ConfigError)
+    assert "driving/highway-trajectories-v1; a planner in words is needed" in str(result.exception)
+
+
+def test_json_has_no_nan():
+    assert numbers({"pdms": math.nan, "seconds": 1.0, "kind": "exit"}) == {"pdms": None, "seconds": 1.0, "kind": "exit"}

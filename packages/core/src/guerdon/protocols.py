@@ -30,6 +30,9 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
+    makes: ClassVar[str] = ""
+    """What the first use has to make where that takes long ("thousands of frames, which takes minutes"); such a task is
+    not tried where nobody asked for it."""
 
     @abstractmethod
     def examples(self, split: Split) -> Sequence[Example]:

@@ -7,8 +7,9 @@ other word follows the route, as the navigation would. So words steer at forks a
 are steered for the planner.
 
 A collision or leaving the road ends an episode. PDMS is that of the path as it was driven, with the others as they
-were (they react to the ego vehicle here): its progress term is then 1 by construction, so progress is reported against
-the human-like driver in the same episode instead, and a moment whose 4 s end in a crash has PDMS 0.
+were (they react to the ego vehicle here). Of its own driven path every planner makes all the progress there is, so the
+term for progress is the episode's: the planner's way as a share of the human-like driver's in the same episode. A
+moment whose 4 s end in a crash has PDMS 0.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from guerdon.progress import progress
 from guerdon_driving.examples import DrivingExample
 
 if TYPE_CHECKING:
+    from guerdon_driving.frames import View
     from guerdon_driving.recordings import Recording
     from guerdon_driving.simulation import Running
 
@@ -55,7 +57,8 @@ class Driven:
     human_m: float
     """How far the human-like driver came in the same episode."""
     pdms: float
-    """Mean over moments, in [0, 1]; NaN for an episode too short to have one."""
+    """Mean over moments, in [0, 1], with `progress` as its term for progress; NaN for an episode too short to have
+    one."""
     unread: float
     """Share of answers that could not be followed."""
     off_route: bool
@@ -64,7 +67,7 @@ class Driven:
     @property
     def progress(self) -> float:
         """Share of the human-like driver's way, at most 1."""
-        return min(1.0, self.progress_m / self.human_m) if self.human_m > 1 else 1.0
+        return _share(self.progress_m, self.human_m)
 
 
 def close_loop(
@@ -75,6 +78,7 @@ def close_loop(
     seed: int = 0,
     seconds: float = SECONDS,
     size: int = 128,
+    view: View = "bird",
     gif: Path | None = None,
 ) -> list[Driven]:
     """Drive episodes with a planner, all of them at once: each second it is asked about all that still run.
@@ -86,6 +90,7 @@ def close_loop(
         seed: another seed, other episodes; none of them is one of the task's.
         seconds: how long each runs at most.
         size: pixels of a frame.
+        view: what the planner is shown.
         gif: where the first episode is drawn, with the plan on each frame.
 
     Raises:
@@ -105,7 +110,7 @@ def close_loop(
             going = [wheel for wheel in wheels if wheel.observe(size)]
             asked = [wheel for wheel in going if wheel.running.due is not None]
             if asked:
-                examples = [wheel.example(Path(folder), size) for wheel in asked]
+                examples = [wheel.example(Path(folder), size, view) for wheel in asked]
                 answers = planner(examples)
                 if len(answers) != len(examples):
                     raise ConfigError(f"the planner gave {len(answers)} answers for {len(examples)} frames")
@@ -167,7 +172,7 @@ class Wheel:
             self.film.append(with_plan(bird(recording, len(recording.poses) - 1, chain, size=size), self.plans[-1]))
         return True
 
-    def example(self, folder: Path, size: int) -> DrivingExample:
+    def example(self, folder: Path, size: int, view: View = "bird") -> DrivingExample:
         """What the planner is shown."""
         from guerdon_driving.frames import frame
 
@@ -175,7 +180,7 @@ class Wheel:
         assert moment is not None
         name = f"{made.kind}-{self.running.seed}-{len(self.plans)}"
         path = folder / f"{name}.png"
-        frame(self.running.recording(), moment, size=size).save(path)
+        frame(self.running.recording(), moment, size=size, view=view).save(path)
         speed = round(float(self.running.ego.speed), 2)
         return DrivingExample(id=name, image=str(path), speed=speed, navigation=moment.navigation, kind=made.kind)
 
@@ -225,14 +230,15 @@ class Wheel:
     def driven(self, human_m: float) -> Driven:
         """What came of it."""
         recording = self.running.recording()
+        own_m = _way(recording)
         return Driven(
             kind=recording.kind,
             seed=recording.seed,
             crashed=recording.crashed,
             seconds=0.1 * len(recording.poses),
-            progress_m=_way(recording),
+            progress_m=own_m,
             human_m=human_m,
-            pdms=mean_pdms(recording),
+            pdms=mean_pdms(recording, _share(own_m, human_m)),
             unread=self.unread / len(self.plans) if self.plans else 0.0,
             off_route=self.off_route,
             plans=tuple(self.plans),
@@ -249,8 +255,14 @@ def read_words(answer: str) -> Words | None:
     return next(iter(plan.speed)), next(iter(plan.path))
 
 
-def mean_pdms(recording: Recording) -> float:
-    """PDMS of the path as it was driven, mean over the moments with 4 s to come, a crash within them as 0."""
+def mean_pdms(recording: Recording, made: float) -> float:
+    """PDMS of the path as it was driven, mean over the moments with 4 s to come, a crash within them as 0.
+
+    Args:
+        recording: what was driven.
+        made: in [0, 1]: the term for progress of all moments.
+    """
+    from guerdon_driving.composites import EP, pdms_value
     from guerdon_driving.pdms import pdms
     from guerdon_driving.recordings import HORIZON_STEPS
 
@@ -258,10 +270,15 @@ def mean_pdms(recording: Recording) -> float:
     for moment in recording.moments:
         if moment.step + HORIZON_STEPS < len(recording.poses):
             scene = recording.scene(moment)
-            values.append(float(pdms(scene, scene.ego[None, 1:]).value[0]))
+            terms = pdms(scene, scene.ego[None, 1:]).terms
+            values.append(float(pdms_value({**terms, EP: np.full(1, made)})[0]))
         elif recording.crashed:
             values.append(0.0)
     return float(np.mean(values)) if values else math.nan
+
+
+def _share(own_m: float, human_m: float) -> float:
+    return min(1.0, own_m / human_m) if human_m > 1 else 1.0
 
 
 def _way(recording: Recording) -> float:

@@ -31,32 +31,90 @@ PATH_BENDS: Mapping[str, Point] = MappingProxyType(
 RIGHT_COLOUR, WRONG_COLOUR, PLAN_COLOUR = (60, 220, 80), (240, 80, 60), (255, 220, 60)
 EGO_UP = 0.75
 """Where the ego vehicle is in a bird's-eye frame, as a share of its height from the top."""
+VIEW_M, AWAY_M = 80.0, 400.0
+"""Metres that a bird's-eye frame shows, and how far a path is followed beyond it."""
+STRIP, NARROWEST = 34, 320
+"""Pixels of the strip below a frame that words stand in, and the least width that has room for them."""
 
 
 def with_plan(
-    frame: Image.Image, plan: tuple[str, str], truth: tuple[str, str] | None = None, *, scale: int = 3
+    frame: Image.Image,
+    plan: tuple[str, str],
+    truth: tuple[str, str] | None = None,
+    *,
+    scale: float = 3,
+    arrow: bool = True,
 ) -> Image.Image:
-    """The bird's-eye frame enlarged, with the plan as an arrow and in words.
+    """The frame enlarged, with the plan in words below it and as an arrow on the ego vehicle.
 
     Args:
-        frame: as `frames.bird` draws it.
+        frame: of any size; as `frames.bird` draws it where there is to be an arrow.
         plan: speed and path action; words that are none are shown, and no arrow.
         truth: what was driven; the words are then green where they agree, and red where not.
-        scale: so many times as large.
+        scale: so many times as large; below 1: smaller.
+        arrow: False for frames that are not seen from above.
     """
-    from PIL import Image, ImageDraw
+    from PIL import ImageDraw
 
-    side, strip = frame.width * scale, 34
-    picture = Image.new("RGB", (side, side + strip), (20, 20, 20))
-    picture.paste(frame.resize((side, side), Image.Resampling.NEAREST))
+    picture = enlarged(frame, scale)
     pen = ImageDraw.Draw(picture)
-    if plan[0] in SPEED_LENGTHS and plan[1] in PATH_BENDS:
-        _arrow(pen, side, SPEED_LENGTHS[plan[0]] * side, *PATH_BENDS[plan[1]], width=max(2, scale))
+    top, middle = picture.height - STRIP, picture.width // 2
+    if arrow and plan[0] in SPEED_LENGTHS and plan[1] in PATH_BENDS:
+        _arrow(pen, top, SPEED_LENGTHS[plan[0]] * top, *PATH_BENDS[plan[1]], width=max(2, round(scale)))
     for place, word in enumerate(plan):
         colour = PLAN_COLOUR if truth is None else RIGHT_COLOUR if word == truth[place] else WRONG_COLOUR
-        pen.text((6 + place * side // 2, side + 3), word, fill=colour)
+        pen.text((6 + place * middle, top + 3), word, fill=colour)
         if truth is not None:
-            pen.text((6 + place * side // 2, side + 18), f"driven: {truth[place]}", fill=(170, 170, 170))
+            pen.text((6 + place * middle, top + 18), f"driven: {truth[place]}", fill=(170, 170, 170))
+    return picture
+
+
+def with_paths(
+    frame: Image.Image,
+    planned: Sequence[Point],
+    driven: Sequence[Point],
+    note: str = "",
+    *,
+    scale: float = 3,
+    above: bool = True,
+) -> Image.Image:
+    """The frame enlarged, with a planned path in yellow over the driven one in green, and a note below.
+
+    Args:
+        frame: as `frames.bird` draws it, where paths are to be drawn.
+        planned: x forward and y left in metres, from the ego vehicle on; empty: none.
+        driven: the same.
+        note: a line of words.
+        scale: so many times as large.
+        above: False for frames that are not seen from above: then there are no paths.
+    """
+    from PIL import ImageDraw
+
+    picture = enlarged(frame, scale)
+    pen = ImageDraw.Draw(picture)
+    top = picture.height - STRIP
+    for path, colour in ((driven, RIGHT_COLOUR), (planned, PLAN_COLOUR)) if above else ():
+        far = [(max(-AWAY_M, min(AWAY_M, x)), max(-AWAY_M, min(AWAY_M, y))) for x, y in ((0.0, 0.0), *path)]
+        dots = [(top / 2 - y * top / VIEW_M, top * EGO_UP - x * top / VIEW_M) for x, y in far]
+        if path:
+            pen.line(dots, fill=colour, width=max(1, round(scale)), joint="curve")
+        for x, y in dots[1:]:
+            pen.ellipse((x - scale, y - scale, x + scale, y + scale), fill=colour)
+    if above:
+        pen.text((6, top + 3), "planned", fill=PLAN_COLOUR)
+        pen.text((86, top + 3), "driven", fill=RIGHT_COLOUR)
+    pen.text((6, top + 18), note, fill=WRONG_COLOUR)
+    return picture
+
+
+def enlarged(frame: Image.Image, scale: float) -> Image.Image:
+    """The frame `scale` times as large, above a strip of `STRIP` pixels for words; wide enough for them."""
+    from PIL import Image
+
+    width, height = (max(1, round(side * scale)) for side in frame.size)
+    how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
+    picture = Image.new("RGB", (max(width, NARROWEST), height + STRIP), (20, 20, 20))
+    picture.paste(frame.resize((width, height), how))
     return picture
 
 

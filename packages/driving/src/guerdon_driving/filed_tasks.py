@@ -93,6 +93,12 @@ class JsonLines(Task):
         """The reasoning and the solution."""
         return completion_of(_driving(example))
 
+    def picture(self, example: Example, completion: str) -> bytes | None:
+        """The frame, and below it the plan and what was driven, in words."""
+        from guerdon_driving.pictures import plan_picture
+
+        return plan_picture(_driving(example), completion, above=False)
+
     def metrics(self) -> Mapping[str, Reward]:
         """Planning accuracy, each axis, the layout, and F1 of each action."""
         from guerdon_driving.metrics import planning_metrics

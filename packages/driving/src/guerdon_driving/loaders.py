@@ -1,4 +1,4 @@
-"""Driving examples from JSON lines in AlphaDrive's row layout: image, problem, solution, thinking.
+"""Driving examples from JSON lines in AlphaDrive's row layout, and with what checkers of trajectories need.
 
 Pure reading: everything wrong with a file is a `TaskError` that names file, row and field, also an image that is
 missing or broken, before anything is trained on it.
@@ -9,7 +9,11 @@ missing or broken, before anything is trained on it.
 | `image` | path of the frame, from the file's folder on; missing or empty: the plan is made blind |
 | `problem` | the prompt as the policy is shown it; missing: the task writes it from `speed` and `navigation` |
 | `thinking` | the think block, or its text alone |
+| `future` | the poses that were driven: `[[x, y, heading], ...]` every 0.5 s; for rewards of trajectories |
+| `scene` | path of the scene's file (`Scene.save`), from the file's folder on; for checkers |
 | `id`, `speed` (m/s), `navigation`, `kind` | as in `DrivingExample`; ids are counted where there are none |
+
+So the files that `driving/highway-v1` makes are read too.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from guerdon_driving.prompts import completion_of
 ImageCheck = Literal["decoded", "present"]
 """How far images are looked at when rows are read: decoded whole, or only found to be files."""
 
-FIELDS = ("id", "image", "problem", "solution", "thinking", "speed", "navigation", "kind")
+FIELDS = ("id", "image", "problem", "solution", "thinking", "speed", "navigation", "kind", "future", "scene")
 
 
 def read_examples(path: Path, images: ImageCheck = "decoded", limit: int | None = None) -> list[DrivingExample]:
@@ -44,8 +48,9 @@ def read_examples(path: Path, images: ImageCheck = "decoded", limit: int | None 
         limit: the first so many; None for all.
 
     Raises:
-        TaskError: no such file; a field is unknown, missing or not as it should be; an image is missing or broken; an
-            id comes twice; a solution that cannot be read, or reasoning that would break the completion's layout.
+        TaskError: no such file; a field is unknown, missing or not as it should be; an image is missing or broken, or
+            a scene missing; an id comes twice; a solution that cannot be read, or reasoning that would break the
+            completion's layout.
     """
     places: dict[str, str] = {}
     checked: set[str] = set()
@@ -58,6 +63,8 @@ def read_examples(path: Path, images: ImageCheck = "decoded", limit: int | None 
         if example.image and example.image not in checked:
             _check_image(row, example.image, images)
             checked.add(example.image)
+        if example.scene and not Path(example.scene).is_file():
+            raise TaskError(f"{row.place}: field 'scene': the scene {example.scene!r} does not exist")
         found.append(example)
     if not found:
         raise TaskError(f"{str(path)!r} holds no examples")
@@ -72,7 +79,7 @@ def _example(row: FileRow, path: Path, number: int) -> DrivingExample:
     if unknown := [name for name in row.fields if name not in FIELDS]:
         raise TaskError(f"{row.place}: the field {unknown[0]!r} is unknown; accepted are {', '.join(FIELDS)}")
     stated = row.fields.get("id")
-    image = row.text("image", optional=True)
+    image, scene = row.text("image", optional=True), row.text("scene", optional=True)
     fields: dict[str, Any] = {
         "id": f"{path.stem}-{number}" if stated is None else str(stated),
         "image": str(path.parent / image) if image else "",
@@ -82,6 +89,8 @@ def _example(row: FileRow, path: Path, number: int) -> DrivingExample:
         "navigation": row.text("navigation", optional=True),
         "kind": row.text("kind", optional=True),
         "speed": row.fields.get("speed") or 0.0,
+        "future": row.fields.get("future") or (),
+        "scene": str(path.parent / scene) if scene else "",
     }
     try:
         example = DrivingExample(**fields)

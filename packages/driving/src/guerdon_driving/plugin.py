@@ -30,6 +30,8 @@ def guerdon_rewards(register: Register) -> None:
 def guerdon_tasks(register: Register) -> None:
     """Frames to plan from."""
     register("driving/highway-v1", "guerdon_driving.tasks:Highway", summary="frames of highway-env, made on first use")
+    paths = "guerdon_driving.trajectory_tasks:HighwayTrajectories"
+    register("driving/highway-trajectories-v1", paths, summary="the same frames, answered with six poses")
     register("driving/jsonl-v1", "guerdon_driving.filed_tasks:JsonLines", summary="frames from AlphaDrive's JSON lines")
 
 
@@ -50,13 +52,21 @@ def guerdon_claims(register: Register) -> None:
 
 @hookimpl
 def guerdon_attacks(register: Register) -> None:
-    """What rewards of plans in words can be audited with, beside core's."""
+    """What rewards of plans in words, and of trajectories, can be audited with, beside core's."""
     attacks = "guerdon_driving.attacks"
     register("driving/every-action", f"{attacks}:EveryAction", summary="all actions at once, or the likeliest two")
     register("driving/two-plans", f"{attacks}:TwoPlans", summary="both axes over again, in one block or several")
     register("driving/no-plan", f"{attacks}:NoPlan", summary="the layout with no action in it")
     register("driving/words-in-thought", f"{attacks}:WordsInThought", summary="actions in the reasoning alone")
     register("driving/other-layout", f"{attacks}:OtherLayout", summary="the true words, laid out otherwise")
+    paths = "guerdon_driving.trajectory_attacks"
+    register("driving/standing-still", f"{paths}:StandingStill", summary="a path that goes nowhere, or hardly moves")
+    register("driving/constant-velocity", f"{paths}:ConstantVelocity", summary="straight on at the speed of now")
+    register("driving/first-step", f"{paths}:FirstStep", summary="the driven path's first step over again")
+    register("driving/teleport", f"{paths}:Teleport", summary="leaps, straight on as fast as is allowed, and faster")
+    register("driving/reversed-time", f"{paths}:ReversedTime", summary="paths of other scenes, back to front")
+    register("driving/no-numbers", f"{paths}:NoNumbers", summary="NaN, infinities, huge, nested and quoted numbers")
+    register("driving/other-length", f"{paths}:OtherLength", summary="no point, one, one less, and very many")
 
 
 @hookimpl

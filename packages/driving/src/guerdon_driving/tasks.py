@@ -1,4 +1,4 @@
-"""`driving/highway-v1`: planning in words from frames of highway-env, made on first use."""
+"""`driving/highway-v1`: planning in words from frames of highway-env, made on first use; and the base of such tasks."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ Layout = Literal["alphadrive", "short", "terse"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Highway(Task):
+class BuiltFrames(Task):
     """Frames rendered from highway-env, labelled from what its own human-like driver did in the next three seconds.
 
     The splits share no episode. With other `eval_kinds` than `kinds` they share no type of scenario either. The files
     lie in the cache folder (`$GUERDON_CACHE`, else `~/.cache/guerdon`) and are made once, with the progress shown.
     """
 
-    name: ClassVar[str] = "driving/highway-v1"
+    makes: ClassVar[str] = "thousands of frames, which takes minutes"
 
     seed: int = 0
     """Another seed, other episodes."""
     train_size: int = 2000
+    """Frames to learn from."""
     eval_size: int = 300
+    """Frames of the eval split."""
     kinds: tuple[str, ...] = KINDS
     """Types of scenario to learn from."""
     eval_kinds: tuple[str, ...] = ()
@@ -44,8 +46,6 @@ class Highway(Task):
     """Pixels of a side."""
     view: View = "bird"
     """`bird`: from above, heading up, 80 m a side; `front`: a camera behind the windscreen."""
-    layout: Layout = "alphadrive"
-    """The prompt; see `guerdon_driving.prompts`."""
     scenes: bool = True
     """Keep each frame's scene too, for checkers of trajectories (24 of 31 kB a row)."""
 
@@ -61,9 +61,7 @@ class Highway(Task):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise ConfigError(f"{field} is {value!r}; a whole number from {low} to {high} is needed")
-        for field, accepted in (("view", get_args(View)), ("layout", get_args(Layout))):
-            if getattr(self, field) not in accepted:
-                raise ConfigError(f"{field} is {getattr(self, field)!r}; accepted are {', '.join(map(repr, accepted))}")
+        _one_of("view", self.view, get_args(View))
 
     @property
     def build(self) -> Build:
@@ -101,16 +99,41 @@ class Highway(Task):
             self._loaded[split] = tuple(read_built(self.folder, split))
         return self._loaded[split]
 
+
+@dataclass(frozen=True, kw_only=True)
+class Highway(BuiltFrames):
+    """Planning in words from frames of highway-env.
+
+    The labels say what the simulator's own human-like driver did in the next three seconds. The splits share no
+    episode; with other `eval_kinds` than `kinds` no type of scenario either. The files lie in the cache folder
+    (`$GUERDON_CACHE`, else `~/.cache/guerdon`) and are made once, with the progress shown: 2,300 frames take minutes.
+    """
+
+    name: ClassVar[str] = "driving/highway-v1"
+
+    layout: Layout = "alphadrive"
+    """How long the prompt is: AlphaDrive's, or `short` for small models; see `guerdon_driving.prompts`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _one_of("layout", self.layout, get_args(Layout))
+
     def prompt(self, example: Example) -> Prompt:
         """The frame, then speed, navigation and the question."""
         from guerdon_driving.prompts import prompt_of
 
-        return prompt_of(_driving(example), self.layout)
+        return prompt_of(driving_example(example), self.layout)
 
     def reference(self, example: Example) -> str:
         """The reasoning and the plan that was driven."""
-        driven = _driving(example)
+        driven = driving_example(example)
         return f"{driven.thinking} {driven.solution}"
+
+    def picture(self, example: Example, completion: str) -> bytes | None:
+        """The frame with the plan and what was driven; from above, with an arrow too."""
+        from guerdon_driving.pictures import plan_picture
+
+        return plan_picture(driving_example(example), completion, above=self.view == "bird")
 
     def metrics(self) -> Mapping[str, Reward]:
         """Planning accuracy, each axis, the layout, and F1 of each action."""
@@ -142,7 +165,17 @@ def read_built(folder: Path, split: str) -> list[DrivingExample]:
     return found
 
 
-def _driving(example: Example) -> DrivingExample:
+def driving_example(example: Example) -> DrivingExample:
+    """The example as a driving one.
+
+    Raises:
+        TypeError: it is another domain's.
+    """
     if not isinstance(example, DrivingExample):
         raise TypeError(f"this task's examples are DrivingExample, not {type(example).__name__} ({example.id!r})")
     return example
+
+
+def _one_of(field: str, value: object, accepted: Sequence[str]) -> None:
+    if value not in accepted:
+        raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, accepted))}")

@@ -21,24 +21,25 @@ FEW = 2
 """Examples a task is tried with."""
 
 
-def fitting_task(reward: Reward, names: Sequence[str]) -> Task:
+def fitting_task(reward: Reward, names: Sequence[str], among: Sequence[Use] = ()) -> Task:
     """The installed task whose honest answers this reward pays best.
 
     Asked first are the tasks of recipes that use the reward, then those of its domain's recipes, then the other tasks
     of its domain; the first that pays the top is taken (or that pays anything, where there is no top). Tasks of other
-    domains are asked only where none of these fits.
+    domains are asked only where none of these fits, and not those that would make much first (`Task.makes`).
 
     Args:
         reward: what is to be audited.
         names: the registered names of the rewards in it.
+        among: ask these, and no others.
 
     Raises:
         ConfigError: no installed task gives examples that it scores; the message says what was tried.
     """
     unmade: list[str] = []
-    others: list[str] = []
+    others: dict[str, str] = {}
     top = reward.bounds[1]
-    for tier in _candidates(names):
+    for far, tier in enumerate([list(among)] if among else _candidates(names)):
         best: tuple[float, Task] | None = None
         for use in tier:
             try:
@@ -46,12 +47,15 @@ def fitting_task(reward: Reward, names: Sequence[str]) -> Task:
             except (GuerdonError, ImportError) as error:  # it needs options, files or a package
                 unmade.append(f"{spelled(use)} ({str(error).partition('; ')[0][:120]})")
                 continue
+            if far and (makes := getattr(task, "makes", "")):
+                unmade.append(f"{spelled(use)} (it would make {makes})")
+                continue
             try:
                 paid = _paid(reward, task)
-            except (GuerdonError, ImportError):  # it has other examples
-                paid = None
-            if paid is None:
-                others.append(use.use)
+            except (GuerdonError, ImportError) as error:  # it has other examples
+                paid = str(error)
+            if isinstance(paid, str):
+                others[use.use] = paid
                 continue
             if best is None or paid > best[0]:
                 best = (paid, task)
@@ -59,8 +63,10 @@ def fitting_task(reward: Reward, names: Sequence[str]) -> Task:
                 return task
         if best is not None:
             return best[1]
-    told = f"It does not score the examples of {', '.join(dict.fromkeys(others)) or 'any'}."
-    more = f" Not tried, since they want more than a name: {'; '.join(unmade)}." if unmade else ""
+    told = f"It does not score the examples of {', '.join(others) or 'any'}."
+    if reasons := list(dict.fromkeys(reason for reason in others.values() if reason)):
+        told += f" The first reason: {reasons[0][:200]}."
+    more = f" Not tried, since they want more than a name, or time: {'; '.join(unmade)}." if unmade else ""
     raise ConfigError(f"no installed task fits {reward.name}: name one (--task). {told}{more}")
 
 
@@ -110,15 +116,15 @@ def reward_names(spec: RewardSpec) -> list[str]:
     return [*own, *(name for child in children for name in reward_names(child))]
 
 
-def _paid(reward: Reward, task: Task) -> float | None:
-    """The mean of what its honest answers earn; None where none has a number."""
+def _paid(reward: Reward, task: Task) -> float | str:
+    """The mean of what its honest answers earn; why there is none, where none has a number."""
     asked = cases(task, "train", FEW)
     if not asked:
         raise TaskError(f"{task.name} has no examples")
     with Runner(workers=1, on_error="unscored") as runner:
         rows = runner.score(reward, [case.group((case.reference, *case.wrong)) for case in asked])
     values = [row[0].value for row in rows if row[0].scored]
-    return sum(values) / len(values) if values else None
+    return sum(values) / len(values) if values else next((row[0].why for row in rows if row[0].why), "no number")
 
 
 def build_attacks(
