@@ -37,8 +37,10 @@ def guerdon_tasks(register: Register) -> None:
 
 @hookimpl
 def guerdon_recipes(register: Register) -> None:
-    """The run that `guerdon train driving` starts."""
-    register("driving", "guerdon_driving.recipes:driving", summary="planning from frames on a 137M model that sees")
+    """The runs that `guerdon train driving` and `guerdon train driving-gpu` start."""
+    recipes = "guerdon_driving.recipes"
+    register("driving", f"{recipes}:driving", summary="planning from frames on a 137M model that sees")
+    register("driving-gpu", f"{recipes}:driving_gpu", summary="the same at the size of one GPU")
 
 
 @hookimpl

@@ -8,3 +8,8 @@ from importlib.resources import files
 def driving() -> str:
     """The text of `driving.yaml`."""
     return (files("guerdon_driving") / "driving.yaml").read_text(encoding="utf-8")
+
+
+def driving_gpu() -> str:
+    """The text of `driving_gpu.yaml`."""
+    return (files("guerdon_driving") / "driving_gpu.yaml").read_text(encoding="utf-8")
