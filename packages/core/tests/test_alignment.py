@@ -102,3 +102,50 @@ def test_a_policy_without_eyes_is_named(tmp_path: Path):
         pytest.raises(ConfigError, match="TabularPolicy does not"),
     ):
         align(TabularPolicy(["s"], ["a"]), [], CONFIG, run, seed=0)
+
+
+def test_a_run_aligns_first_and_its_report_shows_what_was_seen(tmp_path: Path):
+    """Two alignment steps, one supervised one, then one of RL; the frames of a prompt are in its record."""
+    from guerdon.diagnostics.report import render
+    from guerdon.recipes.illustrating import illustrator
+    from guerdon.rewards import reward
+    from guerdon.runs import read_rollouts, rollout_files
+    from guerdon.trainer import Trainer
+    from guerdon.trainer.config import EvalConfig, SamplingConfig, SftConfig, TrainConfig
+
+    @dataclass(frozen=True)
+    class Filed(Colours):
+        name = "filed"
+        folder: str = ""
+
+        def prompt(self, example: Example) -> Prompt:
+            file = Path(self.folder) / f"{example.id}.png"
+            if not file.exists():
+                file.write_bytes(plain_picture(example.id[0], 0).data)
+            return Prompt((Message("user", "?", (Image(str(file)),)),))
+
+        def picture(self, example: Example, completion: str) -> bytes:
+            return plain_picture(example.id[0], 0).data
+
+    @reward(bounds=(0.0, 1.0))
+    def right(rollout: Rollout) -> float:
+        return float(rollout.answer.startswith(rollout.example.id[0]))
+
+    task = Filed(folder=str(tmp_path))
+    config = TrainConfig(
+        steps=1,
+        prompts_per_step=2,
+        group_size=2,
+        sampling=SamplingConfig(max_tokens=3),
+        sft=SftConfig(examples=16, batch_size=16, alignment=AlignmentConfig(epochs=2, batch_size=16)),
+        eval=EvalConfig(examples=2),
+    )
+    trainer = Trainer(policy=tiny_sighted.smolvlm(), task=task, reward=right, config=config)
+    with RunFolder.create(tmp_path / "run", "name: x\n", 0, {}) as run:
+        trainer.fit(run)
+        phases = [line["phase"] for line in run.metrics()]
+    assert [phase for phase in phases if phase != "eval"] == ["alignment", "alignment", "sft", "rl"]
+    path = next(path for phase, _, path in rollout_files(tmp_path / "run") if phase == "rl")
+    assert all(Path(name).is_file() for record in read_rollouts(path) for name in record["images"])
+    page = render(tmp_path / "run", illustrator(task)).read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") >= 3
