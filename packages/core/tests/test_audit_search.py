@@ -17,7 +17,9 @@ from guerdon.audit.cases import cases
 from guerdon.audit.composing import OPERATORS, Composed, Joined, size
 from guerdon.audit.measuring import Bench
 from guerdon.audit.searching import search
+from guerdon.audit.tables import printable
 from guerdon.errors import ConfigError
+from guerdon.recipes.fitting import build_attacks
 from guerdon.rewards import reward
 from guerdon.types import Message, Prompt
 
@@ -132,11 +134,14 @@ def test_a_composed_attack_that_fails_a_check_is_called_as_in_the_table():
     register_local("tasks", "test/capitals", Capitals)
     some = ("degenerate/empty", "degenerate/prompt-copy", "degenerate/single-token", "format/framed-word")
     given = [part for name in some for part in ("--attack", name)]
+    attacks = build_attacks(some)
+    first = audit(asks_twice, Capitals(), attacks, Settings(examples=4, budget=600)).everything[0]
+    assert first.exploits == "composed"
     asked = ["audit", "test/asks-twice", "--task", "test/capitals", "--examples", "4", "--budget", "600", "--json"]
     said = CliRunner().invoke(main, [*asked, *given, "--fail-above", "0.9"])
     catalog.cache_clear()
     assert said.exit_code == 1, said.output
-    assert "have a severity above 0.9, (degenerate/prompt-copy, " in said.stderr
+    assert f"with a severity above 0.9, {printable(first.attack.label, 100)} first" in said.stderr
     assert "composed/" not in said.stderr
 
 

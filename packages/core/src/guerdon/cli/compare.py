@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guerdon.cli.limits import Finite
 from guerdon.cli.sources import naming
 from guerdon.errors import ConfigError
 
@@ -42,7 +43,7 @@ SHOWN = 160
 )
 @click.option("--resamples", type=click.IntRange(min=0), default=1000, show_default=True, help="For the intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
-@click.option("--fail-above", type=click.FloatRange(min=0.0, max=2.0), help="Exit with 1 if the distance exceeds this.")
+@click.option("--fail-above", type=Finite(min=0.0, max=2.0), help="Exit with 1 if the distance exceeds this.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(

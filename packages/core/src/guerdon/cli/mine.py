@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--margin",
     default=0.0,
-    type=click.FloatRange(min=0.0),
+    type=Finite(min=0.0),
     show_default=True,
     help="The least by which best and worst must differ.",
 )

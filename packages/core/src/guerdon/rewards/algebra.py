@@ -89,6 +89,11 @@ class OfOne(Reward):
         """The one child."""
         return (self.reward,)
 
+    @property
+    def unaudited(self) -> str:
+        """The child's."""
+        return self.reward.unaudited
+
 
 @dataclass(frozen=True)
 class Weighted(OfOne):
@@ -444,6 +449,11 @@ class Then(OfOne):
             if self.transform.scope == "group"
             else self.reward.sees
         )
+
+    @property
+    def relative(self) -> bool:
+        """Whether the transform looks at more than the value itself, or the child is so."""
+        return self.transform.scope != "sample" or self.reward.relative
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Shape all values at once; each keeps its evidence and its raw value as a part."""

@@ -210,6 +210,20 @@ class Reward:
                 _PREPARED.popitem(last=False)
         return found
 
+    # -- what an audit asks ----------------------------------------------------------------------------------------
+
+    @property
+    def relative(self) -> bool:
+        """Whether its values mean something only beside those scored with them: shaped over their group or batch, so
+        that what a group earns in the mean says nothing of the group.
+        """
+        return any(child.relative for child in self.children)
+
+    @property
+    def unaudited(self) -> str:
+        """Why an audit of it, as it stands, would say nothing, and what to audit in its place; "" for most."""
+        return ""
+
     # -- rewards that are a function of the policy's own probabilities ---------------------------------------------
 
     @property

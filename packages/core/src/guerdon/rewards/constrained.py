@@ -158,6 +158,22 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
             low, high = low / self._least_factor, high / self._least_factor
         return low, high
 
+    @property
+    def relative(self) -> bool:
+        """Whether components are standardised."""
+        return self.standardize != "none" or super().relative
+
+    @property
+    def unaudited(self) -> str:
+        """Of one all of whose weights are 0, as `xi` starts: every total is 0."""
+        if any(component_weights(self.multipliers, self.kind).values()):
+            return ""
+        names = ", ".join(self.components)
+        return (
+            f"every multiplier of {self.label} is 0, as before its first training batch, and so is every total. Audit "
+            f"its components, each by itself ({names}), and the whole in the folder of a run that trained on it"
+        )
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Mix the components with the weights in force, and remember their means for `update`."""
         if self.standardize != "none" and len(groups) > 1 and all(len(group) == 1 for group in groups):
