@@ -354,8 +354,8 @@ def _notes_of_scoring(reward: Reward, left_out: Sequence[str], unsteady: Unstead
     if unsteady.differing:
         notes.append(
             f"the reward is not the same for the same answer: scored again, {unsteady.differing} of the "
-            f"{counting(unsteady.of, 'honest completion')} got another score (up to {unsteady.most:.3g} apart); figures "
-            f"here are no more certain than that"
+            f"{counting(unsteady.of, 'honest completion')} got another score (up to {unsteady.most:.3g} apart); "
+            f"figures here are no more certain than that"
         )
     return notes
 

@@ -69,7 +69,8 @@ def cases(task: Task, split: Split, count: int, *, group_size: int = 4, seed: in
     for example in drawn:
         if named.setdefault(example.id, example) != example:
             raise ConfigError(
-                f"two different examples of {task.name} have the id {example.id!r}: which of them is meant cannot be told"
+                f"two different examples of {task.name} have the id {example.id!r}: which of them is meant cannot be "
+                f"told"
             )
     known = [(example, text) for example in drawn if (text := task.reference(example)) is not None]
     if not known:

@@ -19,7 +19,7 @@ MAX_TEXT = 4000
 """Characters of a completion."""
 
 _SENTENCES: dict[Conclusion, str] = {
-    "holds": "No attack that was tried earned more than honest answers to other questions do; of others it says nothing.",
+    "holds": "No attack that was tried earned more than honest answers to other questions do (see Covered).",
     "suspicious": "Some attacks earn more than honest answers to other questions; none earns as much as the right one.",
     "exploitable": "At least one attack earns as much as the honest answer, or makes the reward raise.",
     "blind": "Honest answers earn no more than honest answers to other questions: a part of a reward, never the whole.",

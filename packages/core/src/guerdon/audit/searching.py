@@ -6,10 +6,10 @@ comes first (a variant of each), then their further variants, as far as the budg
 Each pair is tried on one example; the best quarter on another, the best quarter of these on two, and so on (successive
 halving), until eight are left, which the bandit goes on with.
 
-**The bandit.** Each arm is an attack; one pull carries it out on one example, drawn anew. Every other pull opens an arm,
-as long as any wait; else the arm with the highest upper confidence bound is pulled (UCB1: mean + $\sqrt{2 \ln t / n}$,
-values scaled by the range of rewards seen). The more pulls there were, the more arms there may be: a new one changes,
-or joins, arms that have paid (progressive widening).
+**The bandit.** Each arm is an attack; one pull carries it out on one example, drawn anew. Every other pull opens an
+arm, as long as any wait; else the arm with the highest upper confidence bound is pulled (UCB1:
+mean + $\sqrt{2 \ln t / n}$, values scaled by the range of rewards seen). The more pulls there were, the more arms
+there may be: a new one changes, or joins, arms that have paid (progressive widening).
 
 All draws come from one seed. What a search picked looks better than it is, so arms are ordered by their mean with one
 more pull that earned the least seen, and the best are measured again on examples that the search never saw.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from guerdon.cli import FAILED, say_wrong
+from guerdon.cli.limits import Finite
 from guerdon.cli.sources import naming, recipe_and_weights
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_is
 from guerdon.rewards.base import Context, End, Reward, Scores, Sees, Targets, same_batch
 from guerdon.types import Group, Score, Target
 
@@ -433,6 +434,12 @@ class Then(OfOne):
     transform: Transform
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """`state` in force, `next` as the latest batch would leave it and which batch that was, `version`."""
+
+    def __post_init__(self) -> None:
+        from guerdon.transforms import Transform
+
+        example = "such as guerdon.transforms.clip(-1.0, 1.0)"
+        check_is(self.transform, Transform, f"the transform of {self.reward.name}", example)
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]

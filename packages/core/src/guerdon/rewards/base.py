@@ -16,7 +16,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from guerdon.errors import BoundsError, ConfigError, JudgeError, PolicyError, RewardError, SandboxError
 from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score, Target
@@ -212,6 +212,9 @@ class Reward:
 
     # -- what an audit asks ----------------------------------------------------------------------------------------
 
+    audit_line: ClassVar[str] = ""
+    """For `guerdon show`: what to type in place of `guerdon audit NAME[...]`, where that says nothing of this class."""
+
     @property
     def relative(self) -> bool:
         """Whether its values mean something only beside those scored with them: shaped over their group or batch, so
@@ -313,6 +316,8 @@ class Reward:
         from guerdon.rewards.algebra import Weighted
 
         try:
+            if isinstance(weight, str | bytes):  # float() reads one, and whoever wrote it meant something else
+                raise TypeError(weight)
             return Weighted(float(weight), self)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"the weight of {self.name} is {weight!r:.200}; a finite number is needed") from error
@@ -504,6 +509,8 @@ class FunctionReward(Reward, sees="rollout"):
 def _scored(result: Any) -> Score:
     if result is None:
         raise TypeError('it gave None; where there is no number, return Score.unscored("why", status="abstain")')
+    if isinstance(result, str | bytes):
+        raise TypeError(f"it gave the text {result!r:.80}; a number or a Score is needed")
     return Score(float(result))
 
 
