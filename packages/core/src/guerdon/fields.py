@@ -29,8 +29,9 @@ def check_numbers(made: Any, *names: str) -> None:
         wanted, optional = annotation.removesuffix(" | None"), annotation.endswith(" | None")
         if wanted not in _NUMBERS or (names and one.name not in names):
             continue
-        value, (kind, told) = getattr(made, one.name), _NUMBERS[wanted]
-        if (optional and value is None) or (isinstance(value, kind) and not isinstance(value, bool)):
+        value: object = getattr(made, one.name)
+        kind, told = _NUMBERS[wanted]
+        if (optional and value is None) or (not isinstance(value, bool) and isinstance(value, kind)):
             continue
         raise ConfigError(
             f"{type(made).__name__}.{one.name} is {value!r:.200}; {told}{' or None' if optional else ''} is needed"

@@ -57,7 +57,7 @@ class Task(ABC):
         Raises:
             TaskError: the class has none.
         """
-        fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+        fields: Iterable[dataclasses.Field[Any]] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
         if not hasattr(cls, "name") and all(one.name != "name" for one in fields):
             raise TaskError(f'the task {cls.__name__} has no name; give its class one: name = "domain/thing-v1"')
         return super().__new__(cls)
@@ -65,7 +65,7 @@ class Task(ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "prompt" in vars(cls):
-            cls.prompt = _a_prompt(cls.prompt)  # type: ignore[method-assign]
+            cls.prompt = _a_prompt(cls.prompt)  # type: ignore[method-assign, assignment]
 
     @abstractmethod
     def examples(self, split: Split) -> Sequence[Example]:

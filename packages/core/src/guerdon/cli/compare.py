@@ -139,8 +139,8 @@ def _why_nothing(found: Agreement) -> str:
 def _print(sides: Sequence[Side], completions: Completions, found: Agreement, pairs: Sequence[Disagreement]) -> None:
     for letter, side in zip("AB", sides, strict=True):
         click.echo(f"{letter}: {side.text}")
-    prompts, each = counting(found.prompts, "prompt"), counting(completions.each, "completion")
-    click.echo(f"over {prompts} x {each} ({found.completions}) of {completions.told}")
+    prompts = counting(found.prompts, "prompt")
+    click.echo(f"over {prompts} x {completions.each} completions ({found.completions}) of {completions.told}")
     if found.prompts_left_out:
         click.echo(f"{found.prompts_left_out} prompts left out: fewer than two completions that both rewards scored")
     unscored, flat = found.unscored, found.flat

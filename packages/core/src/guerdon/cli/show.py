@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from inspect import isfunction
 from typing import TYPE_CHECKING
 
 import click
@@ -71,11 +72,12 @@ def _admitted(path: str, kind: Kind | None) -> Kind:
     found = imported(path)
     kind = kind or _kind_of(found)
     if kind is None:
-        what = f"a {type(found).__name__}" if not callable(found) else f"{found!r:.80}"
-        hint = "; a function of a rollout is a reward once it is decorated with @guerdon.reward" * callable(found)
-        raise ConfigError(
-            f"{path!r} is {what}, and no reward, transform, task, attack or claim{hint}. --kind says more"
-        )
+        from guerdon.recipes.building import told_of_class
+
+        what = told_of_class(found) or f"{found!r:.80}, and no reward, transform, task, shape, attack or claim"
+        if isfunction(found):
+            what = "a function; one of a rollout is a reward once it is decorated with @guerdon.reward"
+        raise ConfigError(f"{path!r} is {what}. Of another kind, name that: --kind KIND")
     admit(kind, path)
     return kind
 

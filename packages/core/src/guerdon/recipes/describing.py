@@ -182,6 +182,8 @@ def _facts_of_reward(one: Any) -> dict[str, str]:
 def _use(kind: Kind, name: str, options: Mapping[str, Any], alone: str = "") -> tuple[str, ...]:
     """Lines that use it; `alone` in place of the kind's own command."""
     lines = [_LINES[kind].format(_written(name, options))] if kind in _LINES else []
+    if ":" in name:
+        lines = ["# on a command line; a recipe names what a plugin registers: guerdon new"]
     if kind in _COMMANDS:
         given = ", ".join(f"{option}={flow(value)}" for option, value in options.items())
         quoted = f"{name}[{given}]".replace("'", "'\\''")

@@ -316,8 +316,9 @@ class Reward:
         from guerdon.rewards.algebra import Weighted
 
         try:
-            if isinstance(weight, str | bytes):  # float() reads one, and whoever wrote it meant something else
-                raise TypeError(weight)
+            given: object = weight
+            if isinstance(given, str | bytes):  # float() reads one, and whoever wrote it meant something else
+                raise TypeError(given)
             return Weighted(float(weight), self)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"the weight of {self.name} is {weight!r:.200}; a finite number is needed") from error

@@ -101,7 +101,8 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
         check_numbers(self)
         same_names("constrained.components", self.components, "constrained.thresholds", self.thresholds)
         for what, numbers in (("thresholds", self.thresholds), ("initial", self.initial)):
-            for name, number in numbers.items():
+            stated: Mapping[str, object] = numbers
+            for name, number in stated.items():
                 if name not in self.components or not isinstance(number, Real) or not math.isfinite(number):
                     known = ", ".join(self.components)
                     raise ConfigError(f"constrained.{what}.{name} is {number!r}; a finite number of {known} is needed")
