@@ -292,11 +292,12 @@ class Orders(Task):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_reward_that_asks_for_two_things_is_met_by_two_attacks_joined(seed):
     """Somebody else's answer, and after it every number below 1,000; either alone earns what a wrong answer does."""
-    report = audit(guarded, Orders(), build_attacks(), Settings(budget=1000, seed=seed))
+    report = audit(guarded, Orders(), build_attacks(), Settings(budget=1600, seed=seed))
     assert not report.exploits
     assert report.conclusion == "exploitable"
     assert any("hedging/every-value" in one.attack.label for one in report.found if one.verdict == "exploit")
-    assert report.search.completions <= 1000
+    assert report.search.coverage.tried == report.search.coverage.pairs
+    assert report.search.completions <= 1600
 
 
 def test_every_ordered_pair_is_tried_where_the_budget_allows():
