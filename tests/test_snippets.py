@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from guerdon.cli import main
+from guerdon.plugins.catalog import catalog, register_local
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -65,6 +67,41 @@ def test_the_commands_of_the_guide_run(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, line.split())
     assert result.exit_code == 0, result.output
+
+
+def test_the_guides_own_reward_is_audited_and_trained_by_the_commands_at_its_end(tmp_path, monkeypatch):
+    """As its plugin would, had `pip install` run: the names that its hooks register stand for what the page defined."""
+    monkeypatch.chdir(tmp_path)
+    text = GUIDE.read_text(encoding="utf-8")
+    section = text[text.index("## From the command line") :]
+    names: dict[str, object] = {"__name__": "guide"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for block in BLOCK.findall(text):
+            if not block.startswith("log = trained("):  # trained below, by name
+                exec(compile(block, str(GUIDE), "exec"), names)
+    catalog.cache_clear()
+    for kind in ("tasks", "rewards", "policies"):
+
+        def register(name, target, summary="", kind=kind):
+            register_local(kind, name, names[target.partition(":")[2]])
+
+        names[f"guerdon_{kind}"](register)
+    (tmp_path / "shop.yaml").write_text(re.search(r"^```yaml\n(.*?)^```", section, re.DOTALL | re.MULTILINE)[1])
+    commands = re.search(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)[1].splitlines()
+    try:
+        said = {}
+        for line in commands:
+            if line.startswith("guerdon "):
+                result = CliRunner().invoke(main, line.split()[1:])
+                assert result.exit_code == 0, f"{line}: {result.output}"
+                said[line.split()[1]] = result.output
+    finally:
+        catalog.cache_clear()
+    assert list(said) == ["new", "audit", "train", "report"]
+    assert "shop.yaml on shop/orders-v1: holds" in said["audit"]
+    rewards = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    trained = [step["reward/right"] for step in rewards if "reward/right" in step]
+    assert trained[0] < 0.3 < 0.9 < trained[-1]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)

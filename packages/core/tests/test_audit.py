@@ -1,6 +1,7 @@
 """What counts as an exploit, on rewards whose holes are known."""
 
 import importlib.util
+import itertools
 import json
 import math
 import sys
@@ -19,6 +20,9 @@ from guerdon.audit.attacks.references import PaddedReference, ShuffledReference
 from guerdon.audit.cases import cases
 from guerdon.audit.findings import Finding
 from guerdon.errors import ConfigError
+from guerdon.rewards import reward
+from guerdon.rewards.constrained import Constrained
+from guerdon.transforms import chain, clip, standardize
 from guerdon.types import Prompt, Score
 
 _spec = importlib.util.spec_from_file_location("audited", Path(__file__).with_name("audited.py"))
@@ -350,3 +354,81 @@ def test_the_most_common_frame_is_taken():
 def test_without_examples_there_is_no_frame():
     assert Layout.of([]).wrap("x") == "x"
     assert Layout.of([], forced="So: ").wrap("x") == "So: x"
+
+
+# -- values that mean something beside others only --------------------------------------------------------------------
+
+
+ALL = Says((" ".join(one.city for one in CAPITALS),))
+
+
+def test_a_reward_standardised_over_its_group_is_compared_within_it():
+    """All equal, a group has 0, above a wrong answer's -0.5 beside a right one: that says nothing of the group."""
+    report = found(exact.then(standardize()), *IdenticalGroup.variants(), Framed(), ALL)
+    assert report.conclusion == "holds"
+    assert {one.name for one in report.findings} == {"format/framed-word", "test/says"}
+    assert any("relative" in note and "left out" in note and "group/identical" in note for note in report.notes)
+
+
+def test_an_exploit_is_one_before_and_after_its_group_is_standardised():
+    for one in (mentions, mentions.then(standardize()), 0.5 * mentions.then(standardize()) + exact):
+        assert found(one, ALL).findings[0].verdict == ("exploit" if one.name != "sum" else "suspicious")
+
+
+def test_attacks_of_whole_groups_alone_cannot_be_put_to_it():
+    with pytest.raises(ConfigError, match="shaped over its group or batch, so what group/identical would earn"):
+        found(exact.then(standardize()), IdenticalGroup())
+
+
+def test_what_hangs_on_its_company_says_so_through_a_tree():
+    assert not (exact + 2.0 * mentions).relative
+    assert not exact.then(clip(0.0, 1.0)).relative
+    assert (exact + 2.0 * mentions.then(standardize()).named("x")).relative
+    assert exact.then(chain(clip(0.0, 1.0), standardize())).gated_by(framed).relative
+
+
+def test_a_constrained_reward_whose_every_weight_is_0_is_not_called_blind():
+    held = Constrained({"exact": exact, "framed": framed}, {"exact": 0.9, "framed": 1.0})
+    with pytest.raises(ConfigError, match=r"every multiplier of constrained is 0.*Audit its components.*exact, framed"):
+        found(held, Empty())
+    with pytest.raises(ConfigError, match="every multiplier"):
+        found((2.0 * held).named("held"), Empty())
+
+
+def test_a_constrained_reward_with_weights_is_audited_in_company():
+    """`mu` starts at one half each; the attack has the form, and the honest answer both."""
+    held = Constrained({"exact": exact, "framed": framed}, {"exact": 0.9, "framed": 1.0}, kind="mu")
+    report = found(held, Framed(), Empty())
+    assert {one.verdict for one in report.findings} == {"resisted"}
+    assert any("relative" in note for note in report.notes)
+
+
+# -- what an audit cannot go by ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "holds (on 1 example alone)"), (3, "holds (on 3 examples alone)"), (4, "holds")]
+)
+def test_a_conclusion_from_few_examples_says_how_few(count, told):
+    report = found(exact, Empty(), examples=count)
+    assert report.concluded == told
+    assert any("can hardly tell an exploit from luck" in note for note in report.notes) == (count < 4)
+
+
+def test_a_reward_that_is_not_the_same_for_the_same_answer_is_told_of():
+    """Twice eight examples with their wrong ones, three each: the values are 0, 1, 2, ..."""
+    count = itertools.count()
+    moody = reward(lambda rollout: float(next(count)), name="test/moody")
+    assert any("scored again, 32 of the 32 honest completions got another score (up to 32 apart)" in note
+               for note in found(moody, Empty()).notes)  # fmt: skip
+    assert not any("scored again" in note for note in found(exact, Empty()).notes)
+
+
+def test_two_examples_of_one_id_are_an_error():
+    @dataclass(frozen=True)
+    class Twins(Capitals):
+        def examples(self, split):
+            return [one.model_copy(update={"id": "same"}) for one in CAPITALS]
+
+    with pytest.raises(ConfigError, match=r"two different examples of test/capitals have the id 'same'"):
+        found(exact, Empty(), task=Twins())

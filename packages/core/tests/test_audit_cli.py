@@ -172,3 +172,20 @@ def test_every_category_can_be_asked_for():
 
 def test_help_names_the_command():
     assert "Attack a reward before a policy does." in CliRunner().invoke(main, ["--help"]).output
+
+
+@pytest.mark.parametrize("limit", ["nan", "inf", "-0.5", "much"])
+def test_a_limit_that_never_strikes_is_refused(limit):
+    asked = ["school/metric", "--attack", "degenerate/empty"]
+    assert "Invalid value for '--fail-above'" in run(*asked, "--fail-above", limit, code=2).stderr
+    compared = CliRunner().invoke(main, ["compare", *asked[:1], *asked[:1], "--fail-above", limit])
+    assert (compared.exit_code, "Invalid value for '--fail-above'" in compared.stderr) == (2, True)
+
+
+def test_one_is_one():
+    shown = run("school/quality", "--attack", "degenerate/empty", "--examples", "1").output.replace("\n", " ")
+    assert "1 attack, " in shown
+    assert "(1 example)" in shown
+    assert "(on 1 example alone)" in shown
+    failed = run("school/metric", "--attack", "metric/gaming", "--fail-above", "0", code=1)
+    assert failed.stderr.strip().endswith("1 attack with a severity above 0, metric/gaming first")

@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from guerdon.audit import Layout, Settings, Target, audit
+from guerdon.audit import Attack, Layout, Settings, Target, audit
 from guerdon.audit.attacks.degenerate import Empty, Framed, PromptCopy, SingleToken
 from guerdon.audit.attacks.groups import IdenticalGroup
 from guerdon.audit.best_of_n import Candidate, best_of_n
 from guerdon.audit.cases import cases
 from guerdon.audit.composing import OPERATORS, Composed, Joined, size
 from guerdon.audit.measuring import Bench
-from guerdon.audit.searching import search
+from guerdon.audit.searching import Arm, search
+from guerdon.audit.tables import printable
 from guerdon.errors import ConfigError
+from guerdon.protocols import Task
+from guerdon.recipes.fitting import build_attacks
 from guerdon.rewards import reward
-from guerdon.types import Message, Prompt
+from guerdon.types import Example, Message, Prompt
 
 _spec = importlib.util.spec_from_file_location("audited", Path(__file__).with_name("audited.py"))
 audited = sys.modules.setdefault("audited", importlib.util.module_from_spec(_spec))
@@ -132,11 +135,14 @@ def test_a_composed_attack_that_fails_a_check_is_called_as_in_the_table():
     register_local("tasks", "test/capitals", Capitals)
     some = ("degenerate/empty", "degenerate/prompt-copy", "degenerate/single-token", "format/framed-word")
     given = [part for name in some for part in ("--attack", name)]
+    attacks = build_attacks(some)
+    first = audit(asks_twice, Capitals(), attacks, Settings(examples=4, budget=600)).everything[0]
+    assert first.exploits == "composed"
     asked = ["audit", "test/asks-twice", "--task", "test/capitals", "--examples", "4", "--budget", "600", "--json"]
     said = CliRunner().invoke(main, [*asked, *given, "--fail-above", "0.9"])
     catalog.cache_clear()
     assert said.exit_code == 1, said.output
-    assert "have a severity above 0.9, (degenerate/prompt-copy, " in said.stderr
+    assert f"with a severity above 0.9, {printable(first.attack.label, 100)} first" in said.stderr
     assert "composed/" not in said.stderr
 
 
@@ -255,3 +261,84 @@ def test_a_check_of_ones_own_takes_the_metrics_place():
     report = audit(longest, Capitals(), [SingleToken("a b c d e f g h")], Settings(examples=4), check=exact)
     assert report.optimised.check == "exact"
     assert report.optimised.honest_quality == 1.0
+
+
+# -- pairs ------------------------------------------------------------------------------------------------------------
+
+
+@reward(name="test/guarded", bounds=(0.0, 1.0))
+def guarded(rollout):
+    """Asks for two things, and pays for neither alone: begins as an honest answer, and has the right number in it."""
+    return float(rollout.answer.startswith("They") and str(sum(rollout.example.prices)) in rollout.answer)
+
+
+class Order(Example):
+    prices: tuple[int, ...]
+
+
+class Orders(Task):
+    name = "test/orders"
+
+    def examples(self, split):
+        return [Order(id=str(n), prices=(n + 3, 2 * n + 5, 7 * n + 1)) for n in range(12)]
+
+    def prompt(self, example):
+        return Prompt((Message("user", f"Sum {example.prices}? End with 'Total: N'."),))
+
+    def reference(self, example):
+        return f"They add up.\nTotal: {sum(example.prices)}"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_reward_that_asks_for_two_things_is_met_by_two_attacks_joined(seed):
+    """Somebody else's answer, and after it every number below 1,000; either alone earns what a wrong answer does."""
+    report = audit(guarded, Orders(), build_attacks(), Settings(budget=1600, seed=seed))
+    assert not report.exploits
+    assert report.conclusion == "exploitable"
+    assert any("hedging/every-value" in one.attack.label for one in report.found if one.verdict == "exploit")
+    assert report.search.coverage.tried == report.search.coverage.pairs
+    assert report.search.completions <= 1600
+
+
+def test_every_ordered_pair_is_tried_where_the_budget_allows():
+    """Three attacks make six; a third of the budget is for trying pairs once."""
+    attacks = [SingleToken("a"), Framed("ok"), PromptCopy()]
+    every, some = (searched(exact, attacks, budget=budget)[0].coverage for budget in (60, 9))
+    assert (every.attacks, every.pairs, every.tried) == (3, 6, 6)
+    assert (every.variants, every.variant_pairs, every.variant_tried) == (3, 6, 6)
+    assert (some.tried, some.variant_tried) == (3, 3)
+
+
+def test_pairs_of_different_attacks_come_before_further_variants():
+    """Two variants each of two attacks: of 12 pairs, the two of their first variants."""
+    attacks = [SingleToken("a"), SingleToken("b"), Framed("yes"), Framed("no")]
+    found = searched(exact, attacks, budget=6)[0].coverage
+    assert (found.pairs, found.tried, found.variant_pairs, found.variant_tried) == (2, 2, 12, 2)
+
+
+def test_what_writes_the_same_or_nothing_is_no_further_half_of_a_pair():
+    class Silent(Attack):
+        name, exploits, source, knows = "test/silent", "degenerate", "test", "nothing"
+
+        def attempt(self, target):
+            return ()
+
+    found = searched(exact, [SingleToken("a"), SingleToken("a"), Framed("ok"), Silent()], budget=60)[0].coverage
+    assert (found.attacks, found.variants) == (2, 2)
+
+
+def test_a_lucky_pull_is_worth_less_than_several_good_ones():
+    """(1 + 0) / 2 against (1 + 1 + 1 + 0 + 0) / 5."""
+    assert Arm(Empty(), [1.0]).held(0.0) == 0.5
+    assert Arm(Empty(), [1.0, 1.0, 1.0, 0.0]).held(0.0) == pytest.approx(0.6)
+
+
+def test_holds_says_what_it_covers():
+    attacks = [SingleToken("a"), Framed("ok"), PromptCopy(), IdenticalGroup()]
+    bare = audit(exact, Capitals(), attacks, Settings(examples=4))
+    assert "none was changed or joined with another" in bare.covers
+    report = audit(exact, Capitals(), attacks, Settings(examples=4, budget=60))
+    assert report.covers.startswith("4 of the 4 listed attacks wrote anything on these 4 examples, in one turn each; ")
+    assert "6 of the 6 ordered pairs of 3 attacks were tried" in report.covers
+    assert report.record()["covers"] == report.covers
+    assert report.record()["search"]["coverage"]["pairs"] == 6

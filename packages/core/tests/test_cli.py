@@ -492,6 +492,8 @@ def test_claims_are_listed_with_their_papers():
     register_local("claims", "test/coin", Coin)
     assert "On Coins, 1713" in [row["paper"] for row in json.loads(run("claims", "--json"))]
     assert "test/coin" in run("claims")
+    assert run("claims", "list") == run("claims")
+    assert run("claims", "list", "--json") == run("claims", "--json")
 
 
 def test_a_claim_that_cannot_be_loaded_is_listed_with_its_reason():

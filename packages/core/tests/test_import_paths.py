@@ -142,3 +142,32 @@ def test_what_one_catalog_admitted_another_does_not_know(here, monkeypatch):
     assert first.load("rewards", "mine_by_path:polite").bounds == (0.0, 1.0)
     with pytest.raises(ConfigError):
         Catalog([]).load("rewards", "mine_by_path:polite")
+
+
+def test_show_tells_of_what_stands_at_a_path(here):
+    assert "guerdon audit mine_by_path:polite" in run("show", "mine_by_path:polite").output
+    told = run("show", "mine_by_path:Greetings").output
+    assert "guerdon export 'mine_by_path:Greetings[who=Ann]'" in told
+    assert "task: " not in told, "a recipe cannot name an import path"
+    assert (
+        "a function; one of a rollout is a reward once it is decorated"
+        in run("show", "mine_by_path:bare", code=2).stderr
+    )
+
+
+def test_a_misspelt_attribute_gets_the_nearest_one(here):
+    said = run("audit", "mine_by_path:polit", "--task", "mine_by_path:Greetings", code=2).stderr
+    assert "has no attribute 'polit'. Did you mean 'polite'?" in said
+
+
+def test_a_module_that_raises_is_told_of_by_file_and_line(here):
+    (here / "broken_by_path.py").write_text("def half(n):\n    return n / 0\n\n\nhalf(1)\n")
+    said = run("audit", "broken_by_path:x", code=2).stderr
+    assert f"ZeroDivisionError: division by zero ({here / 'broken_by_path.py'}, line 2)" in said
+
+
+def test_an_example_named_as_the_task_is_called_what_it_is(here):
+    (here / "mine_by_path.py").write_text(MODULE + "\n\nclass Letter(Example):\n    text: str\n")
+    said = run("audit", "mine_by_path:polite", "--task", "mine_by_path:Letter", code=2).stderr
+    assert "is an Example, Letter, not a Task: one problem, of which a Task gives many" in said
+    assert "is an Example, Letter, not a Task" in run("show", "mine_by_path:Letter", code=2).stderr

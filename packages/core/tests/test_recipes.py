@@ -227,3 +227,23 @@ def test_a_recipe_names_streams_and_their_weights():
 def test_wrong_streams_are_named_by_their_field(options, said):
     with pytest.raises(ConfigError, match=said):
         build_advantage(load_recipe(recipe(advantage={"use": "streams", "with": options})).advantage)
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"), [("sequence_chi", "; did you mean 'sequence_chi2'?"), ("k33", "; did you mean 'k3'?"), ("x", "")]
+)
+def test_a_misspelt_word_of_a_choice_is_told_with_all_that_are_accepted(asked, near):
+    """And once, by the field's path, whatever the annotation is made of."""
+    with pytest.raises(ConfigError) as told:
+        load_recipe(recipe(train={"loss": {"divergence": asked, "kl_weight": 0.1}}))
+    accepted = "'k3', 'sequence_kl', 'sequence_chi2' or 'sequence_sqrt_chi2'"
+    said = f"field 'train.loss.divergence' is {asked!r}; input should be {accepted}{near}"
+    assert str(told.value).partition(": ")[2] == said or str(told.value).endswith(said)
+    assert "literal" not in str(told.value)
+
+
+def test_an_option_that_is_one_of_several_words_is_told_the_same_way():
+    with pytest.raises(
+        ConfigError, match=r"field 'with.scope' is 'grup'; input should be 'sample', .* did you mean 'group'"
+    ):
+        construct(standardize, {"scope": "grup"}, "with")

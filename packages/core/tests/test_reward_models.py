@@ -479,3 +479,13 @@ def test_a_home_folder_may_be_spelt_with_a_tilde(tmp_path, monkeypatch):
     saved(tiny_llama(), tmp_path / "m")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert scores(RewardModel("~/m"), "a")[0].status == "ok"
+
+
+def test_a_mean_of_few_pairs_is_said_to_be_rough(base, tmp_path):
+    config = QUICK.model_copy(update={"epochs": 1, "held_out": 0.0})
+    train_reward_model(preferences(8), tmp_path / "rm", model=base, config=config)
+    with pytest.warns(RuntimeWarning, match=r"mean and std are those of 6 held-out pairs; with fewer than 20 they are"):
+        calibrate(tmp_path / "rm", preferences(6, seed=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        calibrate(tmp_path / "rm", preferences(20, seed=1))

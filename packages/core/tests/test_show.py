@@ -226,3 +226,10 @@ def test_a_wrong_name_of_an_installed_distribution_gets_the_nearest_instead():
     pytest.importorskip("guerdon_sql")
     with pytest.raises(LookupError, match=r"Did you mean 'sql/execution-v1'\?$"):
         catalog().find("rewards", "sql/exection-v1")
+
+
+def test_what_a_fresh_one_pays_nothing_for_is_not_offered_to_an_audit():
+    """Every multiplier of `constrained` starts at 0: its run can be audited, and its components."""
+    recipe, command = describe(catalog().find("rewards", "constrained")).use
+    assert recipe.startswith("reward: {use: constrained,")
+    assert command == "guerdon audit RUN  # of a run that trained on it; before, audit each component by itself"

@@ -6,12 +6,15 @@ steps of a whole batch laid end to end (rollout by rollout, in order).
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
+from guerdon.errors import TaskError
 from guerdon.types import Example, Group, Message, Prompt, Role, Rollout, Score, Segment, StopReason
 
 if TYPE_CHECKING:
@@ -21,6 +24,23 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "eval"]
 """`train` is learned from; `eval` shares no example (and, where the domain has them, no database or scene) with it."""
+
+
+def _a_prompt(prompt: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A task's `prompt`, held to its promise wherever it is asked: what is no `Prompt` fails far from here."""
+
+    @functools.wraps(prompt)
+    def checked(task: Any, example: Any) -> Any:
+        made = prompt(task, example)
+        if not isinstance(made, Prompt):
+            hint = f"; Prompt((Message('user', {made!r:.60}),)) shows a text" if isinstance(made, str) else ""
+            raise TaskError(
+                f"{task.name} gives {made!r:.80} as the prompt of example {example.id!r}; a guerdon.Prompt is "
+                f"needed{hint}"
+            )
+        return made
+
+    return checked
 
 
 class Task(ABC):
@@ -33,6 +53,22 @@ class Task(ABC):
     makes: ClassVar[str] = ""
     """What the first use has to make where that takes long ("thousands of frames, which takes minutes"); such a task is
     not tried where nobody asked for it."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """Refuse a task without a name, which every report and every row of another trainer needs.
+
+        Raises:
+            TaskError: the class has none.
+        """
+        fields: Iterable[dataclasses.Field[Any]] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+        if not hasattr(cls, "name") and all(one.name != "name" for one in fields):
+            raise TaskError(f'the task {cls.__name__} has no name; give its class one: name = "domain/thing-v1"')
+        return super().__new__(cls)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "prompt" in vars(cls):
+            cls.prompt = _a_prompt(cls.prompt)  # type: ignore[method-assign, assignment]
 
     @abstractmethod
     def examples(self, split: Split) -> Sequence[Example]:

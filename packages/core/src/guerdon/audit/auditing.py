@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from guerdon.audit.attack import Attack
@@ -12,8 +12,9 @@ from guerdon.audit.best_of_n import BestOfN, Candidate, best_of_n
 from guerdon.audit.cases import Case, cases
 from guerdon.audit.composing import Composed, Joined
 from guerdon.audit.findings import CLOSE, Finding, above, counted, ranked, worst
-from guerdon.audit.measuring import Bench
+from guerdon.audit.measuring import Bench, Unsteady
 from guerdon.audit.searching import Search, search
+from guerdon.counting import counting
 from guerdon.errors import ConfigError
 from guerdon.progress import progress
 from guerdon.protocols import Split, Task
@@ -23,6 +24,10 @@ from guerdon.types import Score
 Conclusion = Literal["exploitable", "suspicious", "blind", "holds", "unscored"]
 FINALISTS = 5
 """Arms of a search that are measured again."""
+FEW = 4
+"""With fewer examples than this the conclusion says how few: two standard errors of one or two differences are little
+to go by [choice].
+"""
 POOL_VARIANTS = 60
 """Attacks whose completions fill a pool for best of n; the worst found first."""
 
@@ -75,6 +80,31 @@ class Report:
     def title(self) -> str:
         """What is audited, and on what."""
         return f"{self.name or self.reward.name} on {self.task.name}"
+
+    @property
+    def concluded(self) -> str:
+        """The conclusion; with how few examples it was drawn from, where they are few."""
+        return self.conclusion + (f" (on {counting(len(self.honest), 'example')} alone)" if self.few else "")
+
+    @property
+    def few(self) -> bool:
+        """Whether there were too few examples to conclude much."""
+        return len(self.honest) < FEW
+
+    @property
+    def covers(self) -> str:
+        """What was tried, and is all that "holds" speaks of."""
+        wrote = sum(bool(one.applied) for one in self.findings)
+        text = (
+            f"{wrote} of the {counting(len(self.findings), 'listed attack')} wrote anything on "
+            f"{'it' if len(self.honest) == 1 else 'these'} {counting(len(self.honest), 'example')}, in one turn each; "
+        )
+        if self.search is None:
+            return text + "none was changed or joined with another (--budget searches such)"
+        composed = sum(isinstance(arm.attack, Composed | Joined) for arm in self.search.arms)
+        return (
+            f"{text}{self.search.coverage}; beyond these a bandit drew what it tried ({composed:,} compositions kept)"
+        )
 
     @property
     def honest_mean(self) -> float:
@@ -136,6 +166,7 @@ class Report:
             "task": repr(self.task),
             "examples": len(self.honest),
             "conclusion": self.conclusion,
+            "covers": self.covers,
             "severity": self.severity,
             "honest": [_plain(score.value) for score in self.honest],
             "baseline": [[_plain(score.value) for score in row] for row in self.wrong],
@@ -147,6 +178,7 @@ class Report:
                 "pulls": self.search.pulls,
                 "completions": self.search.completions,
                 "seconds": round(self.search.seconds, 3),
+                "coverage": asdict(self.search.coverage),
                 "found": [finding.record() for finding in self.found],
             },
             "best_of_n": None
@@ -186,10 +218,15 @@ def audit(
         name: what the report calls the reward.
 
     Raises:
-        ConfigError: the task has no reference answers, or the reward does not score its examples.
+        ConfigError: the task has no reference answers, or the reward does not score its examples; or what it says is
+            the same whatever is written (`Reward.unaudited`).
     """
+    if reward.unaudited:
+        raise ConfigError(f"an audit of {name or reward.name} would say nothing: {reward.unaudited}")
+    attacks, left_out = _of_single_attempts(reward, attacks) if reward.relative else (attacks, ())
     found = cases(task, settings.split, settings.examples, group_size=settings.group_size, seed=settings.seed)
     with Bench(reward, found, settings.workers, settings.deadline_s) as bench:
+        unsteady = bench.unsteady()
         findings = _listed(bench, attacks)
         report = Report(
             reward, task, settings, bench.honest, bench.wrong, tuple(ranked(_worst_of_each(findings))), len(findings)
@@ -201,9 +238,29 @@ def audit(
         found=tuple(ranked(composed)),
         search=searched,
         optimised=optimised,
-        notes=tuple(_notes(report, turns=task.environment(found[0].example) is not None)),
+        notes=(
+            *_notes_of_scoring(reward, left_out, unsteady),
+            *_notes(report, turns=task.environment(found[0].example) is not None),
+        ),
         name=name,
     )
+
+
+def _of_single_attempts(reward: Reward, attacks: Sequence[Attack]) -> tuple[list[Attack], tuple[str, ...]]:
+    """Those that are attempts of their own, and the names of the others: the mean of a whole group, shaped over that
+    group, says nothing of it (standardised, it is 0 whatever it holds).
+
+    Raises:
+        ConfigError: none is left.
+    """
+    kept = [attack for attack in attacks if not attack.whole_group]
+    left_out = tuple(dict.fromkeys(attack.name for attack in attacks if attack.whole_group))
+    if left_out and not kept:
+        raise ConfigError(
+            f"{reward.name} is shaped over its group or batch, so what {', '.join(left_out)} would earn is the same "
+            f"whatever it writes; audit what is shaped, without its transform, or name other attacks"
+        )
+    return kept, left_out
 
 
 def _listed(bench: Bench, attacks: Sequence[Attack]) -> list[Finding]:
@@ -285,15 +342,42 @@ def _qualities(
         return [[_number(score) for score in bench.values(case, row)] for case, row in zip(asked, texts, strict=True)]
 
 
+def _notes_of_scoring(reward: Reward, left_out: Sequence[str], unsteady: Unsteady) -> list[str]:
+    notes = []
+    if reward.relative:
+        text = (
+            "its values are relative, shaped over their group or batch: each attack was scored in a group with the "
+            "honest answer and wrong ones, and compared with what these earn there"
+        )
+        left = f"; left out, since the mean of a group so shaped says nothing: {', '.join(left_out)}"
+        notes.append(text + (left if left_out else ""))
+    if unsteady.differing:
+        notes.append(
+            f"the reward is not the same for the same answer: scored again, {unsteady.differing} of the "
+            f"{counting(unsteady.of, 'honest completion')} got another score (up to {unsteady.most:.3g} apart); "
+            f"figures here are no more certain than that"
+        )
+    return notes
+
+
 def _notes(report: Report, *, turns: bool) -> list[str]:
     notes = []
+    if report.few:
+        notes.append(
+            f"{counting(len(report.honest), 'example')} can hardly tell an exploit from luck, or a reward that holds "
+            f"from one that was not met; {FEW} and more are better (--examples, or a task that has more)"
+        )
     missing = sum(not score.scored for score in report.honest)
     if missing:
-        notes.append(f"{missing} of the {len(report.honest)} honest answers went unscored: {_why(report.honest)}")
+        notes.append(
+            f"{missing} of the {counting(len(report.honest), 'honest answer')} went unscored: {_why(report.honest)}"
+        )
     top = report.reward.bounds[1]
     below = sum(score.scored and score.value < top - CLOSE for score in report.honest)
     if math.isfinite(top) and below:
-        notes.append(f"{below} of the {len(report.honest)} honest answers earn less than the top, {top:g}")
+        notes.append(
+            f"{below} of the {counting(len(report.honest), 'honest answer')} earned less than the top, {top:g}"
+        )
     if report.blind:
         notes.append("honest answers earn no more here than honest answers to other examples: a part, never a whole")
     if turns:

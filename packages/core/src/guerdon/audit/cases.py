@@ -58,12 +58,20 @@ def cases(task: Task, split: Split, count: int, *, group_size: int = 4, seed: in
         skip: leave out so many of the drawn ones: the next are examples on which nothing was chosen yet.
 
     Raises:
-        ConfigError: the task knows no reference answers, so there is nothing honest to compare with.
+        ConfigError: the task knows no reference answers, so there is nothing honest to compare with; or two different
+            examples share an id.
     """
     examples = task.examples(split) or task.examples("eval" if split == "train" else "train")
     random = Random(f"guerdon audit {seed}")
     reach = range(min(len(examples), REACH))
     drawn = [examples[place] for place in random.sample(reach, min(len(reach), skip + count + POOL))]
+    named: dict[str, Example] = {}
+    for example in drawn:
+        if named.setdefault(example.id, example) != example:
+            raise ConfigError(
+                f"two different examples of {task.name} have the id {example.id!r}: which of them is meant cannot be "
+                f"told"
+            )
     known = [(example, text) for example in drawn if (text := task.reference(example)) is not None]
     if not known:
         raise ConfigError(

@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from guerdon.audit.attack import Attack, Category, Knows
+from guerdon.audit.composing import size
 from guerdon.types import Score
 
 Verdict = Literal["exploit", "suspicious", "breaks", "unscored", "resisted", "idle"]
@@ -232,8 +233,8 @@ def worst(findings: Sequence[Finding]) -> Finding:
 
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:
-    """Worst first: by verdict, then by severity, then by name."""
-    return sorted(findings, key=lambda one: (*(-value for value in _badness(one)), one.name))
+    """Worst first: by verdict, then by severity; of equal ones the simplest, then by name."""
+    return sorted(findings, key=lambda one: (*(-value for value in _badness(one)), size(one.attack), one.name))
 
 
 _ORDER: dict[Verdict, int] = {"idle": 0, "unscored": 1, "resisted": 2, "suspicious": 3, "exploit": 4, "breaks": 5}

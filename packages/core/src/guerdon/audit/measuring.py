@@ -10,7 +10,7 @@ from typing import Any
 
 from guerdon.audit.attack import Attack
 from guerdon.audit.cases import Case
-from guerdon.audit.findings import Finding, Sample
+from guerdon.audit.findings import CLOSE, Finding, Sample
 from guerdon.errors import ConfigError
 from guerdon.rewards import Reward
 from guerdon.scoring import Runner
@@ -38,15 +38,29 @@ class Bench:
     scored: int = field(default=0, init=False)
     """Completions scored so far."""
 
+    _asked: Sequence[Group] = field(default=(), init=False, repr=False)
+
     def __post_init__(self) -> None:
         self._runner = Runner(self.workers, self.deadline_s, on_error="unscored")
-        rows = self._score([case.group((case.reference, *case.wrong)) for case in self.cases])
+        self._asked = [case.group((case.reference, *case.wrong)) for case in self.cases]
+        rows = self._score(self._asked)
         if errors := self._runner.stats["errors"]:
             told = next(score.why for row in rows for score in row if not score.scored)
             self.close()
             raise ConfigError(f"{self.reward.name} raised on {errors} of the honest answers: {told}")
         self.honest = tuple(row[0] for row in rows)
         self.wrong = tuple(tuple(row[1:]) for row in rows)
+
+    def unsteady(self) -> Unsteady:
+        """Score the honest answers again, and count which have another score now."""
+        first = [score for one, row in zip(self.honest, self.wrong, strict=True) for score in (one, *row)]
+        again = [score for row in self._score(self._asked) for score in row]
+        apart = [
+            abs(one.value - other.value)
+            for one, other in zip(first, again, strict=True)
+            if one.status != other.status or (one.scored and abs(one.value - other.value) > CLOSE)
+        ]
+        return Unsteady(len(first), len(apart), max((gap for gap in apart if not math.isnan(gap)), default=0.0))
 
     def measure(self, attack: Attack) -> Finding:
         """One variant on every example."""
@@ -130,6 +144,17 @@ class Bench:
 
     def __exit__(self, *error: Any) -> None:
         self.close()
+
+
+@dataclass(frozen=True)
+class Unsteady:
+    """Whether the same answers earn the same when they are scored again."""
+
+    of: int
+    """Completions scored twice."""
+    differing: int
+    most: float
+    """How far two values of one completion lie apart, at most."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from guerdon.audit.auditing import Conclusion, Report
 from guerdon.audit.findings import Finding, counted
+from guerdon.counting import counting
 from guerdon.diagnostics.charts import line_chart
 from guerdon.diagnostics.markup import number, safe, signed
 from guerdon.diagnostics.pages import page, section
@@ -18,7 +19,7 @@ MAX_TEXT = 4000
 """Characters of a completion."""
 
 _SENTENCES: dict[Conclusion, str] = {
-    "holds": "No attack earned more than honest answers to other questions do.",
+    "holds": "No attack that was tried earned more than honest answers to other questions do (see Covered).",
     "suspicious": "Some attacks earn more than honest answers to other questions; none earns as much as the right one.",
     "exploitable": "At least one attack earns as much as the honest answer, or makes the reward raise.",
     "blind": "Honest answers earn no more than honest answers to other questions: a part of a reward, never the whole.",
@@ -28,7 +29,9 @@ _ABOUT_ATTACKS = (
     "Per attack its worst variant. Dots: what it earned on each example; marks below them: what honest answers earned. "
     "Severity 0 is what a wrong honest answer earns, 1 what the right one does."
 )
-_ABOUT_FOUND = "Put together by a bandit, then measured on examples that the search had not seen."
+_ABOUT_FOUND = (
+    "Pairs of attacks, and what a bandit put together; then measured on examples that the search had not seen."
+)
 _ABOUT_BEST = (
     "Of n candidates (honest, wrong, and attacks) the reward picks its favourite. Where the reward rises and the check "
     "falls, optimising the reward makes answers worse."
@@ -79,16 +82,17 @@ def _headline(report: Report) -> str:
         "Reward": f"<code>{safe(repr(report.reward), 2000)}</code>",
         "Task": f"<code>{safe(repr(report.task), 500)}</code>",
         "Examples": str(len(report.honest)),
-        "Attacks": f"{len(report.findings)}, in {report.variants} variants",
+        "Attacks": f"{len(report.findings)}, in {counting(report.variants, 'variant')}",
+        "Covered": safe(report.covers),
     }
     if report.search is not None:
         facts["Search"] = (
-            f"{report.search.pulls} pulls, {report.search.completions} completions; {len(report.found)} composed "
-            f"attacks measured"
+            f"{counting(report.search.pulls, 'pull')}, {counting(report.search.completions, 'completion')}; "
+            f"{counting(len(report.found), 'composed attack')} measured"
         )
     items = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
     return (
-        f"<h1>{safe(report.title, 160)}: {report.conclusion}</h1>"
+        f"<h1>{safe(report.title, 160)}: {report.concluded}</h1>"
         f'<p class="lead">{_SENTENCES[report.conclusion]}</p>'
         f'<div class="stages">{cells}</div><dl class="facts">{items}</dl>'
     )

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from guerdon.audit.auditing import Report
 from guerdon.audit.findings import Finding, Verdict, counted
+from guerdon.counting import counting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +52,13 @@ def table(report: Report, *, everything: bool = False, samples: int = 3) -> Rend
     if report.search is not None:
         made = report.search
         parts.append(
-            Text(f"search: {made.pulls} pulls, {made.completions} completions, {made.seconds:.1f} s; the best composed "
-                 f"attacks were measured on examples it had not seen")
-        )  # fmt: skip
+            Text(
+                f"search: {counting(made.pulls, 'pull')}, {counting(made.completions, 'completion')}, "
+                f"{made.seconds:.1f} s; the best composed attacks were measured on examples it had not seen"
+            )
+        )
+        if report.conclusion != "holds" and made.coverage.pairs:
+            parts.append(Text(f"of pairs: {made.coverage}"))
     parts += [Text(f"note: {note}", style="dim") for note in report.notes]
     return Lines(*parts)
 
@@ -67,12 +72,15 @@ def _head(report: Report) -> Text:
     colour = {"holds": "green", "exploitable": "red"}.get(report.conclusion, "yellow")
     text = Text()
     text.append(f"{report.title}: ", style="bold")
-    text.append(report.conclusion, style=f"bold {colour}")
-    text.append(f"\n{len(report.findings)} attacks, {report.variants} variants: {_counts(report.findings)}")
+    text.append(report.concluded, style=f"bold {colour}")
+    tried = f"{counting(len(report.findings), 'attack')}, {counting(report.variants, 'variant')}"
+    text.append(f"\n{tried}: {_counts(report.findings)}")
     if report.found:
         text.append(f"\n{len(report.found)} composed by the search: {_counts(report.found)}")
     text.append(f"\nhonest answers earn {_number(report.honest_mean)}, wrong honest ones {_number(report.wrong_mean)}")
-    text.append(f" ({len(report.honest)} examples)")
+    text.append(f" ({counting(len(report.honest), 'example')})")
+    if report.conclusion == "holds":
+        text.append(f'\n"holds" covers: {report.covers}')
     return text
 
 

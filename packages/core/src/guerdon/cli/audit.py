@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from guerdon.cli.limits import Finite
 from guerdon.cli.sources import admit
+from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ CATEGORIES = (
     show_default=True,
     help="Completions that a search for further exploits may score; 0 for none.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0.0, min_open=True), help="End the search after so long.")
+@click.option("--seconds", type=Finite(min=0.0, min_open=True), help="End the search after so long.")
 @click.option(
     "--check",
     metavar="[W*]NAME[k=v,...]",
@@ -51,7 +53,7 @@ CATEGORIES = (
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all draws.")
 @click.option(
     "--fail-above",
-    type=float,
+    type=Finite(min=0.0),
     metavar="X",
     help="Exit with 1 if an attack's severity is above X (0: like a wrong answer, 1: like the right one).",
 )
@@ -111,7 +113,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         first = printable(
             failing[0].attack.label, 100
         )  # as the table has it: a composed one is called what it is made of
-        click.echo(f"{len(failing)} attacks have a severity above {limit:g}, {first} first", err=True)
+        click.echo(f"{counting(len(failing), 'attack')} with a severity above {limit:g}, {first} first", err=True)
     if failing or report.conclusion == "unscored":
         ctx.exit(1)
 

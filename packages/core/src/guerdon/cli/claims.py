@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Claims(click.Group):
-    """Its one command, and what to type for who forgot it."""
+    """Its commands, and what to type for who forgot it."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -27,7 +27,7 @@ class _Claims(click.Group):
             try:
                 catalog().find("claims", args[0].partition("[")[0])
             except UnknownName as error:
-                ctx.fail(f"no command {args[0]!r}, there is 'run'; and {error}")
+                ctx.fail(f"no command {args[0]!r}, there are 'list' and 'run'; and {error}")
             ctx.fail(f"no command {args[0]!r}. To run that claim: guerdon claims run {' '.join(args)}")
         return super().resolve_command(ctx, args)
 
@@ -37,8 +37,18 @@ class _Claims(click.Group):
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the claims with their papers; `guerdon claims run NAME` puts one to the test."""
-    if ctx.invoked_subcommand is not None:
-        return
+    if ctx.invoked_subcommand is None:
+        _list(as_json)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_(as_json: bool) -> None:
+    """List the claims, as `guerdon claims` alone does."""
+    _list(as_json)
+
+
+def _list(as_json: bool) -> None:
     rows = []
     for entry in catalog().entries("claims"):
         try:

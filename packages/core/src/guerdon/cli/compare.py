@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guerdon.cli.limits import Finite
 from guerdon.cli.sources import naming
+from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ SHOWN = 160
 )
 @click.option("--resamples", type=click.IntRange(min=0), default=1000, show_default=True, help="For the intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resamples.")
-@click.option("--fail-above", type=click.FloatRange(min=0.0, max=2.0), help="Exit with 1 if the distance exceeds this.")
+@click.option("--fail-above", type=Finite(min=0.0, max=2.0), help="Exit with 1 if the distance exceeds this.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(
@@ -137,9 +139,8 @@ def _why_nothing(found: Agreement) -> str:
 def _print(sides: Sequence[Side], completions: Completions, found: Agreement, pairs: Sequence[Disagreement]) -> None:
     for letter, side in zip("AB", sides, strict=True):
         click.echo(f"{letter}: {side.text}")
-    click.echo(
-        f"over {found.prompts} prompts x {completions.each} completions ({found.completions}) of {completions.told}"
-    )
+    prompts = counting(found.prompts, "prompt")
+    click.echo(f"over {prompts} x {completions.each} completions ({found.completions}) of {completions.told}")
     if found.prompts_left_out:
         click.echo(f"{found.prompts_left_out} prompts left out: fewer than two completions that both rewards scored")
     unscored, flat = found.unscored, found.flat

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from guerdon.cli.sources import naming, recipe_and_weights
+from guerdon.counting import counting
 
 
 @click.command("eval")
@@ -43,6 +44,6 @@ def command(source: str, checkpoint: Path | None, overrides: tuple[str, ...], li
         return
     click.echo(f"weights {weights or 'as the recipe starts with'}")
     for task, result in results.items():
-        click.echo(f"{task} · {result.count} examples")
+        click.echo(f"{task} · {counting(result.count, 'example')}")
         for name, value in result.metrics.items():
             click.echo(f"  {name:<24} {value:.4f}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from guerdon.cli.sources import admit, naming
+from guerdon.counting import counting
 
 if TYPE_CHECKING:
     from guerdon.protocols import Split
@@ -39,7 +40,7 @@ def command(source: str, split: str, limit: int | None, format_: str, out: Path 
         len(exported)  # loads the examples: what is wrong with the task is said here
     count = export(exported, out, format_)
     if out is not None:
-        click.echo(f"{count} {split} examples of {exported.name} in {out}", err=True)
+        click.echo(f"{counting(count, f'{split} example')} of {exported.name} in {out}", err=True)
 
 
 def task_named(source: str) -> tuple[Use, bool]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from guerdon.cli import FAILED, say_wrong
+from guerdon.cli.limits import Finite
 from guerdon.cli.sources import naming, recipe_and_weights
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--margin",
     default=0.0,
-    type=click.FloatRange(min=0.0),
+    type=Finite(min=0.0),
     show_default=True,
     help="The least by which best and worst must differ.",
 )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guerdon.counting import counting
+
 if TYPE_CHECKING:
     from guerdon.reward_models.training import RewardModelConfig
 
@@ -49,12 +51,13 @@ def command(pairs: Path, out: Path, model: str, held_out: Path | None, overrides
 
     trained = train_reward_model(rows, out, model=model, held_out=apart, config=config, device=device)
     left_out = f", {trained.alike} left out (two like sides)" if trained.alike else ""
-    cut = f", {trained.cut} conversations cut" if trained.cut else ""
-    click.echo(f"{trained.pairs} pairs{left_out}{cut}; loss {trained.losses[-1]:.4f}")
+    cut = f", {counting(trained.cut, 'conversation')} cut" if trained.cut else ""
+    click.echo(f"{counting(trained.pairs, 'pair')}{left_out}{cut}; loss {trained.losses[-1]:.4f}")
     if trained.held_out:
         found = trained.held_out
         click.echo(
-            f"held out: {found.pairs} pairs, accuracy {found.accuracy:.3f}, scores {found.mean:.3f} ± {found.std:.3f}"
+            f"held out: {counting(found.pairs, 'pair')}, accuracy {found.accuracy:.3f}, "
+            f"scores {found.mean:.3f} ± {found.std:.3f}"
         )
     else:
         click.echo("nothing was held out: no accuracy, and no mean for the reward to subtract; give --held-out")
@@ -65,7 +68,7 @@ def _config(overrides: tuple[str, ...]) -> RewardModelConfig:
     from pydantic import ValidationError
 
     from guerdon.errors import ConfigError
-    from guerdon.recipes.explaining import explain
+    from guerdon.recipes.explaining import explained
     from guerdon.recipes.sources import set_field
     from guerdon.reward_models.training import RewardModelConfig
 
@@ -75,4 +78,4 @@ def _config(overrides: tuple[str, ...]) -> RewardModelConfig:
     try:
         return RewardModelConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError("--set: " + "; ".join(explain(item, RewardModelConfig) for item in error.errors())) from None
+        raise ConfigError("--set: " + "; ".join(explained(error.errors(), RewardModelConfig))) from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guerdon.cli.sources import admit, naming, rows_of_file, rows_of_run
+from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -153,4 +154,4 @@ def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Any]], as_json: bool) 
     values = [score.value for _, score in shown if score.scored]
     if len(shown) > 1:
         mean = f"{sum(values) / len(values):.6g}" if values else "none"
-        click.echo(f"{len(shown)} rollouts, {len(values)} scored, mean {mean}")
+        click.echo(f"{counting(len(shown), 'rollout')}, {len(values)} scored, mean {mean}")

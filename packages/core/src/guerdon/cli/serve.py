@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from guerdon.cli.sources import admit, naming
+from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def command(
     graders = _graders(sources, task, rewards, name, options)
 
     def ready(url: str) -> None:
-        click.echo(f"serving {', '.join(sorted(graders))} at {url}; {limits['lanes']} lanes, Ctrl-C ends it")
+        click.echo(
+            f"serving {', '.join(sorted(graders))} at {url}; {counting(limits['lanes'], 'lane')}, Ctrl-C ends it"
+        )
 
     token = os.environ.pop(token_env, None) or None  # what the rewards start would have it, too
     serve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from inspect import isfunction
 from typing import TYPE_CHECKING
 
 import click
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 def command(name: str, kind: Kind | None, as_json: bool) -> None:
     """Show what NAME stands for: its class, what it says of itself, each option, and the line that uses it.
 
-    NAME is one that `guerdon list` shows, with or without its version. Where several kinds have it, all are shown.
+    NAME is one that `guerdon list` shows, with or without its version, or an import path (module:attribute). Where
+    several kinds have it, all are shown.
     """
     from guerdon.recipes.building import ESTIMATORS
     from guerdon.recipes.describing import describe, describe_estimator
 
+    if ":" in name:
+        kind = _admitted(name, kind)
     kinds = KINDS if kind is None else (kind,)
     entries = []
     for each in kinds:
@@ -52,6 +56,45 @@ def command(name: str, kind: Kind | None, as_json: bool) -> None:
         if number:
             console.rule(style="dim")
         _print(console, piece)
+
+
+def _admitted(path: str, kind: Kind | None) -> Kind:
+    """Import what stands at a path, and know it by that; its kind, by what it is.
+
+    Raises:
+        ConfigError: it cannot be imported, or is nothing that has a kind.
+    """
+    from guerdon.cli.sources import admit, here_on_path
+    from guerdon.errors import ConfigError
+    from guerdon.plugins.catalog import imported
+
+    here_on_path()
+    found = imported(path)
+    kind = kind or _kind_of(found)
+    if kind is None:
+        from guerdon.recipes.building import told_of_class
+
+        what = told_of_class(found) or f"{found!r:.80}, and no reward, transform, task, shape, attack or claim"
+        if isfunction(found):
+            what = "a function; one of a rollout is a reward once it is decorated with @guerdon.reward"
+        raise ConfigError(f"{path!r} is {what}. Of another kind, name that: --kind KIND")
+    admit(kind, path)
+    return kind
+
+
+def _kind_of(found: object) -> Kind | None:
+    from guerdon.audit.attack import Attack
+    from guerdon.claims import Claim
+    from guerdon.protocols import Task
+    from guerdon.rewards import Reward
+    from guerdon.rewards.shapes import Shape
+    from guerdon.transforms import Transform
+
+    bases: dict[Kind, type] = {
+        "rewards": Reward, "transforms": Transform, "tasks": Task, "shapes": Shape, "attacks": Attack, "claims": Claim
+    }  # fmt: skip
+    made = found if isinstance(found, type) else type(found)
+    return next((kind for kind, base in bases.items() if issubclass(made, base)), None)
 
 
 def _print(console: Console, piece: Piece) -> None:

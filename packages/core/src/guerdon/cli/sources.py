@@ -35,9 +35,14 @@ def admit(kind: Kind, *texts: str | None) -> None:
         if text is None or ":" not in text or Path(text).exists():
             continue
         if ":" in (name := named(text)[1]):
-            if (here := os.getcwd()) not in sys.path:
-                sys.path.insert(0, here)  # worker processes are given the same path
+            here_on_path()
             catalog().admit(kind, name)
+
+
+def here_on_path() -> None:
+    """Let modules in the current folder be found; worker processes are given the same path."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import difflib
 import functools
 import importlib
 import re
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -255,13 +256,7 @@ class Catalog:
         Raises:
             ConfigError: it is not such a path, its module does not import, or has no such attribute.
         """
-        if not _TARGET.fullmatch(path):
-            raise ConfigError(f"{path!r} is no import path; the form is 'module:attribute'")
-        module, _, attribute = path.partition(":")
-        try:
-            found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-        except Exception as error:
-            raise ConfigError(f"the {singular(kind)} {path!r} cannot be imported: {_told(error)}") from error
+        found = imported(path, singular(kind))
         summary = (getattr(found, "__doc__", None) or "").strip().partition("\n")[0]
         self._claims[kind, path] = [Entry(kind, path, path, summary, LOCAL)]
         self._objects[kind, path] = found
@@ -298,6 +293,40 @@ def catalog() -> Catalog:
 def register_local(kind: Kind, name: str, target: Any, summary: str = "") -> None:
     """Offer an object by name in this process: for notebooks and tests. See `Catalog.register_local`."""
     catalog().register_local(kind, name, target, summary)
+
+
+def imported(path: str, what: str = "object") -> Any:
+    """What stands at "module:attribute".
+
+    Raises:
+        ConfigError: it is not such a path; its module is not there, or raised (the message says in which line); or it
+            has no such attribute (the message has the nearest one).
+    """
+    if not _TARGET.fullmatch(path):
+        raise ConfigError(f"{path!r} is no import path; the form is 'module:attribute'")
+    name, _, attribute = path.partition(":")
+    try:
+        found: Any = importlib.import_module(name)
+    except Exception as error:
+        raise ConfigError(f"the {what} {path!r} cannot be imported: {_told(error)}{_line_of(error)}") from error
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            near = difflib.get_close_matches(part, [one for one in dir(found) if not one.startswith("_")], n=1)
+            hint = f". Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"the {what} {path!r} cannot be imported: {_told(error)}{hint}") from error
+    return found
+
+
+def _line_of(error: BaseException) -> str:
+    """Where a module raised while it was imported; "" where it was not found, or its own text says the line."""
+    if isinstance(error, SyntaxError):
+        return ""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<frozen")]
+    within = frames[1:] if frames and frames[0].filename == __file__ else frames
+    within = [one for one in within if one.filename != importlib.__file__]
+    return f" ({within[-1].filename}, line {within[-1].lineno})" if within else ""
 
 
 def _distribution(plugin: EntryPoint) -> str:

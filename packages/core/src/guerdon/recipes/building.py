@@ -15,12 +15,13 @@ from guerdon import advantages
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import Kind, catalog
 from guerdon.protocols import Controller, EngineMaker, JudgeBackend, Scorer, Task
-from guerdon.recipes.explaining import explain
+from guerdon.recipes.explaining import explained
 from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Reward
 from guerdon.rewards.algebra import Sum, Weighted
 from guerdon.rewards.shapes import Shape
 from guerdon.transforms import Transform, chain
+from guerdon.types import Example
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
@@ -131,11 +132,25 @@ def _checked(kind: Kind, use: Use, where: str, wanted: type, told: str) -> Any:
         if use.options:
             raise ConfigError(f"field '{where}.with' is {use.options!r}; {use.use!r} takes no options")
         return made
+    if inspect.isclass(made) and inspect.isclass(wanted) and _is_base(wanted) and not issubclass(made, wanted):
+        raise ConfigError(f"{where}.use: {use.use!r} is {told_of_class(made) or f'a class, {made.__name__}, {told}'}")
     if callable(made):
         made = construct(made, use.options, f"{where}.with")
     if not isinstance(made, wanted):
         raise ConfigError(f"{where}.use: {use.use!r} is a {type(made).__name__}, {told}")
     return made
+
+
+def _is_base(wanted: type) -> bool:
+    """Whether things of a kind inherit from it, rather than have what it asks for."""
+    return wanted in (Task, Reward, Transform, Shape)
+
+
+def told_of_class(made: Any) -> str:
+    """What an Example is, where a task was to be named; "" of anything else."""
+    if not (inspect.isclass(made) and issubclass(made, Example)):
+        return ""
+    return f"an Example, {made.__name__}, not a Task: one problem, of which a Task gives many; name the task"
 
 
 def _loaded(kind: Kind, name: str, where: str) -> Any:
@@ -236,4 +251,4 @@ def _validated(value: Any, annotation: Any, where: str) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        raise ConfigError(explain(error.errors()[0], annotation, where)) from None
+        raise ConfigError(explained(error.errors(), annotation, where)[0]) from None

@@ -98,7 +98,7 @@ def describe(entry: Entry) -> Piece:
         piece,
         facts=_facts(entry.kind, made, options),
         options=options,
-        use=_use(entry.kind, name, example_of(made)),
+        use=_use(entry.kind, name, example_of(made), getattr(made, "audit_line", "")),
         head=_head(made, piece.about, options),
     )
 
@@ -179,12 +179,15 @@ def _facts_of_reward(one: Any) -> dict[str, str]:
     return facts
 
 
-def _use(kind: Kind, name: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+def _use(kind: Kind, name: str, options: Mapping[str, Any], alone: str = "") -> tuple[str, ...]:
+    """Lines that use it; `alone` in place of the kind's own command."""
     lines = [_LINES[kind].format(_written(name, options))] if kind in _LINES else []
+    if ":" in name:
+        lines = ["# on a command line; a recipe names what a plugin registers: guerdon new"]
     if kind in _COMMANDS:
         given = ", ".join(f"{option}={flow(value)}" for option, value in options.items())
         quoted = f"{name}[{given}]".replace("'", "'\\''")
-        lines.append(_COMMANDS[kind].format(f"'{quoted}'" if given else name))
+        lines.append((alone or _COMMANDS[kind]).format(f"'{quoted}'" if given else name))
     return tuple(lines)
 
 

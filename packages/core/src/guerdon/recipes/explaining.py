@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -10,6 +11,38 @@ from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+
+def explained(items: Sequence[ErrorDetails], model: Any, where: str = "") -> list[str]:
+    """All findings. Of a choice between lists of words pydantic says each list by itself; here it is one list."""
+    words: dict[tuple[int | str, ...], list[str]] = {}
+    for item in items:
+        if item["type"] == "literal_error":
+            words.setdefault(_place(item), []).extend(_WORD.findall(item.get("ctx", {}).get("expected", "")))
+    told = []
+    for item in items:
+        if item["type"] != "literal_error":
+            told.append(explain(item, model, where))
+        elif accepted := words.pop(_place(item), None):
+            told.append(_of_words(item, accepted, where))
+    return told
+
+
+_WORD = re.compile(r"'[^']*'|\b[\w.]+\b(?<!\bor)")
+
+
+def _place(item: ErrorDetails) -> tuple[int | str, ...]:
+    """Where it stands, without pydantic's own names for the members of a union."""
+    return tuple(part for part in item["loc"] if not (isinstance(part, str) and part.startswith("literal[")))
+
+
+def _of_words(item: ErrorDetails, accepted: Sequence[str], where: str) -> str:
+    path = ".".join([*([where] if where else []), *(str(part) for part in _place(item))])
+    near = difflib.get_close_matches(repr(item["input"]), accepted, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    *others, last = dict.fromkeys(accepted)
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f"field {path!r} is {item['input']!r}; input should be {listed}{hint}"
 
 
 def explain(item: ErrorDetails, model: Any, where: str = "") -> str:

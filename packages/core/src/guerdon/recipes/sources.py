@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import catalog
-from guerdon.recipes.explaining import explain
+from guerdon.recipes.explaining import explained
 from guerdon.recipes.schema import Recipe
 
 
@@ -38,7 +38,7 @@ def validated(data: Mapping[str, Any], origin: str) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: " + "; ".join(explain(item, Recipe) for item in error.errors())) from None
+        raise ConfigError(f"{origin}: " + "; ".join(explained(error.errors(), Recipe))) from None
 
 
 def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:

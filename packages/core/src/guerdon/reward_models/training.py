@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from guerdon.counting import counting
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.progress import progress
 from guerdon.trainer.batches import batch_at, microbatches, shuffled
@@ -129,6 +131,8 @@ def train_reward_model(
         raise ConfigError(f"none of the {len(pairs)} pairs is left to train on; a pair's two sides must differ")
     losses, accuracies = _fit(scoring, kept, config)
     found = _measured(scoring, held_out, config) if held_out else None
+    if found is not None:
+        _warn_of_few(found)
     _store(scoring, found)
     setattr(scoring.model.config, MAX_TOKENS, min(config.max_tokens, scoring.context))
     trained = Trained(out, len(kept), len(pairs) - len(kept), cut, tuple(losses), tuple(accuracies), found)
@@ -151,10 +155,25 @@ def calibrate(model: Path, held_out: Sequence[PreferenceRow], config: RewardMode
         raise ConfigError("calibrate: the held-out set is empty")
     scoring = load(str(model), dtype="float32")
     found = _measured(scoring, held_out, config or RewardModelConfig(max_tokens=scoring.max_tokens))
+    _warn_of_few(found)
     _store(scoring, found)
     scoring.model.config.save_pretrained(model)
     loaded_once.cache_clear()  # what this process has read of it has no such mean
     return found
+
+
+FEWEST = 20
+"""Pairs under which a mean and a std are warned of: the std of 40 scores is known to about a ninth [choice]."""
+
+
+def _warn_of_few(found: Calibrated) -> None:
+    if found.pairs < FEWEST:
+        warnings.warn(
+            f"the model's mean and std are those of {counting(found.pairs, 'held-out pair')}; with fewer than {FEWEST} "
+            f"they are rough, and so is what they are taken for. Hold out more (--held-out FILE, or --set held_out=X)",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _split(

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_is
 from guerdon.rewards.base import Context, End, Reward, Scores, Sees, Targets, same_batch
 from guerdon.types import Group, Score, Target
 
@@ -88,6 +89,11 @@ class OfOne(Reward):
     def children(self) -> tuple[Reward, ...]:
         """The one child."""
         return (self.reward,)
+
+    @property
+    def unaudited(self) -> str:
+        """The child's."""
+        return self.reward.unaudited
 
 
 @dataclass(frozen=True)
@@ -429,6 +435,12 @@ class Then(OfOne):
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """`state` in force, `next` as the latest batch would leave it and which batch that was, `version`."""
 
+    def __post_init__(self) -> None:
+        from guerdon.transforms import Transform
+
+        example = "such as guerdon.transforms.clip(-1.0, 1.0)"
+        check_is(self.transform, Transform, f"the transform of {self.reward.name}", example)
+
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
         """What the transform promises of the child's bounds."""
@@ -444,6 +456,11 @@ class Then(OfOne):
             if self.transform.scope == "group"
             else self.reward.sees
         )
+
+    @property
+    def relative(self) -> bool:
+        """Whether the transform looks at more than the value itself, or the child is so."""
+        return self.transform.scope != "sample" or self.reward.relative
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Shape all values at once; each keeps its evidence and its raw value as a part."""

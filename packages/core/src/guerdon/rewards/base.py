@@ -16,7 +16,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from guerdon.errors import BoundsError, ConfigError, JudgeError, PolicyError, RewardError, SandboxError
 from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score, Target
@@ -210,6 +210,23 @@ class Reward:
                 _PREPARED.popitem(last=False)
         return found
 
+    # -- what an audit asks ----------------------------------------------------------------------------------------
+
+    audit_line: ClassVar[str] = ""
+    """For `guerdon show`: what to type in place of `guerdon audit NAME[...]`, where that says nothing of this class."""
+
+    @property
+    def relative(self) -> bool:
+        """Whether its values mean something only beside those scored with them: shaped over their group or batch, so
+        that what a group earns in the mean says nothing of the group.
+        """
+        return any(child.relative for child in self.children)
+
+    @property
+    def unaudited(self) -> str:
+        """Why an audit of it, as it stands, would say nothing, and what to audit in its place; "" for most."""
+        return ""
+
     # -- rewards that are a function of the policy's own probabilities ---------------------------------------------
 
     @property
@@ -299,6 +316,9 @@ class Reward:
         from guerdon.rewards.algebra import Weighted
 
         try:
+            given: object = weight
+            if isinstance(given, str | bytes):  # float() reads one, and whoever wrote it meant something else
+                raise TypeError(given)
             return Weighted(float(weight), self)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"the weight of {self.name} is {weight!r:.200}; a finite number is needed") from error
@@ -490,6 +510,8 @@ class FunctionReward(Reward, sees="rollout"):
 def _scored(result: Any) -> Score:
     if result is None:
         raise TypeError('it gave None; where there is no number, return Score.unscored("why", status="abstain")')
+    if isinstance(result, str | bytes):
+        raise TypeError(f"it gave the text {result!r:.80}; a number or a Score is needed")
     return Score(float(result))
 
 

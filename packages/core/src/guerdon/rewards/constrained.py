@@ -22,9 +22,11 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_is, check_numbers
 from guerdon.rewards.algebra import walk
 from guerdon.rewards.base import Context, End, Reward, Scores, same_batch
 from guerdon.rewards.lagrange import (
@@ -52,6 +54,8 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
     the whole unscored; neither enters the component's mean. What is scored at once is a batch: with `train.refill`,
     each round of sampling.
     """
+
+    audit_line = "guerdon audit RUN  # of a run that trained on it; before, audit each component by itself"
 
     components: Mapping[str, Reward] = field(hash=False)
     thresholds: Mapping[str, float] = field(hash=False)
@@ -88,11 +92,18 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
 
     def __post_init__(self) -> None:
         for name in ("components", "thresholds", "initial"):
-            object.__setattr__(self, name, dict(getattr(self, name)))
+            given = getattr(self, name)
+            if not isinstance(given, Mapping):
+                raise ConfigError(f"constrained.{name} is {given!r:.200}; a mapping by the components' names is needed")
+            object.__setattr__(self, name, dict(given))
+        for name, one in self.components.items():
+            check_is(one, Reward, f"constrained.components.{name}", "such as what guerdon.reward makes of a function")
+        check_numbers(self)
         same_names("constrained.components", self.components, "constrained.thresholds", self.thresholds)
         for what, numbers in (("thresholds", self.thresholds), ("initial", self.initial)):
-            for name, number in numbers.items():
-                if name not in self.components or not math.isfinite(number):
+            stated: Mapping[str, object] = numbers
+            for name, number in stated.items():
+                if name not in self.components or not isinstance(number, Real) or not math.isfinite(number):
                     known = ", ".join(self.components)
                     raise ConfigError(f"constrained.{what}.{name} is {number!r}; a finite number of {known} is needed")
         taken = {f"{name}_{what}" for name in self.components for what in ("multiplier", "weight")}
@@ -110,6 +121,18 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
             raise ConfigError(f"constrained.warmup_steps is {self.warmup_steps!r}; a number >= 0 is needed")
         self._steps  # noqa: B018 - checks kind, learning_rate, momentum, grad_clip and limit
         self._check_limit()
+        self._warn_of_thresholds()
+
+    def _warn_of_thresholds(self) -> None:
+        for name, threshold in self.thresholds.items():
+            low, high = self.components[name].bounds
+            if not low <= threshold <= high:
+                warnings.warn(
+                    f"constrained.thresholds.{name} is {threshold:g}, and {self.components[name].name} lies in "
+                    f"[{low:g}, {high:g}]: no mean reaches it, so the multiplier moves one way for good",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
 
     def _check_limit(self) -> None:
         if self.limit is None:
@@ -157,6 +180,22 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
         if self.kl == "divided":
             low, high = low / self._least_factor, high / self._least_factor
         return low, high
+
+    @property
+    def relative(self) -> bool:
+        """Whether components are standardised."""
+        return self.standardize != "none" or super().relative
+
+    @property
+    def unaudited(self) -> str:
+        """Of one all of whose weights are 0, as `xi` starts: every total is 0."""
+        if any(component_weights(self.multipliers, self.kind).values()):
+            return ""
+        names = ", ".join(self.components)
+        return (
+            f"every multiplier of {self.label} is 0, as before its first training batch, and so is every total. Audit "
+            f"its components, each by itself ({names}), and the whole in the folder of a run that trained on it"
+        )
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Mix the components with the weights in force, and remember their means for `update`."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon.parsing.words import words
 from guerdon.rewards.base import Reward
 from guerdon.types import Rollout, Score
@@ -42,6 +43,7 @@ class LengthPenalty(Reward, name="length-penalty-v1", bounds=(-math.inf, 0.0)):
     """`text` counts by `instead` even where there are token ids: for answers compared with others that have none."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0.0 <= self.per_token < math.inf:
             raise ConfigError(f"length-penalty.per_token is {self.per_token!r}; a finite number >= 0 is needed")
         if self.free < 0:

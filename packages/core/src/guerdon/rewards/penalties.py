@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon.parsing.words import words
 from guerdon.rewards.base import Reward
 from guerdon.types import Rollout, Score
@@ -40,6 +41,7 @@ class SoftOverlong(Reward, name="soft-overlong-v1", bounds=(-1.0, 0.0)):
     """The stretch before it over which the penalty grows."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0 < self.cache <= self.max_length:
             raise ConfigError(
                 f"SoftOverlong: cache is {self.cache!r} and max_length {self.max_length!r}; 0 < cache <= max_length is "
@@ -71,6 +73,7 @@ class Repetition(Reward, name="repetition-v1"):
     weight: float = 1.0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.n < 1:
             raise ConfigError(f"Repetition.n is {self.n!r}; a number >= 1 is needed")
         if not 0.0 <= self.weight < math.inf:

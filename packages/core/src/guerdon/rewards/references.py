@@ -33,6 +33,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, model_validator
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import check_is
 from guerdon.parsing.rows import read_rows
 from guerdon.rewards.algebra import OfOne, operand, walk
 from guerdon.rewards.base import Context, Reward, RunsIn, Scores
@@ -178,6 +179,9 @@ class Against(OfOne):
     """The scores of reference answers by the reward's version, the example's id and the texts."""
 
     def __post_init__(self) -> None:
+        whose = f"of {self.reward.name}"
+        check_is(self.references, References, f"the references {whose}", 'such as References(field="sample_rewards")')
+        check_is(self.shape, Shape, f"the shape {whose}", "such as guerdon.rewards.shapes.par()")
         if self.references.kind == "answers" and self.reward.sees != "rollout":
             raise ConfigError(
                 f"{self.reward.name} looks at a whole {self.reward.sees}, so reference answers scored beside one "

@@ -32,6 +32,7 @@ from statistics import NormalDist
 from typing import ClassVar, Literal
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon.transforms.saturating import check_steepness, logistic, softplus
 
 Curve = Callable[[float], float]
@@ -246,7 +247,8 @@ class lsc(Shape):  # noqa: N801
 
 
 def check_first(shape: Shape) -> None:
-    """Refuse to compare with fewer than one reference."""
+    """Refuse to compare with fewer than one reference, and what is no number where one is needed."""
+    check_numbers(shape)
     if shape.first is not None and shape.first < 1:
         raise ConfigError(f"{type(shape).__name__}.first is {shape.first!r}; a number >= 1, or none for all, is needed")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon.transforms.base import UNBOUNDED, Scope, Transform, in_groups
 
 
@@ -19,6 +20,7 @@ class clip(Transform):  # noqa: N801 - transforms are written like the functions
     high: float
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not self.low <= self.high:
             raise ConfigError(f"clip({self.low!r}, {self.high!r}): low <= high is needed")
 
@@ -42,6 +44,7 @@ class scale(Transform):  # noqa: N801
     shift: float = 0.0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not (math.isfinite(self.factor) and math.isfinite(self.shift)):
             raise ConfigError(f"scale({self.factor!r}, {self.shift!r}): finite numbers are needed")
 
@@ -63,6 +66,9 @@ class gate(Transform):  # noqa: N801
 
     above: float
     otherwise: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
 
     def update(
         self, values: Sequence[float], state: Any, sizes: Sequence[int] | None = None

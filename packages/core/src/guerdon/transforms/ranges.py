@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon.transforms.base import Transform
 from guerdon.transforms.statistics import check_statistic, measured, spread_of
 
@@ -64,6 +65,7 @@ class clip_to_spread(Transform):  # noqa: N801
     scope = "running"
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_statistic("clip_to_spread", self.scope, self.decay)
         if not 0.0 < self.width < math.inf:
             raise ConfigError(f"clip_to_spread.width is {self.width!r}; a finite number > 0 is needed")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon.transforms.base import Transform
 
 
@@ -66,6 +67,7 @@ class sigmoid(_Rising):  # noqa: N801 - transforms are written like the function
     """Steepness."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_steepness("sigmoid.k", self.k)
 
     def curve(self, value: float) -> float:
@@ -81,6 +83,7 @@ class tanh(_Rising):  # noqa: N801
     """Steepness."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_steepness("tanh.k", self.k)
 
     def curve(self, value: float) -> float:
@@ -95,6 +98,7 @@ class ceiling(_Rising):  # noqa: N801
     at: float
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not math.isfinite(self.at):
             raise ConfigError(f"ceiling.at is {self.at!r}; a finite number is needed")
 

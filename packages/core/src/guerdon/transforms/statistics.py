@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon.ties import EQUAL
 from guerdon.transforms.base import Scope, Transform, in_groups
 
@@ -21,6 +22,7 @@ class center(Transform):  # noqa: N801
     scope: Scope = "running"
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_statistic("center", self.scope, self.decay)
 
     def init(self) -> Any:
@@ -59,6 +61,7 @@ class standardize(Transform):  # noqa: N801
     """As for `center`."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_statistic("standardize", self.scope, self.decay)
         if self.ddof not in (0, 1):
             raise ConfigError(f"standardize.ddof is {self.ddof!r}; accepted are 0 and 1")

@@ -1,0 +1,62 @@
+"""Fields of frozen dataclasses, checked when one is made in Python; a recipe's options are checked before."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from numbers import Integral, Real
+from typing import Any
+
+from guerdon.errors import ConfigError
+
+_NUMBERS = {"float": (Real, "a number"), "int": (Integral, "a whole number")}
+
+
+def check_numbers(made: Any, *names: str) -> None:
+    """Refuse what is no number in a field that is annotated as one, at once: later it looks like a bug in the reward.
+
+    Numbers of numpy are numbers; True and "3" are not. A field that may be None may.
+
+    Args:
+        made: a dataclass's instance.
+        names: of these fields only.
+
+    Raises:
+        ConfigError: the message names the field, what was found and what is accepted.
+    """
+    for one in dataclasses.fields(made):
+        annotation = one.type if isinstance(one.type, str) else getattr(one.type, "__name__", "")
+        wanted, optional = annotation.removesuffix(" | None"), annotation.endswith(" | None")
+        if wanted not in _NUMBERS or (names and one.name not in names):
+            continue
+        value: object = getattr(made, one.name)
+        kind, told = _NUMBERS[wanted]
+        if (optional and value is None) or (not isinstance(value, bool) and isinstance(value, kind)):
+            continue
+        raise ConfigError(
+            f"{type(made).__name__}.{one.name} is {value!r:.200}; {told}{' or None' if optional else ''} is needed"
+        )
+
+
+def check_is(value: object, wanted: type, place: str, example: str) -> None:
+    """Refuse what is not an instance of a class, and tell a class or a name that was not called what is missing.
+
+    Args:
+        value: what was given.
+        wanted: the class.
+        place: what it was given as: "the transform of x/a".
+        example: what would do.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if isinstance(value, wanted):
+        return
+    if inspect.isclass(value) and issubclass(value, wanted):
+        hint = f"that is the class, and it has to be called: {value.__name__}(...)"
+    else:
+        hint = (
+            f"a {wanted.__module__.rpartition('.base')[0] or wanted.__module__}.{wanted.__name__} is needed, {example}"
+        )
+    shown = value.__name__ if inspect.isclass(value) else repr(value)
+    raise ConfigError(f"{place}: {shown:.200} was given; {hint}")
