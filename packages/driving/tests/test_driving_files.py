@@ -64,7 +64,7 @@ def test_a_rows_own_prompt_comes_first_and_a_blind_frame_has_no_image():
 
 
 def test_an_unknown_layout_is_told():
-    with pytest.raises(ConfigError, match="layout is 'long'; accepted are 'alphadrive', 'short', 'reasoning'"):
+    with pytest.raises(ConfigError, match="layout is 'long'; accepted are 'alphadrive', 'short', 'terse', 'reasoning'"):
         prompt_of(FRAME, "long")
 
 
