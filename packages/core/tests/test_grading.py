@@ -200,18 +200,19 @@ def test_a_reward_that_learns_sees_what_it_is_to_learn_from_and_keeps_it():
     rows = [{"example": "five", "completion": "5"}] * 3
     with Grader(Counting(), Sums()) as grader:
         grader.grade(rows)
-        assert grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 0}}]}
+        assert grader.state_dict() == {"rewards": [{"of": "counting", "state": {"seen": 0}}]}
         grader.grade(rows, learn=True)
         state = grader.state_dict()
     with Grader(Counting(), Sums()) as other:
         other.load_state_dict(state)
         assert other.grade(rows[:1])[0].value == 3.0
-        with pytest.raises(ConfigError, match=r"that of no reward; what learns here is .'counting'"):
+        with pytest.raises(ConfigError, match=r"^there is no state of `counting`\. What"):
             other.load_state_dict({"rewards": []})
-        with pytest.raises(ConfigError, match=r"that of .'another'"):
-            other.load_state_dict({"rewards": [{"name": "another", "state": {"seen": 1}}]})
-        with pytest.raises(ConfigError, match=r"no state of 'counting', and nothing here has .* 'another'"):
-            other.load_state_dict({"rewards": [{"name": "another", "state": {"seen": 1}}]})
+        with pytest.raises(ConfigError, match=r"no state of `counting`, and nothing here has .* `another`"):
+            other.load_state_dict({"rewards": [{"of": "another", "state": {"seen": 1}}]})
+        with pytest.raises(ConfigError, match=r"kept by an earlier guerdon"):
+            other.load_state_dict({"rewards": [{"name": "counting", "state": {"seen": 1}}]})
+        assert other.grade(rows[:1])[0].value == 3.0
 
 
 def test_who_cannot_keep_what_a_reward_learns_may_refuse_it():

@@ -150,7 +150,7 @@ def test_what_cannot_be_learnt_from_is_refused(tmp_path, kind, fields, said):
 
 def test_another_rewards_state_is_not_taken_up(tmp_path):
     (tmp_path / "counting.json").write_text('{"batch": "", "state": {"rewards": []}}')
-    with pytest.raises(ConfigError, match="the state is that of no reward"):
+    with pytest.raises(ConfigError, match="there is no state of `counting`"):
         Learnt(tmp_path, {"counting": Grader(Counting())})
 
 
