@@ -297,6 +297,11 @@ def test_the_state_is_in_the_checkpoint_and_comes_back(tmp_path):
     elsewhere = SimpleNamespace(output_dir=str(tmp_path / "elsewhere"))
     with pytest.raises(RunError, match="resume_from=FOLDER"):
         RewardState(after).on_train_begin(elsewhere, state, None)
+    (tmp_path / "checkpoint-3" / "guerdon_rewards.pt").rename(tmp_path / "kept")
+    (tmp_path / "checkpoint-3" / "guerdon_rewards.pt").write_bytes(b"")
+    with pytest.raises(RunError, match=r"(?s)guerdon_rewards\.pt' cannot be read \(EOFError"):
+        RewardState(after).on_train_begin(args, state, None)
+    (tmp_path / "kept").rename(tmp_path / "checkpoint-3" / "guerdon_rewards.pt")
     moved = reward_funcs(Counting(), Sums())
     RewardState(moved, resume_from=tmp_path / "checkpoint-3").on_train_begin(elsewhere, state, None)
     assert moved[0].grader.state_dict() == {"rewards": [{"of": "counting", "state": {"seen": 4}}]}

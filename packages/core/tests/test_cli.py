@@ -53,6 +53,11 @@ def adds(rollout: Rollout) -> Score:
     return Score(float(rollout.answer == str(example.a + example.b)), why="compared as text")
 
 
+@reward(name="test/hinted-v1", bounds=(0.0, 1.0))
+def hinted(rollout: Rollout) -> Score:
+    return Score(1.0, parts={"hint": Score(float(len(rollout.answer)))})
+
+
 @dataclass(frozen=True)
 class Short(Reward, name="test/short-v1", bounds=(0.0, 1.0)):
     limit: int = 10
@@ -72,6 +77,7 @@ class Shortest(Reward, name="test/shortest-v1", bounds=(0.0, 1.0)):
 def _offered():
     register_local("tasks", "test/sums-v1", Sums)
     register_local("rewards", "test/adds-v1", adds)
+    register_local("rewards", "test/hinted-v1", hinted)
     register_local("rewards", "test/short-v1", Short)
     register_local("rewards", "test/shortest-v1", Shortest)
     yield
@@ -190,6 +196,20 @@ def test_an_interrupt_exits_with_130():
 
     register_local("commands", "waits", waits)
     run("waits", code=130)
+
+
+def test_a_file_that_ends_too_early_is_no_abort():
+    """Click takes an EOFError for the end of what somebody types."""
+
+    @click.command()
+    def reads():
+        raise EOFError("Ran out of input")
+
+    register_local("commands", "reads", reads)
+    result = CliRunner().invoke(main, ["reads"])
+    assert isinstance(result.exception, RuntimeError)
+    assert "Ran out of input" in str(result.exception)
+    assert "Aborted" not in result.output
 
 
 def scored(*arguments: str) -> list[dict]:
@@ -421,6 +441,7 @@ def test_the_latest_checkpoint_is_found_by_number(tmp_path):
         (tmp_path / "checkpoints" / f"step-{step}").mkdir(parents=True)
     assert find_checkpoint(tmp_path, None).name == "step-1000000"
     assert find_checkpoint(tmp_path, Path("step-000012")).name == "step-000012"
+    assert find_checkpoint(tmp_path, Path("step-12")).name == "step-000012"
     with pytest.raises(RunError, match="there are: step-000012"):
         find_checkpoint(tmp_path, Path("step-000013"))
 
@@ -663,6 +684,38 @@ def test_eval_asks_as_many_examples_as_the_run_does_unless_told(arguments, count
     train_small(recipe, "train.eval.examples=3")
     (task,) = json.loads(run("eval", "run", *arguments, "--json"))["tasks"].values()
     assert task["count"] == count
+
+
+@pytest.mark.parametrize("command", ["mine", "eval", "score", "audit", "compare"])
+def test_of_a_checkpoints_folder_it_is_said_how_to_name_it(command, recipe):
+    train_small(recipe)
+    (kept,) = (recipe.parent / "run" / "checkpoints").iterdir()
+    more = {"mine": ["--out", "pairs.jsonl"], "compare": ["test/adds"]}.get(command, [])
+    said = run(command, f"run/checkpoints/{kept.name}", *more, code=2)
+    assert f"name the run, and the checkpoint beside it: run --checkpoint {kept.name}" in said
+
+
+def test_a_run_that_failed_in_its_first_step_may_be_tried_again(recipe):
+    """A part's name is found to be wrong when the first batch is scored, after the evaluation before it."""
+    wrong = "advantage={use: streams, with: {weights: {adsd: 1.0}}}"
+    assert "stream 'adsd'" in train_small(recipe, wrong, "reward=test/hinted", code=2)
+    said = train_small(recipe, wrong.replace("adsd", "hint"), "reward=test/hinted")
+    assert "had failed before its first step" in said
+    assert "report " in said
+    assert "already holds a run" in train_small(recipe, code=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(f"{{name: sums, {RECIPE[1:]}", "sums"), (RECIPE, "mine.yaml"), ("name: a b\n", "mine.yaml")]
+)
+def test_a_recipes_file_is_served_under_the_name_in_it(text, name, recipe, monkeypatch):
+    pytest.importorskip("fastapi", reason="the server needs guerdon[serve]")
+    served = []
+    monkeypatch.setattr("guerdon.serve.server.serve", lambda graders, **_: served.append(list(graders)))
+    recipe.write_text(text if text.startswith("{") else text + "task: test/sums\nreward: test/adds\n")
+    run("serve", "mine.yaml")
+    run("serve", "other=mine.yaml")
+    assert served == [[name], ["other"]]
 
 
 def test_an_interrupted_run_says_how_to_resume_it(tmp_path, monkeypatch):

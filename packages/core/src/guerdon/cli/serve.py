@@ -98,6 +98,7 @@ def _graders(
         given, recipe = _named(source)
         with naming(recipe):
             grader = Grader.of(recipe, **options)
+            given = given or _own_name(recipe)
         if given in graders:
             raise ConfigError(f"two rewards are to be served as {given!r}; name them apart: NAME=RECIPE")
         graders[given] = grader
@@ -111,13 +112,25 @@ def _graders(
 
 
 def _named(source: str) -> tuple[str, str]:
-    """What [NAME=]RECIPE is served as, and the recipe. A path that has a `=` of its own is not cut there."""
+    """The NAME of [NAME=]RECIPE, empty where there is none, and the recipe. A path with a `=` of its own is not cut."""
     from guerdon.serve.service import can_be_served_as
 
     name, equals, recipe = source.partition("=")
     if not equals or not can_be_served_as(name) or Path(source).exists():
-        return source, source
+        return "", source
     return name, recipe
+
+
+def _own_name(source: str) -> str:
+    """What is served without a NAME is called: as it is registered; of a file or a run, the `name` in the recipe."""
+    from guerdon.recipes import Recipe, load_recipe
+    from guerdon.serve.service import can_be_served_as
+
+    path = Path(source)
+    if not path.exists():
+        return source
+    own = load_recipe(path / "recipe.yaml" if path.is_dir() else source).name
+    return own if own != Recipe.model_fields["name"].default and can_be_served_as(own) else source
 
 
 def require(*modules: str) -> None:
