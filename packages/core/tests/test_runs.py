@@ -298,10 +298,9 @@ def test_a_run_that_failed_before_its_first_step_makes_room_for_the_next(run):
     run.write_rollouts("eval", 0, [{"completion": "a"}])
     run.write_rollouts("rl", 0, [{"completion": "b"}])
     run.close()
-    with (
-        pytest.warns(RuntimeWarning, match="failed before its first step"),
-        RunFolder.create(run.path, "task: other\n", seed=1, tensorboard=False) as other,
-    ):
+    with pytest.warns(RuntimeWarning, match="failed before its first step"):
+        other = RunFolder.create(run.path, "task: other\n", seed=1, tensorboard=False)
+    with other:
         assert (other.recipe_text, other.seed, other.metrics()) == ("task: other\n", 1, [])
         assert rollout_files(run.path) == []
         other.log(0, "rl", {})

@@ -445,6 +445,11 @@ class Then(OfOne):
             else self.reward.sees
         )
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The value before it was shaped."""
+        return (self.label,)
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Shape all values at once; each keeps its evidence and its raw value as a part."""
         rows = context.scores(self.reward, groups)

@@ -242,7 +242,7 @@ class RunFolder:
         self._continue()
 
     def _make_room(self) -> None:
-        """Remove what a run left that failed before its first step; under the lock, so that none can begin meanwhile."""
+        """Remove what a run left that failed before its first step; under the lock, so that none begins meanwhile."""
         _refuse_begun(self.path)
         (self.path / "recipe.yaml").unlink(missing_ok=True)  # first: without it the folder holds no run
         for _, _, path in rollout_files(self.path):

@@ -68,8 +68,8 @@ def kept_in(path: Path) -> Iterator[None]:
     except Exception as error:
         said = str(error).partition(". ")[0].partition("\n")[0]  # torch goes on to recommend reading it unsafely
         raise RunError(
-            f"{str(path)!r} cannot be read ({type(error).__name__}: {said}): it is empty, cut or not what was saved. To "
-            f"go on from the checkpoint before, move this one's folder away"
+            f"{str(path)!r} cannot be read ({type(error).__name__}: {said}): it is empty, cut or not what was saved. "
+            f"To go on from the checkpoint before, move this one's folder away"
         ) from error
 
 
