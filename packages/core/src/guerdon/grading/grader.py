@@ -418,7 +418,7 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
 
 
 def _offered(reward: Reward, term: str | None = None) -> Iterator[tuple[str | None, str]]:
-    """The parts that are logged of a tree, each with the term that it belongs to: None for what the whole is made of."""
+    """The parts that are logged of a tree, each with its term: None for what the whole is made of."""
     for name in reward.part_names:
         yield term, name
     names = reward.part_names
