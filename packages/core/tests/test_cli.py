@@ -705,7 +705,7 @@ def raw(row: dict) -> float:
 
 
 def test_a_run_is_scored_with_what_its_rewards_had_learnt(recipe):
-    """`center` subtracts the mean of all values so far, the batch's own included: here those of both training batches,
+    """`center` subtracts the mean of all values so far, the batch's own included: here those of both training batches
     and once more those of the one that is scored. The run itself had the first and, in the second step, the second."""
     train_small(recipe, LEARNS, "train.group_size=4", "seed=1")
     first, second = ([raw(row) for row in kept_rows(recipe, step)] for step in (0, 1))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import admit, naming
+from guerdon.cli.sources import admit, is_run, naming
 from guerdon.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -126,10 +126,10 @@ def _own_name(source: str) -> str:
     from guerdon.recipes import Recipe, load_recipe
     from guerdon.serve.service import can_be_served_as
 
-    path = Path(source)
-    if not path.exists():
+    path = Path(source) / "recipe.yaml" if is_run(source) else Path(source)
+    if not path.is_file():
         return source
-    own = load_recipe(path / "recipe.yaml" if path.is_dir() else source).name
+    own = load_recipe(path).name
     return own if own != Recipe.model_fields["name"].default and can_be_served_as(own) else source
 
 
