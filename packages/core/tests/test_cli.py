@@ -761,6 +761,19 @@ def test_a_run_without_a_checkpoint_is_scored_as_it_began_and_says_so(recipe):
     assert "as it had by elsewhere" in run("score", "run", "--checkpoint", "elsewhere")
 
 
+def test_of_a_reward_that_asks_the_trained_policy_the_run_shows_what_it_recorded(recipe):
+    class Asks(Reward, name="test/asks-v1"):
+        needs_policy = True
+
+    register_local("rewards", "test/asks-v1", Asks)
+    train_small(recipe, "reward=test/first", "train.group_size=4", "seed=1")
+    kept = recipe.parent / "run" / "recipe.yaml"
+    kept.write_text(kept.read_text().replace("test/first", "test/asks"))
+    records = [json.loads(line) for line in run("score", "run", "--json").splitlines()]
+    assert [record["score"]["value"] for record in records] == [row["score"]["value"] for row in kept_rows(recipe, 1)]
+    assert "asks the policy that was trained: what the run recorded" in run("score", "run", "--rollout", "0")
+
+
 @pytest.mark.parametrize("command", [("audit", "run"), ("compare", "run", "test/adds")])
 def test_a_run_is_audited_and_compared_with_what_its_rewards_had_learnt(command, recipe, monkeypatch):
     train_small(recipe, LEARNS)

@@ -110,7 +110,7 @@ def test_what_stands_by_default_is_not_part_of_the_words():
 def test_modules_and_addresses_are_no_part_of_the_words():
     anonymous = reward(lambda rollout: 0.0, name="silent")
     words = identity((long + anonymous).then(CLOSE))
-    assert words == "(long + silent(<lambda>)).then(standardize(scope='running'))"
+    assert words == "(long + silent).then(standardize(scope='running'))"
 
 
 def test_of_long_words_the_place_is_shown_where_they_differ():

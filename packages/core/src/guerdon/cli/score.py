@@ -195,7 +195,7 @@ def _moved(reward: Reward, shown: Sequence[tuple[JsonRow, Score]]) -> str:
     if not others:
         return ""
     row, score = others[0]
-    which = "" if len(shown) == 1 else f"{len(others)} of {len(shown)} rollouts earn another number, the first "
+    which = "" if len(shown) == 1 else f"{len(others)} of {len(shown)} rollouts earn another number than was recorded; "
     names = ", ".join(dict.fromkeys(node.label for node in learning(reward)))
     why = f"what {names} learns has moved on" if names else "the reward, or what it asks, is not what it was"
     return (

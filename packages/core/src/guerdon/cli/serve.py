@@ -60,7 +60,8 @@ def command(
 ) -> None:
     """Serve the rewards of RECIPEs over HTTP: rows in, one score per row out. docs/serving.md has the routes.
 
-    Only what is named here can be asked for. SIGTERM ends it when all accepted batches are answered.
+    Each is served as NAME, else as it is registered, or of a file as the `name` in it says. Only what is named here can
+    be asked for. SIGTERM ends it when all accepted batches are answered.
     """
     require("fastapi", "uvicorn", "prometheus_client")
     from guerdon.serve.server import serve

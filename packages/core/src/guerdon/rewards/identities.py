@@ -26,7 +26,7 @@ def identity(value: Any) -> str:
     >>> from guerdon.transforms import center, clip
     >>> polite = reward(lambda rollout: 1.0, name="polite").named("tone")
     >>> identity((0.5 * polite).then(center(decay=0.9)).then(clip(0.0, 1.0)))
-    "(0.5 * polite(<lambda>).named('tone')).then(center(decay=0.9)).then(clip(low=0, high=1))"
+    "(0.5 * polite.named('tone')).then(center(decay=0.9)).then(clip(low=0, high=1))"
     """
     if isinstance(value, Reward):
         return _of_reward(value)
@@ -54,8 +54,7 @@ def _of_reward(reward: Reward) -> str:
     """The algebra as it is written; any other by its name and options."""
     kind = type(reward)
     if isinstance(reward, FunctionReward):
-        function = getattr(reward.function, "__name__", type(reward.function).__name__)
-        return reward.name if function == reward.name else f"{reward.name}({function})"
+        return reward.name  # a registered one says its version there, and any other is called as its function is
     if isinstance(reward, Weighted) and kind is Weighted:
         return f"{identity(reward.weight)} * {_operand(reward.reward)}"
     if isinstance(reward, Sum) and kind is Sum:

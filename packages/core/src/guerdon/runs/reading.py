@@ -67,8 +67,9 @@ def kept_in(path: Path) -> Iterator[None]:
         raise RunError(f"{str(path)!r} cannot be read: {error}") from error
     except Exception as error:
         said = str(error).partition(". ")[0].partition("\n")[0]  # torch goes on to recommend reading it unsafely
+        told = f"{type(error).__name__}: {said}" if said else type(error).__name__
         raise RunError(
-            f"{str(path)!r} cannot be read ({type(error).__name__}: {said}): it is empty, cut or not what was saved. "
+            f"{str(path)!r} cannot be read ({told}): it is empty, cut or not what was saved. "
             f"To go on from the checkpoint before, move this one's folder away"
         ) from error
 
