@@ -268,9 +268,9 @@ def test_a_reward_learns_in_training_and_not_in_evaluation():
     functions = reward_funcs(Counting(), Sums())
     keeper = SimpleNamespace(keeps=functions)
     Trainer(functions, training=False, callbacks=[keeper]).score(["a", "b"], example=["five", "five"])
-    assert functions[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 0}}]}
+    assert functions[0].grader.state_dict() == {"rewards": [{"of": "counting", "state": {"seen": 0}}]}
     Trainer(functions, callbacks=[keeper]).score(["a", "b"], example=["five", "five"])
-    assert functions[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 2}}]}
+    assert functions[0].grader.state_dict() == {"rewards": [{"of": "counting", "state": {"seen": 2}}]}
 
 
 def test_a_reward_that_learns_is_refused_where_no_checkpoint_keeps_its_state():
@@ -292,14 +292,19 @@ def test_the_state_is_in_the_checkpoint_and_comes_back(tmp_path):
     before, after = reward_funcs(Counting([4]), Sums()), reward_funcs(Counting(), Sums())
     RewardState(before).on_save(args, state, None)
     RewardState(after).on_train_begin(args, state, None)
-    assert after[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 4}}]}
+    assert after[0].grader.state_dict() == {"rewards": [{"of": "counting", "state": {"seen": 4}}]}
 
     elsewhere = SimpleNamespace(output_dir=str(tmp_path / "elsewhere"))
     with pytest.raises(RunError, match="resume_from=FOLDER"):
         RewardState(after).on_train_begin(elsewhere, state, None)
+    (tmp_path / "checkpoint-3" / "guerdon_rewards.pt").rename(tmp_path / "kept")
+    (tmp_path / "checkpoint-3" / "guerdon_rewards.pt").write_bytes(b"")
+    with pytest.raises(RunError, match=r"(?s)guerdon_rewards\.pt' cannot be read \(EOFError"):
+        RewardState(after).on_train_begin(args, state, None)
+    (tmp_path / "kept").rename(tmp_path / "checkpoint-3" / "guerdon_rewards.pt")
     moved = reward_funcs(Counting(), Sums())
     RewardState(moved, resume_from=tmp_path / "checkpoint-3").on_train_begin(elsewhere, state, None)
-    assert moved[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 4}}]}
+    assert moved[0].grader.state_dict() == {"rewards": [{"of": "counting", "state": {"seen": 4}}]}
 
 
 def test_a_plain_function_is_told_what_it_lacks():
@@ -360,7 +365,7 @@ def test_a_fresh_run_begins_with_what_the_reward_is(tmp_path):
     RewardState(functions).on_train_begin(
         SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=0), None
     )
-    assert functions[0].grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 4}}]}
+    assert functions[0].grader.state_dict() == {"rewards": [{"of": "counting", "state": {"seen": 4}}]}
 
 
 # -- the async trainer ------------------------------------------------------------------------------------------------

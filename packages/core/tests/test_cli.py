@@ -53,6 +53,16 @@ def adds(rollout: Rollout) -> Score:
     return Score(float(rollout.answer == str(example.a + example.b)), why="compared as text")
 
 
+@reward(name="test/first-v1", bounds=(0.0, 1.0))
+def first(rollout: Rollout) -> float:
+    return float(rollout.answer == "a")
+
+
+@reward(name="test/hinted-v1", bounds=(0.0, 1.0))
+def hinted(rollout: Rollout) -> Score:
+    return Score(1.0, parts={"hint": Score(float(len(rollout.answer)))})
+
+
 @dataclass(frozen=True)
 class Short(Reward, name="test/short-v1", bounds=(0.0, 1.0)):
     limit: int = 10
@@ -72,6 +82,8 @@ class Shortest(Reward, name="test/shortest-v1", bounds=(0.0, 1.0)):
 def _offered():
     register_local("tasks", "test/sums-v1", Sums)
     register_local("rewards", "test/adds-v1", adds)
+    register_local("rewards", "test/first-v1", first)
+    register_local("rewards", "test/hinted-v1", hinted)
     register_local("rewards", "test/short-v1", Short)
     register_local("rewards", "test/shortest-v1", Shortest)
     yield
@@ -190,6 +202,20 @@ def test_an_interrupt_exits_with_130():
 
     register_local("commands", "waits", waits)
     run("waits", code=130)
+
+
+def test_a_file_that_ends_too_early_is_no_abort():
+    """Click takes an EOFError for the end of what somebody types."""
+
+    @click.command()
+    def reads():
+        raise EOFError("Ran out of input")
+
+    register_local("commands", "reads", reads)
+    result = CliRunner().invoke(main, ["reads"])
+    assert isinstance(result.exception, RuntimeError)
+    assert "Ran out of input" in str(result.exception)
+    assert "Aborted" not in result.output
 
 
 def scored(*arguments: str) -> list[dict]:
@@ -421,6 +447,7 @@ def test_the_latest_checkpoint_is_found_by_number(tmp_path):
         (tmp_path / "checkpoints" / f"step-{step}").mkdir(parents=True)
     assert find_checkpoint(tmp_path, None).name == "step-1000000"
     assert find_checkpoint(tmp_path, Path("step-000012")).name == "step-000012"
+    assert find_checkpoint(tmp_path, Path("step-12")).name == "step-000012"
     with pytest.raises(RunError, match="there are: step-000012"):
         find_checkpoint(tmp_path, Path("step-000013"))
 
@@ -665,6 +692,138 @@ def test_eval_asks_as_many_examples_as_the_run_does_unless_told(arguments, count
     train_small(recipe, "train.eval.examples=3")
     (task,) = json.loads(run("eval", "run", *arguments, "--json"))["tasks"].values()
     assert task["count"] == count
+
+
+LEARNS = "reward={use: test/first, then: [center]}"
+
+
+def kept_rows(recipe: Path, step: int) -> list[dict]:
+    lines = (recipe.parent / "run" / "rollouts" / f"rl-{step:06d}.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def raw(row: dict) -> float:
+    return row["score"]["parts"]["first"]["value"]
+
+
+def test_a_run_is_scored_with_what_its_rewards_had_learnt(recipe):
+    """`center` subtracts the mean of all values so far, the batch's own included: here those of both training batches
+    and once more those of the one that is scored. The run itself had the first and, in the second step, the second."""
+    train_small(recipe, LEARNS, "train.group_size=4", "seed=1")
+    first, second = ([raw(row) for row in kept_rows(recipe, step)] for step in (0, 1))
+    assert len({*first, *second}) == 2  # else there is nothing to centre
+    records = [json.loads(line) for line in run("score", "run", "--json").splitlines()]
+    mean = (sum(first) + 2 * sum(second)) / 12
+    assert [record["score"]["value"] for record in records] == pytest.approx([value - mean for value in second])
+    then = (sum(first) + sum(second)) / 8
+    assert [record["recorded"] for record in records] == pytest.approx([value - then for value in second])
+    assert mean != then
+    said = run("score", "run", "--rollout", "2")
+    assert "first learns: as it had by step-000002" in said
+    assert (
+        f"the run recorded {second[2] - then:.6g}, now {second[2] - mean:.6g}; what first learns has moved on" in said
+    )
+    assert "4 of 4 rollouts earn another number" in run("score", "run")
+
+
+def test_an_older_checkpoint_may_be_named_and_a_missing_one_is_said(recipe):
+    """By the first step the reward had seen the first batch alone: scored anew, the second is what the run recorded."""
+    train_small(recipe, LEARNS, "train.group_size=4", "train.checkpoint_every=1", "seed=1")
+    said = run("score", "run", "--checkpoint", "step-1")
+    assert "as it had by step-000001" in said
+    assert "the run recorded" not in said
+    assert "there are: step-000001, step-000002" in run("score", "run", "--checkpoint", "step-3", code=2)
+
+
+def test_a_rollout_is_scored_among_its_siblings_as_the_run_had_it(recipe):
+    """Standardised over its group; alone it would be 0."""
+    train_small(recipe, "reward={use: test/first, then: [standardize]}", "train.group_size=4", "seed=1")
+    values = [row["score"]["value"] for row in kept_rows(recipe, 1)]
+    assert all(values)
+    (line,) = run("score", "run", "--rollout", "2", "--json").splitlines()
+    assert json.loads(line)["score"]["value"] == json.loads(line)["recorded"] == values[2]
+    said = run("score", "run", "--rollout", "2")
+    assert "compares attempts" not in said
+    assert "the run recorded" not in said
+
+
+def test_what_learns_over_batches_compares_no_attempts(recipe):
+    recipe.write_text("{task: test/sums, reward: {sum: [{use: test/first, then: [center]}, {use: test/adds}]}}")
+    alone = ("--example", "eval-1", "--text", "a")
+    assert "compares attempts" not in run("score", "mine.yaml", *alone)
+    recipe.write_text("{task: test/sums, reward: {sum: [{use: test/first, then: [standardize]}, {use: test/adds}]}}")
+    assert "\nfirst compares attempts at one example" in run("score", "mine.yaml", *alone)
+
+
+def test_a_run_without_a_checkpoint_is_scored_as_it_began_and_says_so(recipe):
+    train_small(recipe, LEARNS)
+    (kept,) = (recipe.parent / "run" / "checkpoints").iterdir()
+    kept.rename(recipe.parent / "elsewhere")
+    assert "the run has no checkpoint yet: as it began" in run("score", "run")
+    assert "as it had by elsewhere" in run("score", "run", "--checkpoint", "elsewhere")
+
+
+def test_of_a_reward_that_asks_the_trained_policy_the_run_shows_what_it_recorded(recipe):
+    class Asks(Reward, name="test/asks-v1"):
+        needs_policy = True
+
+    register_local("rewards", "test/asks-v1", Asks)
+    train_small(recipe, "reward=test/first", "train.group_size=4", "seed=1")
+    kept = recipe.parent / "run" / "recipe.yaml"
+    kept.write_text(kept.read_text().replace("test/first", "test/asks"))
+    records = [json.loads(line) for line in run("score", "run", "--json").splitlines()]
+    assert [record["score"]["value"] for record in records] == [row["score"]["value"] for row in kept_rows(recipe, 1)]
+    assert "asks the policy that was trained: what the run recorded" in run("score", "run", "--rollout", "0")
+
+
+@pytest.mark.parametrize("command", [("audit", "run"), ("compare", "run", "test/adds")])
+def test_a_run_is_audited_and_compared_with_what_its_rewards_had_learnt(command, recipe, monkeypatch):
+    train_small(recipe, LEARNS)
+    taken = []
+    monkeypatch.setattr("guerdon.trainer.checkpoints.load_rewards", lambda folder, reward: taken.append(folder.name))
+    more = ("--rollouts", "run") if command[0] == "compare" else ("--examples", "2", "--category", "constant")
+    said = CliRunner().invoke(main, [*command, *more]).output
+    assert "first learns: as it had by step-000002" in said
+    assert taken == ["step-000002"]
+    assert "there are: step-000002" in run(*command, *more, "--checkpoint", "step-1", code=2)
+
+
+def test_a_checkpoint_is_of_a_run(recipe):
+    train_small(recipe, LEARNS)
+    said = run("compare", "test/first", "test/adds", "--checkpoint", "step-2", "--rollouts", "run", code=2)
+    assert "neither A nor B is a run folder" in said
+
+
+@pytest.mark.parametrize("command", ["mine", "eval", "score", "audit", "compare"])
+def test_of_a_checkpoints_folder_it_is_said_how_to_name_it(command, recipe):
+    train_small(recipe)
+    (kept,) = (recipe.parent / "run" / "checkpoints").iterdir()
+    more = {"mine": ["--out", "pairs.jsonl"], "compare": ["test/adds"]}.get(command, [])
+    said = run(command, f"run/checkpoints/{kept.name}", *more, code=2)
+    assert f"name the run, and the checkpoint beside it: run --checkpoint {kept.name}" in said
+
+
+def test_a_run_that_failed_in_its_first_step_may_be_tried_again(recipe):
+    """A part's name is found to be wrong when the first batch is scored, after the evaluation before it."""
+    wrong = "advantage={use: streams, with: {weights: {adsd: 1.0}}}"
+    assert "stream 'adsd'" in train_small(recipe, wrong, "reward=test/hinted", code=2)
+    said = train_small(recipe, wrong.replace("adsd", "hint"), "reward=test/hinted")
+    assert "had failed before its first step" in said
+    assert "report " in said
+    assert "already holds a run" in train_small(recipe, code=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(f"{{name: sums, {RECIPE[1:]}", "sums"), (RECIPE, "mine.yaml"), ("name: a b\n", "mine.yaml")]
+)
+def test_a_recipes_file_is_served_under_the_name_in_it(text, name, recipe, monkeypatch):
+    pytest.importorskip("fastapi", reason="the server needs guerdon[serve]")
+    served = []
+    monkeypatch.setattr("guerdon.serve.server.serve", lambda graders, **_: served.append(list(graders)))
+    recipe.write_text(text if text.startswith("{") else text + "task: test/sums\nreward: test/adds\n")
+    run("serve", "mine.yaml")
+    run("serve", "other=mine.yaml")
+    assert served == [[name], ["other"]]
 
 
 def test_an_interrupted_run_says_how_to_resume_it(tmp_path, monkeypatch):

@@ -12,6 +12,9 @@ from guerdon.adapters.exporting import Source, plain_rows
 from guerdon.errors import ConfigError, RewardError, UnknownName
 from guerdon.grading import Grader
 from guerdon.protocols import Task
+from guerdon.rewards.ensembles import ensemble
+from guerdon.rewards.references import References
+from guerdon.rewards.shapes import par
 from guerdon.trainer.records import rollout_records
 from guerdon.types import Group
 
@@ -200,18 +203,19 @@ def test_a_reward_that_learns_sees_what_it_is_to_learn_from_and_keeps_it():
     rows = [{"example": "five", "completion": "5"}] * 3
     with Grader(Counting(), Sums()) as grader:
         grader.grade(rows)
-        assert grader.state_dict() == {"rewards": [{"name": "counting", "state": {"seen": 0}}]}
+        assert grader.state_dict() == {"rewards": [{"of": "counting", "state": {"seen": 0}}]}
         grader.grade(rows, learn=True)
         state = grader.state_dict()
     with Grader(Counting(), Sums()) as other:
         other.load_state_dict(state)
         assert other.grade(rows[:1])[0].value == 3.0
-        with pytest.raises(ConfigError, match=r"that of no reward; what learns here is .'counting'"):
+        with pytest.raises(ConfigError, match=r"^there is no state of `counting`\. What"):
             other.load_state_dict({"rewards": []})
-        with pytest.raises(ConfigError, match=r"that of .'another'"):
-            other.load_state_dict({"rewards": [{"name": "another", "state": {"seen": 1}}]})
-        with pytest.raises(ConfigError, match=r"no state of 'counting', and nothing here has .* 'another'"):
-            other.load_state_dict({"rewards": [{"name": "another", "state": {"seen": 1}}]})
+        with pytest.raises(ConfigError, match=r"no state of `counting`, and nothing here has .* `another`"):
+            other.load_state_dict({"rewards": [{"of": "another", "state": {"seen": 1}}]})
+        with pytest.raises(ConfigError, match=r"kept by an earlier guerdon"):
+            other.load_state_dict({"rewards": [{"name": "counting", "state": {"seen": 1}}]})
+        assert other.grade(rows[:1])[0].value == 3.0
 
 
 def test_who_cannot_keep_what_a_reward_learns_may_refuse_it():
@@ -327,6 +331,39 @@ def test_columns_hold_each_row_and_a_term_outranks_what_another_term_is_made_of(
     assert columns["right"][:2] == [1.0, 0.125]
     assert columns["shortest"][0] == 0.25
     assert [math.isnan(value) for value in columns["shortest"]] == [False, True, True]
+
+
+@reward(bounds=(0.0, 1.0))
+def twos(rollout):
+    return float("2" in rollout.answer)
+
+
+def test_what_to_watch_is_logged_however_deep_it_lies():
+    """Against references at 0 and 0.25 with k = 1: (logistic(1) + logistic(.75)) / 2 = .705, below the top at .99.
+    Beside the shortest, which has 1, that is a range of .295."""
+    bounded = twos.against(References("rated"), par(first=None)).named("bounded")
+    careful = ensemble([bounded, Shortest()], how="mean", spread="range").named("careful")
+    total = 0.5 * twos + 0.5 * careful.gated_by(twos)
+    row = {"example": {"id": "1", "rated": (0.0, 0.25)}, "completion": "2"}
+    with Grader(total) as grader:
+        [score] = grader.grade([row])
+        parts = grader.parts(score)
+    names = "twos careful bounded shortest disagreement missing bounded/twos reference saturated"
+    assert grader.part_names == tuple(names.split())
+    assert (parts["bounded/twos"], parts["reference"], parts["saturated"]) == (1.0, 0.125, 0.0)
+    assert parts["disagreement"] == pytest.approx(0.295, abs=5e-4)
+
+
+def test_two_parts_of_one_name_are_told_apart_by_their_terms():
+    """22 has a two and 1 is the shortest: the first two members are 1 apart each time, the others never."""
+    one = ensemble([twos, Shortest()], spread="range").named("one")
+    two = ensemble([twos.named("a"), twos.named("b")], spread="range").named("two")
+    with Grader(one + two) as grader:
+        scores = grader.grade([{"example": {"id": "1"}, "completion": text} for text in ("22", "1")])
+        columns, logged = grader.columns(scores), grader.logged(scores)
+    assert "disagreement" not in columns
+    assert (columns["one/disagreement"], columns["two/disagreement"]) == ([1.0, 1.0], [0.0, 0.0])
+    assert logged["part/one/disagreement"] == [1.0, 1.0]
 
 
 def test_a_grader_is_named_as_on_the_command_line(tmp_path):

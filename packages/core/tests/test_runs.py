@@ -279,10 +279,38 @@ def test_two_writers_are_refused_in_one_process_and_in_two(run):
 
 
 def test_a_folder_with_a_run_is_not_overwritten_and_one_without_is_not_opened(run, tmp_path):
+    run.log(0, "rl", {})
     with pytest.raises(RunError, match="already holds a run"):
         RunFolder.create(run.path, "other", seed=1)
     with pytest.raises(RunError, match="holds no run"):
         RunFolder.open(tmp_path)
+
+
+def test_a_checkpoint_alone_makes_a_folder_a_run_that_is_not_overwritten(run):
+    with run.checkpoint(0):
+        pass
+    with pytest.raises(RunError, match="already holds a run"):
+        RunFolder.create(run.path, "other", seed=1)
+
+
+def test_a_run_that_failed_before_its_first_step_makes_room_for_the_next(run):
+    run.log(0, "eval", {"stage": "before", "eval/execution": 0.5})
+    run.write_rollouts("eval", 0, [{"completion": "a"}])
+    run.write_rollouts("rl", 0, [{"completion": "b"}])
+    run.close()
+    with pytest.warns(RuntimeWarning, match="failed before its first step"):
+        other = RunFolder.create(run.path, "task: other\n", seed=1, tensorboard=False)
+    with other:
+        assert (other.recipe_text, other.seed, other.metrics()) == ("task: other\n", 1, [])
+        assert rollout_files(run.path) == []
+        other.log(0, "rl", {})
+        assert other.metrics_lines == 1
+
+
+def test_a_run_that_is_still_in_its_first_step_keeps_its_folder(run):
+    with pytest.raises(RunError, match="being written by process"):
+        RunFolder.create(run.path, "other", seed=1)
+    assert run.recipe_text == "task: sql\n"
 
 
 def test_recipe_and_versions_say_what_ran_without_importing_it(run):

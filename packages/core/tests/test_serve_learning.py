@@ -148,9 +148,17 @@ def test_what_cannot_be_learnt_from_is_refused(tmp_path, kind, fields, said):
     assert said in body["error"]
 
 
+@pytest.mark.parametrize("name", ["counting.json", "counting.pt"])
+def test_an_empty_file_is_named(tmp_path, name):
+    pytest.importorskip("torch", reason="a tensor needs torch")
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(RunError, match=rf"cannot be read from '.*{name}': move the file away"):
+        Learnt(tmp_path, {"counting": Grader(Counting())})
+
+
 def test_another_rewards_state_is_not_taken_up(tmp_path):
     (tmp_path / "counting.json").write_text('{"batch": "", "state": {"rewards": []}}')
-    with pytest.raises(ConfigError, match="the state is that of no reward"):
+    with pytest.raises(ConfigError, match="there is no state of `counting`"):
         Learnt(tmp_path, {"counting": Grader(Counting())})
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -245,14 +248,30 @@ def test_a_resumed_run_replays_what_was_sampled_instead_of_sampling_again(tmp_pa
 
 def test_a_checkpoint_of_another_reward_is_refused(tmp_path):
     train(tmp_path / "run", steps=2, reward=is_right.then(center(decay=0.9)))
-    with pytest.raises(RunError, match="nothing here has the state of 'is_right'"):
+    with pytest.raises(RunError, match=r"nothing here has the state of `is_right\.then\("):
         train(tmp_path / "run", steps=2, reward=is_right, resume=True)
 
 
 def test_as_many_rewards_that_learn_are_not_the_same_ones(tmp_path):
     train(tmp_path / "run", steps=2, reward=is_right.then(center(decay=0.9)) + is_early)
-    with pytest.raises(RunError, match=r"no state of 'is_early', and nothing here has the state of 'is_right'"):
+    with pytest.raises(
+        RunError, match=r"no state of `is_early\.then.*`, and nothing here has the state of `is_right\.then"
+    ):
         train(tmp_path / "run", steps=2, reward=is_right + is_early.then(center(decay=0.9)), resume=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"nothing of the kind"])
+@pytest.mark.parametrize("name", ["rewards.pt", "optimizer.pt", "position.json", "policy/table.pt"])
+def test_a_damaged_file_of_a_checkpoint_is_named(tmp_path, name, content):
+    learns = {"steps": 2, "checkpoint_every": 1, "reward": is_right.then(center(decay=0.9))}
+    train(tmp_path / "run", **learns)
+    first, last = sorted((tmp_path / "run" / "checkpoints").glob("step-*"))
+    shutil.rmtree(last)
+    assert (first / name).is_file()
+    (first / name).write_bytes(content)
+    shown = re.escape(str(first / Path(name).parts[0]))
+    with pytest.raises(RunError, match=rf"{shown}' cannot be read \(.*move this one's folder away"):
+        train(tmp_path / "run", resume=True, **learns)
 
 
 def test_the_rollouts_on_disk_explain_their_scores(tmp_path):

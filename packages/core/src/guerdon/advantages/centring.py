@@ -58,6 +58,11 @@ class streams(Estimator):  # noqa: N801 - as group_relative
     def _baseline(self) -> group_relative:
         return group_relative(self.std, self.ddof, self.epsilon)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The streams."""
+        return tuple(self.weights)
+
     def centred(self, values: Sequence[float]) -> list[float]:
         """One stream's values, centred; as `group_relative` with this `std`, `ddof` and `epsilon`."""
         return self._baseline.centred(values)

@@ -40,6 +40,11 @@ class Advantages:
 class Estimator(ABC):
     """Turns a group's scored values into one advantage per attempt; spreading them over steps is common to all."""
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Paths of the parts and streams it looks for in scores; none, for one that looks at values alone."""
+        return ()
+
     @abstractmethod
     def centred(self, values: Sequence[float]) -> list[float]:
         """One advantage per value.

@@ -55,6 +55,11 @@ class returns_to_go(Estimator):  # noqa: N801 - as group_relative
         if self.baseline not in ("group", "none"):
             raise ConfigError(f"returns_to_go.baseline is {self.baseline!r}; accepted are 'group' and 'none'")
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The streams."""
+        return tuple(self.weights)
+
     def centred(self, values: Sequence[float]) -> list[float]:
         """Attempts of one place each: the value, less the group's mean where there is a baseline."""
         mean = math.fsum(values) / len(values) if self.baseline == "group" else 0.0

@@ -35,6 +35,11 @@ class weighted_by(Estimator):  # noqa: N801 - as group_relative
     """Path of the part whose value is the weight, as in logs: "uncertainty/weight"."""
     of: Estimator = field(default_factory=group_relative)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The part, and what the other reads."""
+        return (self.part, *self.of.reads)
+
     def centred(self, values: Sequence[float]) -> list[float]:
         """Unweighted: the other estimator's."""
         return self.of.centred(values)

@@ -41,6 +41,11 @@ class withheld(Estimator):  # noqa: N801 - a value one builds in a recipe, as `g
         if not math.isfinite(self.below):
             raise ConfigError(f"withheld.below is {self.below!r}; a finite number is needed")
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The part, and what the other reads."""
+        return (self.part, *self.of.reads)
+
     def centred(self, values: Sequence[float]) -> list[float]:
         """The other's."""
         return self.of.centred(values)

@@ -100,6 +100,8 @@ class Commands(click.Group):
                 raise
             say_wrong("\n".join([str(error), *getattr(error, "__notes__", ())]))
             ctx.exit(WRONG)
+        except EOFError as error:  # click takes it for the end of what somebody types, and says `Aborted!` alone
+            raise RuntimeError(f"a file or a pipe ended too early: {error}") from error
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)

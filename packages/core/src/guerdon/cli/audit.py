@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from guerdon.cli.limits import Finite
-from guerdon.cli.sources import admit
+from guerdon.cli.sources import admit, take_up
 from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
@@ -27,6 +27,11 @@ CATEGORIES = (
 @click.argument("source", metavar="[REWARD|RECIPE|RUN]", required=False)
 @click.option("--reward", "rewards", metavar="[W*]NAME[k=v,...]", multiple=True, help="Audit this; several are summed.")
 @click.option("--task", metavar="NAME[k=v,...]", help="Whose examples.  [default: an installed task that fits]")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="With RUN: by which checkpoint its rewards had learnt what they know.  [default: the latest]",
+)
 @click.option("--attack", "names", metavar="NAME[k=v,...]", multiple=True, help="Only this attack. Repeatable.")
 @click.option(
     "--category", "categories", type=click.Choice(CATEGORIES), multiple=True, help="Only attacks of this kind."
@@ -75,7 +80,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     admit("tasks", options["task"])
     admit("rewards", *options["rewards"], options["check"])
     admit("attacks", *options["names"])
-    reward, task = _reward_and_task(options["source"], options["rewards"], options["task"])
+    source, rewards, checkpoint = options["source"], options["rewards"], options["checkpoint"]
+    reward, task = _reward_and_task(source, rewards, options["task"])
+    if told := take_up(reward, None if rewards else source, checkpoint):
+        click.echo(told, err=True)
     levels = LEVELS if options["with_reference"] else LEVELS[:-1]
     attacks = build_attacks(options["names"], knows=levels, exploits=options["categories"])
     if not attacks:

@@ -32,6 +32,11 @@ SHOWN = 160
     "--rollouts", "--base", "base", type=click.Path(path_type=Path), metavar="FILE|RUN", help="The completions."
 )
 @click.option("--policy", type=click.Path(path_type=Path), metavar="FILE|RUN", help="Those after optimising A.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="With a run as A or B: by which checkpoint its rewards had learnt what they know.  [default: the latest]",
+)
 @click.option("--phase", default="rl", show_default=True, help="With RUN: which rollouts.")
 @click.option("--step", type=int, help="With --rollouts RUN: which step.  [default: the latest]")
 @click.option("--policy-phase", help="With --policy RUN: which rollouts.  [default: --phase's]")
@@ -54,6 +59,7 @@ def command(
     task: str | None,
     base: Path | None,
     policy: Path | None,
+    checkpoint: Path | None,
     phase: str,
     step: int | None,
     policy_phase: str | None,
@@ -74,13 +80,13 @@ def command(
     With --policy, A is taken for a proxy and B for what was meant: --rollouts are a base policy's completions, --policy
     those of one that was optimised for A, and the report says whether A was hacked.
     """
-    from guerdon.cli.compared import completions_of, graded, references_of, side_of, task_of
+    from guerdon.cli.compared import completions_of, graded, references_of, sides_of, task_of
     from guerdon.comparing.agreement import agreement, worst_disagreements
     from guerdon.comparing.proxies import assess_samples
 
     if policy is not None and base is None:
         raise ConfigError("--policy needs the base policy's completions beside it: give --rollouts")
-    sides = side_of(first), side_of(second)
+    sides = sides_of((first, second), checkpoint)
     built = task_of(task, sides)
     with naming(next((side.text for side in sides if side.task is not None), None)):
         if base is not None:
@@ -138,7 +144,7 @@ def _why_nothing(found: Agreement) -> str:
 
 def _print(sides: Sequence[Side], completions: Completions, found: Agreement, pairs: Sequence[Disagreement]) -> None:
     for letter, side in zip("AB", sides, strict=True):
-        click.echo(f"{letter}: {side.text}")
+        click.echo(f"{letter}: {side.text}" + (f" ({side.learnt})" if side.learnt else ""))
     prompts = counting(found.prompts, "prompt")
     click.echo(f"over {prompts} x {completions.each} completions ({found.completions}) of {completions.told}")
     if found.prompts_left_out:

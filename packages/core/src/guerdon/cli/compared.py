@@ -6,13 +6,13 @@ Axes: P prompts (examples, by id), M completions of one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guerdon.cli.sources import admit, rows_of_file, rows_of_run
+from guerdon.cli.sources import admit, is_run, rows_of_file, rows_of_run, take_up
 from guerdon.errors import ConfigError, UnknownName
 
 if TYPE_CHECKING:
@@ -34,6 +34,28 @@ class Side:
     reward: Reward
     task: Use | None = None
     """Its recipe's, where it is one's."""
+    learnt: str = ""
+    """What it had learnt by when, where it is a run's and learns."""
+
+
+def sides_of(texts: Sequence[str], checkpoint: Path | None) -> tuple[Side, ...]:
+    """Both rewards; those of runs as they had learnt by the checkpoint of that name (by default the latest).
+
+    Raises:
+        UnknownName, ConfigError: as `side_of`; or a checkpoint is named and no run, or by its folder for two runs.
+        RunError: there is no such checkpoint, or it cannot be read.
+    """
+    runs = [text for text in texts if is_run(text)]
+    if checkpoint is not None and not runs:
+        raise ConfigError(f"--checkpoint {str(checkpoint)!r} is of a run, and neither A nor B is a run folder")
+    if checkpoint is not None and len(set(runs)) > 1 and checkpoint.is_dir():
+        raise ConfigError(
+            f"A and B are two runs, and --checkpoint {str(checkpoint)!r} is of one: give a name that both have, as "
+            f"step-000004"
+        )
+    sides = [side_of(text) for text in texts]
+    told = [take_up(side.reward, side.text, checkpoint) if side.text in runs else "" for side in sides]
+    return tuple(replace(side, learnt=learnt) for side, learnt in zip(sides, told, strict=True))
 
 
 def side_of(text: str) -> Side:

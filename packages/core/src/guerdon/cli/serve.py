@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import admit, naming
+from guerdon.cli.sources import admit, is_run, naming
 from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
@@ -61,7 +61,8 @@ def command(
 ) -> None:
     """Serve the rewards of RECIPEs over HTTP: rows in, one score per row out. docs/serving.md has the routes.
 
-    Only what is named here can be asked for. SIGTERM ends it when all accepted batches are answered.
+    Each is served as NAME, else as it is registered, or of a file as the `name` in it says. Only what is named here can
+    be asked for. SIGTERM ends it when all accepted batches are answered.
     """
     require("fastapi", "uvicorn", "prometheus_client")
     from guerdon.serve.server import serve
@@ -101,6 +102,7 @@ def _graders(
         given, recipe = _named(source)
         with naming(recipe):
             grader = Grader.of(recipe, **options)
+            given = given or _own_name(recipe)
         if given in graders:
             raise ConfigError(f"two rewards are to be served as {given!r}; name them apart: NAME=RECIPE")
         graders[given] = grader
@@ -114,13 +116,25 @@ def _graders(
 
 
 def _named(source: str) -> tuple[str, str]:
-    """What [NAME=]RECIPE is served as, and the recipe. A path that has a `=` of its own is not cut there."""
+    """The NAME of [NAME=]RECIPE, empty where there is none, and the recipe. A path with a `=` of its own is not cut."""
     from guerdon.serve.service import can_be_served_as
 
     name, equals, recipe = source.partition("=")
     if not equals or not can_be_served_as(name) or Path(source).exists():
-        return source, source
+        return "", source
     return name, recipe
+
+
+def _own_name(source: str) -> str:
+    """What is served without a NAME is called: as it is registered; of a file or a run, the `name` in the recipe."""
+    from guerdon.recipes import Recipe, load_recipe
+    from guerdon.serve.service import can_be_served_as
+
+    path = Path(source) / "recipe.yaml" if is_run(source) else Path(source)
+    if not path.is_file():
+        return source
+    own = load_recipe(path).name
+    return own if own != Recipe.model_fields["name"].default and can_be_served_as(own) else source
 
 
 def require(*modules: str) -> None:

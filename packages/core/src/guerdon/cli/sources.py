@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from guerdon.plugins.catalog import Kind, catalog
 
 if TYPE_CHECKING:
     from guerdon.recipes import Recipe
+    from guerdon.rewards import Reward
 
 
 def admit(kind: Kind, *texts: str | None) -> None:
@@ -65,10 +67,9 @@ def recipe_and_weights(source: str, overrides: Sequence[str], checkpoint: Path |
     """
     from guerdon.recipes import load_recipe
 
-    run = Path(source)
-    is_run = (run / "recipe.yaml").is_file()
-    recipe = load_recipe(run / "recipe.yaml" if is_run else source, overrides)
-    return recipe, find_checkpoint(run if is_run else None, checkpoint)
+    run = Path(source) if is_run(source) else None
+    recipe = load_recipe(run / "recipe.yaml" if run else source, overrides)
+    return recipe, find_checkpoint(run, checkpoint)
 
 
 def find_checkpoint(run: Path | None, asked: Path | None) -> Path | None:
@@ -82,12 +83,60 @@ def find_checkpoint(run: Path | None, asked: Path | None) -> Path | None:
     if run is None and asked is None:
         return None
     there = sorted((run / "checkpoints").glob("step-*")) if run else []
-    wanted = [folder for folder in there if asked is None or folder.name == str(asked)]
+    wanted = [folder for folder in there if asked is None or _same_step(folder.name, str(asked))]
     if not wanted:
         names = ", ".join(folder.name for folder in there) or "none"
         what = "no checkpoint yet" if asked is None else f"no checkpoint {str(asked)!r}"
         raise RunError(f"{what} in {str(run)!r}; there are: {names}" if run else f"{what}, and no run folder is named")
     return max(wanted, key=lambda folder: int(folder.name.rpartition("-")[2]))
+
+
+def is_run(source: str | Path | None) -> bool:
+    """Whether a command line's argument is a run folder."""
+    return source is not None and (Path(source) / "recipe.yaml").is_file()
+
+
+def take_up(reward: Reward, source: str | Path | None, asked: Path | None) -> str:
+    """Give the rewards of a run folder that learn what they had learnt by a checkpoint.
+
+    Args:
+        reward: the run's own, built from its recipe.
+        source: the run folder; anything else, and nothing happens unless a checkpoint is `asked` for.
+        asked: as `find_checkpoint`; by default the latest, if there is one.
+
+    Returns:
+        What was taken up, in words; empty where nothing learns, or there is no run.
+
+    Raises:
+        RunError: there is no such checkpoint, it cannot be read, or it is of another reward.
+        ConfigError: torch, which reads checkpoints, is not installed.
+    """
+    from guerdon.rewards.learning import learning
+
+    run = Path(source) if source is not None and is_run(source) else None
+    names = ", ".join(dict.fromkeys(node.label for node in learning(reward)))
+    if asked is None and (run is None or not names):
+        return ""
+    if asked is None and run is not None and not any((run / "checkpoints").glob("step-*")):
+        return f"{names} learns, and the run has no checkpoint yet: as it began"
+    folder = find_checkpoint(run, asked)
+    if not names or folder is None:
+        return ""
+    try:
+        from guerdon.trainer.checkpoints import load_rewards
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"what {names} had learnt is in a checkpoint, and {error.name}, which reads it, is not installed: "
+            f'pip install "guerdon[train]"'
+        ) from error
+    load_rewards(folder, reward)
+    return f"{names} learns: as it had by {folder.name}"
+
+
+def _same_step(name: str, asked: str) -> bool:
+    """Whether `asked` is a checkpoint's name, with or without the zeros: step-4 for step-000004."""
+    given = re.fullmatch(r"step-0*(\d+)", asked)
+    return name == asked or (given is not None and name == f"step-{int(given[1]):06d}")
 
 
 def rows_of_file(path: Path) -> list[dict[str, Any]]:

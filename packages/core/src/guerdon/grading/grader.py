@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from guerdon.errors import ConfigError, UnknownName
 from guerdon.grading.rows import OBJECTS, RECORDED, TOLD, USUAL, Columns, Row, group_in, rollout_in, short
 from guerdon.protocols import Split
 from guerdon.rewards import Context, Reward, walk
+from guerdon.rewards.algebra import OfOne
 from guerdon.rewards.learning import learning, load_state, state_of
 from guerdon.scoring import Runner
 from guerdon.trainer.records import part_weights
@@ -325,7 +327,20 @@ class Grader:
     @cached_property
     def part_names(self) -> tuple[str, ...]:
         """The names of the reward's parts: known before anything is scored, and the same for every row."""
-        return tuple(dict.fromkeys(name for node in walk(self.reward) for name in node.part_names))
+        return tuple(self._part_places)
+
+    @cached_property
+    def _part_places(self) -> dict[str, tuple[str | None, str]]:
+        """What each part is called in logs, and where it is found: within which term (None: wherever it is), as what.
+
+        A name that parts of several terms have (each of two ensembles has a `disagreement`) is `TERM/NAME`.
+        """
+        offered = list(dict.fromkeys(_offered(self.reward)))
+        count = Counter(name for _, name in offered)
+        return {
+            name if term is None or count[name] == 1 else f"{term}/{name}": (term if count[name] > 1 else None, name)
+            for term, name in offered
+        }
 
     def parts(self, score: Score) -> dict[str, float]:
         """The value of each of `part_names`; NaN where a term has none for this row."""
@@ -335,7 +350,8 @@ class Grader:
         """The values of each of `part_names`, one per score; NaN where a term has none for that row."""
         rows = [score.parts for score in scores]
         return {
-            name: [row[name].value if name in row else _deeper(row, name) for row in rows] for name in self.part_names
+            shown: [row[name].value if term is None and name in row else _deeper(row, name, term) for row in rows]
+            for shown, (term, name) in self._part_places.items()
         }
 
     def logged(self, scores: Sequence[Score]) -> dict[str, list[float]]:
@@ -401,11 +417,25 @@ def task_and_reward(source: str | Path | None, task: str | None, rewards: Sequen
     return task_use(task) if task else recipe.task, reward_spec(rewards) if rewards else recipe.reward
 
 
-def _deeper(parts: Mapping[str, Score], name: str) -> float:
-    """The value of the term of that name within these, the first there is; NaN where none is."""
-    for part in parts.values():
-        for path, value in part.flat().items():
-            if path.rpartition("/")[2] == name:
+def _offered(reward: Reward, term: str | None = None) -> Iterator[tuple[str | None, str]]:
+    """The parts that are logged of a tree, each with its term: None for what the whole is made of."""
+    for name in reward.part_names:
+        yield term, name
+    names = reward.part_names
+    for place, child in enumerate(reward.children):
+        if isinstance(reward, OfOne) and place == 0:  # its scores have the child's parts, beside its own
+            yield from _offered(child, term)
+        else:
+            own = child.label if child.label in names or place >= len(names) else names[place]
+            yield from _offered(child, own)
+
+
+def _deeper(parts: Mapping[str, Score], name: str, term: str | None) -> float:
+    """The value of the part of that name within these (and within that term), the first of them; NaN of none."""
+    for above, part in parts.items():
+        for path, value in part.flat(f"{above}/").items():
+            terms, _, last = path.rpartition("/")
+            if last == name and (term is None or term in terms.split("/")):
                 return value
     return math.nan
 

@@ -60,6 +60,7 @@ def write(policy: LanguagePolicy, path: Path) -> None:
 
 def read(policy: LanguagePolicy, path: Path) -> int:
     """Load the weights into the policy, bit for bit; the version they were saved at. See `LanguagePolicy.load`."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     file = path / ("model.safetensors" if policy.lora is None else "adapter_model.safetensors")
@@ -75,7 +76,7 @@ def read(policy: LanguagePolicy, path: Path) -> int:
         policy.masters.load(state)
         _load_frozen(policy, state)
         return int(record["version"])
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise PolicyError(f"{str(path)!r} does not hold weights of this policy: {error!r}") from error
 
 

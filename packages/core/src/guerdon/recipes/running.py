@@ -117,9 +117,9 @@ def trainer_of(recipe: Recipe, checkpoint: Path | None = None) -> Trainer:
         ) from error
     policy = build_policy(recipe.policy, seed=recipe.seed)
     if checkpoint is not None:
-        from guerdon.trainer.checkpoints import load_rewards
+        from guerdon.trainer.checkpoints import load_policy, load_rewards
 
-        policy.load(checkpoint / "policy")
+        load_policy(checkpoint, policy)
         load_rewards(checkpoint, reward)
     return Trainer(
         policy=policy,
@@ -160,7 +160,9 @@ def evaluate_recipe(
     limit = limit or recipe.train.eval.examples or None
     trainer = trainer_of(recipe)
     if checkpoint is not None:
-        trainer.policy.load(checkpoint / "policy")
+        from guerdon.trainer.checkpoints import load_policy
+
+        load_policy(checkpoint, trainer.policy)
     return {
         name or trainer.task.name: trainer.evaluate(task, limit=limit, label=f"evaluate {name or 'held out'}")
         for name, task in {"": trainer.task, **trainer.evals}.items()

@@ -56,6 +56,9 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     except UnknownName as error:
         if (path / "recipe.yaml").is_file():
             raise ConfigError(f"{str(path)!r} is a run's folder; go on with it by --resume") from None
+        if path.parent.name == "checkpoints" and (run := path.parent.parent / "recipe.yaml").is_file():
+            told = f"name the run, and the checkpoint beside it: {run.parent} --checkpoint {path.name}"
+            raise ConfigError(f"{str(path)!r} is a checkpoint of a run; {told}") from None
         if path.is_dir():
             raise ConfigError(f"{str(path)!r} holds no run: there is no recipe.yaml in it") from None
         if path.is_file():

@@ -462,6 +462,11 @@ class Then(OfOne):
         """Whether the transform looks at more than the value itself, or the child is so."""
         return self.transform.scope != "sample" or self.reward.relative
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The value before it was shaped."""
+        return (self.label,)
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Shape all values at once; each keeps its evidence and its raw value as a part."""
         rows = context.scores(self.reward, groups)

@@ -58,8 +58,9 @@ def shortened(messages: Sequence[Message], characters: int) -> tuple[tuple[Messa
     Earlier turns are left out whole, the first that is kept loses its own beginning. Where that is the assistant's, an
     empty user turn goes before it, since chat templates want one.
 
-    >>> shortened([Message("user", "2 + 2?"), Message("assistant", "four")], 7)
-    ((Message(role='user', content=' 2?'), Message(role='assistant', content='four')), True)
+    >>> kept, cut = shortened([Message("user", "2 + 2?"), Message("assistant", "four")], 7)
+    >>> [message.content for message in kept], cut
+    ([' 2?', 'four'], True)
     """
     if sum(len(message.content) for message in messages) <= characters:
         return tuple(messages), False

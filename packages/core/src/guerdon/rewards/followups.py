@@ -113,6 +113,11 @@ class FollowUpLikelihood(Scored, name="follow-up-likelihood-v1", sees="group"):
         known = {each.category: each for each in self.follow_ups or packaged()}
         return tuple(known[name] for name in self.categories or known)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The categories, and what length has to do with the value."""
+        return (*(category.category for category in self.used), "length_correlation")
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Put each distinct (conversation, remark) to the scorer once, all of a conversation's remarks side by side.
 

@@ -97,6 +97,12 @@ class Likelihood(Scored, name="likelihood-v1", sees="group"):
         """Whether the value has a gradient that is to be followed."""
         return self.direct and bool(getattr(self.scorer, "live", False))
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """With a baseline, the two that the value is the difference of; of JEPO, what the group's attempts come to."""
+        of_two = ("behind-reasoning", "without-reasoning") if self.baseline is not None else ()
+        return of_two or (("group",) if self.variant == "jepo" else ())
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """All groups' references in one question to the scorer."""
         references = [reference_of(group.example, self.reference, context.task) for group in groups]

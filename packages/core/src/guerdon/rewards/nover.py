@@ -33,6 +33,11 @@ class Nover(Scored, name="nover-v1", bounds=(0.0, 3.0), sees="group"):
     reference: str = "reference"
     tags: tuple[str, str, str, str] = THINK_ANSWER
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What the value is the sum of."""
+        return "reasoning", "efficiency", "format"
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """All groups' references in one question to the scorer."""
         references = [reference_of(group.example, self.reference, context.task) for group in groups]

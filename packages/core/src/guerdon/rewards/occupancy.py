@@ -92,6 +92,11 @@ class OccupancyPenalty(Reward, name="occupancy-penalty-v1"):
         loss: discriminators.LossKind = "tanh" if self.kind == "tv" else "logistic"
         return discriminators.Settings(self.hidden, self.learning_rate, self.steps, self.batch_size, loss, self.seed)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What is measured of each batch."""
+        return "logit", "held_out_accuracy", "trust"
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Tell the batch from the reference, and charge for it; what is to be kept waits for `update`."""
         if find_spec("torch") is None:

@@ -201,6 +201,12 @@ class Against(OfOne):
         """Where reference answers are scored, not in a worker: the time they take is not the policy's fault."""
         return "elsewhere" if self.references.kind == "answers" else "caller"
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The value before it was shaped, the references' level, and whether the shape's top, if any, is reached."""
+        top = ("saturated",) if self.shape.saturation < math.inf else ()
+        return (self.label, "reference", *top)
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Settle each prompt's curve, and put its answers on it.
 

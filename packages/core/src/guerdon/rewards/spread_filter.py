@@ -59,6 +59,11 @@ class SpreadFilter(Reward, name="spread-filter-v1", sees="group"):
         """It is: what spread is usual."""
         return True
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The value, also where the group is left out."""
+        return (self.label,)
+
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """The child's scores, or abstentions."""
         rows = context.scores(self.reward, groups)

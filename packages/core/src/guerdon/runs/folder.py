@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from guerdon.errors import RunError
 from guerdon.runs.board import Board
 from guerdon.runs.durable import cannot_write, encode, mend, remove_folder, replace_file, replace_folder, write_all
 from guerdon.runs.lock import FolderLock
-from guerdon.runs.reading import PHASE, lines_of, read_metrics, read_rollouts
+from guerdon.runs.reading import PHASE, lines_of, read_metrics, read_rollouts, rollout_files
 from guerdon.runs.versions import versions as collect_versions
 
 _STEP = re.compile(r"step-(\d{6,})")
@@ -73,7 +74,8 @@ class RunFolder:
         """Start a new run.
 
         Args:
-            path: the folder; made with its parents. It may exist, but not hold a run.
+            path: the folder; made with its parents. It may exist, but not hold a run that has made a step: one that
+                failed before that (a misspelt name, found when the first batch was scored) makes room, with a warning.
             recipe_text: the whole recipe as YAML, kept word for word.
             seed: the seed that everything random in the run derives from.
             versions: what the run ran on; `guerdon.runs.versions()` when not given.
@@ -84,8 +86,8 @@ class RunFolder:
             RunError: the folder already holds a run, is in use, or cannot be written.
         """
         path = Path(path)
-        if (path / "recipe.yaml").exists():
-            raise RunError(f"{str(path)!r} already holds a run. Continue it with `--resume`, or give another folder.")
+        if found := (path / "recipe.yaml").exists():
+            _refuse_begun(path)
         try:
             for name in ("rollouts", "checkpoints"):
                 (path / name).mkdir(parents=True, exist_ok=True)
@@ -93,6 +95,8 @@ class RunFolder:
             raise cannot_write(path, error) from error
         run = cls(path, keep=keep, tensorboard=tensorboard)
         try:
+            if found:
+                run._make_room()
             facts = {"seed": seed, **(collect_versions() if versions is None else versions)}
             replace_file(path / "versions.json", json.dumps(facts, indent=2).encode() + b"\n")
             replace_file(path / "recipe.yaml", recipe_text.encode())  # last: its presence makes the folder a run
@@ -237,6 +241,17 @@ class RunFolder:
         os.fsync(self._fd)
         self._continue()
 
+    def _make_room(self) -> None:
+        """Remove what a run left that failed before its first step; under the lock, so that none begins meanwhile."""
+        _refuse_begun(self.path)
+        (self.path / "recipe.yaml").unlink(missing_ok=True)  # first: without it the folder holds no run
+        for _, _, path in rollout_files(self.path):
+            path.unlink()
+        (self.path / "report.html").unlink(missing_ok=True)
+        self.rewind(0)
+        message = f"the run in {str(self.path)!r} had failed before its first step, and makes room for this one"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
     @property
     def _checkpoints(self) -> Path:
         return self.path / "checkpoints"
@@ -267,6 +282,18 @@ class RunFolder:
             os.truncate(self._metrics, whole)
         for folder in (self.path, self.path / "rollouts", self._checkpoints):
             mend(folder)
+
+
+def _refuse_begun(path: Path) -> None:
+    """See that a run has left neither a checkpoint nor a step: an evaluation before the first one is none.
+
+    Raises:
+        RunError: it has.
+    """
+    checkpoints = path / "checkpoints"
+    begun = any(line.get("phase") != "eval" for line in read_metrics(path))
+    if begun or (checkpoints.is_dir() and any(_STEP.fullmatch(each.name) for each in checkpoints.iterdir())):
+        raise RunError(f"{str(path)!r} already holds a run. Continue it with `--resume`, or give another folder.")
 
 
 def step_of(checkpoint: Path) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from guerdon.errors import RunError
+from guerdon.errors import GuerdonError, RunError
 
 PHASE = re.compile(r"[a-z][a-z0-9_-]*")
 """What a phase may be called: it names files."""
@@ -48,6 +49,29 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
+
+
+@contextmanager
+def kept_in(path: Path) -> Iterator[None]:
+    """Within it a file or folder of a checkpoint is read.
+
+    Raises:
+        RunError: whatever its reader raises over an empty, cut or foreign file; the message names it. What guerdon
+            itself says of the content passes.
+    """
+    try:
+        yield
+    except GuerdonError:
+        raise
+    except FileNotFoundError as error:
+        raise RunError(f"{str(path)!r} cannot be read: {error}") from error
+    except Exception as error:
+        said = str(error).partition(". ")[0].partition("\n")[0]  # torch goes on to recommend reading it unsafely
+        told = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        raise RunError(
+            f"{str(path)!r} cannot be read ({told}): it is empty, cut or not what was saved. "
+            f"To go on from the checkpoint before, move this one's folder away"
+        ) from error
 
 
 def rollout_files(run: Path) -> list[tuple[str, int, Path]]:

@@ -88,6 +88,7 @@ class Learnt:
             TypeError,
             ImportError,
             RuntimeError,
+            EOFError,
             pickle.UnpicklingError,
         ) as error:
             raise RunError(

@@ -15,6 +15,7 @@ import torch
 from guerdon.errors import ConfigError, RunError
 from guerdon.rewards import Reward
 from guerdon.rewards.learning import load_state, state_of
+from guerdon.runs.reading import kept_in
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
@@ -38,9 +39,14 @@ class Position:
         return self.sft_steps + self.rl_steps
 
     def load_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Restore the optimiser if its phase had begun."""
+        """Restore the optimiser if its phase had begun.
+
+        Raises:
+            RunError: its file cannot be read.
+        """
         if self.optimizer is not None:
-            optimizer.load_state_dict(torch.load(self.optimizer, weights_only=True))
+            with kept_in(self.optimizer):
+                optimizer.load_state_dict(torch.load(self.optimizer, weights_only=True))
 
 
 def save(
@@ -81,21 +87,30 @@ def restore(run: RunFolder, policy: Policy, reward: Reward, controls: Controls) 
     if folder is None:
         run.rewind(0)
         return Position()
-    try:
-        state = json.loads((folder / "position.json").read_text())
-        policy.load(folder / "policy")
-        policy.version = state["policy_version"]
-        controlled = torch.load(folder / "controllers.pt", weights_only=True) if controls else None
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
-    load_rewards(folder, reward)
-    if controlled is not None:
-        controls.load_state_dict(controlled, str(folder))
-    run.rewind(state["metrics_lines"])
     optimizer = folder / "optimizer.pt"
-    return Position(
-        state["evaluated_before"], state["sft_steps"], state["rl_steps"], optimizer if optimizer.exists() else None
-    )
+    with kept_in(folder / "position.json"):
+        state = json.loads((folder / "position.json").read_text())
+        version, lines = int(state["policy_version"]), int(state["metrics_lines"])
+        done = int(state["sft_steps"]), int(state["rl_steps"])
+        at = Position(state["evaluated_before"], *done, optimizer if optimizer.exists() else None)
+    load_policy(folder, policy)
+    policy.version = version
+    if controls:
+        with kept_in(folder / "controllers.pt"):
+            controls.load_state_dict(torch.load(folder / "controllers.pt", weights_only=True), str(folder))
+    load_rewards(folder, reward)
+    run.rewind(lines)
+    return at
+
+
+def load_policy(folder: Path, policy: Policy) -> None:
+    """The weights as they were when the checkpoint `folder` was taken.
+
+    Raises:
+        RunError, PolicyError: they cannot be read, or belong to another policy.
+    """
+    with kept_in(folder / "policy"):
+        policy.load(folder / "policy")
 
 
 def load_rewards(folder: Path, reward: Reward) -> None:
@@ -104,15 +119,12 @@ def load_rewards(folder: Path, reward: Reward) -> None:
     Raises:
         RunError: it cannot be read, or belongs to another reward.
     """
+    path = folder / "rewards.pt"
     try:
-        kept = torch.load(folder / "rewards.pt", weights_only=True)
-    except (OSError, ValueError) as error:
-        raise RunError(f"checkpoint {folder} cannot be read: {error}") from error
-    if not isinstance(kept, dict):
-        raise RunError(
-            f"checkpoint {folder} is of an earlier guerdon, which kept no names of rewards: begin a run anew"
-        )
-    try:
-        load_state(reward, kept)
+        with kept_in(path):
+            kept = torch.load(path, weights_only=True)
+            if not isinstance(kept, dict):
+                raise ConfigError("it is of an earlier guerdon, which kept no names of rewards: begin a run anew")
+            load_state(reward, kept)
     except ConfigError as error:
         raise RunError(f"checkpoint {folder} is not of the same reward: {error}") from error

@@ -30,7 +30,7 @@ from guerdon.trainer.controlling import Controls
 from guerdon.trainer.evaluation import EvalResult, evaluate, evaluation_records
 from guerdon.trainer.measures import Clock, Metrics, batch_metrics
 from guerdon.trainer.optimizers import adamw, learning_rate
-from guerdon.trainer.pairing import mismatches
+from guerdon.trainer.pairing import check_parts, mismatches
 from guerdon.trainer.records import groups_of, part_weights, rollout_records, rounds_of, shown_advantages
 from guerdon.trainer.refilling import Batch, prompt_order
 from guerdon.trainer.unscored import why_unscored
@@ -69,7 +69,8 @@ class Trainer:
         """Load what the run will ask for, so that what is wrong with it is said before anything is written.
 
         Raises:
-            ConfigError: there is nothing to train on, or nothing that could be trained.
+            ConfigError: there is nothing to train on, or nothing that could be trained; or the estimator reads a part
+                that the reward is known not to have.
             TaskError: the task's files are not there or not in order.
         """
         config = self.config
@@ -87,6 +88,7 @@ class Trainer:
             self.reward.targets([], [], Context(policy=self.policy))  # refuses what it could not pass on
         self._controls = Controls.of(self.controllers, config, self.reward)
         if config.steps:
+            check_parts(self.reward, self.advantage)
             for told in mismatches(self.reward, config.loss, self.advantage, self.controllers):
                 warnings.warn(told, RuntimeWarning, stacklevel=2)
         if config.eval.examples:

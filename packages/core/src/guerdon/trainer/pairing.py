@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guerdon.advantages import group_relative, returns_to_go, streams
+from guerdon.errors import ConfigError
 from guerdon.rewards import walk
 from guerdon.rewards.constrained import Constrained, uncontrolled
+from guerdon.rewards.parts import known_parts, may_have
 from guerdon.rewards.process import ProcessReward
 
 if TYPE_CHECKING:
@@ -40,6 +43,23 @@ def mismatches(
             "delta is the first step's score. Train it with `advantage: {use: returns_to_go, with: {weights: {success: "
             "1.0, process/steps: 1.0}}}`, a weight for each stream and part"
         )
+
+
+def check_parts(reward: Reward, advantage: Estimator) -> None:
+    """See that the parts and streams an estimator reads are there, where the reward can tell before it scores.
+
+    Raises:
+        ConfigError: one is not; the message has the parts that are known, the nearest first.
+    """
+    for path in advantage.reads:
+        if not may_have(reward, path):
+            known = known_parts(reward)
+            near = difflib.get_close_matches(path, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(map(repr, known)) or 'none'}"
+            raise ConfigError(
+                f"the advantage estimator {type(advantage).__name__} reads the part or stream {path!r}, and the scores "
+                f"of {reward.name} have none; {hint}"
+            )
 
 
 def _constrained(

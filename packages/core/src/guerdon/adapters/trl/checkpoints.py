@@ -10,6 +10,7 @@ import torch
 from transformers import TrainerCallback
 
 from guerdon.errors import RunError
+from guerdon.runs.reading import kept_in
 
 if TYPE_CHECKING:
     from guerdon.adapters.trl.rewards import RewardFunction
@@ -54,17 +55,19 @@ class RewardState(TrainerCallback):  # type: ignore[misc]  # transformers' wheel
             return
         path = Path(self.resume_from or _folder(args, state)) / FILE
         try:
-            kept = torch.load(path, weights_only=True)
-        except OSError as error:
+            with kept_in(path):
+                kept = torch.load(path, weights_only=True)
+        except RunError as error:
             raise RunError(
-                f"training goes on from step {state.global_step}, but what the reward had learnt by then is not in "
-                f"{path} ({error}). If the checkpoint lies elsewhere, name it: RewardState(..., resume_from=FOLDER). "
+                f"training goes on from step {state.global_step}, but what the reward had learnt by then cannot be "
+                f"had: {error}. If the checkpoint lies elsewhere, name it: RewardState(..., resume_from=FOLDER). "
                 f"If the run was killed while it was being written, resume from the checkpoint before."
             ) from error
         if len(kept) != len(self.keeps):
             raise RunError(f"{path} holds the state of {len(kept)} reward functions; there are {len(self.keeps)}")
         for function, values in zip(self.keeps, kept, strict=True):
-            function.grader.load_state_dict(values)
+            with kept_in(path):
+                function.grader.load_state_dict(values)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """End the worker processes; fresh ones start if anything is scored after that."""
