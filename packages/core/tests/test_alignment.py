@@ -149,3 +149,4 @@ def test_a_run_aligns_first_and_its_report_shows_what_was_seen(tmp_path: Path):
     assert all(Path(name).is_file() for record in read_rollouts(path) for name in record["images"])
     page = render(tmp_path / "run", illustrator(task)).read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") >= 3
+    assert "which words the references hold" in page

@@ -84,7 +84,12 @@ def render(run_path: Path | str, illustrate: Illustrate | None = None) -> Path:
             "Health", _health(facts), "Dead groups teach nothing: all attempts earned the same. Lengths are in tokens."
         ),
         section("Updates", _updates(facts)),
-        section("Warm start", _warm_start(facts), "Supervised steps on reference answers, before RL."),
+        section(
+            "Alignment",
+            _supervised(facts, "alignment"),
+            "What sees learns which words the references hold, before the warm start.",
+        ),
+        section("Warm start", _supervised(facts, "sft"), "Supervised steps on reference answers, before RL."),
         section("Time", _time(facts)),
         section("What it wrote in training", training_samples(run, illustrate), _ABOUT_TRAINING),
         section("What it wrote on held-out examples", eval_samples(run, illustrate), _ABOUT_EVALS),
@@ -280,8 +285,8 @@ def _updates(facts: Facts) -> str:
     return _named_charts(facts.phase("rl"), _UPDATE)
 
 
-def _warm_start(facts: Facts) -> str:
-    lines = facts.phase("sft")
+def _supervised(facts: Facts, phase: str) -> str:
+    lines = facts.phase(phase)
     return _named_charts(lines, [name for name in numeric_names(lines) if not name.startswith("time/")])
 
 
