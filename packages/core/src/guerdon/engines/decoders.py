@@ -10,7 +10,6 @@ Axes: G groups (prompts), B rows (completions), V vocabulary.
 from __future__ import annotations
 
 import inspect
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -68,11 +67,7 @@ class SharedDecoder:
         positions = torch.cat([torch.arange(length, device=self.device) for length in lengths])[None]
         starts: Sequence[int] = ()
         if any(pictures):
-            ends = itertools.accumulate(lengths)
-            spans = [
-                Span(end - length, length, length, own)
-                for end, length, own in zip(ends, lengths, pictures, strict=True)
-            ]
+            spans = [Span(length, length, own) for length, own in zip(lengths, pictures, strict=True)]
             states, positions, starts = row_states(self.model, ids, positions, spans)
             hidden = hidden_states(self.model, None, positions, attention, states_RTW=states)[0]
         else:

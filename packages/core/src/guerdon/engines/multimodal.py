@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from guerdon.engines.attention import Attention, Unsupported, hidden_states, plain
+from guerdon.engines.attention import Unsupported, hidden_states, plain
 from guerdon.engines.cache import PromptAttention
 
 Pictures = Mapping[str, torch.Tensor]
@@ -123,8 +123,6 @@ def on(device: Any, pictures: Pictures, length: int) -> dict[str, torch.Tensor]:
 class Span:
     """One prompt and what follows it in a row of several."""
 
-    start: int
-    """Its first token's place in the row."""
     prompt: int
     """P: tokens of the prompt."""
     length: int
@@ -151,9 +149,9 @@ def row_states(
     pieces: list[torch.Tensor] = []
     positions: list[torch.Tensor] = []
     following: list[int] = []
-    for span in spans:
-        ids_T = ids_1T[0, span.start : span.start + span.length]
-        places_1T = positions_1T[:, span.start : span.start + span.length]
+    lengths = [span.length for span in spans]
+    rows = zip(spans, torch.split(ids_1T[0], lengths), torch.split(positions_1T, lengths, dim=1), strict=True)
+    for span, ids_T, places_1T in rows:
         if not span.pictures:
             pieces.append(embed(ids_T))
             positions.append(places_1T)
@@ -182,27 +180,12 @@ def disagreement(model: Any, ids: Sequence[int], pictures: Pictures) -> float:
     inner = plain(model)
     prompt = prompt_states(model, ids, pictures)
     positions = prompt.positions_AP if len(prompt.positions_AP) == 1 else prompt.positions_AP[:, None]
-    hidden_1PW = hidden_states(model, None, positions, _Causal(len(ids)), states_RTW=prompt.states_PW[None])
+    hidden_1PW = hidden_states(model, None, positions, PromptAttention([len(ids)]), states_RTW=prompt.states_PW[None])
     head = inner.get_output_embeddings()
     ids_1P = torch.tensor([list(ids)], device=head.weight.device)
     whole = inner(input_ids=ids_1P, use_cache=False, **on(head.weight.device, pictures, len(ids))).logits[0, -1]
     ours = head(hidden_1PW[0, -1])
     return float((ours.float().log_softmax(-1) - whole.float().log_softmax(-1)).abs().mean())
-
-
-class _Causal(PromptAttention):
-    """One prompt, attending causally; nothing is kept."""
-
-    def __init__(self, length: int) -> None:
-        super().__init__([length])
-
-    def attend(
-        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
-    ) -> torch.Tensor:
-        """See `engines.attention.Attention`."""
-        output = super().attend(layer, query, key, value, scaling)
-        self.kept.clear()
-        return output
 
 
 def _holds_tensor(value: Any) -> bool:
@@ -214,16 +197,3 @@ def _holds_tensor(value: Any) -> bool:
 def _is_whole(mask: Any) -> bool:
     """Whether a mask hides nothing: the causal pattern alone is then meant."""
     return isinstance(mask, torch.Tensor) and mask.ndim == 2 and bool(mask.all())
-
-
-__all__ = [
-    "Attention",
-    "Pictures",
-    "PromptStates",
-    "Span",
-    "batch_states",
-    "disagreement",
-    "on",
-    "prompt_states",
-    "row_states",
-]

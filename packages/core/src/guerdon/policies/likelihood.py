@@ -5,7 +5,6 @@ Axes: T tokens of a row, N scored tokens, W hidden width, V vocabulary.
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -113,10 +112,9 @@ class Likelihood:
         """Last hidden states (T, W) of a packed row."""
         if not any(group.prompt.images for group in row.groups):
             return hidden_states(self.model, row.ids_1T, row.positions_1T, row)[0]
-        ends = itertools.accumulate(prompt + rest for prompt, rest in row.spans)
         spans = [
-            Span(end - prompt - rest, prompt, prompt + rest, self._pictures(group))
-            for end, (prompt, rest), group in zip(ends, row.spans, row.groups, strict=True)
+            Span(prompt, prompt + rest, self._pictures(group))
+            for (prompt, rest), group in zip(row.spans, row.groups, strict=True)
         ]
         states, positions, _ = row_states(self.model, row.ids_1T, row.positions_1T, spans)
         return hidden_states(self.model, None, positions, row, states_RTW=states)[0]
