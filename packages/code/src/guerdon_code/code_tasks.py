@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
 
+from guerdon import fields
 from guerdon.protocols import Environment, Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.sandbox import default_sandbox
@@ -56,7 +57,7 @@ class CodeTask(Task):
             TaskError: the files are not there or not in order.
             ConfigError: the sandbox lacks a layer that is required of it.
         """
-        options.one_of("split", split, get_args(Split))
+        fields.one_of("split", split, get_args(Split))
         if split not in self._loaded:
             default_sandbox().check()  # what is wrong with it should be said now, not by every score
             problems = self.load(split)

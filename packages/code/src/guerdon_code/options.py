@@ -1,22 +1,10 @@
-"""Checks of options, told alike everywhere: the field, what was found, what is accepted."""
+"""Checks of options that are numbers, beside those of `guerdon.fields`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from typing import Any
 
 from guerdon.errors import ConfigError
-
-
-def one_of(field: str, value: object, accepted: Collection[Any]) -> None:
-    """Check an option against the words it may be.
-
-    Raises:
-        ConfigError: it is none of them.
-    """
-    if value not in accepted:
-        raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, accepted))}")
 
 
 def whole(field: str, value: object, low: int) -> None:

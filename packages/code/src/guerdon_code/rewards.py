@@ -19,6 +19,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from guerdon import fields
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.sandbox import Call, Calls, Limits, default_sandbox
 from guerdon.sandbox import Outcome as Compiled
@@ -63,8 +64,8 @@ class Tested(Reward, sees="rollout"):
     """How the output of whole programs is compared."""
 
     def __post_init__(self) -> None:
-        options.one_of(f"{self.name}.fallback", self.fallback, FALLBACKS)
-        options.one_of(f"{self.name}.output", self.output, RULES)
+        fields.one_of(f"{self.name}.fallback", self.fallback, FALLBACKS)
+        fields.one_of(f"{self.name}.output", self.output, RULES)
         options.between(f"{self.name}.floor_s", self.floor_s, 0.0, math.inf)
         options.whole(f"{self.name}.memory_mb", self.memory_mb, 16)
 

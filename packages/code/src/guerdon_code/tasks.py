@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar
 
+from guerdon import fields
 from guerdon.errors import ConfigError, TaskError
 from guerdon.protocols import Split
 from guerdon_code import options
@@ -41,7 +42,7 @@ class Generated(CodeTask):
         super().__post_init__()
         object.__setattr__(self, "levels", tuple(self.levels))  # recipes say [..]
         for place, level in enumerate(self.levels):
-            options.one_of(f"levels[{place}]", level, tuple(LEVELS))
+            fields.one_of(f"levels[{place}]", level, tuple(LEVELS))
         if not self.levels or len(set(self.levels)) < len(self.levels):
             raise ConfigError(f"levels is {self.levels!r}; one or more different ones are needed")
         options.whole("train_size", self.train_size, 0)

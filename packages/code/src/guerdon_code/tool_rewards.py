@@ -25,9 +25,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from guerdon.fields import one_of
 from guerdon.rewards import Reward
 from guerdon.types import Score
-from guerdon_code.options import between, interval, one_of, whole
+from guerdon_code.options import between, interval, whole
 from guerdon_code.tool_calls import Call, Malformed, calls_in, shown
 from guerdon_code.tool_examples import ToolExample, gold_accepted, gold_calls
 from guerdon_code.tool_layout import CALL_OPEN, last_thought, layout_fault

@@ -18,7 +18,8 @@ from __future__ import annotations
 from typing import Literal
 
 from guerdon.errors import ConfigError
-from guerdon_code.options import one_of, whole
+from guerdon.fields import one_of
+from guerdon_code.options import whole
 
 Schedule = Literal["constant", "two_stage", "smooth", "smooth_printed"]
 SCHEDULES: tuple[Schedule, ...] = ("constant", "two_stage", "smooth", "smooth_printed")

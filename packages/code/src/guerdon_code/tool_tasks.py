@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import one_of
 from guerdon.protocols import Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.types import Example, Prompt
-from guerdon_code.options import between, one_of, whole
+from guerdon_code.options import between, whole
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_loaders import bfcl_examples, jsonl_examples
 from guerdon_code.tool_made import made_examples

@@ -1,9 +1,13 @@
-"""Fields of frozen dataclasses, checked when one is made in Python; a recipe's options are checked before."""
+"""Options, told alike everywhere when one is wrong: the field, what was found, what is accepted.
+
+Fields of frozen dataclasses are checked when one is made in Python; a recipe's types are checked before.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
@@ -36,6 +40,16 @@ def check_numbers(made: Any, *names: str) -> None:
         raise ConfigError(
             f"{type(made).__name__}.{one.name} is {value!r:.200}; {told}{' or None' if optional else ''} is needed"
         )
+
+
+def one_of(field: str, value: object, accepted: Collection[Any]) -> None:
+    """Check an option against the words it may be.
+
+    Raises:
+        ConfigError: it is none of them.
+    """
+    if value not in accepted:
+        raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, accepted))}")
 
 
 def check_is(value: object, wanted: type, place: str, example: str) -> None:

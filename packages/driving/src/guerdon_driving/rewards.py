@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from guerdon.errors import ConfigError
+from guerdon.fields import one_of
 from guerdon.rewards import Context, Reward
 from guerdon.rewards.base import Sees
 from guerdon.types import Group, Rollout, Score
@@ -84,8 +85,8 @@ class AlphaDrive(Reward, name="driving/alphadrive-v1"):
     would with a larger device batch."""
 
     def __post_init__(self) -> None:
-        _one_of(f"{self.name}.mode", self.mode, get_args(Mode))
-        _one_of(f"{self.name}.counted_over", self.counted_over, ("group", "batch"))
+        one_of(f"{self.name}.mode", self.mode, get_args(Mode))
+        one_of(f"{self.name}.counted_over", self.counted_over, ("group", "batch"))
         _check_cap(self.name, self.at_most)
         most = math.inf if self.mode == "released" else 1.0
         if self.diversity is not None and not (_number(self.diversity) and 0.0 <= self.diversity <= most):
@@ -215,7 +216,7 @@ class _OfPlan(Reward):
     """Whether a truth that lacks one of the axes asked for is `invalid`; one that lacks them all always is."""
 
     def __post_init__(self) -> None:
-        _one_of(f"{self.name}.axis", self.axis, get_args(Axes))
+        one_of(f"{self.name}.axis", self.axis, get_args(Axes))
 
     @property
     def _cap(self) -> int | None:
@@ -293,11 +294,6 @@ def _differs(named: Actions, true: Actions, cap: int | None) -> str:
 
 def _listed(actions: Actions) -> str:
     return ", ".join(sorted(actions)) or "none"
-
-
-def _one_of(field: str, value: object, accepted: Sequence[object]) -> None:
-    if value not in accepted:
-        raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, accepted))}")
 
 
 def _number(value: object) -> bool:

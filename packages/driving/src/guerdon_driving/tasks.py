@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import one_of
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
@@ -61,7 +62,7 @@ class BuiltFrames(Task):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
                 raise ConfigError(f"{field} is {value!r}; a whole number from {low} to {high} is needed")
-        _one_of("view", self.view, get_args(View))
+        one_of("view", self.view, get_args(View))
 
     @property
     def build(self) -> Build:
@@ -116,7 +117,7 @@ class Highway(BuiltFrames):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_of("layout", self.layout, get_args(Layout))
+        one_of("layout", self.layout, get_args(Layout))
 
     def prompt(self, example: Example) -> Prompt:
         """The frame, then speed, navigation and the question."""
@@ -174,8 +175,3 @@ def driving_example(example: Example) -> DrivingExample:
     if not isinstance(example, DrivingExample):
         raise TypeError(f"this task's examples are DrivingExample, not {type(example).__name__} ({example.id!r})")
     return example
-
-
-def _one_of(field: str, value: object, accepted: Sequence[str]) -> None:
-    if value not in accepted:
-        raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, accepted))}")

@@ -21,13 +21,14 @@ Source: NAVSIM, VAD and UniAD, as in the companion sheet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
 from guerdon.errors import ConfigError
+from guerdon.fields import one_of
 from guerdon.rewards.tags import THINK_ANSWER, once_in_order
 from guerdon.types import Score
 from guerdon_driving.answered_plans import STEP_S, Answered, Needs, PlanReward, parts_of
@@ -47,44 +48,42 @@ Invalid = Literal["worst", "zero"]
 
 
 @dataclass(frozen=True)
-class PdmsReward(PlanReward, name="driving/pdms-v1"):
-    """NC * DAC * (5 EP + 5 TTC + 2 C) / 12; each term is a part."""
+class CompositeReward(PlanReward):
+    """The base of NAVSIM's composites: every scene of a batch judged in one call, each term a part."""
 
     start: Start = "speed"
     """Whether comfort knows the speed now; see `motions`."""
 
     needs: ClassVar[tuple[Needs, ...]] = ("scene",)
+    composed: ClassVar[Callable[..., list[Pdms]]]
+    """`pdms_many` or `epdms_many`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_of(f"{self.name}.start", self.start, Start)
+        one_of(f"{self.name}.start", self.start, get_args(Start))
 
     def judge(self, answered: Sequence[Answered]) -> Sequence[Sequence[Score]]:
-        """Score by `pdms_many`."""
-        found = pdms_many(_scenes(answered), [each.poses for each in answered], step_s=STEP_S, start=self.start)
+        """Score by `composed`."""
+        paths = [each.poses for each in answered]
+        found = type(self).composed(_scenes(answered), paths, step_s=STEP_S, start=self.start)
         return [_composite(each) for each in found]
 
 
 @dataclass(frozen=True)
-class EpdmsReward(PlanReward, name="driving/epdms-v1"):
+class PdmsReward(CompositeReward, name="driving/pdms-v1"):
+    """NC * DAC * (5 EP + 5 TTC + 2 C) / 12; each term is a part."""
+
+    composed = staticmethod(pdms_many)
+
+
+@dataclass(frozen=True)
+class EpdmsReward(CompositeReward, name="driving/epdms-v1"):
     """NC * DAC * DDC * TLC * (5 EP + 5 TTC + 2 LK + 2 HC + 2 EC) / 16; each term is a part.
 
     A single frame has no plan before it, so that EC is 1.
     """
 
-    start: Start = "speed"
-    """As for `driving/pdms-v1`."""
-
-    needs: ClassVar[tuple[Needs, ...]] = ("scene",)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _one_of(f"{self.name}.start", self.start, Start)
-
-    def judge(self, answered: Sequence[Answered]) -> Sequence[Sequence[Score]]:
-        """Score by `epdms_many`."""
-        found = epdms_many(_scenes(answered), [each.poses for each in answered], step_s=STEP_S, start=self.start)
-        return [_composite(each) for each in found]
+    composed = staticmethod(epdms_many)
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class Collision(PlanReward, name="driving/collision-v1"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_of(f"{self.name}.faults", self.faults, Faults)
+        one_of(f"{self.name}.faults", self.faults, get_args(Faults))
 
     def judge(self, answered: Sequence[Answered]) -> Sequence[Sequence[Score]]:
         """Find overlaps at 10 Hz."""
@@ -123,7 +122,7 @@ class ComfortReward(PlanReward, name="driving/comfort-v1"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_of(f"{self.name}.start", self.start, Start)
+        one_of(f"{self.name}.start", self.start, get_args(Start))
 
     def judge(self, answered: Sequence[Answered]) -> Sequence[Sequence[Score]]:
         """All groups with as many poses together."""
@@ -160,7 +159,7 @@ class L2(PlanReward, name="driving/l2-v1"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_of(f"{self.name}.convention", self.convention, Convention)
+        one_of(f"{self.name}.convention", self.convention, get_args(Convention))
         if not 0 < self.cap_m < float("inf"):
             raise ConfigError(f"{self.name}.cap_m is {self.cap_m!r}; a number of metres above 0 is needed")
         poses_up_to(self.horizon_s, STEP_S, self.poses or self.least)
@@ -202,7 +201,7 @@ class TrajectoryReward(PlanReward, name="driving/trajectory-v1", bounds=(-0.1, 1
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, accepted in (("convention", Convention), ("invalid", Invalid), ("start", Start)):
-            _one_of(f"{self.name}.{name}", getattr(self, name), accepted)
+            one_of(f"{self.name}.{name}", getattr(self, name), get_args(accepted))
         if 0 < self.poses < self.least:
             raise ConfigError(f"{self.name}.poses is {self.poses!r}; L2@3s needs {self.least} of them")
 
@@ -272,9 +271,3 @@ def _overlaps(scene: Scene, answered: Answered) -> list[Score]:
 def _graded(value: float, parts: Mapping[str, float], first_s: float) -> Score:
     why = "" if np.isinf(first_s) else f"first violated at {first_s:.1f} s"
     return Score(float(value), why, parts_of(parts), "ok" if value > 0 else "fail")
-
-
-def _one_of(field: str, value: object, accepted: object) -> None:
-    words = get_args(accepted)
-    if value not in words:
-        raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, words))}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import one_of
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon_sql.loaders import (
@@ -22,7 +23,7 @@ from guerdon_sql.loaders import (
     database_in,
     questions_of,
 )
-from guerdon_sql.options import one_of, whole
+from guerdon_sql.options import whole
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import database_summary
 from guerdon_sql.sql_tasks import SqlTask

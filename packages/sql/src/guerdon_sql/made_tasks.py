@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 
 from guerdon.cached_folders import built_once, cache_folder
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import one_of
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
-from guerdon_sql.options import one_of, whole
+from guerdon_sql.options import whole
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import database_summary
 from guerdon_sql.sql_tasks import SqlTask

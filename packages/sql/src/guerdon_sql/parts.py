@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from guerdon import fields
 from guerdon.errors import ConfigError
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
-from guerdon_sql import options
 from guerdon_sql.answers import FALLBACKS, Fallback, extract
 from guerdon_sql.questions import SqlQuestion
 
@@ -73,7 +73,7 @@ def one_of(reward: object, name: str, accepted: Collection[Any]) -> None:
     Raises:
         ConfigError: it is none of them.
     """
-    options.one_of(f"{_title(reward)}.{name}", getattr(reward, name), accepted)
+    fields.one_of(f"{_title(reward)}.{name}", getattr(reward, name), accepted)
 
 
 def at_least(reward: object, name: str, low: float, *, strictly: bool = False) -> None:

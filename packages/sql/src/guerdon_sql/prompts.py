@@ -11,9 +11,9 @@ import re
 from functools import lru_cache
 from typing import Literal, get_args
 
+from guerdon.fields import one_of
 from guerdon.types import Message, Prompt
 from guerdon_sql.formats import Layout
-from guerdon_sql.options import one_of
 from guerdon_sql.questions import SqlQuestion
 
 Rules = Literal["none", "full"]

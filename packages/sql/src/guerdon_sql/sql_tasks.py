@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
 
+from guerdon.fields import one_of
 from guerdon.protocols import Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.types import Example, Prompt
 from guerdon_sql.formats import Layout
-from guerdon_sql.options import one_of
 from guerdon_sql.prompts import Rules, chat_prompt, check_options, completion
 from guerdon_sql.questions import SqlQuestion
 from guerdon_sql.schema_text import SchemaStyle
