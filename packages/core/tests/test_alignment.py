@@ -105,7 +105,7 @@ def test_a_policy_without_eyes_is_named(tmp_path: Path):
 
 
 def test_a_run_aligns_first_and_its_report_shows_what_was_seen(tmp_path: Path):
-    """Two alignment steps, one supervised one, then one of RL; the frames of a prompt are in its record."""
+    """Two alignment steps, over more examples than the warm start's; one of that, one of RL; records name the frames."""
     from guerdon.diagnostics.report import render
     from guerdon.recipes.illustrating import illustrator
     from guerdon.rewards import reward
@@ -137,7 +137,7 @@ def test_a_run_aligns_first_and_its_report_shows_what_was_seen(tmp_path: Path):
         prompts_per_step=2,
         group_size=2,
         sampling=SamplingConfig(max_tokens=3),
-        sft=SftConfig(examples=16, batch_size=16, alignment=AlignmentConfig(epochs=2, batch_size=16)),
+        sft=SftConfig(examples=8, batch_size=8, alignment=AlignmentConfig(examples=32, epochs=1, batch_size=16)),
         eval=EvalConfig(examples=2),
     )
     trainer = Trainer(policy=tiny_sighted.smolvlm(), task=task, reward=right, config=config)

@@ -96,9 +96,13 @@ class LossConfig(Config):
 
 class AlignmentConfig(Config):
     """Before the warm start of a policy that sees: its vision tower and projector learn, without the language model,
-    which words the references of the warm start hold (`guerdon.policies.alignment`).
+    which words the references hold (`guerdon.policies.alignment`).
     """
 
+    examples: Positive | None = None
+    """How many training examples to learn from, those of the warm start among them; null takes those alone. A step here
+    costs a small part of a warm start's, so more of them pay.
+    """
     epochs: Positive = 20
     batch_size: Positive = 32
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-3, schedule="cosine", warmup_steps=50, weight_decay=0.01)

@@ -131,10 +131,10 @@ class Trainer:
         sft, total = self.config.sft, self.sft_steps
         if at.sft_steps >= total:
             return at
-        count = min(sft.examples, len(self._train))
-        chosen = [self._train[i] for i in batch_at(0, count, len(self._train), self.seed, "sft-choice")]
+        chosen = self._chosen(sft.examples)
         if sft.alignment is not None and at.sft_steps == 0:
-            align(self.policy, self._references(chosen), sft.alignment, self._run, self.seed)
+            shown = self._chosen(max(sft.alignment.examples or 0, sft.examples))
+            align(self.policy, self._references(shown), sft.alignment, self._run, self.seed)
         optimizer = adamw(self.policy.parameters(), sft.optimizer)
         at.load_optimizer(optimizer)
         with progress("warm start", total, done=at.sft_steps) as bar:
@@ -154,6 +154,11 @@ class Trainer:
         self.evaluate_and_log("sft", total)
         save(self._run, at, self.policy, self.reward, None, self._controls)
         return at
+
+    def _chosen(self, count: int) -> list[Example]:
+        """So many training examples, or all there are; a smaller count's are among a larger one's."""
+        count = min(count, len(self._train))
+        return [self._train[i] for i in batch_at(0, count, len(self._train), self.seed, "sft-choice")]
 
     def _references(self, batch: Sequence[Example]) -> list[Rollout]:
         rollouts = []
