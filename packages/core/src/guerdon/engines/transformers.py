@@ -244,7 +244,11 @@ def tolerance(model: Any) -> float:
 
 @torch.no_grad()
 def disagreement(model: Any, decoder: Decoder) -> float:
-    """Mean absolute difference of a decoder's log-probs from full forward passes: two prompts, three rows, a drop."""
+    """Mean absolute difference of a decoder's log-probs from full forward passes: two prompts, three rows, a drop.
+
+    Over all of the steps: rounding in bfloat16 alone reaches 0.25 nats in the worst of them, a position off by one, which
+    is wrong in each of them, 0.35 to 1.
+    """
     vocabulary = plain(model).get_output_embeddings().weight.shape[0]
     device = plain(model).get_output_embeddings().weight.device
     tokens = [(17 * place + 5) % vocabulary for place in range(24)]
@@ -264,4 +268,4 @@ def disagreement(model: Any, decoder: Decoder) -> float:
             order = [order[former] for former in decoder.drop([0])]
         newest = [rows[row][len(prompts[groups[row]]) + step] for row in order]
         logits = decoder.step(torch.tensor(newest, device=device))
-    return max(gaps)
+    return sum(gaps) / len(gaps)

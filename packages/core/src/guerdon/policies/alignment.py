@@ -2,22 +2,24 @@ r"""Eyes before words: what sees learns which words its pictures' answers hold, 
 
 A step through the language model costs a hundred times what a small vision tower's own step does, and what a fresh one
 has to learn first is not language. So its features are made to predict the *bag of words* of the reference answers,
-through the language model's own, frozen embeddings: with a picture's states $s_1 ... s_n$ (what takes the place of its
-placeholder tokens), mean $\bar s$, and the unit embedding $e_w$ of word $w$,
+through the language model's own, frozen embeddings: with a picture's states $s_1 ... s_N$ (what takes the place of its
+placeholder tokens), each of length 1 as $\hat s_n$, and the unit embedding $e_w$ of word $w$,
 
-$$P(w \text{ is said}) = \sigma(a\, \bar s \cdot e_w + b_w)$$
+$$P(w \text{ is said}) = \sigma\big(b_w + \log \textstyle\sum_n \exp(a\, \hat s_n \cdot e_w)\big)$$
 
 by binary cross-entropy over the words that some answers hold and some do not; $a$ and $b_w$ are learnt beside and
-forgotten. What the states then point at are words that the language model knows.
+forgotten. So it is enough that one state points at a word: what the language model then reads are states like words that
+it knows, and as long as those, since the mean of $\log^2(|s_n| / \overline{|e_w|})$ is added to the loss.
 
 Source: bags of words as the target of visual features: Joulin et al. 2016 (arXiv 1511.02251) [memory]; through the
-embeddings of the model that will read them [choice].
+embeddings of the model that will read them, the sum over states and the lengths [choice].
 
 Axes: B prompts, N placeholder tokens of one prompt, W width, V words.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +68,13 @@ class Alignment:
             raise ConfigError("train.sft.alignment needs answers that differ in their words; these hold the same ones")
         self.place = {word: place for place, word in enumerate(self.words)}
         table_VW = plain(policy.model).get_input_embeddings().weight.detach()[self.words].float()
-        self.directions_VW = table_VW / table_VW.norm(dim=1, keepdim=True)
+        self.directions_VW = torch.nn.functional.normalize(table_VW, dim=1)
+        self.length = float(table_VW.norm(dim=1).mean())
         share_V = torch.tensor([counts[word] / len(self.rollouts) for word in self.words], device=policy.device)
-        self.bias_V = torch.nn.Parameter(torch.log(share_V / (1 - share_V)))
-        self.scale = torch.nn.Parameter(10.0 / table_VW.norm(dim=1).mean())
+        # States that point nowhere then say a word as often as it is said.
+        places = sum(map(self._count, self.rollouts)) / len(self.rollouts)
+        self.bias_V = torch.nn.Parameter(torch.log(share_V / (1 - share_V)) - math.log(places))
+        self.scale = torch.nn.Parameter(torch.tensor(10.0, device=policy.device))
         self.seeing = list(self._seeing())
 
     def _seeing(self) -> Iterator[torch.nn.Parameter]:
@@ -89,19 +94,21 @@ class Alignment:
         yield from (*self.seeing, self.scale, self.bias_V)
 
     def loss(self, rollouts: Sequence[Rollout]) -> torch.Tensor:
-        """Mean binary cross-entropy over words and prompts of a batch, in nats; differentiable."""
+        """Mean binary cross-entropy over words and prompts of a batch, in nats, and what the states' lengths cost."""
         target_BV = torch.zeros(len(rollouts), len(self.words), device=self.policy.device)
-        pooled = []
         for row, rollout in enumerate(rollouts):
             for word in _words(rollout):
                 if word in self.place:
                     target_BV[row, self.place[word]] = 1.0
+        said, lengths = [], []
         for batch in self._alike(rollouts):
             pictures = [self.policy.chat.read(rollout.prompt)[1] for rollout in batch]
-            states_BNW = batch_states(self.policy.model, self.image_id, self._count(batch[0]), pictures)
-            pooled.append(states_BNW.float().mean(1))
-        logits_BV = self.scale * (torch.cat(pooled) @ self.directions_VW.t()) + self.bias_V
-        return torch.nn.functional.binary_cross_entropy_with_logits(logits_BV, target_BV)
+            states_BNW = batch_states(self.policy.model, self.image_id, self._count(batch[0]), pictures).float()
+            units_BNW = torch.nn.functional.normalize(states_BNW, dim=-1)
+            said.append(torch.logsumexp(self.scale * (units_BNW @ self.directions_VW.t()), dim=1))
+            lengths.append(states_BNW.norm(dim=-1).flatten() / self.length)
+        words = torch.nn.functional.binary_cross_entropy_with_logits(torch.cat(said) + self.bias_V, target_BV)
+        return words + torch.cat(lengths).log().square().mean()
 
     def _count(self, rollout: Rollout) -> int:
         return sum(token == self.image_id for token in rollout.prompt_ids)
