@@ -83,6 +83,15 @@ def test_words_that_are_none_are_counted():
     assert summary(found)["unread"] == 1.0
 
 
+def test_the_film_does_not_show_a_plan_that_nobody_made():
+    """KEEP, STRAIGHT is followed for want of one."""
+    wheel = Wheel(start("racetrack", 2))
+    wheel.follow("hello")
+    assert (wheel.plans, wheel.said) == ([("KEEP", "STRAIGHT")], ("no plan", ""))
+    wheel.follow("<answer> STOP, LEFT_TURN </answer>")
+    assert wheel.said == ("STOP", "LEFT_TURN")
+
+
 def test_an_answer_needs_one_action_on_each_axis():
     assert read_words("<answer> KEEP, LEFT_TURN </answer>") == ("KEEP", "LEFT_TURN")
     for none in ("", "<answer> KEEP </answer>", "<answer> KEEP, STOP, STRAIGHT </answer>", "\x00"):

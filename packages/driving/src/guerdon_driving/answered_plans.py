@@ -128,7 +128,7 @@ class PlanReward(Reward, bounds=(0.0, 1.0), sees="rollout"):
                 scene = scene_at(example.scene)
                 replay(scene)
             except TaskError as error:
-                return str(error)
+                return f"example {example.id!r}, scene {example.scene!r}: {error}"
         texts = tuple(rollout.answer for rollout in group.rollouts)
         return Answered(example, scene, texts, *read(texts, count))
 

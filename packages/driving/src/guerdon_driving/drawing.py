@@ -36,6 +36,8 @@ EGO_UP = FORWARD_M / VIEW_M
 """Where the ego vehicle is in it, as a share of its height from the top."""
 AWAY_M = 400.0
 """How far a path is followed beyond the frame."""
+NO_PLAN = "no plan"
+"""What stands below a frame where an answer holds none."""
 STRIP, NARROWEST = 34, 320
 """Pixels of the strip below a frame that words stand in, and the least width that has room for them."""
 
