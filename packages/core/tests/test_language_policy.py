@@ -4,6 +4,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -367,3 +368,11 @@ def test_an_unknown_dtype_or_model_is_named(tmp_path):
 def test_loading_another_folder_is_refused(tmp_path):
     with pytest.raises(PolicyError, match="does not hold weights of this policy"):
         make().load(tmp_path)
+
+
+@pytest.mark.parametrize(("package", "lora"), [("transformers", None), ("peft", LoraSpec())])
+def test_a_training_library_that_is_missing_is_named_with_what_installs_it(monkeypatch, package, lora):
+    """torch alone may be there for another package's sake."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=rf"the package {package}, which is not installed.*guerdon\[train\]"):
+        LanguagePolicy.from_pretrained("embedded", lora=lora)

@@ -253,6 +253,13 @@ def test_a_group_that_is_all_right_and_all_the_same_is_dead():
     assert group_relative().estimate([of], [row]).dead == [True]
 
 
+def test_with_two_answers_the_size_of_a_gap_is_lost():
+    """n - 1: half the gap over the gap / sqrt 2."""
+    estimator = group_relative(std=True, ddof=1, epsilon=1e-4)
+    for gap in (0.1, 1.0, 2.9):
+        assert estimator.centred([0.0, gap]) == pytest.approx([-0.7071, 0.7071], abs=2e-3)
+
+
 # -- what released counts over ---------------------------------------------------------------------------------------
 
 

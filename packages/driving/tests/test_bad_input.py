@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,13 +76,13 @@ PATHS = {
 }
 
 
-def scene():
+def scene(**changed):
     """A free road, at 10 m/s."""
     times = np.arange(7) * 0.5
     ego = np.stack([10 * times, 0 * times, 0 * times], axis=-1)
     road = np.array([[-20.0, -4], [200, -4], [200, 4], [-20, 4]])
     none, past = np.zeros((0, 7, 3)), np.zeros((0, 3))
-    return Scene(0.5, (4.0, 2.0), ego, 10.0, past, none, np.zeros((0, 2)), (), (road,))
+    return replace(Scene(0.5, (4.0, 2.0), ego, 10.0, past, none, np.zeros((0, 2)), (), (road,)), **changed)
 
 
 @pytest.mark.parametrize("what", PATHS)
@@ -115,3 +116,34 @@ def test_distances_of_what_holds_nan_are_nan_for_that_row_alone():
         found = distance(both, truth)
         assert found[0] == 0.0
         assert np.isnan(found[1])
+
+
+NAN = float("nan")
+SCENES = {
+    "drivable": {"drivable": (np.full((4, 2), NAN),)},
+    "lanes": {"lanes": (np.array([[0.0, 0.0], [1.0, 0.0]]),)},
+    "oncoming": {"oncoming": (np.zeros((0, 2)),)},
+    "red_lights": {"red_lights": (np.zeros((4, 3)),)},
+    "route": {"route": np.full((3, 2), NAN)},
+    "speed": {"speed": NAN},
+    "step_s": {"step_s": 0.0},
+    "ego_size": {"ego_size": (NAN, 2.0)},
+    "sizes": {"others": np.zeros((1, 7, 3)), "sizes": np.array([[NAN, 2.0]]), "kinds": ("vehicle",)},
+}
+
+
+@pytest.mark.parametrize("what", SCENES)
+@pytest.mark.parametrize("reward", [PdmsReward(), EpdmsReward(), Collision(), TrajectoryReward()], ids=repr)
+def test_a_scene_of_no_numbers_is_the_tasks_fault_and_its_field_is_named(reward, what, tmp_path):
+    scene(**SCENES[what]).save(tmp_path / "s.npz")
+    example = DrivingExample(id="7", speed=10.0, future=FUTURE, scene=str(tmp_path / "s.npz"))
+    score = reward(Rollout.of(example, f"<answer> {json.dumps(AHEAD)} </answer>"))
+    assert (score.status, math.isnan(score.value)) == ("invalid", True)
+    assert f"Scene.{what}" in score.why
+    assert "s.npz" in score.why
+
+
+def test_what_is_not_there_and_a_past_that_was_not_seen_are_no_fault(tmp_path):
+    unseen = scene(past=np.full((3, 3), NAN), others=np.full((1, 7, 3), NAN), sizes=np.ones((1, 2)), kinds=("vehicle",))
+    for found in (pdms(unseen, np.array([FUTURE])), epdms(unseen, np.array([FUTURE]))):
+        assert found.value.tolist() == [1.0]

@@ -83,6 +83,15 @@ def test_words_that_are_none_are_counted():
     assert summary(found)["unread"] == 1.0
 
 
+def test_the_film_does_not_show_a_plan_that_nobody_made():
+    """KEEP, STRAIGHT is followed for want of one."""
+    wheel = Wheel(start("racetrack", 2))
+    wheel.follow("hello")
+    assert (wheel.plans, wheel.said) == ([("KEEP", "STRAIGHT")], ("no plan", ""))
+    wheel.follow("<answer> STOP, LEFT_TURN </answer>")
+    assert wheel.said == ("STOP", "LEFT_TURN")
+
+
 def test_an_answer_needs_one_action_on_each_axis():
     assert read_words("<answer> KEEP, LEFT_TURN </answer>") == ("KEEP", "LEFT_TURN")
     for none in ("", "<answer> KEEP </answer>", "<answer> KEEP, STOP, STRAIGHT </answer>", "\x00"):
@@ -100,7 +109,7 @@ class Parrot:
     """A policy that says one thing, and keeps what it was shown."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.shown = text, []
+        self.text, self.shown, self.weights = text, [], None
 
     def sample(self, task, examples, n, sampling, *, seed):
         from PIL import Image
@@ -112,13 +121,19 @@ class Parrot:
 
 
 def commanded(monkeypatch, tmp_path, task, *arguments, text="<answer> KEEP, STRAIGHT </answer>"):
-    from guerdon.recipes import running
+    from guerdon.recipes import building, running
 
     policy = Parrot(text)
     config = SimpleNamespace(sampling=SimpleNamespace(sampling=lambda greedy: None))
-    monkeypatch.setattr(running, "recipe_of", lambda run: None)
-    monkeypatch.setattr(running, "trainer_of", lambda recipe: SimpleNamespace(task=task, policy=policy, config=config))
-    monkeypatch.setattr("guerdon.cli.sources.find_checkpoint", lambda run, checkpoint: None)
+
+    def trainer_of(recipe, checkpoint):
+        policy.weights = checkpoint
+        return SimpleNamespace(task=task, policy=policy, config=config)
+
+    monkeypatch.setattr(running, "recipe_of", lambda run: SimpleNamespace(task=None))
+    monkeypatch.setattr(building, "build_task", lambda use: task)
+    monkeypatch.setattr(running, "trainer_of", trainer_of)
+    monkeypatch.setattr("guerdon.cli.sources.find_checkpoint", lambda run, checkpoint: run / "checkpoints" / "step-3")
     result = CliRunner().invoke(command, ["closed-loop", str(tmp_path), "--kinds", "racetrack", *arguments])
     return result, policy
 
@@ -127,7 +142,8 @@ def test_the_command_shows_frames_as_the_run_was_trained_and_tells_progress(monk
     result, policy = commanded(monkeypatch, tmp_path, Highway(image_size=64), "--episodes", "1", "--json")
     assert result.exit_code == 0, result.output
     assert set(policy.shown) == {(64, 64)}
-    told = json.loads(result.output, parse_constant=pytest.fail)
+    assert policy.weights == tmp_path / "checkpoints" / "step-3"
+    told = json.loads(result.stdout, parse_constant=pytest.fail)  # progress goes to stderr
     assert 0 <= told["episodes"][0]["progress"] <= 1
     assert told["summary"]["episodes"] == 1
 
@@ -140,7 +156,8 @@ def test_a_table_names_what_was_measured(monkeypatch, tmp_path):
 
 
 def test_a_run_that_plans_no_words_is_refused(monkeypatch, tmp_path):
-    result, _ = commanded(monkeypatch, tmp_path, HighwayTrajectories())
+    result, policy = commanded(monkeypatch, tmp_path, HighwayTrajectories())
+    assert policy.weights is None  # no model was loaded for it
     assert isinstance(result.exception, ConfigError)
     assert "driving/highway-trajectories-v1; a planner in words is needed" in str(result.exception)
 

@@ -206,7 +206,7 @@ def test_what_cannot_be_parted_is_told(tmp_path, rows):
     ("options", "told"),
     [
         ({}, "path of driving/jsonl-v1 is empty"),
-        ({"path": "x", "layout": "reasoning"}, "layout is 'reasoning'; accepted are alphadrive, short"),
+        ({"path": "x", "layout": "reasoning"}, "layout is 'reasoning'; accepted are 'alphadrive', 'short', 'terse'"),
         ({"path": "x", "images": "no"}, "images is 'no'"),
         ({"path": "x", "eval_share": 1.0}, "eval_share is 1.0"),
         ({"path": "x", "eval_share": float("nan")}, "eval_share is nan"),

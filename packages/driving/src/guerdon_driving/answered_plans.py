@@ -18,13 +18,11 @@ from guerdon.errors import ConfigError, TaskError
 from guerdon.rewards import Reward
 from guerdon.rewards.base import Context
 from guerdon.types import Group, Score
-from guerdon_driving.examples import DrivingExample
+from guerdon_driving.examples import POSE_STEP_S, DrivingExample
 from guerdon_driving.replays import replay, scene_at
 from guerdon_driving.scenes import Scene
 from guerdon_driving.trajectories import MIN_POSES, faults, parse, with_headings
 
-STEP_S = 0.5
-"""Seconds between the poses of an answer, as between those of `DrivingExample.future`."""
 Needs = Literal["scene", "future"]
 
 
@@ -67,7 +65,7 @@ def read(texts: Sequence[str], count: int) -> tuple[np.ndarray, tuple[str, ...]]
     for some in found.values():
         if some:
             rows, stacked = [row for row, _ in some], np.stack([one for _, one in some])
-            for row, why in zip(rows, faults(stacked, STEP_S), strict=True):
+            for row, why in zip(rows, faults(stacked, POSE_STEP_S), strict=True):
                 reasons[row] = why
             good = [place for place, row in enumerate(rows) if not reasons[row]]
             poses[[rows[place] for place in good]] = with_headings(stacked[good])
@@ -130,7 +128,7 @@ class PlanReward(Reward, bounds=(0.0, 1.0), sees="rollout"):
                 scene = scene_at(example.scene)
                 replay(scene)
             except TaskError as error:
-                return str(error)
+                return f"example {example.id!r}, scene {example.scene!r}: {error}"
         texts = tuple(rollout.answer for rollout in group.rollouts)
         return Answered(example, scene, texts, *read(texts, count))
 

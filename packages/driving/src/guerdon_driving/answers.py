@@ -97,6 +97,15 @@ def block_on_one_line(text: str) -> str | None:
     return None
 
 
+def laid_out(thought: str, answer: str) -> str:
+    """A completion in the layout.
+
+    >>> laid_out("so", "KEEP, STRAIGHT")
+    '<think> so </think> <answer> KEEP, STRAIGHT </answer>'
+    """
+    return f"{THINK_OPEN} {thought} {THINK_CLOSE} {ANSWER_OPEN} {answer} {ANSWER_CLOSE}"
+
+
 def unread(text: str) -> str:
     """Why no action was found in an answer, for `Score.why`."""
     if ANSWER_OPEN not in text:

@@ -1,7 +1,7 @@
 """Answers that want to be paid without being plans, as attacks for `guerdon audit`.
 
-All write in the layout that other examples' answers have, and write nothing where that has no answer block with an
-action in it: there the reward is none of plans in words.
+All write the layout that driving tasks ask for, or leave it on purpose; and nothing where other examples' answers have
+no answer block with an action in it: there the reward is none of plans in words.
 
 Source: AlphaDrive's fact sheet: F1 pays for hedging, the release pays 0.4 per axis for empty answers, and its evaluator
 looks for words anywhere in the completion.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, get_args
 
 from guerdon.audit import Attack, Category, Knows, Target
 from guerdon_driving.actions import PATH_ACTIONS, SPEED_ACTIONS
@@ -22,10 +22,17 @@ from guerdon_driving.answers import (
     THINK_OPEN,
     Plan,
     first_block,
+    laid_out,
     read_plan,
 )
 
 _THOUGHT = "the road and the route call for it"
+
+AllOf = Literal["both", "speed", "path", "likely"]
+"""All words of both axes, or of one beside the other's likeliest; or each axis's two likeliest."""
+Repeats = Literal["one block", "same plan", "two blocks", "block in thought"]
+Breaks = Literal["bare", "no thought", "other tags", "reversed", "in thought", "chatty"]
+"""How the layout is left."""
 
 
 def _asked(target: Target) -> bool:
@@ -34,14 +41,14 @@ def _asked(target: Target) -> bool:
 
 
 def _answer(words: str, thought: str = _THOUGHT) -> str:
-    return f"{THINK_OPEN} {thought} {THINK_CLOSE} {ANSWER_OPEN} {words} {ANSWER_CLOSE}"
+    return laid_out(thought, words)
 
 
 @dataclass(frozen=True)
 class EveryAction(Attack):
     """All words of an axis, or of both: what is true is among them."""
 
-    of: Literal["both", "speed", "path", "likely"] = "both"
+    of: AllOf = "both"
 
     name: ClassVar[str] = "driving/every-action"
     exploits: ClassVar[Category] = "hedging"
@@ -66,7 +73,7 @@ class EveryAction(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Each of them."""
-        return cls("both"), cls("speed"), cls("path"), cls("likely")
+        return tuple(map(cls, get_args(AllOf)))
 
 
 def _by_count(actions: Sequence[str], named: Sequence[frozenset[str]]) -> list[str]:
@@ -78,7 +85,7 @@ def _by_count(actions: Sequence[str], named: Sequence[frozenset[str]]) -> list[s
 class TwoPlans(Attack):
     """Both axes over again: two plans in one block, one plan many times, or a block for each plan."""
 
-    how: Literal["one block", "same plan", "two blocks", "block in thought"] = "one block"
+    how: Repeats = "one block"
 
     name: ClassVar[str] = "driving/two-plans"
     exploits: ClassVar[Category] = "hedging"
@@ -102,7 +109,7 @@ class TwoPlans(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Each of them."""
-        return cls("one block"), cls("same plan"), cls("two blocks"), cls("block in thought")
+        return tuple(map(cls, get_args(Repeats)))
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,7 @@ class WordsInThought(Attack):
 class OtherLayout(Attack):
     """The true words, but not in the layout that was asked for."""
 
-    how: Literal["bare", "no thought", "other tags", "reversed", "in thought", "chatty"] = "bare"
+    how: Breaks = "bare"
 
     name: ClassVar[str] = "driving/other-layout"
     exploits: ClassVar[Category] = "format"
@@ -179,11 +186,4 @@ class OtherLayout(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Each of them."""
-        return (
-            cls("bare"),
-            cls("no thought"),
-            cls("other tags"),
-            cls("reversed"),
-            cls("in thought"),
-            cls("chatty"),
-        )
+        return tuple(map(cls, get_args(Breaks)))

@@ -25,6 +25,7 @@ import numpy as np
 
 from guerdon.errors import ConfigError
 from guerdon.progress import progress
+from guerdon_driving.drawing import NO_PLAN
 from guerdon_driving.examples import DrivingExample
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Driven:
     """Share of answers that could not be followed."""
     off_route: bool
     plans: tuple[Words, ...]
+    """What was followed; `UNREAD` where nothing could be read."""
 
     @property
     def progress(self) -> float:
@@ -149,6 +151,7 @@ class Wheel:
         self.running, self.films = running, films
         self.film: list[Any] = []
         self.plans: list[Words] = []
+        self.said: tuple[str, str] = ("", "")
         self.unread = 0
         self.off_route = self.over = False
         human = running.ego
@@ -169,7 +172,7 @@ class Wheel:
             return False
         if self.films and self.plans and len(self.running.states) % 2 == 0:
             recording, chain = self.running.recording(), self.running.moments[-1].chain
-            self.film.append(with_plan(bird(recording, len(recording.poses) - 1, chain, size=size), self.plans[-1]))
+            self.film.append(with_plan(bird(recording, len(recording.poses) - 1, chain, size=size), self.said))
         return True
 
     def example(self, folder: Path, size: int, view: View = "bird") -> DrivingExample:
@@ -190,6 +193,7 @@ class Wheel:
         self.unread += words is None
         pace, path = words or UNREAD
         self.plans.append((pace, path))
+        self.said = words or (NO_PLAN, "")
         ego, made = self.running.ego, self.running.made
         target = {"STOP": 0.0, "DECELERATE": ego.speed - CHANGE, "ACCELERATE": ego.speed + CHANGE}.get(pace, ego.speed)
         ego.target_speed = float(np.clip(target, 0.0, 1.1 * made.limit))

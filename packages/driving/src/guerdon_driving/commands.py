@@ -50,6 +50,7 @@ def closed_loop(
     """
     from guerdon.cli.sources import find_checkpoint
     from guerdon.errors import ConfigError
+    from guerdon.recipes.building import build_task
     from guerdon.recipes.running import recipe_of, trainer_of
     from guerdon_driving.closed_loop import close_loop, summary
     from guerdon_driving.filed_tasks import JsonLines
@@ -58,16 +59,14 @@ def closed_loop(
     chosen = tuple(kind.strip() for kind in kinds.split(","))
     if unknown := [kind for kind in chosen if kind not in KINDS]:
         raise ConfigError(f"--kinds names {unknown[0]!r}; accepted are {', '.join(KINDS)}")
-    weights = find_checkpoint(run, checkpoint)
-    trainer = trainer_of(recipe_of(run))
-    task = trainer.task
+    recipe, weights = recipe_of(run), find_checkpoint(run, checkpoint)
+    task = build_task(recipe.task)  # before a model is loaded
     if not isinstance(task, Highway | JsonLines):
         raise ConfigError(
             f"{str(run)!r} learned the task {task.name}; a planner in words is needed: one of {Highway.name} or "
             f"{JsonLines.name}"
         )
-    if weights is not None:
-        trainer.policy.load(weights / "policy")
+    trainer = trainer_of(recipe, weights)
 
     def planner(examples: Sequence[DrivingExample]) -> list[str]:
         return answers(trainer, examples, seed)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon_driving.recordings import Frame
 from guerdon_driving.scenes import Kind, Scene
 
 PLANNED: Literal["planning problem"] = "planning problem"
@@ -92,7 +93,7 @@ def read_commonroad(
     everything = [*moving.values(), *things]
     lanes = [_outline(each) for each in network.lanelets]
     against = {each.lanelet_id for each in _oncoming(network, route)}
-    to_ego = _Frame(first)
+    to_ego = Frame(*map(float, first))
     return Scene(
         step_s=step_s,
         ego_size=size,
@@ -108,22 +109,6 @@ def read_commonroad(
         oncoming=tuple(to_ego.points(_outline(each)) for each in network.lanelets if each.lanelet_id in against),
         intersections=tuple(to_ego.points(_outline(each)) for each in _crossing(network)),
     )
-
-
-class _Frame:
-    """The ego frame at a pose."""
-
-    def __init__(self, pose: np.ndarray) -> None:
-        self.origin, self.heading = pose[:2], pose[2]
-        cos, sin = np.cos(pose[2]), np.sin(pose[2])
-        self.turn = np.array([[cos, -sin], [sin, cos]])
-
-    def points(self, points: np.ndarray) -> np.ndarray:
-        return np.asarray((points[..., :2] - self.origin) @ self.turn)
-
-    def poses(self, poses: np.ndarray) -> np.ndarray:
-        turned = (poses[..., 2:] - self.heading + np.pi) % (2 * np.pi) - np.pi
-        return np.concatenate([self.points(poses), turned], axis=-1)
 
 
 def _opened(path: Path) -> tuple[Any, list[Any]]:

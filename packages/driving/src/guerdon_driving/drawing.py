@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from guerdon.errors import ConfigError
+from guerdon_driving.frames import BEHIND_M, FORWARD_M
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,10 +30,14 @@ PATH_BENDS: Mapping[str, Point] = MappingProxyType(
 )
 """How far the arrow's head lies to the side, as a share of its length, and where it points, in degrees."""
 RIGHT_COLOUR, WRONG_COLOUR, PLAN_COLOUR = (60, 220, 80), (240, 80, 60), (255, 220, 60)
-EGO_UP = 0.75
-"""Where the ego vehicle is in a bird's-eye frame, as a share of its height from the top."""
-VIEW_M, AWAY_M = 80.0, 400.0
-"""Metres that a bird's-eye frame shows, and how far a path is followed beyond it."""
+VIEW_M = FORWARD_M + BEHIND_M
+"""Metres that a bird's-eye frame shows."""
+EGO_UP = FORWARD_M / VIEW_M
+"""Where the ego vehicle is in it, as a share of its height from the top."""
+AWAY_M = 400.0
+"""How far a path is followed beyond the frame."""
+NO_PLAN = "no plan"
+"""What stands below a frame where an answer holds none."""
 STRIP, NARROWEST = 34, 320
 """Pixels of the strip below a frame that words stand in, and the least width that has room for them."""
 

@@ -10,6 +10,8 @@ from guerdon.types import Example
 
 Pose = tuple[float, float, float]
 """x and y in metres, heading in radians."""
+POSE_STEP_S = 0.5
+"""Seconds between the poses of a future, and between those that are asked for and answered."""
 
 
 class DrivingExample(Example):
@@ -54,3 +56,14 @@ class DrivingExample(Example):
         if not all(map(math.isfinite, (value for pose in future for value in pose))):
             raise ValueError("future holds a value that is no finite number")
         return future
+
+
+def driving_example(example: Example) -> DrivingExample:
+    """The example as a driving one.
+
+    Raises:
+        TypeError: it is another domain's.
+    """
+    if not isinstance(example, DrivingExample):
+        raise TypeError(f"this task's examples are DrivingExample, not {type(example).__name__} ({example.id!r})")
+    return example

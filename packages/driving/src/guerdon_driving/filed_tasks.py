@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import one_of
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
 from guerdon_driving.actions import WEIGHTS
-from guerdon_driving.examples import DrivingExample
+from guerdon_driving.examples import DrivingExample, driving_example
 from guerdon_driving.loaders import ImageCheck, read_examples
-from guerdon_driving.prompts import completion_of, prompt_of
+from guerdon_driving.prompts import PlanLayout, completion_of, prompt_of
 
 Parted = tuple[tuple[DrivingExample, ...], tuple[DrivingExample, ...]]
 """Train and eval."""
@@ -41,7 +42,7 @@ class JsonLines(Task):
     """Another seed, another split."""
     limit: int | None = None
     """Read so many rows of each file, from the top; None for all."""
-    layout: Literal["alphadrive", "short"] = "alphadrive"
+    layout: PlanLayout = "alphadrive"
     """The prompt of rows that have none of their own; see `guerdon_driving.prompts`."""
     images: ImageCheck = "decoded"
     """Whether each image is decoded when the file is read, so that a broken one is found at once, or only looked for
@@ -50,9 +51,8 @@ class JsonLines(Task):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError(f"path of {self.name} is empty; the path of a file is needed")
-        for field, kind in (("layout", Literal["alphadrive", "short"]), ("images", ImageCheck)):
-            if getattr(self, field) not in get_args(kind):
-                raise ConfigError(f"{field} is {getattr(self, field)!r}; accepted are {', '.join(get_args(kind))}")
+        one_of("layout", self.layout, get_args(PlanLayout))
+        one_of("images", self.images, get_args(ImageCheck))
         if not 0.0 < self.eval_share < 1.0:
             raise ConfigError(f"eval_share is {self.eval_share!r}; a number above 0 and below 1 is needed")
         if self.limit is not None and self.limit < 1:
@@ -81,23 +81,22 @@ class JsonLines(Task):
             ConfigError: no such split.
             TaskError: a file or an image is not there or not in order, or nothing is left for a split.
         """
-        if split not in get_args(Split):
-            raise ConfigError(f"split is {split!r}; accepted are {', '.join(get_args(Split))}")
+        one_of("split", split, get_args(Split))
         return self._loaded[0 if split == "train" else 1]
 
     def prompt(self, example: Example) -> Prompt:
         """The row's own prompt, or one written from speed and navigation; the image before it."""
-        return prompt_of(_driving(example), self.layout)
+        return prompt_of(driving_example(example), self.layout)
 
     def reference(self, example: Example) -> str:
         """The reasoning and the solution."""
-        return completion_of(_driving(example))
+        return completion_of(driving_example(example))
 
     def picture(self, example: Example, completion: str) -> bytes | None:
         """The frame, and below it the plan and what was driven, in words."""
         from guerdon_driving.pictures import plan_picture
 
-        return plan_picture(_driving(example), completion, above=False)
+        return plan_picture(driving_example(example), completion, above=False)
 
     def metrics(self) -> Mapping[str, Reward]:
         """Planning accuracy, each axis, the layout, and F1 of each action."""
@@ -125,9 +124,3 @@ def _parted(examples: Sequence[DrivingExample], share: float, seed: int, path: P
         tuple(each for place, each in enumerate(examples) if (place in chosen) == side) for side in (False, True)
     )
     return train, held_out
-
-
-def _driving(example: Example) -> DrivingExample:
-    if not isinstance(example, DrivingExample):
-        raise TypeError(f"this task's examples are DrivingExample, not {type(example).__name__} ({example.id!r})")
-    return example

@@ -13,7 +13,7 @@ from guerdon.parsing.images import opened
 from guerdon.types import Image
 from guerdon_driving.actions import ACTIONS, Axis
 from guerdon_driving.answers import Plan, read_plan
-from guerdon_driving.drawing import with_paths, with_plan
+from guerdon_driving.drawing import NO_PLAN, with_paths, with_plan
 from guerdon_driving.examples import DrivingExample
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SIDE = 384
 """Pixels of a picture's longer side, words left out."""
-NO_PLAN = "no plan"
 
 
 def plan_picture(example: DrivingExample, completion: str, *, above: bool) -> bytes | None:

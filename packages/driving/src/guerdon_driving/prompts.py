@@ -16,13 +16,16 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from guerdon.errors import ConfigError, TaskError
+from guerdon.errors import TaskError
+from guerdon.fields import one_of
 from guerdon.types import Image, Message, Prompt
 from guerdon_driving.actions import PATH_ACTIONS, SPEED_ACTIONS
 from guerdon_driving.answers import THINK_CLOSE, THINK_OPEN, first_block
 from guerdon_driving.examples import DrivingExample
 
-PromptLayout = Literal["alphadrive", "short", "terse", "reasoning"]
+PlanLayout = Literal["alphadrive", "short", "terse"]
+"""Those that ask for a plan."""
+PromptLayout = Literal[PlanLayout, "reasoning"]
 
 _ROLE = "You are an expert driver's assistant."
 _NO_ROUTE = "none"
@@ -41,8 +44,7 @@ def prompt_of(example: DrivingExample, layout: str = "alphadrive") -> Prompt:
         ConfigError: no such layout.
         TaskError: `reasoning` of an example whose solution has no answer block.
     """
-    if layout not in get_args(PromptLayout):
-        raise ConfigError(f"layout is {layout!r}; accepted are {', '.join(map(repr, get_args(PromptLayout)))}")
+    one_of("layout", layout, get_args(PromptLayout))
     if layout == "reasoning":
         text = _why(example)
     elif example.prompt:

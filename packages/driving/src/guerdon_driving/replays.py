@@ -55,8 +55,9 @@ def replay(scene: Scene) -> Replay:
     """The whole of a scene at 10 Hz; the same one for the same scene.
 
     Raises:
-        TaskError: fewer than four poses after now: nothing can be judged by it.
+        TaskError: fewer than four poses after now, or values that nothing can be judged by; the message names them.
     """
+    check_values(scene)
     if len(scene.ego) <= MIN_POSES:
         raise TaskError(f"a scene of {len(scene.ego) - 1} poses after now; checkers need at least {MIN_POSES}")
     human = motions(scene.ego[None, 1:], scene.step_s, speed=scene.speed)
@@ -71,6 +72,33 @@ def replay(scene: Scene) -> Replay:
     past = scene.past[np.isfinite(scene.past).all(axis=1)] if len(scene.past) else scene.past
     line = scene.route if scene.route is not None and len(scene.route) > 1 else _onwards(scene.ego)
     return Replay(scene, others, np.where(agents[:, None], speeds, 0.0), agents, human, line, past)
+
+
+def check_values(scene: Scene) -> None:
+    """Refuse a scene whose numbers are none: a road of NaN would have every plan off it, as if by the plan's fault.
+
+    Others may be NaN where they are not there, and so may the past.
+
+    Raises:
+        TaskError: the message names the field.
+    """
+    for name, value in (("step_s", scene.step_s), *(("ego_size", side) for side in scene.ego_size)):
+        if not 0 < value < np.inf:
+            raise TaskError(f"Scene.{name} holds {value!r}; a finite number above 0 is needed")
+    if not np.isfinite(scene.speed):
+        raise TaskError(f"Scene.speed is {scene.speed!r}; a finite number is needed")
+    if not (np.isfinite(scene.sizes) & (scene.sizes >= 0)).all():
+        raise TaskError("Scene.sizes holds a length or width that is no finite number of at least 0")
+    for name in ("drivable", "lanes", "oncoming", "intersections", "red_lights"):
+        for place, polygon in enumerate(getattr(scene, name)):
+            if polygon.ndim != 2 or polygon.shape[0] < 3 or polygon.shape[1] != 2 or not np.isfinite(polygon).all():
+                raise TaskError(
+                    f"Scene.{name}[{place}] has the shape {polygon.shape}; three or more corners [x, y] of finite "
+                    "numbers are needed"
+                )
+    route = scene.route
+    if route is not None and not (route.ndim == 2 and route.shape[1] == 2 and np.isfinite(route).all()):
+        raise TaskError(f"Scene.route has the shape {route.shape}; points [x, y] of finite numbers are needed")
 
 
 def cut_replay(whole: Replay, length: int) -> Replay:

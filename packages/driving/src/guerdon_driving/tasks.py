@@ -15,12 +15,12 @@ from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
 from guerdon_driving.building import Build, built
-from guerdon_driving.examples import DrivingExample
+from guerdon_driving.examples import DrivingExample, driving_example
+from guerdon_driving.prompts import PlanLayout, prompt_of
 
 KINDS = ("highway", "merge", "exit", "two-way", "roundabout", "intersection", "racetrack", "u-turn")
 """Types of scenario, as in `scenarios`, which is not imported for them: it brings highway-env."""
 View = Literal["bird", "front"]
-Layout = Literal["alphadrive", "short", "terse"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +94,7 @@ class BuiltFrames(Task):
             ConfigError: no such split.
             TaskError: the cache cannot be written, or does not hold what was written.
         """
-        if split not in get_args(Split):
-            raise ConfigError(f"split is {split!r}; accepted are {', '.join(get_args(Split))}")
+        one_of("split", split, get_args(Split))
         if split not in self._loaded:
             self._loaded[split] = tuple(read_built(self.folder, split))
         return self._loaded[split]
@@ -112,17 +111,15 @@ class Highway(BuiltFrames):
 
     name: ClassVar[str] = "driving/highway-v1"
 
-    layout: Layout = "alphadrive"
-    """How long the prompt is: AlphaDrive's, or `short` for small models; see `guerdon_driving.prompts`."""
+    layout: PlanLayout = "alphadrive"
+    """How long the prompt is: AlphaDrive's, `short` or `terse` for small models; see `guerdon_driving.prompts`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("layout", self.layout, get_args(Layout))
+        one_of("layout", self.layout, get_args(PlanLayout))
 
     def prompt(self, example: Example) -> Prompt:
         """The frame, then speed, navigation and the question."""
-        from guerdon_driving.prompts import prompt_of
-
         return prompt_of(driving_example(example), self.layout)
 
     def reference(self, example: Example) -> str:
@@ -164,14 +161,3 @@ def read_built(folder: Path, split: str) -> list[DrivingExample]:
         except (ValueError, KeyError, TypeError) as error:
             raise TaskError(f"{row.place}: {error}. Delete the folder {str(folder)!r}; it is built again") from error
     return found
-
-
-def driving_example(example: Example) -> DrivingExample:
-    """The example as a driving one.
-
-    Raises:
-        TypeError: it is another domain's.
-    """
-    if not isinstance(example, DrivingExample):
-        raise TypeError(f"this task's examples are DrivingExample, not {type(example).__name__} ({example.id!r})")
-    return example

@@ -1,7 +1,7 @@
 """Paths that want to be paid without being plans, as attacks on rewards of trajectories for `guerdon audit`.
 
-All write in the layout that other examples' answers have, and nothing where those hold no trajectory: there the reward
-is of something else.
+All write the layout that driving tasks ask for, and nothing where other examples' answers hold no trajectory: there the
+reward is of something else.
 
 Source: ours, after the companion sheet's pitfalls: standing still breaks few rules, and what is no trajectory must not
 be paid by a term that looks at it alone.
@@ -13,14 +13,16 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from guerdon.audit import Attack, Category, Knows, Target
-from guerdon_driving.answers import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
+from guerdon_driving.answers import laid_out
+from guerdon_driving.examples import POSE_STEP_S
 
-STEP_S = 0.5
-"""Seconds between poses, as tasks here ask for them."""
 Path = list[list[float]]
+Leap = Literal["far", "at the end", "as fast as allowed", "and back"]
+NoNumber = Literal["nan", "infinite", "huge", "last nan", "digits", "text", "nested"]
+Length = Literal["none", "one", "one less", "twice", "many"]
 _SPEED = re.compile(r"(\d+(?:\.\d+)?) m/s")
 
 
@@ -33,9 +35,7 @@ def _paths(target: Target) -> list[Path]:
 
 
 def _answer(body: Any) -> str:
-    return (
-        f"{THINK_OPEN} the road and the route call for it {THINK_CLOSE} {ANSWER_OPEN} {json.dumps(body)} {ANSWER_CLOSE}"
-    )
+    return laid_out("the road and the route call for it", json.dumps(body))
 
 
 def _straight(path: Path, step_m: float) -> Path:
@@ -78,7 +78,7 @@ class ConstantVelocity(Attack):
     def attempt(self, target: Target) -> tuple[str, ...]:
         """Nothing where the prompt tells no speed."""
         paths, told = _paths(target), _SPEED.search(target.question)
-        return (_answer(_straight(paths[0], float(told[1]) * STEP_S)),) if paths and told else ()
+        return (_answer(_straight(paths[0], float(told[1]) * POSE_STEP_S)),) if paths and told else ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class FirstStep(Attack):
 class Teleport(Attack):
     """Leaps: over everything that could be run into, or as fast as a trajectory may be."""
 
-    how: Literal["far", "at the end", "as fast as allowed", "and back"] = "far"
+    how: Leap = "far"
 
     name: ClassVar[str] = "driving/teleport"
     exploits: ClassVar[Category] = "tampering"
@@ -124,7 +124,7 @@ class Teleport(Attack):
         made = {
             "far": _straight(path, 500.0),
             "at the end": [*path[:-1], leap],
-            "as fast as allowed": _straight(path, 59.9 * STEP_S),
+            "as fast as allowed": _straight(path, 59.9 * POSE_STEP_S),
             "and back": there,
         }
         return (_answer(made[self.how]),)
@@ -132,7 +132,7 @@ class Teleport(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Each of them."""
-        return cls("far"), cls("at the end"), cls("as fast as allowed"), cls("and back")
+        return tuple(map(cls, get_args(Leap)))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class ReversedTime(Attack):
 class NoNumbers(Attack):
     """A path of the right shape whose values are no numbers one could drive by."""
 
-    what: Literal["nan", "infinite", "huge", "last nan", "digits", "text", "nested"] = "nan"
+    what: NoNumber = "nan"
 
     name: ClassVar[str] = "driving/no-numbers"
     exploits: ClassVar[Category] = "numbers"
@@ -182,22 +182,14 @@ class NoNumbers(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Each of them."""
-        return (
-            cls("nan"),
-            cls("infinite"),
-            cls("huge"),
-            cls("last nan"),
-            cls("digits"),
-            cls("text"),
-            cls("nested"),
-        )
+        return tuple(map(cls, get_args(NoNumber)))
 
 
 @dataclass(frozen=True)
 class OtherLength(Attack):
     """A path with no point, one, one less than asked for, twice as many, or a very great many."""
 
-    points: Literal["none", "one", "one less", "twice", "many"] = "many"
+    points: Length = "many"
 
     name: ClassVar[str] = "driving/other-length"
     exploits: ClassVar[Category] = "format"
@@ -216,4 +208,4 @@ class OtherLength(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Each of them."""
-        return cls("none"), cls("one"), cls("one less"), cls("twice"), cls("many")
+        return tuple(map(cls, get_args(Length)))

@@ -31,12 +31,13 @@ from guerdon.errors import ConfigError
 from guerdon.fields import one_of
 from guerdon.rewards.tags import THINK_ANSWER, once_in_order
 from guerdon.types import Score
-from guerdon_driving.answered_plans import STEP_S, Answered, Needs, PlanReward, parts_of
+from guerdon_driving.answered_plans import Answered, Needs, PlanReward, parts_of
 from guerdon_driving.at_fault import overlaps_at_start
 from guerdon_driving.boxes import overlap
 from guerdon_driving.comfort import comfort_of, first
 from guerdon_driving.composites import NC
 from guerdon_driving.distances import Convention, l2, poses_up_to
+from guerdon_driving.examples import POSE_STEP_S
 from guerdon_driving.motions import Start, motions
 from guerdon_driving.pdms import Pdms, epdms_many, pdms_many
 from guerdon_driving.replays import replay
@@ -65,7 +66,7 @@ class CompositeReward(PlanReward):
     def judge(self, answered: Sequence[Answered]) -> Sequence[Sequence[Score]]:
         """Score by `composed`."""
         paths = [each.poses for each in answered]
-        found = type(self).composed(_scenes(answered), paths, step_s=STEP_S, start=self.start)
+        found = type(self).composed(_scenes(answered), paths, step_s=POSE_STEP_S, start=self.start)
         return [_composite(each) for each in found]
 
 
@@ -106,7 +107,7 @@ class Collision(PlanReward, name="driving/collision-v1"):
         scenes = _scenes(answered)
         if self.faults == "any":
             return [_overlaps(*each) for each in zip(scenes, answered, strict=True)]
-        found = pdms_many(scenes, [each.poses for each in answered], step_s=STEP_S)
+        found = pdms_many(scenes, [each.poses for each in answered], step_s=POSE_STEP_S)
         return [
             [_graded(value, {}, when) for value, when in zip(one.terms[NC], one.first_s[NC], strict=True)]
             for one in found
@@ -133,7 +134,7 @@ class ComfortReward(PlanReward, name="driving/comfort-v1"):
             speeds = np.concatenate(
                 [np.full(len(answered[place].poses), answered[place].example.speed) for place in places]
             )
-            felt = comfort_of(motions(stacked, STEP_S, speed=speeds if self.start == "speed" else None))
+            felt = comfort_of(motions(stacked, POSE_STEP_S, speed=speeds if self.start == "speed" else None))
             each_score = [
                 _graded(float(kept), {name: bound[row] for name, bound in felt.within.items()}, felt.first_s[row])
                 for row, kept in enumerate(felt.all)
@@ -162,12 +163,12 @@ class L2(PlanReward, name="driving/l2-v1"):
         one_of(f"{self.name}.convention", self.convention, get_args(Convention))
         if not 0 < self.cap_m < float("inf"):
             raise ConfigError(f"{self.name}.cap_m is {self.cap_m!r}; a number of metres above 0 is needed")
-        poses_up_to(self.horizon_s, STEP_S, self.poses or self.least)
+        poses_up_to(self.horizon_s, POSE_STEP_S, self.poses or self.least)
 
     @property
     def least(self) -> int:
         """Poses up to the horizon."""
-        return max(MIN_POSES, round(self.horizon_s / STEP_S))
+        return max(MIN_POSES, round(self.horizon_s / POSE_STEP_S))
 
     def judge(self, answered: Sequence[Answered]) -> Sequence[Sequence[Score]]:
         """Group by group: a subtraction each."""
@@ -208,7 +209,7 @@ class TrajectoryReward(PlanReward, name="driving/trajectory-v1", bounds=(-0.1, 1
     @property
     def least(self) -> int:
         """Poses up to 3 s."""
-        return round(_HORIZON_S / STEP_S)
+        return round(_HORIZON_S / POSE_STEP_S)
 
     def failed(self, answered: Answered, row: int) -> Score:
         """The worst, or 0."""
@@ -216,7 +217,7 @@ class TrajectoryReward(PlanReward, name="driving/trajectory-v1", bounds=(-0.1, 1
 
     def judge(self, answered: Sequence[Answered]) -> Sequence[Sequence[Score]]:
         """PDMS of all, and the rest row by row."""
-        found = pdms_many(_scenes(answered), [each.poses for each in answered], step_s=STEP_S, start=self.start)
+        found = pdms_many(_scenes(answered), [each.poses for each in answered], step_s=POSE_STEP_S, start=self.start)
         return [self._stacked(*each) for each in zip(answered, found, strict=True)]
 
     def _stacked(self, answered: Answered, found: Pdms) -> list[Score]:
@@ -240,7 +241,7 @@ def _scenes(answered: Sequence[Answered]) -> list[Scene]:
 
 def _metres(answered: Answered, horizon_s: float, convention: Convention) -> list[float]:
     """L2 of each row; NaN for those that are no trajectory."""
-    found = l2(answered.poses, answered.future, step_s=STEP_S, horizon_s=horizon_s, convention=convention)
+    found = l2(answered.poses, answered.future, step_s=POSE_STEP_S, horizon_s=horizon_s, convention=convention)
     return [float(metres) for metres in found]
 
 
@@ -259,7 +260,7 @@ def _composite(found: Pdms) -> list[Score]:
 def _overlaps(scene: Scene, answered: Answered) -> list[Score]:
     """1.0 where the ego box overlaps nothing that it does not overlap now."""
     world = replay(scene)
-    plans = motions(np.nan_to_num(answered.poses), STEP_S)
+    plans = motions(np.nan_to_num(answered.poses), POSE_STEP_S)
     length = min(plans.poses.shape[1], world.length)
     others = world.others[:, None, :length]
     hit = overlap(plans.poses[:, :length], scene.ego_size, others, scene.sizes[:, None, None])  # (A, B, T)

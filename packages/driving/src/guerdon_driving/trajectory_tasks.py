@@ -9,11 +9,8 @@ from typing import ClassVar
 
 from guerdon.rewards import Reward
 from guerdon.types import Example, Image, Message, Prompt
-from guerdon_driving.examples import DrivingExample, Pose
-from guerdon_driving.tasks import BuiltFrames, driving_example
-
-STEP_S = 0.5
-"""Seconds between poses."""
+from guerdon_driving.examples import POSE_STEP_S, DrivingExample, Pose, driving_example
+from guerdon_driving.tasks import BuiltFrames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +38,7 @@ class HighwayTrajectories(BuiltFrames):
         """The frame; from above, with the planned path over the driven one."""
         from guerdon_driving.pictures import path_picture
 
-        return path_picture(driving_example(example), completion, STEP_S, above=self.view == "bird")
+        return path_picture(driving_example(example), completion, POSE_STEP_S, above=self.view == "bird")
 
     def metrics(self) -> Mapping[str, Reward]:
         """PDMS, collisions, comfort, L2 by both conventions (as 1 - L2 / 5 m), and the layout."""

@@ -10,6 +10,7 @@ How attempts are made, turn by turn, is in `turns`; what a saved folder holds, i
 from __future__ import annotations
 
 import copy
+import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from guerdon.engines.adapters import PlainWeights
 from guerdon.engines.attention import plain
 from guerdon.engines.stopping import context_of
 from guerdon.engines.transformers import TransformersEngine
-from guerdon.errors import PolicyError
+from guerdon.errors import ConfigError, PolicyError
 from guerdon.policies import hub, keeping
 from guerdon.policies.chat import Chat
 from guerdon.policies.continuing import continued
@@ -117,8 +118,9 @@ class LanguagePolicy:
         Raises:
             PolicyError: there is no such model, or it cannot be read (for the embedded one, how to install it); or the
                 engine cannot run it.
-            ConfigError: an unknown dtype, or an engine that is not installed.
+            ConfigError: an unknown dtype, or an engine or a training library that is not installed.
         """
+        _check_installed("transformers", *(("peft",) if lora else ()))
         from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
         place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
@@ -295,3 +297,12 @@ class LanguagePolicy:
         """
         self.version = keeping.read(self, path)
         self._behind = True
+
+
+def _check_installed(*packages: str) -> None:
+    """Beside torch, which another package may have brought, training needs more."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(
+                f'a language policy needs the package {package}, which is not installed: pip install "guerdon[train]"'
+            )
