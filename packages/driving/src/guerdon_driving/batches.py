@@ -13,7 +13,7 @@ import numpy as np
 
 from guerdon_driving.at_fault import overlaps_at_start
 from guerdon_driving.encounters import Pairs
-from guerdon_driving.motions import Motion, joined
+from guerdon_driving.motions import Motion, end_to_end, joined
 from guerdon_driving.plans import Plans
 from guerdon_driving.polygons import Road, road_of
 
@@ -46,6 +46,8 @@ class Batch:
     pairs: Pairs
     roads: tuple[Road, ...]
     """S of them."""
+    lines: tuple[np.ndarray, ...]
+    """(M, 2) of each scene, M as it comes: along which progress is measured."""
 
     @classmethod
     def of(cls, plans: Sequence[Plans]) -> Batch:
@@ -66,17 +68,13 @@ class Batch:
             overlaps_at_start(np.repeat(size, objects, axis=0), others, sizes),
             Pairs.of(rows, objects),
             tuple(road_of(each) for each in scenes),
+            tuple(each.line for each in worlds),
         )
 
     def rows(self) -> list[slice]:
         """Where each scene's rows are."""
         ends = np.cumsum([0, *(len(each.motion) for each in self.plans)]).tolist()
         return [slice(begin, end) for begin, end in itertools.pairwise(ends)]
-
-
-def end_to_end(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Arrays as one along their first axis; one alone is not copied."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def alike(motions: Sequence[Motion]) -> list[list[int]]:

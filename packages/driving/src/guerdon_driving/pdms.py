@@ -42,7 +42,7 @@ from guerdon_driving.extended_comfort import extended_comfort
 from guerdon_driving.lane_keeping import lane_keeping
 from guerdon_driving.lights import traffic_lights
 from guerdon_driving.motions import STEP_S, Motion, Start, joined, motions
-from guerdon_driving.plans import Plans
+from guerdon_driving.plans import Plans, plans_of
 from guerdon_driving.progress import ego_progress, progress_m
 from guerdon_driving.scenes import Scene
 from guerdon_driving.time_to_collision import time_to_collision
@@ -147,7 +147,7 @@ def pdms_many(
     start: Start = "speed",
 ) -> list[Pdms]:
     """`pdms` of several scenes, each with its own trajectories: what no scene decides (comfort) is judged together."""
-    plans = [Plans(scene, each, step_s, start) for scene, each in zip(scenes, trajectories, strict=True)]
+    plans = plans_of(scenes, trajectories, step_s, start)
     felt = _comforts([(each.motion, 0) for each in plans])
     return [_pdms(*each) for each in zip(_terms(plans), felt, strict=True)]
 
@@ -161,7 +161,7 @@ def epdms_many(
     previous: Sequence[Previous | None] | None = None,
 ) -> list[Pdms]:
     """`epdms` of several scenes, as `pdms_many`."""
-    plans = [Plans(scene, each, step_s, start) for scene, each in zip(scenes, trajectories, strict=True)]
+    plans = plans_of(scenes, trajectories, step_s, start)
     felt = _comforts([each.with_past() for each in plans])
     before = previous or [None] * len(plans)
     return [_epdms(*each) for each in zip(_terms(plans), felt, before, strict=True)]
@@ -198,10 +198,12 @@ class _Terms:
     values: dict[str, np.ndarray]
     first_s: dict[str, np.ndarray]
     areas: EgoAreas
+    gained: np.ndarray
+    """Metres along the route, whatever the gates say."""
 
     @classmethod
     def of(cls, batch: Batch) -> list[_Terms]:
-        """The two gates that both composites have, and the time to collision, scene by scene."""
+        """The two gates that both composites have, and the time to collision, and progress as far as it is known."""
         areas = ego_areas(batch)
         around = (batch.size[batch.scene], batch.others, batch.sizes)
         whole = {
@@ -213,6 +215,7 @@ class _Terms:
             ),
         }
         kept, off_road = drivable(areas)
+        gained = progress_m(batch.motion, batch.lines, batch.scene)
         whole[DAC] = kept, first(off_road)
         return [
             cls(
@@ -220,6 +223,7 @@ class _Terms:
                 {name: values[rows] for name, (values, _) in whole.items()},
                 {name: first_s[rows] for name, (_, first_s) in whole.items()},
                 areas.of_rows(rows),
+                gained[rows],
             )
             for plans, rows in zip(batch.plans, batch.rows(), strict=True)
         ]
@@ -234,8 +238,8 @@ class _Terms:
 
     def progress(self, gates: tuple[str, ...]) -> None:
         """Progress, once the gates are known."""
-        gained, safe = progress_m(self.plans.motion, self.plans.replay.line), gate(self.values, gates)
-        self.values[EP] = ego_progress(gained, safe, gained[-1] * safe[-1])
+        safe = gate(self.values, gates)
+        self.values[EP] = ego_progress(self.gained, safe, self.gained[-1] * safe[-1])
 
     def record(self, value: np.ndarray, names: Iterable[str], excused: tuple[str, ...] = ()) -> Pdms:
         """What is told of the trajectories given, the terms in the composite's order."""
