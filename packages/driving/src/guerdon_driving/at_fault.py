@@ -99,7 +99,10 @@ def collisions(
     behind = bearing(ego, size[rows, 0], object_) > BEHIND_RAD
     bumper, line = front_line(ego, size[rows])
     frontal = overlap(bumper, line, object_, sizes[objects])
-    fault = ~stands & ((speeds[objects, when] <= STANDS) | (~behind & (frontal | loose[rows, when])))
+    fault = (speeds[objects, when] <= STANDS) | (~behind & frontal)
+    aside = np.flatnonzero(~fault & ~behind)
+    fault[aside] = loose[rows[aside], when[aside]]
+    fault &= ~stands
     score, first = np.ones(count), np.full(count, np.inf)
     np.minimum.at(score, rows[fault], np.where(agents[objects[fault]], 0.0, 0.5))
     np.minimum.at(first, rows[fault], when[fault] * STEP_S)

@@ -79,7 +79,10 @@ def overlap(
         return picked
 
     found.reshape(-1)[places] = meet(
-        *(of_pairs(values) for values in (dx, dy, poses[..., 2], other_poses[..., 2])),
+        of_pairs(dx),
+        of_pairs(dy),
+        of_pairs(poses[..., 2]),
+        of_pairs(other_poses[..., 2]),
         (of_pairs(size[..., 0]), of_pairs(size[..., 1])),
         (of_pairs(other_size[..., 0]), of_pairs(other_size[..., 1])),
     )

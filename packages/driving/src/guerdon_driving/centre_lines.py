@@ -28,9 +28,7 @@ def project(line: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return along, off
 
 
-def project_each(
-    lines: Sequence[np.ndarray], which: np.ndarray, points: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def project_each(lines: Sequence[np.ndarray], which: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`project` of P points, each on a line of its own.
 
     Args:
@@ -43,11 +41,11 @@ def project_each(
     """
     most = max(len(line) for line in lines)
     # A line's end repeated is a segment without length, whose nearest place is that end.
-    x, y = np.stack([np.pad(line, ((0, most - len(line)), (0, 0)), mode="edge") for line in lines]).transpose(2, 0, 1)
+    x, y = np.stack([line[np.minimum(np.arange(most), len(line) - 1)] for line in lines]).transpose(2, 0, 1)
     run_x, run_y = np.diff(x, axis=1), np.diff(y, axis=1)  # (lines, M - 1)
     lengths = np.hypot(run_x, run_y)
     square = np.maximum(lengths**2, 1e-300)
-    begins = np.pad(np.cumsum(lengths, axis=1)[:, :-1], ((0, 0), (1, 0)))
+    begins = np.concatenate([np.zeros((len(lines), 1)), np.cumsum(lengths, axis=1)[:, :-1]], axis=1)
     along, off = np.zeros(len(points)), np.zeros(len(points))
     chunk = max(1, _MOST // most)
     for begin in range(0, len(points), chunk):

@@ -9,7 +9,7 @@ Axes: B trajectories, N poses after now, T poses at 10 Hz.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -183,7 +183,7 @@ def _comforts(moving: Sequence[tuple[Motion, int]]) -> list[Felt]:
 
 
 def _terms(plans: Sequence[Plans]) -> list[_Terms]:
-    """Of each scene's plans what both composites ask and no scene answers alone: collisions, areas, time to collision."""
+    """What both composites ask of each scene's plans, found in all scenes at once: collisions, areas, progress."""
     found: dict[int, _Terms] = {}
     for places in alike([each.motion for each in plans]):
         found |= zip(places, _Terms.of(Batch.of([plans[place] for place in places])), strict=True)
@@ -241,12 +241,18 @@ class _Terms:
         safe = gate(self.values, gates)
         self.values[EP] = ego_progress(self.gained, safe, self.gained[-1] * safe[-1])
 
-    def record(self, value: np.ndarray, names: Iterable[str], excused: tuple[str, ...] = ()) -> Pdms:
+    def record(self, value: np.ndarray, names: Sequence[str], excused: tuple[str, ...] = ()) -> Pdms:
         """What is told of the trajectories given, the terms in the composite's order."""
-        back = self.plans.scattered
-        values = {name: back(self.values[name], 0.0) for name in names}
-        first_s = {name: back(self.first_s[name], np.inf) for name in values if name in self.first_s}
-        return Pdms(back(value, 0.0), values, first_s, tuple(self.plans.reasons), excused)
+        timed = [name for name in names if name in self.first_s]
+        given, *values = self.plans.scattered([value, *(self.values[name] for name in names)], 0.0)
+        first_s = self.plans.scattered([self.first_s[name] for name in timed], np.inf)
+        return Pdms(
+            given,
+            dict(zip(names, values, strict=True)),
+            dict(zip(timed, first_s, strict=True)),
+            tuple(self.plans.reasons),
+            excused,
+        )
 
 
 def _pdms(terms: _Terms, felt: Felt) -> Pdms:

@@ -61,10 +61,10 @@ class Plans:
             parts.insert(0, motions(self._poses, self.step_s, past=past, past_step_s=scene.step_s))
         return joined([cut(part, added + self.replay.length) for part in parts]), added
 
-    def scattered(self, values: np.ndarray, missing: float) -> np.ndarray:
-        """Values of the valid trajectories (and the driven path, left out) as one per trajectory given: (B,)."""
-        found = np.full(self.count, missing)
-        found[self.rows] = values[: len(self.rows)]
+    def scattered(self, values: Sequence[np.ndarray], missing: float) -> np.ndarray:
+        """V values of the valid trajectories (and the driven path, left out), for all that were given: (V, B)."""
+        found = np.full((len(values), self.count), missing)
+        found[:, self.rows] = np.array(values)[:, : len(self.rows)]
         return found
 
 

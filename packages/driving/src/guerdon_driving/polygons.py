@@ -96,24 +96,25 @@ def held(areas: Sequence[Area], which: np.ndarray, points: np.ndarray) -> np.nda
     if not len(places):
         return found
     x, y, which = x[places], y[places], which[places]
-    stops = np.searchsorted(which, np.arange(len(areas) + 1)).tolist()
+    begins = np.flatnonzero(np.diff(which, prepend=-1))  # where the points near another area begin
+    areas, stops = [areas[number] for number in which[begins]], [*begins.tolist(), len(places)]
     first_band = np.cumsum([0, *(len(area.narrow) for area in areas)]).tolist()
     band = np.empty(len(places), dtype=np.intp)
-    for number, (begin, end) in enumerate(itertools.pairwise(stops)):  # the one step that needs each area by itself
-        if begin < end:
-            band[begin:end] = areas[number].ends.searchsorted(y[begin:end])
-            band[begin:end] += first_band[number]
+    for area, first, (begin, end) in zip(areas, first_band, itertools.pairwise(stops), strict=False):
+        band[begin:end] = area.ends.searchsorted(y[begin:end])  # the one step that needs each area by itself
+        band[begin:end] += first
     odd, on = np.zeros(len(x), dtype=bool), np.zeros(len(x), dtype=bool)
-    for begins, slopes, reaches in _passing(areas).swapaxes(0, 1):
-        beyond = x - begins[band]
+    for starts, slopes, reaches in _passing(areas).swapaxes(0, 1):
+        beyond = x - starts[band]
         beyond -= slopes[band] * y
         odd ^= beyond > 0
         on |= np.abs(beyond) <= reaches[band]
     inside = odd | on
-    close = np.flatnonzero(np.concatenate([area.narrow for area in areas])[band])
-    for number in np.unique(which[close]):
-        some = close[which[close] == number]
-        inside[some] = areas[number].by_all_edges(x[some], y[some])
+    narrow = np.concatenate([area.narrow for area in areas])[band]
+    if narrow.any():
+        for area, begin, end in zip(areas, stops, stops[1:], strict=False):
+            close = begin + np.flatnonzero(narrow[begin:end])
+            inside[close] = area.by_all_edges(x[close], y[close])
     found[places] = inside
     return found
 

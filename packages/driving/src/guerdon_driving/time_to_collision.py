@@ -70,7 +70,9 @@ def time_to_collision(
     rows, when = met.rows, met.moments // len(MOMENTS)
     viewer = boxes[rows, met.moments] if seen_from == "then" else motion.poses[rows, when]
     off = bearing(viewer, size[rows, 0], others[met.objects, met.moments])
-    counts = (off < AHEAD_RAD) | (loose[rows, when] & (off <= BEHIND_RAD))
+    counts = off < AHEAD_RAD
+    aside = np.flatnonzero(~counts & (off <= BEHIND_RAD))
+    counts[aside] = loose[rows[aside], when[aside]]
     score, first = np.ones(count), np.full(count, np.inf)
     score[rows[counts]] = 0.0
     np.minimum.at(first, rows[counts], when[counts] * STEP_S)
