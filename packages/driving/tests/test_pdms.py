@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from guerdon.errors import TaskError
 from guerdon_driving.composites import DAC, DDC, EC, EP, HC, LK, NC, TLC, TTC, C, epdms_value, pdms_value
 from guerdon_driving.motions import motions
-from guerdon_driving.pdms import Previous, epdms, pdms, pdms_many
+from guerdon_driving.pdms import Previous, epdms, epdms_many, pdms, pdms_many
 from guerdon_driving.replays import replay
 from guerdon_driving.scenes import Scene
 from guerdon_driving.time_to_collision import time_to_collision
@@ -225,6 +227,42 @@ def test_trajectories_are_scored_together_as_alone_and_scenes_likewise():
         np.testing.assert_array_equal(found.value, np.concatenate([one.value for one in alone]))
         for name, values in found.terms.items():
             np.testing.assert_array_equal(values, np.concatenate([one.terms[name] for one in alone]))
+
+
+def test_scenes_of_any_kind_are_judged_together_as_alone():
+    """With no object, no lane, no plan, an object that is gone, a shorter scene, a red light: nothing spills over."""
+    gone = np.full((9, 3), np.nan)
+    short = scene((12.0, 0.0, 0.0))
+    short = replace(short, ego=short.ego[:7], others=short.others[:, :7])
+    scenes = [
+        scene(drivable=()),
+        scene((30.0, 0.0, 0.0), gone, lanes=LANES, oncoming=LANES[1:]),
+        short,
+        scene((12.0, 2.5, 2.0), (9.0, -3.0, 4.0), lanes=LANES[:1], drivable=LANES, ego_size=(5.0, 2.2), route=None),
+        scene((-10.0, 0.0, 14.0), red_lights=(strip(-2, 2, 20, 25),), intersections=(strip(-10, 10, 5, 15),)),
+    ]
+    rng = np.random.default_rng(1)
+    plans = [
+        straight()[None] * rng.uniform(0.5, 1.2, (count, 1, 1)) + rng.normal(0, 0.5, (count, 8, 3))
+        for count in (3, 4, 2, 5, 0)
+    ]
+    plans[1][2, 3, 0] = np.nan
+    for many, one_alone in ((pdms_many, pdms), (epdms_many, epdms)):
+        for each, some, found in zip(scenes, plans, many(scenes, plans), strict=True):
+            alone = one_alone(each, some)
+            np.testing.assert_array_equal(found.value, alone.value)
+            assert found.reasons == alone.reasons
+            for name, values in alone.terms.items():
+                np.testing.assert_array_equal(found.terms[name], values)
+            for name, when in alone.first_s.items():
+                np.testing.assert_array_equal(found.first_s[name], when)
+
+
+def test_a_collision_in_one_scene_of_a_batch_costs_only_that_one():
+    """Front at x + 2, its rear at 28: reached after 2.6 s; the other scene's object drives away."""
+    found = pdms_many([scene((30.0, 0.0, 20.0)), scene((30.0, 0.0, 0.0))], [straight()[None]] * 2)
+    assert [term(one, NC) for one in found] == [[1.0], [0.0]]
+    assert found[1].first_s[NC][0] == pytest.approx(2.6)
 
 
 def test_a_plan_at_another_step_is_judged_alike():

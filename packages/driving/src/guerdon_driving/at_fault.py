@@ -19,9 +19,12 @@ Source: NAVSIM's scorer and nuPlan's collision metric, as in the companion sheet
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from guerdon_driving.boxes import front_line, overlap
+from guerdon_driving.encounters import Pairs, encounters
 from guerdon_driving.motions import STEP_S, Motion
 
 STANDS = 0.05
@@ -32,12 +35,20 @@ REAR_AXLE = 0.282
 [memory]."""
 
 
-def bearing(poses: np.ndarray, length: float, objects: np.ndarray) -> np.ndarray:
+class Poses(Protocol):
+    """Something that is so or not at each of (B, T) poses, and can be asked pose by pose, as an array can."""
+
+    def __getitem__(self, at: tuple[np.ndarray, np.ndarray], /) -> np.ndarray:
+        """At rows (N,) and poses (N,): (N,) bool."""
+        ...
+
+
+def bearing(poses: np.ndarray, length: np.ndarray | float, objects: np.ndarray) -> np.ndarray:
     """The angle between the ego heading and the way from its rear axle to objects' centres, in [0, pi] (...).
 
     Args:
         poses: (..., 3), of the ego box's centre.
-        length: of the ego box, in metres.
+        length: of the ego box, in metres; one, or (...).
         objects: (..., 2 or 3).
     """
     cos, sin = np.cos(poses[..., 2]), np.sin(poses[..., 2])
@@ -46,48 +57,53 @@ def bearing(poses: np.ndarray, length: float, objects: np.ndarray) -> np.ndarray
     return np.asarray(np.abs(np.arctan2(dy * cos - dx * sin, dx * cos + dy * sin)))
 
 
-def overlaps_at_start(size: tuple[float, float], others: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Which objects overlap the ego box now: (A,) bool."""
+def overlaps_at_start(size: tuple[float, float] | np.ndarray, others: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Which objects overlap the ego box now, of one size or (A, 2): (A,) bool."""
     return overlap(np.zeros(3), np.asarray(size), others[..., 0, :], sizes)
 
 
 def collisions(
     motion: Motion,
-    size: tuple[float, float],
+    size: tuple[float, float] | np.ndarray,
     others: np.ndarray,
     sizes: np.ndarray,
     speeds: np.ndarray,
     agents: np.ndarray,
     at_start: np.ndarray,
-    loose: np.ndarray,
+    loose: Poses,
+    pairs: Pairs | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """NC and the time of the first fault.
 
     Args:
         motion: the B trajectories.
-        size: of the ego box.
+        size: of the ego box; one, or (B, 2).
         others: (A, L, 3).
         sizes: (A, 2).
         speeds: (A, L).
         agents: (A,) bool.
         at_start: (A,) bool, those not to be looked at.
         loose: (B, T) bool, where the ego box is in several lanes or off the road.
+        pairs: which objects each trajectory has around it; None: all.
 
     Returns:
         (B,) in {0, 0.5, 1} and (B,) seconds, inf where there is none.
     """
-    length = motion.poses.shape[1]
-    hit = overlap(motion.poses[:, None], size, others[:, :length], sizes[:, None])  # (B, A, T)
-    hit &= ~at_start[:, None]
-    rows, objects = np.nonzero(hit.any(axis=2))
-    when = hit[rows, objects].argmax(axis=1)
+    count, length = motion.poses.shape[:2]
+    size = np.broadcast_to(np.asarray(size, dtype=np.float64), (count, 2))
+    pairs = (pairs or Pairs.of([count], [len(others)])).without(at_start)
+    met = encounters(motion.poses, size, others[:, :length], sizes, pairs)
+    rows, objects, when = met.rows, met.objects, met.moments
     ego, object_ = motion.poses[rows, when], others[objects, when]
     stands = motion.speed[rows, when] <= STANDS
-    behind = bearing(ego, size[0], object_) > BEHIND_RAD
-    bumper, line = front_line(ego, size)
+    behind = bearing(ego, size[rows, 0], object_) > BEHIND_RAD
+    bumper, line = front_line(ego, size[rows])
     frontal = overlap(bumper, line, object_, sizes[objects])
-    fault = ~stands & ((speeds[objects, when] <= STANDS) | (~behind & (frontal | loose[rows, when])))
-    score, first = np.ones(len(motion)), np.full(len(motion), np.inf)
+    fault = (speeds[objects, when] <= STANDS) | (~behind & frontal)
+    aside = np.flatnonzero(~fault & ~behind)
+    fault[aside] = loose[rows[aside], when[aside]]
+    fault &= ~stands
+    score, first = np.ones(count), np.full(count, np.inf)
     np.minimum.at(score, rows[fault], np.where(agents[objects[fault]], 0.0, 0.5))
     np.minimum.at(first, rows[fault], when[fault] * STEP_S)
     return score, first

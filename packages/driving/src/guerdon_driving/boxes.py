@@ -78,13 +78,39 @@ def overlap(
         picked: np.ndarray = values.reshape(lead)[seen]
         return picked
 
-    dx, dy = of_pairs(dx), of_pairs(dy)
-    heading, other = of_pairs(poses[..., 2]), of_pairs(other_poses[..., 2])
-    length, width = of_pairs(size[..., 0]) / 2, of_pairs(size[..., 1]) / 2
-    other_length, other_width = of_pairs(other_size[..., 0]) / 2, of_pairs(other_size[..., 1]) / 2
+    found.reshape(-1)[places] = meet(
+        of_pairs(dx),
+        of_pairs(dy),
+        of_pairs(poses[..., 2]),
+        of_pairs(other_poses[..., 2]),
+        (of_pairs(size[..., 0]), of_pairs(size[..., 1])),
+        (of_pairs(other_size[..., 0]), of_pairs(other_size[..., 1])),
+    )
+    return found
+
+
+def meet(
+    dx: np.ndarray,
+    dy: np.ndarray,
+    heading: np.ndarray,
+    other: np.ndarray,
+    size: tuple[np.ndarray, np.ndarray],
+    other_size: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """`overlap` of P pairs in single columns, (P,) each, without the circles.
+
+    Args:
+        dx: from the first box's centre to the other's.
+        dy: likewise.
+        heading: of the first box.
+        other: of the other.
+        size: lengths and widths of the first box.
+        other_size: of the other.
+    """
+    (length, width), (other_length, other_width) = ((each[0] / 2, each[1] / 2) for each in (size, other_size))
     turned = other - heading
     cos, sin = np.abs(np.cos(turned)), np.abs(np.sin(turned))
-    apart = np.zeros(len(places), dtype=bool)
+    apart = np.isnan(turned)
     for angle, mine, theirs in (
         (heading, (length, width), (other_length, other_width)),
         (other, (other_length, other_width), (length, width)),
@@ -92,8 +118,7 @@ def overlap(
         ahead, left = np.cos(angle), np.sin(angle)
         apart |= np.abs(dx * ahead + dy * left) > mine[0] + cos * theirs[0] + sin * theirs[1] + TOUCH
         apart |= np.abs(dy * ahead - dx * left) > mine[1] + sin * theirs[0] + cos * theirs[1] + TOUCH
-    found.reshape(-1)[places] = ~apart & ~np.isnan(turned)
-    return found
+    return np.asarray(~apart)
 
 
 def front_line(poses: np.ndarray, size: tuple[float, float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:

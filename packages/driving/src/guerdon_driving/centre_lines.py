@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-_MOST = 4_000_000
-"""Point-segment pairs looked at together, which bounds memory."""
+_MOST = 200_000
+"""Point-segment pairs looked at together, which keeps them in the cache and bounds memory."""
 
 
 def project(line: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -21,19 +23,41 @@ def project(line: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarra
     >>> [value.tolist() for value in project(np.array([[0.0, 0], [10, 0]]), np.array([[4.0, 3.0], [12.0, 0.0]]))]
     [[4.0, 10.0], [3.0, 2.0]]
     """
-    flat = points.reshape(-1, 2)
-    run = np.diff(line, axis=0)
-    lengths = np.hypot(run[:, 0], run[:, 1])
-    begins = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
-    along, off = np.zeros(len(flat)), np.zeros(len(flat))
-    chunk = max(1, _MOST // len(run))
-    for begin in range(0, len(flat), chunk):
-        to = flat[begin : begin + chunk, None] - line[:-1]
-        share = np.clip((to * run).sum(axis=-1) / np.maximum(lengths**2, 1e-300), 0.0, 1.0)
-        rest = to - share[..., None] * run
-        square = (rest * rest).sum(axis=-1)
-        best = square.argmin(axis=1)
+    found = project_each([line], np.zeros(points[..., 0].size, dtype=np.intp), points.reshape(-1, 2))
+    along, off = (each.reshape(points.shape[:-1]) for each in found)
+    return along, off
+
+
+def project_each(lines: Sequence[np.ndarray], which: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`project` of P points, each on a line of its own.
+
+    Args:
+        lines: (M, 2) each, M as it comes.
+        which: (P,), the place of each point's line among them.
+        points: (P, 2).
+
+    Returns:
+        (P,) metres along, and (P,) metres to it.
+    """
+    most = max(len(line) for line in lines)
+    # A line's end repeated is a segment without length, whose nearest place is that end.
+    x, y = np.stack([line[np.minimum(np.arange(most), len(line) - 1)] for line in lines]).transpose(2, 0, 1)
+    run_x, run_y = np.diff(x, axis=1), np.diff(y, axis=1)  # (lines, M - 1)
+    lengths = np.hypot(run_x, run_y)
+    square = np.maximum(lengths**2, 1e-300)
+    begins = np.concatenate([np.zeros((len(lines), 1)), np.cumsum(lengths, axis=1)[:, :-1]], axis=1)
+    along, off = np.zeros(len(points)), np.zeros(len(points))
+    chunk = max(1, _MOST // most)
+    for begin in range(0, len(points), chunk):
+        some = slice(begin, begin + chunk)
+        of = which[some] if len(lines) > 1 else np.zeros(1, dtype=np.intp)  # one line is not laid out again and again
+        to_x, to_y = points[some, 0, None] - x[of, :-1], points[some, 1, None] - y[of, :-1]
+        share = np.clip((to_x * run_x[of] + to_y * run_y[of]) / square[of], 0.0, 1.0)
+        to_x -= share * run_x[of]
+        to_y -= share * run_y[of]
+        distance = to_x * to_x + to_y * to_y
+        best = distance.argmin(axis=1)
         rows = np.arange(len(best))
-        along[begin : begin + chunk] = begins[best] + share[rows, best] * lengths[best]
-        off[begin : begin + chunk] = np.sqrt(square[rows, best])
-    return along.reshape(points.shape[:-1]), off.reshape(points.shape[:-1])
+        along[some] = begins[of, best] + share[rows, best] * lengths[of, best]
+        off[some] = np.sqrt(distance[rows, best])
+    return along, off

@@ -11,6 +11,7 @@ Axes: B trajectories, N poses as given, T poses at 10 Hz from now on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -117,8 +118,16 @@ def cut(motion: Motion, length: int) -> Motion:
     return Motion(motion.poses[:, :length], motion.speed[:, :length], motion.acceleration[:, :length])
 
 
+def rows_of(motion: Motion, rows: slice) -> Motion:
+    """Some of its trajectories."""
+    return Motion(motion.poses[rows], motion.speed[rows], motion.acceleration[rows])
+
+
 def joined(parts: list[Motion]) -> Motion:
     """Motions of one length as one."""
-    if len(parts) == 1:
-        return parts[0]
-    return Motion(*(np.concatenate([getattr(part, name) for part in parts]) for name in Motion.__dataclass_fields__))
+    return Motion(*(end_to_end([getattr(part, name) for part in parts]) for name in Motion.__dataclass_fields__))
+
+
+def end_to_end(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays as one along their first axis; one alone is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

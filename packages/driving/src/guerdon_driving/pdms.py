@@ -9,12 +9,13 @@ Axes: B trajectories, N poses after now, T poses at 10 Hz.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from guerdon_driving.at_fault import collisions, overlaps_at_start
+from guerdon_driving.at_fault import collisions
+from guerdon_driving.batches import Batch, alike
 from guerdon_driving.comfort import comfort_of, first
 from guerdon_driving.composites import (
     DAC,
@@ -36,12 +37,12 @@ from guerdon_driving.composites import (
     pdms_value,
 )
 from guerdon_driving.direction import driving_direction
-from guerdon_driving.ego_areas import EgoAreas, drivable, ego_areas
+from guerdon_driving.ego_areas import EgoAreas, Loose, drivable, ego_areas
 from guerdon_driving.extended_comfort import extended_comfort
 from guerdon_driving.lane_keeping import lane_keeping
 from guerdon_driving.lights import traffic_lights
 from guerdon_driving.motions import STEP_S, Motion, Start, joined, motions
-from guerdon_driving.plans import Plans
+from guerdon_driving.plans import Plans, plans_of
 from guerdon_driving.progress import ego_progress, progress_m
 from guerdon_driving.scenes import Scene
 from guerdon_driving.time_to_collision import time_to_collision
@@ -146,9 +147,9 @@ def pdms_many(
     start: Start = "speed",
 ) -> list[Pdms]:
     """`pdms` of several scenes, each with its own trajectories: what no scene decides (comfort) is judged together."""
-    plans = [Plans(scene, each, step_s, start) for scene, each in zip(scenes, trajectories, strict=True)]
+    plans = plans_of(scenes, trajectories, step_s, start)
     felt = _comforts([(each.motion, 0) for each in plans])
-    return [_pdms(*each) for each in zip(plans, felt, strict=True)]
+    return [_pdms(*each) for each in zip(_terms(plans), felt, strict=True)]
 
 
 def epdms_many(
@@ -160,10 +161,10 @@ def epdms_many(
     previous: Sequence[Previous | None] | None = None,
 ) -> list[Pdms]:
     """`epdms` of several scenes, as `pdms_many`."""
-    plans = [Plans(scene, each, step_s, start) for scene, each in zip(scenes, trajectories, strict=True)]
+    plans = plans_of(scenes, trajectories, step_s, start)
     felt = _comforts([each.with_past() for each in plans])
     before = previous or [None] * len(plans)
-    return [_epdms(*each) for each in zip(plans, felt, before, strict=True)]
+    return [_epdms(*each) for each in zip(_terms(plans), felt, before, strict=True)]
 
 
 Felt = tuple[np.ndarray, np.ndarray]
@@ -173,13 +174,20 @@ Felt = tuple[np.ndarray, np.ndarray]
 def _comforts(moving: Sequence[tuple[Motion, int]]) -> list[Felt]:
     """Of motions, each with the number of poses before now; those of one length are judged together."""
     found: dict[int, Felt] = {}
-    for length in {motion.poses.shape[1] for motion, _ in moving}:
-        places = [place for place, (motion, _) in enumerate(moving) if motion.poses.shape[1] == length]
+    for places in alike([motion for motion, _ in moving]):
         felt = comfort_of(joined([moving[place][0] for place in places]))
         ends = np.cumsum([len(moving[place][0]) for place in places])[:-1]
         parts = zip(places, np.split(felt.all.astype(np.float64), ends), np.split(felt.first_s, ends), strict=True)
         found |= {place: (kept, when - moving[place][1] * STEP_S) for place, kept, when in parts}
     return [found[place] for place in range(len(moving))]
+
+
+def _terms(plans: Sequence[Plans]) -> list[_Terms]:
+    """What both composites ask of each scene's plans, found in all scenes at once: collisions, areas, progress."""
+    found: dict[int, _Terms] = {}
+    for places in alike([each.motion for each in plans]):
+        found |= zip(places, _Terms.of(Batch.of([plans[place] for place in places])), strict=True)
+    return [found[place] for place in range(len(plans))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,20 +198,35 @@ class _Terms:
     values: dict[str, np.ndarray]
     first_s: dict[str, np.ndarray]
     areas: EgoAreas
+    gained: np.ndarray
+    """Metres along the route, whatever the gates say."""
 
     @classmethod
-    def of(cls, plans: Plans) -> _Terms:
-        """The two gates that both composites have, and the time to collision."""
-        scene, world = plans.scene, plans.replay
-        areas = ego_areas(plans.motion, scene)
-        around = (scene.ego_size, world.others, scene.sizes)
-        at_start = overlaps_at_start(*around)
-        loose = areas.several_lanes | areas.off_road
-        terms = cls(plans, {}, {}, areas)
-        terms.put(NC, collisions(plans.motion, *around, world.speeds, world.agents, at_start, loose))
-        terms.mark(DAC, drivable(areas))
-        terms.put(TTC, time_to_collision(plans.motion, *around, at_start, loose | areas.intersection))
-        return terms
+    def of(cls, batch: Batch) -> list[_Terms]:
+        """The two gates that both composites have, and the time to collision, and progress as far as it is known."""
+        areas = ego_areas(batch)
+        around = (batch.size[batch.scene], batch.others, batch.sizes)
+        whole = {
+            NC: collisions(
+                batch.motion, *around, batch.speeds, batch.agents, batch.at_start, Loose(batch, areas), batch.pairs
+            ),
+            TTC: time_to_collision(
+                batch.motion, *around, batch.at_start, Loose(batch, areas, crossing=True), pairs=batch.pairs
+            ),
+        }
+        kept, off_road = drivable(areas)
+        gained = progress_m(batch.motion, batch.lines, batch.scene)
+        whole[DAC] = kept, first(off_road)
+        return [
+            cls(
+                plans,
+                {name: values[rows] for name, (values, _) in whole.items()},
+                {name: first_s[rows] for name, (_, first_s) in whole.items()},
+                areas.of_rows(rows),
+                gained[rows],
+            )
+            for plans, rows in zip(batch.plans, batch.rows(), strict=True)
+        ]
 
     def put(self, name: str, found: tuple[np.ndarray, np.ndarray]) -> None:
         """A term and its times."""
@@ -215,26 +238,31 @@ class _Terms:
 
     def progress(self, gates: tuple[str, ...]) -> None:
         """Progress, once the gates are known."""
-        gained, safe = progress_m(self.plans.motion, self.plans.replay.line), gate(self.values, gates)
-        self.values[EP] = ego_progress(gained, safe, gained[-1] * safe[-1])
+        safe = gate(self.values, gates)
+        self.values[EP] = ego_progress(self.gained, safe, self.gained[-1] * safe[-1])
 
-    def record(self, value: np.ndarray, names: Iterable[str], excused: tuple[str, ...] = ()) -> Pdms:
+    def record(self, value: np.ndarray, names: Sequence[str], excused: tuple[str, ...] = ()) -> Pdms:
         """What is told of the trajectories given, the terms in the composite's order."""
-        back = self.plans.scattered
-        values = {name: back(self.values[name], 0.0) for name in names}
-        first_s = {name: back(self.first_s[name], np.inf) for name in values if name in self.first_s}
-        return Pdms(back(value, 0.0), values, first_s, tuple(self.plans.reasons), excused)
+        timed = [name for name in names if name in self.first_s]
+        given, *values = self.plans.scattered([value, *(self.values[name] for name in names)], 0.0)
+        first_s = self.plans.scattered([self.first_s[name] for name in timed], np.inf)
+        return Pdms(
+            given,
+            dict(zip(names, values, strict=True)),
+            dict(zip(timed, first_s, strict=True)),
+            tuple(self.plans.reasons),
+            excused,
+        )
 
 
-def _pdms(plans: Plans, felt: Felt) -> Pdms:
-    terms = _Terms.of(plans)
+def _pdms(terms: _Terms, felt: Felt) -> Pdms:
     terms.put(C, felt)
     terms.progress(PDMS_GATES)
     return terms.record(pdms_value(terms.values), (*PDMS_GATES, *PDMS_WEIGHTS))
 
 
-def _epdms(plans: Plans, felt: Felt, previous: Previous | None) -> Pdms:
-    terms, motion = _Terms.of(plans), plans.motion
+def _epdms(terms: _Terms, felt: Felt, previous: Previous | None) -> Pdms:
+    plans, motion = terms.plans, terms.plans.motion
     terms.mark(DDC, driving_direction(motion, terms.areas))
     terms.mark(TLC, traffic_lights(terms.areas, plans.scene.red_lights))
     terms.mark(LK, lane_keeping(motion, terms.areas, plans.scene.route))

@@ -5,7 +5,8 @@ Polygons are simple, (N, 2), not closed. Points, boxes: any leading axes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,32 +60,11 @@ class Area:
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Which points (..., 2) lie in it or on its border, by the parity of crossings; NaN lies nowhere."""
-        return self.holds(points[..., 0].ravel(), points[..., 1].ravel()).reshape(points.shape[:-1])
+        flat = points.reshape(-1, 2)
+        return held([self], np.zeros(len(flat), dtype=np.intp), flat).reshape(points.shape[:-1])
 
-    def holds(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """As `contains`, for P points."""
-        found = np.zeros(x.shape, dtype=bool)
-        near = (x >= self.low[0]) & (x <= self.high[0]) & (y >= self.low[1]) & (y <= self.high[1])
-        places = np.flatnonzero(near)
-        if not len(places):
-            return found
-        if len(places) < len(x):
-            x, y = x[places], y[places]
-        band = np.searchsorted(self.ends, y)
-        odd, on = np.zeros(len(x), dtype=bool), np.zeros(len(x), dtype=bool)
-        for begin, slope, reach in self.passing.swapaxes(0, 1):
-            beyond = x - begin[band]
-            beyond -= slope[band] * y
-            odd ^= beyond > 0
-            on |= np.abs(beyond) <= reach[band]
-        inside = odd | on
-        close = np.flatnonzero(self.narrow[band])
-        if len(close):
-            inside[close] = self._by_all_edges(x[close], y[close])
-        found[places] = inside
-        return found
-
-    def _by_all_edges(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def by_all_edges(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Which of P points lie in it or on its border, each compared with every edge."""
         from_x, from_y, dx, dy = self.edges
         rx, ry = x - from_x, y - from_y
         side = dx * ry - dy * rx  # > 0: left of the edge
@@ -93,6 +73,74 @@ class Area:
         along = dx * rx + dy * ry
         on = (np.abs(side) <= BORDER * length) & (along >= -BORDER * length) & (along <= length * (length + BORDER))
         return np.asarray((crosses.sum(axis=0) % 2 == 1) | on.any(axis=0))
+
+
+def held(areas: Sequence[Area], which: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Which of P points lie in an area of their own, or on its border: many scenes' areas and points in one go.
+
+    Args:
+        areas: any number.
+        which: (P,), ascending: the place among `areas` of the one that a point is compared with.
+        points: (P, 2).
+
+    Returns:
+        (P,) bool, each as `Area.contains` finds it.
+    """
+    found = np.zeros(len(points), dtype=bool)
+    if not areas:
+        return found
+    x, y = points[:, 0], points[:, 1]
+    (left, low), (right, high) = (np.array([getattr(area, end) for area in areas]).T for end in ("low", "high"))
+    near = (x >= left[which]) & (x <= right[which]) & (y >= low[which]) & (y <= high[which])
+    places = np.flatnonzero(near)
+    if not len(places):
+        return found
+    x, y, which = x[places], y[places], which[places]
+    begins = np.flatnonzero(np.diff(which, prepend=-1))  # where the points near another area begin
+    areas, stops = [areas[number] for number in which[begins]], [*begins.tolist(), len(places)]
+    first_band = np.cumsum([0, *(len(area.narrow) for area in areas)]).tolist()
+    band = np.empty(len(places), dtype=np.intp)
+    for area, first, (begin, end) in zip(areas, first_band, itertools.pairwise(stops), strict=False):
+        band[begin:end] = area.ends.searchsorted(y[begin:end])  # the one step that needs each area by itself
+        band[begin:end] += first
+    odd, on = np.zeros(len(x), dtype=bool), np.zeros(len(x), dtype=bool)
+    for starts, slopes, reaches in _passing(areas).swapaxes(0, 1):
+        beyond = x - starts[band]
+        beyond -= slopes[band] * y
+        odd ^= beyond > 0
+        on |= np.abs(beyond) <= reaches[band]
+    inside = odd | on
+    narrow = np.concatenate([area.narrow for area in areas])[band]
+    if narrow.any():
+        for area, begin, end in zip(areas, stops, stops[1:], strict=False):
+            close = begin + np.flatnonzero(narrow[begin:end])
+            inside[close] = area.by_all_edges(x[close], y[close])
+    found[places] = inside
+    return found
+
+
+def _passing(areas: Sequence[Area]) -> np.ndarray:
+    """Their tables side by side, (3, M, bands of all), M the most that any has."""
+    if len(areas) == 1:
+        return areas[0].passing
+    most, bands = max(area.passing.shape[1] for area in areas), sum(area.passing.shape[2] for area in areas)
+    found, begin = np.full((3, most, bands), np.nan), 0
+    for area in areas:
+        _, count, width = area.passing.shape
+        found[:, :count, begin : begin + width] = area.passing
+        begin += width
+    return found
+
+
+NOWHERE = Area(
+    np.full(2, np.inf),
+    np.full(2, -np.inf),
+    np.zeros(0),
+    np.zeros(1, dtype=bool),
+    np.full((3, 1, 1), np.nan),
+    np.zeros((4, 0, 1)),
+)
+"""An area without points."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,25 +170,30 @@ def contains(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
     return Area.of(polygon).contains(points)
 
 
-def in_each(areas: Sequence[Area], points: np.ndarray) -> np.ndarray:
-    """For each of P areas which points lie in it: (P, ...)."""
-    shape = (len(areas), *points.shape[:-1])
-    return np.array([area.contains(points) for area in areas], dtype=bool).reshape(shape)
+def in_turn(areas: Sequence[Sequence[Area]], scene: np.ndarray) -> Iterator[tuple[list[Area], np.ndarray]]:
+    """The first area of every scene, then the second of those that have two, and so on, each with whom it concerns.
+
+    Args:
+        areas: of each scene, any number.
+        scene: (P,), ascending: the scene of each of P points.
+
+    Yields:
+        An area for each scene (`NOWHERE` for those that have no more), and the places of the points in the others.
+    """
+    counts, left = np.array([len(each) for each in areas]), np.arange(len(scene))
+    for turn, some in enumerate(itertools.zip_longest(*areas, fillvalue=NOWHERE)):
+        if (counts <= turn).any():
+            left = left[counts[scene[left]] > turn]
+        yield list(some), left
 
 
-def in_any(areas: Sequence[Area], points: np.ndarray) -> np.ndarray:
-    """Which points lie in the union of the areas; none where there are none."""
-    x, y = points[..., 0].ravel(), points[..., 1].ravel()
-    found = np.zeros(x.shape, dtype=bool)
-    for number, area in enumerate(areas):
-        if not number:
-            found = area.holds(x, y)
-            continue
-        left = np.flatnonzero(~found)
-        if not len(left):
-            break
-        found[left] = area.holds(x[left], y[left])
-    return found.reshape(points.shape[:-1])
+def in_any(areas: Sequence[Sequence[Area]], scene: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Which of P points lie in the union of their scene's areas; none where there are none. Arguments as `in_turn`."""
+    found = np.zeros(len(points), dtype=bool)
+    for some, all_of_them in in_turn(areas, scene):
+        left = all_of_them[~found[all_of_them]]
+        found[left] = held(some, scene[left], points[left])
+    return found
 
 
 def reached(polygon: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from guerdon_driving.centre_lines import project
+from guerdon_driving.centre_lines import project_each
 from guerdon_driving.motions import Motion
 
 LITTLE_M = 5.0
@@ -12,9 +14,16 @@ LITTLE_M = 5.0
 _ROUNDING = 1e-9
 
 
-def progress_m(motion: Motion, line: np.ndarray) -> np.ndarray:
-    """Metres gained along the line (M, 2) between the first and the last pose, at least 0: (B,)."""
-    along, _ = project(line, motion.poses[:, [0, -1], :2])
+def progress_m(motion: Motion, lines: Sequence[np.ndarray], scene: np.ndarray) -> np.ndarray:
+    """Metres gained along a line between the first and the last pose, at least 0: (B,).
+
+    Args:
+        motion: B trajectories.
+        lines: (M, 2) of each scene.
+        scene: (B,), the place of each trajectory's.
+    """
+    ends = motion.poses[:, [0, -1], :2].reshape(-1, 2)
+    along = project_each(lines, np.repeat(scene, 2), ends)[0].reshape(-1, 2)
     return np.asarray(np.maximum(along[:, 1] - along[:, 0], 0.0))
 
 

@@ -20,8 +20,8 @@ from typing import Literal
 
 import numpy as np
 
-from guerdon_driving.at_fault import AHEAD_RAD, BEHIND_RAD, bearing
-from guerdon_driving.boxes import overlap
+from guerdon_driving.at_fault import AHEAD_RAD, BEHIND_RAD, Poses, bearing
+from guerdon_driving.encounters import Pairs, encounters
 from guerdon_driving.motions import STEP_S, Motion
 
 SeenFrom = Literal["then", "now"]
@@ -33,23 +33,25 @@ STANDS = 0.005
 
 def time_to_collision(
     motion: Motion,
-    size: tuple[float, float],
+    size: tuple[float, float] | np.ndarray,
     others: np.ndarray,
     sizes: np.ndarray,
     at_start: np.ndarray,
-    loose: np.ndarray,
+    loose: Poses,
     seen_from: SeenFrom = "then",
+    pairs: Pairs | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """TTC and the time of the first pose that violates it.
 
     Args:
         motion: the B trajectories.
-        size: of the ego box.
+        size: of the ego box; one, or (B, 2).
         others: (A, L, 3).
         sizes: (A, 2).
         at_start: (A,) bool, those not to be looked at.
         loose: (B, T) bool, where the ego box is in several lanes, off the road, or in an intersection.
         seen_from: whose view tells ahead from behind: the box moved on (`then`), or as released (`now`).
+        pairs: which objects each trajectory has around it; None: all.
 
     Returns:
         (B,) in {0, 1} and (B,) seconds, inf where there is none.
@@ -61,16 +63,16 @@ def time_to_collision(
     boxes[..., :2] += run[:, :, None] * (MOMENTS * STEP_S)[:, None]
     boxes[motion.speed < STANDS] = np.nan
     then = np.arange(length)[:, None] + MOMENTS  # (T, K)
-    flat = boxes.reshape(count, 1, -1, 3)
-    met = others[:, then.reshape(-1)]  # (A, TK, 3)
-    hit = overlap(flat, size, met, sizes[:, None])  # (B, A, TK)
-    hit &= ~at_start[:, None]
-    rows, objects = np.nonzero(hit.any(axis=2))
-    place = hit[rows, objects].argmax(axis=1)
-    when = place // len(MOMENTS)
-    viewer = flat[rows, 0, place] if seen_from == "then" else motion.poses[rows, when]
-    off = bearing(viewer, size[0], met[objects, place])
-    counts = (off < AHEAD_RAD) | (loose[rows, when] & (off <= BEHIND_RAD))
+    boxes, others = boxes.reshape(count, -1, 3), others[:, then.reshape(-1)]  # (B, TK, 3), (A, TK, 3)
+    size = np.broadcast_to(np.asarray(size, dtype=np.float64), (count, 2))
+    pairs = (pairs or Pairs.of([count], [len(others)])).without(at_start)
+    met = encounters(boxes, size, others, sizes, pairs)
+    rows, when = met.rows, met.moments // len(MOMENTS)
+    viewer = boxes[rows, met.moments] if seen_from == "then" else motion.poses[rows, when]
+    off = bearing(viewer, size[rows, 0], others[met.objects, met.moments])
+    counts = off < AHEAD_RAD
+    aside = np.flatnonzero(~counts & (off <= BEHIND_RAD))
+    counts[aside] = loose[rows[aside], when[aside]]
     score, first = np.ones(count), np.full(count, np.inf)
     score[rows[counts]] = 0.0
     np.minimum.at(first, rows[counts], when[counts] * STEP_S)
