@@ -73,7 +73,7 @@ def word_length(policy: LanguagePolicy) -> torch.Tensor:
 
 
 def test_what_sees_learns_the_words_and_the_reader_stays(tmp_path: Path):
-    """Two words of equal share, of which to know nothing costs log 2 = 0.693 nats; states as long as words cost none."""
+    """To know nothing of two words of equal share costs log 2 = 0.693 nats; states as long as words cost none."""
     policy = tiny_sighted.smolvlm()
     with torch.no_grad():
         policy.model.get_input_embeddings().weight.mul_(states(policy).norm(dim=-1).mean() / word_length(policy))
@@ -129,7 +129,7 @@ def test_a_policy_without_eyes_is_named(tmp_path: Path):
 
 
 def test_a_run_aligns_first_and_its_report_shows_what_was_seen(tmp_path: Path):
-    """Two alignment steps, over more examples than the warm start's; one of that, one of RL; records name the frames."""
+    """Two alignment steps, on more examples than the one supervised step; then one of RL, whose records name frames."""
     from guerdon.diagnostics.report import render
     from guerdon.recipes.illustrating import illustrator
     from guerdon.rewards import reward
