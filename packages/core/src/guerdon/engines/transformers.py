@@ -246,7 +246,7 @@ def tolerance(model: Any) -> float:
 def disagreement(model: Any, decoder: Decoder) -> float:
     """Mean absolute difference of a decoder's log-probs from full forward passes: two prompts, three rows, a drop.
 
-    Over all of the steps: rounding in bfloat16 alone reaches 0.25 nats in the worst of them, while a position off by one
+    Over all of the steps: rounding in bfloat16 reaches 0.25 nats in the worst of them, while a position off by one
     is wrong in each of them by 0.35 to 1.
     """
     vocabulary = plain(model).get_output_embeddings().weight.shape[0]

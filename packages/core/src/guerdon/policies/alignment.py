@@ -8,7 +8,7 @@ placeholder tokens), each of length 1 as $\hat s_n$, and the unit embedding $e_w
 $$P(w \text{ is said}) = \sigma\big(b_w + \log \textstyle\sum_n \exp(a\, \hat s_n \cdot e_w)\big)$$
 
 by binary cross-entropy over the words that some answers hold and some do not; $a$ and $b_w$ are learnt beside and
-forgotten. One state that points at a word is enough, so what the language model then reads are states like words that it
+forgotten. One state that points at a word is enough, so the language model then reads states like words that it
 knows; and as long as those, since the mean of $\log^2(|s_n| / \overline{|e_w|})$ is added to the loss.
 
 Source: bags of words as the target of visual features: Joulin et al. 2016 (arXiv 1511.02251) [memory]; through the
