@@ -246,7 +246,7 @@ def test_only_what_is_new_is_recorded(tmp_path):
 def test_a_query_that_was_not_recorded_is_an_error_that_says_what_to_do(tmp_path):
     Recorded(tmp_path / "a.jsonl", Ranking("abc")).search(["one"], 3)
     for query, k in (("two", 3), ("one", 2)):
-        with pytest.raises(RetrievalError, match=rf"has 1 answers and none to .*"{query}".*record it: Recorded\("):
+        with pytest.raises(RetrievalError, match=rf"has 1 answers and none to .*{query}.*record it: Recorded\("):
             Recorded(tmp_path / "a.jsonl").search([query], k)
 
 
