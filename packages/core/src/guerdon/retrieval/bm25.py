@@ -17,7 +17,9 @@ bm25s lacks: its scores are those of `atire`'s tfc with the idf exchanged. `bm25
 `BM25Plus`; its `BM25L` multiplies by tf once more than the paper, and has no name here.
 
 What bm25s leaves to its caller is mended: words that no document has find nothing (not documents of score 0), k may be
-larger than the corpus, and equal scores stand in the order of the documents.
+larger than the corpus, and equal scores stand in the order of the documents. `okapi` is kept as it is: a word in half of
+the documents weighs 0, and in a corpus so small that the mean idf is negative a match may weigh less than nothing; such
+documents are no hits here.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers, one_of
 from guerdon.protocols import Hit, Query
 from guerdon.retrieval.asking import asked
-from guerdon.retrieval.corpora import Corpus, corpus_of
+from guerdon.retrieval.corpora import Corpus, check_corpus, corpus_of
 from guerdon.retrieval.ranking import best
 from guerdon.retrieval.terms import terms
 
@@ -70,6 +72,7 @@ class BM25:
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        check_corpus("BM25.corpus", self.corpus)
         one_of("BM25.formula", self.formula, FORMULAS)
         for name, most in (("k1", math.inf), ("b", 1.0), ("delta", math.inf), ("epsilon", math.inf)):
             value = getattr(self, name)

@@ -25,8 +25,11 @@ class Document:
     """One thing that can be found."""
 
     id: str
+    """Its name in answers; no two documents of a corpus share one."""
     text: str
+    """What is searched."""
     title: str = ""
+    """Searched as well."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     """A structured record, handed back with a hit and not searched. Of plain JSON values."""
     image: str = ""
@@ -47,6 +50,7 @@ class Corpus:
     """Documents in an order, each id once. Two are equal where all that their documents say is equal."""
 
     documents: tuple[Document, ...]
+    """In an order that stays: equal scores stand in it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "documents", tuple(self.documents))
@@ -123,6 +127,20 @@ class Corpus:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Corpus, (self.documents,)
+
+
+def check_corpus(field: str, given: object) -> None:
+    """Refuse at once what is no corpus, and the path of a file that is not there.
+
+    Raises:
+        ConfigError: it is one of these; `field` names the option.
+    """
+    if isinstance(given, Corpus):
+        return
+    if not isinstance(given, str | Path):
+        raise ConfigError(f"{field} is {given!r:.80}; a Corpus or a file's path is needed: Corpus.of(texts) makes one")
+    if not Path(given).expanduser().is_file():
+        raise ConfigError(f"{field} is {str(given)!r}, and there is no such file")
 
 
 def corpus_of(given: Path | str | Corpus) -> Corpus:

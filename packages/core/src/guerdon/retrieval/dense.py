@@ -13,7 +13,7 @@ from guerdon.errors import ConfigError
 from guerdon.fields import one_of
 from guerdon.protocols import Encoder, Hit, Query
 from guerdon.retrieval.asking import asked
-from guerdon.retrieval.corpora import Corpus, corpus_of
+from guerdon.retrieval.corpora import Corpus, check_corpus, corpus_of
 from guerdon.retrieval.nearest import by_faiss, by_matrix, nearest
 from guerdon.retrieval.vectors import given, of_corpus, of_queries
 
@@ -47,10 +47,13 @@ class Dense:
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_corpus("Dense.corpus", self.corpus)
         one_of("Dense.metric", self.metric, ("cosine", "inner"))
         one_of("Dense.engine", self.engine, ("numpy", "faiss"))
         if self.encoder is None and self.vectors is None:
             raise ConfigError("Dense has neither an encoder nor vectors; one of them is needed")
+        if self.vectors is not None and not Path(self.vectors).expanduser().is_file():
+            raise ConfigError(f"Dense.vectors is {str(self.vectors)!r}, and there is no such file")
 
     @property
     def name(self) -> str:
