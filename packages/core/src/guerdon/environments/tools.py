@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from guerdon.errors import ConfigError
-from guerdon.protocols import Segment, Turn
+from guerdon.protocols import Turn
+from guerdon.types import Segment
 
 _WORD = re.compile(r"[A-Za-z_][\w.-]*")
 

@@ -17,9 +17,9 @@ bm25s lacks: its scores are those of `atire`'s tfc with the idf exchanged. `bm25
 `BM25Plus`; its `BM25L` multiplies by tf once more than the paper, and has no name here.
 
 What bm25s leaves to its caller is mended: words that no document has find nothing (not documents of score 0), k may be
-larger than the corpus, and equal scores stand in the order of the documents. `okapi` is kept as it is: a word in half of
-the documents weighs 0, and in a corpus so small that the mean idf is negative a match may weigh less than nothing; such
-documents are no hits here.
+larger than the corpus, and equal scores stand in the order of the documents. `okapi` is kept as it is: a word in half
+of the documents weighs 0, and in a corpus so small that the mean idf is negative a match may weigh less than nothing;
+such documents are no hits here.
 """
 
 from __future__ import annotations
