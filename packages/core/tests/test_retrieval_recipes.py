@@ -13,7 +13,8 @@ from guerdon.protocols import Query, Retriever
 from guerdon.recipes.building import build_retriever, construct
 from guerdon.recipes.options import options_of
 from guerdon.recipes.schema import Use
-from guerdon.retrieval import BM25, Cached, Dense, Fused, HashedEncoder, Router
+from guerdon.retrieval import BM25, Cached, Corpus, Dense, Fused, HashedEncoder, Router
+from guerdon.rewards.identities import identity
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,12 @@ def test_a_recipe_describes_retrievers_within_retrievers(tmp_path):
     assert router.search([Query("red", base="birds")])[0][0].id == "a"
 
 
-def test_documents_may_stand_in_the_recipe():
-    made = built({"use": "bm25", "with": {"corpus": {"documents": [{"id": "a", "text": "red bird"}]}}})
-    assert [hit.id for hit in made.search(["red"])[0]] == ["a"]
+def test_a_retriever_is_rebuilt_by_its_repr_and_known_by_its_digest(tmp_path):
+    made = BM25(written(tmp_path), "okapi", k1=1.2)
+    assert eval(repr(made), {"BM25": BM25}) == made
+    corpus = Corpus.of(["red bird"] * 1000)
+    assert len(identity(Dense(corpus, HashedEncoder()))) < 200
+    assert identity(BM25(corpus)) != identity(BM25(Corpus.of(["red bird"])))
 
 
 @pytest.mark.parametrize(

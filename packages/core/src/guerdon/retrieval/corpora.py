@@ -45,15 +45,23 @@ class Document:
         return Hit(self.id, score, self.text, self.title, base, self.payload, self.image)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Corpus:
-    """Documents in an order, each id once. Two are equal where all that their documents say is equal."""
+    """Documents in an order, each id once. A value: two are equal where all that their documents say is equal, and one is
+    printed and hashed by its digest, however large it is.
+    """
 
     documents: tuple[Document, ...]
     """In an order that stays: equal scores stand in it."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "documents", tuple(self.documents))
+    def __init__(self, documents: Iterable[Document]) -> None:
+        """
+        Args:
+            documents: one or more, each with an id of its own.
+
+        Raises:
+            ConfigError: there are none, or two share an id.
+        """
+        self.documents = tuple(documents)
         if not self.documents:
             raise ConfigError("the corpus is empty; a document is needed")
         places: dict[str, int] = {}
