@@ -36,6 +36,9 @@ def server(answer):
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
+        def handle_error(self, *_):  # a client that has given up
+            pass
+
     serving = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=serving.serve_forever, args=(0.02,), daemon=True)
     thread.start()
