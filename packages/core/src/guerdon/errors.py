@@ -10,6 +10,7 @@ GuerdonError
 ├── PolicyError      a policy or its weights cannot do what was asked
 ├── SandboxError     our own machinery failed: a worker died, a process could not be started
 ├── JudgeError       a judge's backend failed for good
+├── RetrievalError   a retriever fails for good, whatever is asked of it
 ├── ServerError      a reward server cannot be reached, or failed for good
 ├── PluginError      a distribution's plugin is broken or two of them claim one name
 ├── UnscoredError    a completion has no number, and whoever asked can be told only by an error
@@ -84,6 +85,10 @@ class SandboxError(GuerdonError):
 
 class JudgeError(GuerdonError):
     """A judge's backend failed for good (not: it answered something that does not parse)."""
+
+
+class RetrievalError(GuerdonError):
+    """A retriever fails for good: a broken index, vectors that are no numbers, a query that no record answers."""
 
 
 class ServerError(GuerdonError):

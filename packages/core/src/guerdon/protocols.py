@@ -1,4 +1,4 @@
-"""The seams: what a task, a policy, an engine, a judge's backend, an environment and a controller promise to the rest.
+"""The seams: what tasks, policies, engines, judges' backends, retrievers, environments and controllers promise the rest.
 
 Only types flow through here; implementations live on the floors above. Tensor axes: B rollouts, T tokens, N policy
 steps of a whole batch laid end to end (rollout by rollout, in order).
@@ -9,15 +9,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
-from guerdon.errors import TaskError
+from guerdon.errors import ConfigError, TaskError
 from guerdon.types import Example, Group, Message, Prompt, Role, Rollout, Score, Segment, StopReason
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import torch
 
     from guerdon.rewards.base import Reward
@@ -346,6 +348,81 @@ class Scorer(Protocol):
         Raises:
             ConfigError: it scores under the policy being trained, and there is none.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for. A text alone may be given as a string wherever a query is taken."""
+
+    text: str = ""
+    """Any text a policy can write; a blank one, or one of unknown words, finds nothing."""
+    vector: Sequence[float] = ()
+    """An embedding, in place of a text, for retrievers that compare vectors."""
+    image: str | bytes | None = None
+    """A file, or an encoded picture, for retrievers that see."""
+    base: str = ""
+    """Which of several collections is meant, where a retriever has several."""
+    exclude_ids: Collection[str] = frozenset()
+    """Documents that are never found: a case's own record, its own publication."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.exclude_ids, str):
+            raise ConfigError(f"Query.exclude_ids is {self.exclude_ids!r}; a set of ids is needed, not one id")
+        object.__setattr__(self, "exclude_ids", frozenset(self.exclude_ids))
+        object.__setattr__(self, "vector", tuple(map(float, self.vector)))
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document that was found."""
+
+    id: str
+    score: float
+    """Larger is better; comparable within the answers of one retriever only."""
+    text: str = ""
+    title: str = ""
+    base: str = ""
+    """The collection it is of, where a retriever has several."""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known of it: a structured record."""
+    image: str = ""
+    """A file; empty where it has no picture."""
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Finds documents, many queries at a time.
+
+    A frozen dataclass of settings; it builds its index on first use, and pickles without it.
+    """
+
+    @property
+    def name(self) -> str:
+        """Tells apart what may answer differently, the documents included: part of what answers are remembered by."""
+
+    def search(self, queries: Sequence[str | Query], k: int = 10) -> Sequence[list[Hit] | None]:
+        """At most `k` documents per query, best first, in the queries' order.
+
+        Equal scores stand in the order of the documents. The list is empty where nothing fits, and never padded; it is
+        None where the retriever failed (a server that is away), which is no answer: unscored, never "found nothing".
+        The same arguments give the same answer, whatever else is in the batch.
+
+        Raises:
+            ConfigError: `k` is below 1, or a query is of a kind that this retriever does not take.
+            RetrievalError: it fails for good, whatever is asked.
+        """
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Gives texts vectors that are close where meanings are. A frozen dataclass of settings; loads on first use."""
+
+    @property
+    def name(self) -> str:
+        """Tells apart what may answer differently: part of what vectors are remembered by."""
+
+    def encode(self, texts: Sequence[str], *, kind: Literal["query", "passage"] = "passage") -> npt.NDArray[np.float32]:
+        """(texts, dimensions), float32, finite. Models that tell queries from passages are told which these are."""
 
 
 @dataclass(frozen=True, slots=True)
