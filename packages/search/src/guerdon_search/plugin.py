@@ -17,12 +17,29 @@ def guerdon_rewards(register: Register) -> None:
     register("search/nugget-coverage-v1", f"{nuggets}:NuggetCoverage", summary="share of nuggets an answer supports")
     register("search/short-form-v1", f"{nuggets}:ShortForm", summary="exact match, or a verifier's word for it")
     register("search/exact-match-v1", f"{nuggets}:ExactMatch", summary="a gold answer to the letter, 0 or 1")
+    relevance = "guerdon_search.relevance_rewards"
+    register("search/retro-star-v1", f"{relevance}:RetroStar", summary="Retro*'s composite over linked groups")
+    calibration = f"{relevance}:RelevanceCalibration"
+    register("search/relevance-calibration-v1", calibration, summary="how near a score of 0 to 100 is to what is known")
+    register("search/pair-order-v1", f"{relevance}:PairOrder", summary="the relevant of two is above; for reporting")
+    register("search/r3-v1", "guerdon_search.topical_rewards:R3", summary="on topic, by a frozen encoder, regularised")
+    criteria = "guerdon_search.criterion_rewards"
+    register("search/rule-criterion-v1", f"{criteria}:RuleCriterion", summary="one of SearchLLM's criteria, by a rule")
+    register("search/judged-criterion-v1", f"{criteria}:JudgedCriterion", summary="one of them, by a judge")
+    register(
+        "search/search-llm-v1", f"{criteria}:search_llm", summary="bottom lines as a gate on behaviours, in [0, 1]"
+    )
 
 
 @hookimpl
 def guerdon_claims(register: Register) -> None:
     """What the papers claim, shrunk."""
     gen_v = "guerdon_search.search_gen_v_claim:SearchGenV"
+    register(
+        "r3", "guerdon_search.r3_claim:R3Claim", summary="regularised relevance teaches, relevance alone is hacked"
+    )
+    retro = "guerdon_search.retro_star_claim:RetroStarClaim"
+    register("retro_star", retro, summary="many scores beat one, and the composite beats self-consistency")
     register("search_gen_v", gen_v, summary="a small nugget verifier gains by RL; batches, and union with exact match")
 
 
@@ -40,3 +57,14 @@ def guerdon_tasks(register: Register) -> None:
     register("search/nugget-file-v1", f"{nuggets}:NuggetFile", summary="label the nuggets of Search-Gen-V's rows")
     register("search/nugget-answers-v1", f"{nuggets}:NuggetAnswers", summary="answer questions from made-up passages")
     register("search/answer-file-v1", f"{nuggets}:AnswerFile", summary="answer questions with nuggets of your own")
+    relevance = "guerdon_search.relevance_tasks"
+    register("search/relevance-v1", f"{relevance}:Relevance", summary="score made-up documents, in linked pairs")
+    register(
+        "search/beir-pairs-v1", f"{relevance}:BeirPairs", summary="score documents of a BEIR folder, in linked pairs"
+    )
+    sessions = "guerdon_search.session_tasks"
+    register("search/sessions-v1", f"{sessions}:Sessions", summary="grounded answers from made-up evidence")
+    register("search/session-file-v1", f"{sessions}:SessionFile", summary="grounded answers from evidence of your own")
+    topical = "guerdon_search.topical_tasks"
+    register("search/topical-v1", f"{topical}:TopicalQuestions", summary="made-up open and closed questions")
+    register("search/topical-file-v1", f"{topical}:TopicalFile", summary="R3's rows of queries and references")

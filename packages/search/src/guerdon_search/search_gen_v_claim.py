@@ -97,7 +97,7 @@ class SearchGenV(Claim):
     seeds: ClassVar[int] = 3
     paper: ClassVar[str] = "Search-Gen-V (arXiv 2510.14660)"
     statement: ClassVar[str] = (
-        "RL with the verifiable reward lifts a small verifier that was distilled from a noisy teacher; with exact match "
+        "RL with the verifiable reward lifts a small verifier distilled from a noisy teacher; with exact match "
         "it judges short answers far better than exact match alone; and batches of nuggets take fewer calls for the "
         "same labels."
     )
