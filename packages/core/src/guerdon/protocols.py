@@ -1,4 +1,4 @@
-"""The seams: what tasks, policies, engines, judges' backends, retrievers, environments and controllers promise the rest.
+"""The seams: what tasks, policies, engines, judges, retrievers, environments and controllers promise to the rest.
 
 Only types flow through here; implementations live on the floors above. Tensor axes: B rollouts, T tokens, N policy
 steps of a whole batch laid end to end (rollout by rollout, in order).
