@@ -12,7 +12,7 @@ from guerdon_search.augmentation import augmented, thinned
 from guerdon_search.label_formats import SEPARATED
 from guerdon_search.lexical import Lexical
 from guerdon_search.nugget_rewards import ExactMatch, NuggetCoverage, Verifier
-from guerdon_search.nugget_tasks import AnswerFile, NuggetAnswers, NuggetFile, Nuggets
+from guerdon_search.nugget_tasks import AnswerFile, NuggetAnswers, NuggetFile, Nuggets, ShortAnswers
 from guerdon_search.nuggets import NuggetBlock
 
 
@@ -82,7 +82,7 @@ def test_long_answers_show_passages_and_no_nugget_list():
 
 
 def test_short_answers_match_exactly():
-    check_task(NuggetAnswers(train_size=20, eval_size=5, form="short"), ExactMatch())
+    check_task(ShortAnswers(train_size=20, eval_size=5), ExactMatch())
 
 
 RAW = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -13,7 +14,7 @@ from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon.rewards import Reward
 from guerdon.types import Example, Message, Prompt
-from guerdon_search.facts import How, World
+from guerdon_search.facts import Fact, How, World
 from guerdon_search.label_formats import FORMATS, SEPARATED, Format, written
 from guerdon_search.labels import Label
 from guerdon_search.nugget_rows import blocks_of, questions_of
@@ -192,50 +193,67 @@ class _Answering(SearchTask[NuggetQuestion]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NuggetAnswers(MadeUp[NuggetQuestion], _Answering):
-    """Questions about made-up places, with passages that hold the answer among others; nuggets are the facts.
+class _MadeUpAnswers(MadeUp[NuggetQuestion], _Answering):
+    """Questions about made-up places, with passages that hold the answer among others."""
 
-    `form="short"` asks for one year alone, with gold answers.
-    """
-
-    name: ClassVar[str] = "search/nugget-answers-v1"
-
-    form: str = "long"
-    """`long`: everything known of a place; `short`: one year."""
-    nuggets_max: int = 4
+    facts_max: int = 4
+    """Facts of a place, from 2; at most 8."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("form", self.form, ("long", "short"))
-        at_least("nuggets_max", self.nuggets_max, 2, 8)
+        at_least("facts_max", self.facts_max, 2, 8)
 
     def load(self, split: Split) -> Sequence[NuggetQuestion]:
         """Draw the questions of a split."""
-        world = World(split, Random(f"nugget answers {self.seed} {split} {self.form}"))
-        return tuple(self._question(world, f"answers-{split}-{number}") for number in range(self.size(split)))
+        world = World(split, Random(f"{self.name} {self.seed} {split}"))
+        return tuple(self._drawn(world, f"answers-{split}-{number}") for number in range(self.size(split)))
 
-    def _question(self, world: World, name: str) -> NuggetQuestion:
+    def _drawn(self, world: World, name: str) -> NuggetQuestion:
         place = world.place()
-        facts = world.facts(place, world.random.randint(2, self.nuggets_max))
+        facts = world.facts(place, world.random.randint(2, self.facts_max))
         others = [fact.sentence for fact in world.facts(world.place(), 2)]
         told = [world.told(fact, "stated") for fact in facts]
         passages = [" ".join(told[::2]), " ".join(told[1::2]), " ".join(others)]
         world.random.shuffle(passages)
-        if self.form == "short":
-            asked = facts[0]
-            query, answers = f"In which year was the {place} {asked.deed}?", (str(asked.year), f"In {asked.year}")
-            return NuggetQuestion(id=name, query=query, answers=answers, passages=tuple(passages))
+        return self.question(name, facts, tuple(passages))
+
+    @abstractmethod
+    def question(self, name: str, facts: Sequence[Fact], passages: tuple[str, ...]) -> NuggetQuestion:
+        """What is asked of these facts of one place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NuggetAnswers(_MadeUpAnswers):
+    """Everything known of a place is asked for; each fact is a nugget, the first two are vital."""
+
+    name: ClassVar[str] = "search/nugget-answers-v1"
+
+    def question(self, name: str, facts: Sequence[Fact], passages: tuple[str, ...]) -> NuggetQuestion:
+        """All facts as nuggets, and their sentences as the reference."""
         nuggets = tuple(
             Nugget(text=fact.sentence, importance="vital" if number < 2 else "okay")
             for number, fact in enumerate(facts)
         )
         return NuggetQuestion(
             id=name,
-            query=f"What is known of the {place}?",
+            query=f"What is known of the {facts[0].place}?",
             nuggets=nuggets,
-            passages=tuple(passages),
+            passages=passages,
             reference=" ".join(fact.sentence for fact in facts),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortAnswers(_MadeUpAnswers):
+    """One year is asked for, and given as a gold answer."""
+
+    name: ClassVar[str] = "search/short-answers-v1"
+
+    def question(self, name: str, facts: Sequence[Fact], passages: tuple[str, ...]) -> NuggetQuestion:
+        """The year of the first fact."""
+        asked = facts[0]
+        query, answers = f"In which year was the {asked.place} {asked.deed}?", (str(asked.year), f"In {asked.year}")
+        return NuggetQuestion(id=name, query=query, answers=answers, passages=passages)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,7 @@ def guerdon_tasks(register: Register) -> None:
     register("search/nuggets-v1", f"{nuggets}:Nuggets", summary="label the nuggets of made-up passages")
     register("search/nugget-file-v1", f"{nuggets}:NuggetFile", summary="label the nuggets of Search-Gen-V's rows")
     register("search/nugget-answers-v1", f"{nuggets}:NuggetAnswers", summary="answer questions from made-up passages")
+    register("search/short-answers-v1", f"{nuggets}:ShortAnswers", summary="find a year in made-up passages")
     register("search/answer-file-v1", f"{nuggets}:AnswerFile", summary="answer questions with nuggets of your own")
     relevance = "guerdon_search.relevance_tasks"
     register("search/relevance-v1", f"{relevance}:Relevance", summary="score made-up documents, in linked pairs")
@@ -68,3 +69,20 @@ def guerdon_tasks(register: Register) -> None:
     topical = "guerdon_search.topical_tasks"
     register("search/topical-v1", f"{topical}:TopicalQuestions", summary="made-up open and closed questions")
     register("search/topical-file-v1", f"{topical}:TopicalFile", summary="R3's rows of queries and references")
+
+
+@hookimpl
+def guerdon_recipes(register: Register) -> None:
+    """The run that `guerdon train search` starts."""
+    register("search", "guerdon_search.recipes:search", summary="a nugget verifier with Search-Gen-V's reward on 135M")
+
+
+@hookimpl
+def guerdon_attacks(register: Register) -> None:
+    """What rewards of search can be audited with, beside core's."""
+    attacks = "guerdon_search.attacks"
+    register("search/one-label", f"{attacks}:OneLabel", summary="one label for every nugget")
+    register("search/extreme-score", f"{attacks}:ExtremeScore", summary="an end of the scale, whatever the document")
+    register("search/injected-verdict", f"{attacks}:InjectedVerdict", summary="text that speaks for the judge")
+    register("search/broken-verdict", f"{attacks}:BrokenVerdict", summary="prose and broken JSON for labels and scores")
+    register("search/citations", f"{attacks}:Citations", summary="every document cited, around nothing or copied")
