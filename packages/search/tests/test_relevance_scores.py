@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from guerdon.conformance import hostile_texts
 from guerdon_search.ranking_metrics import average_precision, mean_over_queries, ndcg, reciprocal_rank, without
 from guerdon_search.relevance_prompts import band, relevance_messages
-from guerdon_search.relevance_scores import composite, integrated, inter, intra, score_in, trained_on
+from guerdon_search.relevance_scores import (
+    composite,
+    integrated,
+    inter,
+    intra,
+    nearest_to_consensus,
+    score_in,
+    trained_on,
+)
 
 scores = st.lists(st.one_of(st.none(), st.integers(0, 100)), min_size=1, max_size=10)
 
@@ -127,6 +135,14 @@ def test_a_pair_that_is_settled_teaches_nothing():
     """Example 7: every reward is 0.25."""
     assert composite(intra((100,) * 8), inter((100,) * 8, (0,) * 8, positive=True)) == [0.25] * 8
     assert composite(intra((0,) * 8), inter((0,) * 8, (100,) * 8, positive=False)) == [0.25] * 8
+
+
+def test_sft_learns_from_the_sample_nearest_to_the_mean_and_the_first_of_several():
+    """Mean 81.67 of 90, 70, 85; the tie of 60 and 80 about 70."""
+    assert nearest_to_consensus((90, None, 70, 85)) == 3
+    assert nearest_to_consensus((60, 80)) == 0
+    assert nearest_to_consensus((None, 0)) == 1
+    assert nearest_to_consensus((None, None)) is None
 
 
 @given(scores, scores, st.floats(0.0, 1.0))

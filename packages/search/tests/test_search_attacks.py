@@ -34,6 +34,11 @@ def test_one_label_is_written_as_often_as_is_asked_in_the_shape_that_is_asked():
     assert OneLabel().attempt(Target()) == ()
 
 
+def test_prompts_of_other_domains_are_left_alone():
+    target = Target(Prompt((Message("user", "emp(id, name)\nQuestion: who?"),)), (), Layout())
+    assert [attack.attempt(target) for attack in ALL] == [()] * len(ALL)
+
+
 def test_citations_are_of_the_documents_that_are_shown():
     shown = "[begin of Doc 1]\nOne.\n[end of Doc 1]\n[begin of Doc 2]\nTwo.\n[end of Doc 2]\nQuery: q"
     target = Target(Prompt((Message("user", shown),)), (), Layout())

@@ -203,14 +203,15 @@ class RubricBuilder:
             for nugget in nuggets
         ]
         rated: list[Nugget] = []
-        for nugget, verdict in zip(nuggets, self._ask(self._ratings, asked, "rate", failures), strict=True):
+        verdicts = self._ask(self._ratings, asked, "rate", failures)
+        for nugget, verdict in zip(nuggets, verdicts, strict=True):
             importance: Importance = "vital" if verdict == "vital" else "okay"
             rated.append(Nugget(text=nugget, importance=importance))
         rated.sort(key=lambda one: one.importance != "vital")  # stable: in the order they were found
         return tuple(rated[: self.most])
 
     @staticmethod
-    def _ask(judge: Judge[T], questions: Sequence[str], step: str, failures: Counter[str]) -> list[T | None]:
+    def _ask(judge: Judge[T], questions: Sequence[str], step: str, failures: Counter[str]) -> Sequence[T | None]:
         verdicts = judge.ask(questions)
         for verdict in verdicts:
             if not verdict.answered:

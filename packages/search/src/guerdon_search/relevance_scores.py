@@ -136,3 +136,19 @@ def inter(scores: Sequence[Reading], opponents: Sequence[Reading], positive: boo
 def composite(intra_values: Sequence[float], inter_values: Sequence[float], alpha: float = 0.75) -> list[float]:
     """The weighted sum alpha intra + (1 - alpha) inter, one by one."""
     return [alpha * a + (1.0 - alpha) * b for a, b in zip(intra_values, inter_values, strict=True)]
+
+
+def nearest_to_consensus(scores: Sequence[Reading]) -> int | None:
+    """The place of the sample whose score is nearest to the mean of the readable ones: the trace that SFT learns from.
+
+    Ties go to the first [choice]; None where no sample has a score.
+
+    >>> nearest_to_consensus((90, None, 70, 85))
+    3
+    """
+    readable = [score for score in scores if score is not None]
+    if not readable:
+        return None
+    count, total = len(readable), sum(readable)
+    places = [place for place, score in enumerate(scores) if score is not None]
+    return min(places, key=lambda place: abs(count * (scores[place] or 0) - total))
