@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from guerdon.errors import ConfigError
-from guerdon.retrieval import Corpus, Document
+from guerdon.retrieval import BM25, Corpus, Dense, Document, FaissFile, HashedEncoder
 
 
 def written(path, *rows):
@@ -80,6 +80,15 @@ def test_an_empty_file_is_no_corpus(tmp_path, name):
 def test_a_file_that_is_not_there_is_told(tmp_path, name):
     with pytest.raises(ConfigError, match=f"{name}'"):
         Corpus.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [("no.jsonl", "there is no such file"), (["a red bird"], "Corpus.of"), (None, "a Corpus or")]
+)
+def test_retrievers_refuse_what_is_no_corpus_at_once(given, told):
+    for made in (BM25, lambda corpus: Dense(corpus, HashedEncoder()), lambda corpus: FaissFile(corpus, "no.faiss")):
+        with pytest.raises(ConfigError, match=rf"\.corpus is .*{told}"):
+            made(given)
 
 
 def test_no_documents_are_no_corpus():

@@ -164,7 +164,9 @@ def test_a_line_without_capitals_builds_the_reward_as_it_stands(name):
 
 
 def test_a_name_of_several_kinds_shows_them_all_unless_one_is_asked_for():
-    assert [piece["kind"] for piece in json.loads(shown("server", "--json"))] == ["engine", "judge", "scorer"]
+    assert [piece["kind"] for piece in json.loads(shown("server", "--json"))] == [
+        *("engine", "judge", "scorer", "retriever")
+    ]
     assert [piece["kind"] for piece in json.loads(shown("server", "--kind", "judge", "--json"))] == ["judge"]
 
 

@@ -165,6 +165,27 @@ def guerdon_scorers(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_retrievers(register: Register) -> None:
+    """Who can find documents."""
+    retrieval = "guerdon.retrieval"
+    register("bm25", f"{retrieval}:BM25", summary="by the query's words, in any of the usual formulas")
+    register("dense", f"{retrieval}:Dense", summary="by vectors, exactly, with numpy or faiss")
+    register("faiss-file", f"{retrieval}:FaissFile", summary="by vectors, in an index that faiss saved")
+    register("fused", f"{retrieval}:Fused", summary="several rankings as one, by reciprocal ranks")
+    register("router", f"{retrieval}:Router", summary="several collections, each asked for by its name")
+    register("cached", f"{retrieval}:Cached", summary="another retriever, asked nothing twice")
+    register("recorded", f"{retrieval}:Recorded", summary="answers written to a file once, and given again")
+    register("server", f"{retrieval}:ServedRetriever", summary="a search server, in either of two forms of requests")
+
+
+@hookimpl
+def guerdon_encoders(register: Register) -> None:
+    """Who can give texts vectors."""
+    register("hashed", "guerdon.retrieval:HashedEncoder", summary="words and their pieces, hashed: without a model")
+    register("sentences", "guerdon.retrieval:SentenceEncoder", summary="any sentence encoder; one comes as a wheel")
+
+
+@hookimpl
 def guerdon_transforms(register: Register) -> None:
     """How values are shaped."""
     transforms = "guerdon.transforms"

@@ -275,7 +275,11 @@ class Turn:
 
 
 class Environment(Protocol):
-    """The other side of a multi-turn rollout."""
+    """The other side of a multi-turn rollout.
+
+    Declared optional power: a class method `step_together(environments, segments)`, which answers for many environments
+    of its class at once, one turn each, in order: where answers come from a server or a model, a batch goes out as one.
+    """
 
     def reset(self, *, seed: int) -> str:
         """The first observation; empty where the prompt says it all."""

@@ -32,6 +32,8 @@ Kind = Literal[
     "engines",
     "judges",
     "scorers",
+    "retrievers",
+    "encoders",
     "shapes",
     "controllers",
     "tools",

@@ -55,6 +55,16 @@ def guerdon_scorers(register: Register) -> None:
 
 
 @hookspec
+def guerdon_retrievers(register: Register) -> None:
+    """Offer those who find documents: `Retriever` classes, or functions that return one."""
+
+
+@hookspec
+def guerdon_encoders(register: Register) -> None:
+    """Offer those who give texts vectors: `Encoder` classes, or functions that return one."""
+
+
+@hookspec
 def guerdon_controllers(register: Register) -> None:
     """Offer what acts between updates: `Controller` classes, or functions that return one."""
 

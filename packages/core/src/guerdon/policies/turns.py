@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from guerdon.engines.multimodal import Pictures
 from guerdon.engines.stopping import cut_after, decode
 from guerdon.errors import PolicyError
 from guerdon.policies.chat import Chat, with_observation
-from guerdon.protocols import Engine, Environment, Generation, Sampling, Task
+from guerdon.protocols import Engine, Environment, Generation, Sampling, Task, Turn
 from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
 
 MAX_TURNS = 64
@@ -90,10 +91,9 @@ class Conversation:
     def _answered(self, attempts: Sequence[Attempt], sampling: Sampling, *, last: bool) -> list[Attempt]:
         """Let every open attempt's environment answer; those that may go on, with its words appended."""
         waiting = []
-        for attempt in attempts:
-            if attempt.world is None or attempt.done:
-                continue
-            turn = attempt.world.step(attempt.segments)
+        played = [(attempt, attempt.world) for attempt in attempts if attempt.world is not None and not attempt.done]
+        turns = stepped([world for _, world in played], [attempt.segments for attempt, _ in played])
+        for (attempt, _), turn in zip(played, turns, strict=True):
             attempt.segments[-1] = replace(attempt.segments[-1], observation=turn)
             if turn.terminated:
                 attempt.end("environment")
@@ -116,6 +116,22 @@ class Conversation:
     @property
     def _context(self) -> float:
         return getattr(self.engine, "context_length", None) or math.inf
+
+
+def stepped(worlds: Sequence[Environment], segments: Sequence[Sequence[Segment]]) -> list[Turn]:
+    """Each environment's answer to its segments; those of a class that can answer together are asked together."""
+    turns: dict[int, Turn] = {}
+    together: dict[type[Environment], list[int]] = {}
+    for place, world in enumerate(worlds):
+        if hasattr(type(world), "step_together"):
+            together.setdefault(type(world), []).append(place)
+        else:
+            turns[place] = world.step(segments[place])
+    for kind, places in together.items():
+        ask: Any = getattr(kind, "step_together")  # noqa: B009 - an optional power, which the protocol does not promise
+        answers = ask([worlds[place] for place in places], [segments[place] for place in places])
+        turns.update(zip(places, answers, strict=True))
+    return [turns[place] for place in range(len(worlds))]
 
 
 @dataclass(slots=True)

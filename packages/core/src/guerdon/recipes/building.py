@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, Vali
 from guerdon import advantages
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import Kind, catalog
-from guerdon.protocols import Controller, EngineMaker, JudgeBackend, Scorer, Task
+from guerdon.protocols import Controller, Encoder, EngineMaker, JudgeBackend, Retriever, Scorer, Task
 from guerdon.recipes.explaining import explained
 from guerdon.recipes.schema import RewardSpec, Use
 from guerdon.rewards import Reward
@@ -77,6 +77,18 @@ def build_scorer(use: Use, where: str = "scorer") -> Scorer:
     """The scorer of that name."""
     scorer: Scorer = _checked("scorers", use, where, Scorer, "which scores no text")
     return scorer
+
+
+def build_retriever(use: Use, where: str = "retriever") -> Retriever:
+    """The retriever of that name."""
+    retriever: Retriever = _checked("retrievers", use, where, Retriever, "which finds no documents")
+    return retriever
+
+
+def build_encoder(use: Use, where: str = "encoder") -> Encoder:
+    """The encoder of that name."""
+    encoder: Encoder = _checked("encoders", use, where, Encoder, "which makes no vectors")
+    return encoder
 
 
 def build_controller(use: Use, where: str = "controller") -> Controller:
@@ -165,6 +177,8 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
     JudgeBackend: (Use, build_judge),
     EngineMaker: (Use, build_engine),
     Scorer: (Use, build_scorer),
+    Retriever: (Use, build_retriever),
+    Encoder: (Use, build_encoder),
     Transform: (Use, build_transform),
     Shape: (Use, build_shape),
     advantages.Estimator: (Use, build_advantage),
@@ -175,8 +189,9 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
 def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     """Call a class or function with options from a recipe, each checked against its annotation first.
 
-    An option that is a reward, a transform, a shape, an advantage estimator, a judge's backend, a scorer or an engine
-    is described as everywhere: by a name, or by `use` and `with`; so is each of a tuple or a mapping of them.
+    An option that is a reward, a transform, a shape, an advantage estimator, a judge's backend, a scorer, a retriever,
+    an encoder or an engine is described as everywhere: by a name, or by `use` and `with`; so is each of a tuple or a
+    mapping of them.
 
     Raises:
         ConfigError: an option is unknown, missing or of the wrong type; the message names path and what is accepted.

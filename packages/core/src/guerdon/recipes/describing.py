@@ -35,6 +35,8 @@ _LINES: dict[Kind, str] = {
     "controllers": "controllers: [{}]",
     "judges": "reward: {{use: REWARD, with: {{OPTION: {}}}}}",
     "scorers": "reward: {{use: REWARD, with: {{OPTION: {}}}}}",
+    "retrievers": "task: {{use: TASK, with: {{OPTION: {}}}}}",
+    "encoders": "task: {{use: TASK, with: {{OPTION: {{use: dense, with: {{corpus: PATH, encoder: {}}}}}}}}}",
     "tools": "task: {{use: TASK, with: {{OPTION: {}}}}}",
 }
 """By kind: the line of a recipe."""

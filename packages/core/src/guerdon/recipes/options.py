@@ -22,7 +22,7 @@ import yaml
 from pydantic import BaseModel
 
 from guerdon import advantages
-from guerdon.protocols import EngineMaker, JudgeBackend, Scorer
+from guerdon.protocols import Encoder, EngineMaker, JudgeBackend, Retriever, Scorer
 from guerdon.recipes.building import hints_of, parameters_of
 from guerdon.recipes.spelling import flow
 from guerdon.rewards import Reward
@@ -37,6 +37,8 @@ _WORDS: dict[Any, tuple[str, str]] = {
     JudgeBackend: ("judge", "JUDGE"),
     EngineMaker: ("engine", "ENGINE"),
     Scorer: ("scorer", "SCORER"),
+    Retriever: ("retriever", "RETRIEVER"),
+    Encoder: ("encoder", "ENCODER"),
     Transform: ("transform", "TRANSFORM"),
     Shape: ("shape", "SHAPE"),
     advantages.Estimator: ("advantage estimator", "ESTIMATOR"),

@@ -17,7 +17,9 @@ bm25s lacks: its scores are those of `atire`'s tfc with the idf exchanged. `bm25
 `BM25Plus`; its `BM25L` multiplies by tf once more than the paper, and has no name here.
 
 What bm25s leaves to its caller is mended: words that no document has find nothing (not documents of score 0), k may be
-larger than the corpus, and equal scores stand in the order of the documents.
+larger than the corpus, and equal scores stand in the order of the documents. `okapi` is kept as it is: a word in half
+of the documents weighs 0, and in a corpus so small that the mean idf is negative a match may weigh less than nothing;
+such documents are no hits here.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers, one_of
 from guerdon.protocols import Hit, Query
 from guerdon.retrieval.asking import asked
-from guerdon.retrieval.corpora import Corpus, corpus_of
+from guerdon.retrieval.corpora import Corpus, check_corpus, corpus_of
 from guerdon.retrieval.ranking import best
 from guerdon.retrieval.terms import terms
 
@@ -64,12 +66,14 @@ class BM25:
     """Of `bm25l` and `bm25+` alone."""
     epsilon: float = 0.25
     """Of `okapi` alone: the share of the mean idf that words in more than half of the documents get."""
-    terms: Callable[[str], Sequence[str]] = terms
-    """Cuts documents and queries into terms. A function that can be pickled: of a module, not a lambda."""
+    terms: Callable[[str], Sequence[str]] | None = None
+    """Cuts documents and queries into terms: a function that can be pickled, of a module and not a lambda; null takes
+    `guerdon.retrieval.terms.terms`."""
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        check_corpus("BM25.corpus", self.corpus)
         one_of("BM25.formula", self.formula, FORMULAS)
         for name, most in (("k1", math.inf), ("b", 1.0), ("delta", math.inf), ("epsilon", math.inf)):
             value = getattr(self, name)
@@ -80,7 +84,7 @@ class BM25:
     @property
     def name(self) -> str:
         """The formula, its numbers, what cuts the terms, and the documents' digest."""
-        read = f"{getattr(self.terms, '__module__', '')}.{getattr(self.terms, '__qualname__', repr(self.terms))}"
+        read = f"{getattr(self._cut, '__module__', '')}.{getattr(self._cut, '__qualname__', repr(self._cut))}"
         numbers = f"k1={self.k1:g}&b={self.b:g}&delta={self.delta:g}&epsilon={self.epsilon:g}"
         return f"bm25?formula={self.formula}&{numbers}&terms={read}@{corpus_of(self.corpus).digest}"
 
@@ -93,7 +97,11 @@ class BM25:
         """
         found = asked("BM25", queries, k)
         index = self._index
-        return [index.search(self.terms(query.text), query, k) for query in found]
+        return [index.search(self._cut(query.text), query, k) for query in found]
+
+    @property
+    def _cut(self) -> Callable[[str], Sequence[str]]:
+        return self.terms or terms
 
     @property
     def _index(self) -> _Index:
@@ -112,7 +120,7 @@ class _Index:
 
     def __init__(self, settings: BM25, corpus: Corpus) -> None:
         self.corpus = corpus
-        cut = [settings.terms(document.searched) for document in corpus.documents]
+        cut = [settings._cut(document.searched) for document in corpus.documents]
         self.ids: dict[str, int] = {}
         for each in cut:
             for term in each:

@@ -36,6 +36,7 @@ class Cached:
     """
 
     retriever: Retriever
+    """Who is asked."""
     folder: Path | str | None = None
     """Where answers are kept between runs, for any number of processes and retrievers; null keeps none."""
     size: int = 65536

@@ -25,8 +25,11 @@ class Document:
     """One thing that can be found."""
 
     id: str
+    """Its name in answers; no two documents of a corpus share one."""
     text: str
+    """What is searched."""
     title: str = ""
+    """Searched as well."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     """A structured record, handed back with a hit and not searched. Of plain JSON values."""
     image: str = ""
@@ -42,14 +45,23 @@ class Document:
         return Hit(self.id, score, self.text, self.title, base, self.payload, self.image)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Corpus:
-    """Documents in an order, each id once. Two are equal where all that their documents say is equal."""
+    """Documents in an order, each id once. A value: two are equal where all that their documents say is equal, and one is
+    printed and hashed by its digest, however large it is.
+    """
 
     documents: tuple[Document, ...]
+    """In an order that stays: equal scores stand in it."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "documents", tuple(self.documents))
+    def __init__(self, documents: Iterable[Document]) -> None:
+        """
+        Args:
+            documents: one or more, each with an id of its own.
+
+        Raises:
+            ConfigError: there are none, or two share an id.
+        """
+        self.documents = tuple(documents)
         if not self.documents:
             raise ConfigError("the corpus is empty; a document is needed")
         places: dict[str, int] = {}
@@ -123,6 +135,20 @@ class Corpus:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Corpus, (self.documents,)
+
+
+def check_corpus(field: str, given: object) -> None:
+    """Refuse at once what is no corpus, and the path of a file that is not there.
+
+    Raises:
+        ConfigError: it is one of these; `field` names the option.
+    """
+    if isinstance(given, Corpus):
+        return
+    if not isinstance(given, str | Path):
+        raise ConfigError(f"{field} is {given!r:.80}; a Corpus or a file's path is needed: Corpus.of(texts) makes one")
+    if not Path(given).expanduser().is_file():
+        raise ConfigError(f"{field} is {str(given)!r}, and there is no such file")
 
 
 def corpus_of(given: Path | str | Corpus) -> Corpus:

@@ -13,8 +13,8 @@ from guerdon.errors import ConfigError
 from guerdon.fields import one_of
 from guerdon.protocols import Encoder, Hit, Query
 from guerdon.retrieval.asking import asked
-from guerdon.retrieval.corpora import Corpus, corpus_of
-from guerdon.retrieval.nearest import by_faiss, by_matrix, nearest
+from guerdon.retrieval.corpora import Corpus, check_corpus, corpus_of
+from guerdon.retrieval.nearest import by_faiss, by_matrix, lengths, nearest
 from guerdon.retrieval.vectors import given, of_corpus, of_queries
 
 if TYPE_CHECKING:
@@ -47,10 +47,13 @@ class Dense:
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_corpus("Dense.corpus", self.corpus)
         one_of("Dense.metric", self.metric, ("cosine", "inner"))
         one_of("Dense.engine", self.engine, ("numpy", "faiss"))
         if self.encoder is None and self.vectors is None:
             raise ConfigError("Dense has neither an encoder nor vectors; one of them is needed")
+        if self.vectors is not None and not Path(self.vectors).expanduser().is_file():
+            raise ConfigError(f"Dense.vectors is {str(self.vectors)!r}, and there is no such file")
 
     @property
     def name(self) -> str:
@@ -82,7 +85,7 @@ class Dense:
         asking = [place for place, query in enumerate(found) if query.vector or vectors_QD[place].any()]
         excluded = [index.corpus.excluded(found[place].exclude_ids) for place in asking]
         hits: list[list[Hit]] = [[] for _ in found]
-        ranked = nearest(vectors_QD[asking], index.rows_ND, k, excluded, index.candidates)
+        ranked = nearest(vectors_QD[asking], index.rows_ND, k, excluded, index.candidates, index.longest)
         for place, best in zip(asking, ranked, strict=True):
             hits[place] = [index.corpus.documents[at].hit(score, found[place].base) for at, score in best]
         return hits
@@ -110,6 +113,7 @@ class _Index:
             folder = None if settings.folder is None else Path(settings.folder)
             rows_ND = of_corpus(settings.encoder, self.corpus, folder)
         self.rows_ND = directions(rows_ND) if settings.metric == "cosine" else rows_ND
+        self.longest = float(lengths(self.rows_ND).max())
         self.candidates = (by_faiss if settings.engine == "faiss" else by_matrix)(self.rows_ND)
 
 
@@ -117,6 +121,8 @@ def directions(vectors_ND: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Each vector at length 1; a zero vector stays zero."""
     import numpy as np
 
-    lengths_N1 = np.sqrt(np.square(vectors_ND, dtype=np.float64).sum(axis=1, keepdims=True))
-    scaled = np.divide(vectors_ND, lengths_N1, out=np.zeros(vectors_ND.shape), where=lengths_N1 > 0)
-    return np.asarray(scaled, dtype=np.float32)
+    long_N = lengths(vectors_ND)
+    scale_N = np.divide(1.0, long_N, out=np.zeros(len(long_N)), where=long_N > 0)
+    found: npt.NDArray[np.float32] = np.empty_like(vectors_ND)
+    np.multiply(vectors_ND, scale_N[:, None], out=found, casting="same_kind")
+    return found

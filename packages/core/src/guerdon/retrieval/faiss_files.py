@@ -11,7 +11,7 @@ from typing import Any
 from guerdon.errors import ConfigError
 from guerdon.protocols import Encoder, Hit, Query
 from guerdon.retrieval.asking import asked
-from guerdon.retrieval.corpora import Corpus, corpus_of
+from guerdon.retrieval.corpora import Corpus, check_corpus, corpus_of
 from guerdon.retrieval.dense import directions
 from guerdon.retrieval.nearest import imported
 from guerdon.retrieval.vectors import of_queries
@@ -38,6 +38,7 @@ class FaissFile:
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_corpus("FaissFile.corpus", self.corpus)
         if not Path(self.path).expanduser().is_file():
             raise ConfigError(f"FaissFile.path is {str(self.path)!r}, and there is no such file")
 

@@ -26,6 +26,7 @@ class HashedEncoder:
     """
 
     dimensions: int = 256
+    """The more, the fewer features share a place."""
 
     def __post_init__(self) -> None:
         check_numbers(self)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 24
 """Scores held at once: 64 MiB."""
+_ROWS = 4096
 
 Candidates = Callable[["Floats", Sequence[int], "npt.NDArray[np.float64]"], Iterator["Places"]]
 """From queries (Q, D), how many rows each needs at least, and the rounding of each one's products: per query the places
@@ -29,7 +30,12 @@ of all rows whose product may be among its largest."""
 
 
 def nearest(
-    queries_QD: Floats, rows_ND: Floats, k: int, excluded: Sequence[Sequence[int]], candidates: Candidates
+    queries_QD: Floats,
+    rows_ND: Floats,
+    k: int,
+    excluded: Sequence[Sequence[int]],
+    candidates: Candidates,
+    longest: float,
 ) -> Iterator[list[tuple[int, float]]]:
     """Per query the places of its `k` rows of largest inner product and that product, largest first, equal ones by
     place.
@@ -40,13 +46,12 @@ def nearest(
         k: at least 1.
         excluded: per query, places that are left out.
         candidates: who chooses.
+        longest: the largest length of a row.
     """
     import numpy as np
 
-    longest = float(np.sqrt(np.square(rows_ND, dtype=np.float64).sum(axis=1).max()))
-    lengths_Q = np.sqrt(np.square(queries_QD, dtype=np.float64).sum(axis=1))
     # |computed - true| <= D eps |q| |r|; doubled, as two rows are compared; of zero vectors nothing is left to round.
-    slack_Q = 2.0 * rows_ND.shape[1] * float(np.finfo(np.float32).eps) * lengths_Q * longest
+    slack_Q = 2.0 * rows_ND.shape[1] * float(np.finfo(np.float32).eps) * lengths(queries_QD) * longest
     needed = [min(k + len(out), len(rows_ND)) for out in excluded]
     chosen = candidates(queries_QD, needed, slack_Q)
     for query_D, out, places in zip(queries_QD, excluded, chosen, strict=True):
@@ -55,6 +60,17 @@ def nearest(
         places.sort()
         scores = (rows_ND[places].astype(np.float64) * query_D.astype(np.float64)).sum(axis=1)
         yield [(int(places[at]), float(scores[at])) for at in best(scores, k).tolist()]
+
+
+def lengths(vectors_ND: Floats) -> npt.NDArray[np.float64]:
+    """The Euclidean length of each row, in float64; a block of rows at a time, so that no copy of all is made."""
+    import numpy as np
+
+    found = np.empty(len(vectors_ND))
+    for start in range(0, len(vectors_ND), _ROWS):
+        block = vectors_ND[start : start + _ROWS].astype(np.float64)
+        found[start : start + _ROWS] = np.sqrt((block * block).sum(axis=1))
+    return found
 
 
 def by_matrix(rows_ND: Floats) -> Candidates:

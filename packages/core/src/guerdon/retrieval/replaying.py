@@ -27,6 +27,7 @@ class Recorded:
     """
 
     path: Path | str
+    """The file."""
     retriever: Retriever | None = None
     """Who is recorded; null replays only, and a query that is not in the file is an error."""
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)

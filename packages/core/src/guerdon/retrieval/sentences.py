@@ -56,6 +56,7 @@ class SentenceEncoder:
     batch: int = 32
     """Texts at a time."""
     device: str = "cpu"
+    """Where the model computes, in torch's words."""
 
     def __post_init__(self) -> None:
         check_numbers(self)

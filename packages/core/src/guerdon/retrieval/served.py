@@ -45,6 +45,7 @@ class ServedRetriever:
     timeout_s: float = 60.0
     """Of one attempt."""
     attempts: int = 4
+    """How often a request is tried in all."""
     backoff_s: float = 0.5
     """Pause after the first failed attempt; each further one is twice as long, at most a minute."""
     concurrency: int = 4

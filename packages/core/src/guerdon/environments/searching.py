@@ -1,0 +1,72 @@
+"""A retriever as a tool: a text is looked for, and what is found is written down within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from guerdon.environments.tools import Call, Tags, escaped
+from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
+from guerdon.protocols import Hit, Query, Retriever
+
+
+@dataclass(frozen=True)
+class Search:
+    """Looks for what a policy asks, and shows numbered passages: `(1) Title: text`.
+
+    A failure of the retriever is shown as such, and said to rewards (`info["failed"]`), which leave such a rollout
+    unscored (`infra`): it is not the policy's fault, and not "nothing found".
+    """
+
+    retriever: Retriever
+    k: int = 3
+    """Passages shown."""
+    tags: Tags = field(default_factory=Tags)
+    max_chars: int = 1000
+    """Of one passage; what is longer is cut, and ends in "..."."""
+    max_total_chars: int = 4000
+    """Of all passages together; those that do not fit are not shown."""
+    max_query_chars: int = 512
+    """Of a query; what is longer is cut before it is looked for."""
+    base: str = ""
+    """Which collection is asked, where the retriever has several."""
+    exclude_ids: Collection[str] = frozenset()
+    """Documents that are never shown: the example's own."""
+    nothing: str = "None"
+    """Shown where nothing is found (Med-RwR's word)."""
+    failed: str = "The search failed."
+    """Shown where the retriever failed."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        object.__setattr__(self, "exclude_ids", frozenset(self.exclude_ids))
+        for name in ("k", "max_chars", "max_total_chars", "max_query_chars"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"Search.{name} is {getattr(self, name)!r}; a number >= 1 is needed")
+
+    def call(self, queries: Sequence[str]) -> list[Call]:
+        """See `guerdon.environments.Tool`; the whole batch goes to the retriever at once.
+
+        `info` has `hits`, the documents shown, and `failed`.
+        """
+        asked = Query(base=self.base, exclude_ids=self.exclude_ids)
+        found = self.retriever.search([replace(asked, text=text[: self.max_query_chars]) for text in queries], self.k)
+        return [self._shown(hits) for hits in found]
+
+    def _shown(self, hits: Sequence[Hit] | None) -> Call:
+        if hits is None:
+            return Call(self.failed, {"hits": (), "failed": True})
+        lines: list[str] = []
+        left = self.max_total_chars
+        for hit in hits:
+            line = f"({len(lines) + 1}) {self._passage(hit)}"
+            if len(line) > left:
+                break
+            lines.append(line)
+            left -= len(line)
+        return Call("\n".join(lines) or self.nothing, {"hits": tuple(hits[: len(lines)]), "failed": False})
+
+    def _passage(self, hit: Hit) -> str:
+        text = " ".join(f"{hit.title}: {hit.text}".split() if hit.title else hit.text.split())
+        return escaped(text if len(text) <= self.max_chars else f"{text[: self.max_chars - 3]}...")

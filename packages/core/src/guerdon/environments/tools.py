@@ -1,0 +1,151 @@
+"""Tools that a policy calls in the middle of a rollout, and the environment that answers.
+
+A call is `<search>a text</search>` at the very end of a turn, where generation stops at the closing tag
+(`Sampling.stop`); the answer is a segment of the environment's. Only the policy's newest segment is read for calls, so
+nothing that a tool returns, however it is written, is ever taken for the policy's own words; and tags within an answer
+are escaped, so that a policy is not shown a document's forged ones either (nor `<|im_end|>` and its like, which a
+tokenizer would take for the end of a turn).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from guerdon.errors import ConfigError
+from guerdon.protocols import Turn
+from guerdon.types import Segment
+
+_WORD = re.compile(r"[A-Za-z_][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Tags:
+    """How a call and its answer are written: words that stand in angle brackets."""
+
+    call: str = "search"
+    answer: str = "result"
+
+    def __post_init__(self) -> None:
+        for name in ("call", "answer"):
+            if not _WORD.fullmatch(getattr(self, name)):
+                raise ConfigError(f"Tags.{name} is {getattr(self, name)!r}; a word is needed, without brackets")
+        if self.call == self.answer:
+            raise ConfigError(f"Tags.call and Tags.answer are both {self.call!r}; two words are needed")
+
+    @property
+    def stop(self) -> str:
+        """Where generation has to stop, for `Sampling.stop`."""
+        return f"</{self.call}>"
+
+    def called(self, text: str) -> str | None:
+        """What a turn calls with; None where it does not end with a call. White space behind it does not count.
+
+        >>> Tags().called("I wonder. <search> red birds </search>")
+        'red birds'
+        """
+        written = text.rstrip()
+        opened = written.rfind(f"<{self.call}>")
+        if opened < 0 or not written.endswith(self.stop):
+            return None
+        inside = written[opened + len(self.call) + 2 : -len(self.stop)]
+        return None if self.stop in inside else inside.strip()
+
+    def answered(self, text: str) -> str:
+        """An answer as the policy is shown it."""
+        return f"<{self.answer}>{text}</{self.answer}>"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a tool made of one call."""
+
+    text: str
+    """What the policy is shown."""
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """For rewards: what was found, with scores; whether it failed."""
+
+
+@runtime_checkable
+class Tool(Protocol):
+    """Something that can be called. A frozen dataclass of settings, equal where it answers alike."""
+
+    @property
+    def tags(self) -> Tags:
+        """How it is called."""
+
+    def call(self, queries: Sequence[str]) -> list[Call]:
+        """One answer per text, in order; any text a policy can write gets one."""
+
+
+def escaped(text: str) -> str:
+    """A text without angle brackets: they become `&lt;` and `&gt;`, so that it opens and closes no tag."""
+    return html.escape(text, quote=False)
+
+
+@dataclass
+class ToolUse:
+    """An environment (`guerdon.protocols.Environment`) that answers calls, and ends with the first turn without one.
+
+    Each turn's `info` (`Segment.observation.info`) holds what rewards need: `tool`, `query`, and what the tool adds.
+    """
+
+    tools: Sequence[Tool]
+    max_calls: int = 4
+    """A further call is not answered: the rollout ends as truncated."""
+    opening: str = ""
+    """The first observation."""
+    calls: int = 0
+    """Answered so far."""
+
+    def __post_init__(self) -> None:
+        names = [tool.tags.call for tool in self.tools]
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"ToolUse: the tools' call tags are {names}; at least one is needed, and no two alike")
+        if self.max_calls < 1:
+            raise ConfigError(f"ToolUse.max_calls is {self.max_calls!r}; a number >= 1 is needed")
+
+    def reset(self, *, seed: int) -> str:
+        """See `guerdon.protocols.Environment`; nothing is drawn."""
+        self.calls = 0
+        return self.opening
+
+    def step(self, segments: Sequence[Segment]) -> Turn:
+        """Answer the newest turn's call."""
+        return self.step_together([self], [segments])[0]
+
+    @classmethod
+    def step_together(cls, environments: Sequence[ToolUse], segments: Sequence[Sequence[Segment]]) -> list[Turn]:
+        """Answer the newest turn of many rollouts: each tool is called once, with all that it is asked."""
+        turns: dict[int, Turn] = {}
+        asked: dict[Tool, list[tuple[int, str]]] = {}
+        for place, (world, one) in enumerate(zip(environments, segments, strict=True)):
+            found = world._called(one)
+            if isinstance(found, Turn):
+                turns[place] = found
+            else:
+                tool, query = found
+                asked.setdefault(tool, []).append((place, query))
+        for tool, calls in asked.items():
+            answers = tool.call([query for _, query in calls])
+            for (place, query), answer in zip(calls, answers, strict=True):
+                info = {"tool": tool.tags.call, "query": query, **answer.info}
+                turns[place] = Turn(tool.tags.answered(answer.text), info=info)
+        return [turns[place] for place in range(len(environments))]
+
+    def _called(self, segments: Sequence[Segment]) -> tuple[Tool, str] | Turn:
+        """Which tool the newest turn calls, and with what; or the end."""
+        text = segments[-1].text if segments and segments[-1].author == "policy" else ""
+        for tool in self.tools:
+            query = tool.tags.called(text)
+            if query is None:
+                continue
+            if self.calls >= self.max_calls:
+                info = {"tool": tool.tags.call, "query": query, "refused": f"more than {self.max_calls} calls"}
+                return Turn("", truncated=True, info=info)
+            self.calls += 1
+            return tool, query
+        return Turn("", terminated=True)
