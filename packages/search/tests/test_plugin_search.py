@@ -11,9 +11,11 @@ from guerdon.plugins.catalog import catalog
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward, build_task
 from guerdon.recipes.schema import RewardSpec
+from guerdon.retrieval import HashedEncoder
 from guerdon.rewards import Reward
 from guerdon_search.criterion_rewards import search_llm
 from guerdon_search.nugget_rewards import NuggetCoverage, Verifier
+from guerdon_search.topical_rewards import R3
 
 OURS = "guerdon-search"
 
@@ -57,6 +59,11 @@ def test_a_recipe_can_name_the_judge_and_who_answers_it():
     assert build_reward(RewardSpec.model_validate(spec)) == NuggetCoverage(StandIn(answers=('["support"]',)))
     whole = {"use": "search/search-llm", "with": {"backend": "stand-in", "gate": "hard"}}
     assert build_reward(RewardSpec.model_validate(whole)) == search_llm(StandIn(), gate="hard")
+
+
+def test_a_recipe_can_name_the_encoder():
+    spec = {"use": "search/r3", "with": {"encoder": "hashed", "top": 1.0}}
+    assert build_reward(RewardSpec.model_validate(spec)) == R3(HashedEncoder(), top=1.0)
 
 
 def test_a_wrong_option_in_a_recipe_is_named_with_its_path():
