@@ -102,6 +102,12 @@ def test_equal_scores_stand_in_the_order_of_the_documents():
     assert [id for id, _ in found(BM25(corpus), "red", k=2)] == ["0", "2"]
 
 
+def test_many_equal_scores_stand_in_the_order_of_the_documents():
+    """Longer documents first, so that those of equal score are found among others, in the middle of the sorting."""
+    texts = ["red bird of the sea"] * 40 + ["red"] * 60 + ["red bird"] * 100
+    assert [int(id) for id, _ in found(BM25(Corpus.of(texts)), "red", 200)] == [*range(40, 200), *range(40)]
+
+
 def test_more_than_there_is_gives_what_there_is():
     assert len(found(BM25(Corpus.of(["red bird", "red fish", "sea"])), "red", k=20_000)) == 2
 

@@ -10,6 +10,7 @@ import pytest
 from guerdon.errors import ConfigError, RetrievalError
 from guerdon.protocols import Encoder, Query, Retriever
 from guerdon.retrieval import Corpus, Dense, FaissFile, HashedEncoder
+from guerdon.retrieval.nearest import by_faiss, by_matrix
 
 ENGINES = ["numpy", "faiss"]
 
@@ -95,6 +96,15 @@ def test_equal_rows_stand_in_their_order_wherever_they_are(tmp_path, engine):
     dense = with_vectors(tmp_path, rows, engine=engine_there(engine))
     for k in (3, 20, 40):
         assert [id for id, _ in found(dense, np.linspace(0.1, 2, 33) + 0.01, k)] == equal[:k].tolist()
+
+
+@pytest.mark.parametrize("choose", [by_matrix, by_faiss])
+def test_every_row_that_rounding_may_have_misplaced_is_a_candidate(choose):
+    """One row is needed; 30 others are worse by less than the slack, 30 by more."""
+    engine_there("faiss" if choose is by_faiss else "numpy")
+    rows = np.array([[1.0]] + [[0.6]] * 30 + [[0.4]] * 30, dtype=np.float32)
+    (places,) = choose(rows)(np.ones((1, 1), dtype=np.float32), [1], np.array([0.5]))
+    assert set(range(31)) <= set(places.tolist())
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -46,7 +46,7 @@ class Document:
 
 
 class Corpus:
-    """Documents in an order, each id once. A value: two are equal where all that their documents say is equal, and one is
+    """Documents in an order, each id once. A value: two are equal where all that their documents say is equal; it is
     printed and hashed by its digest, however large it is.
     """
 
