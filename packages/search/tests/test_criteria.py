@@ -10,6 +10,7 @@ from guerdon.errors import ConfigError, TaskError
 from guerdon.judges import StandIn, Unparsed
 from guerdon.rewards import Context
 from guerdon.types import Group, Rollout
+from guerdon_search.calibration import dropped, pairwise_auc, session_rates
 from guerdon_search.criteria import (
     BEHAVIOURS,
     BOTTOM_LINES,
@@ -29,9 +30,7 @@ from guerdon_search.criterion_rewards import (
     JudgedCriterion,
     RuleCriterion,
     criteria_messages,
-    dropped,
     opinions,
-    pairwise_auc,
     search_llm,
 )
 from guerdon_search.session_tasks import DECLINED, SessionFile, Sessions
@@ -290,3 +289,12 @@ def test_a_judge_ships_only_where_no_criterion_fell():
     assert dropped({"a": 0.9}, {"a": float("nan")}) == ["a"]
     with pytest.raises(ConfigError, match="same criteria"):
         dropped({"a": 1.0}, {"b": 1.0})
+
+
+def test_what_users_did_is_told_in_shares():
+    """More than 5 s: 6 and 20 of five, not 5 itself. Less than 1.5 s: 1, not 1.5."""
+    found = session_rates((6.0, 1.0, 5.0, 20.0, 1.5), (False, True, True, False, True), (True, *[False] * 4))
+    assert (found.valid, found.skipped, found.searched_again, found.bad) == (0.4, 0.2, 0.6, 0.2)
+    for dwell in ((), (math.nan,), (-1.0,)):
+        with pytest.raises(ValueError, match=r"needed|left out"):
+            session_rates(dwell, (True,), (True,))

@@ -17,10 +17,10 @@ SCORES = ("<score>10</score>", "<score>50</score>", "<score>90</score>")
 
 @pytest.mark.parametrize("refill", [None, {"max_rounds": 2}])
 def test_a_table_learns_which_document_of_a_pair_is_relevant(tmp_path, refill):
-    """Six pairs, three scores: after 40 steps the likeliest score of the relevant one is above the other's."""
+    """Six pairs, three scores: after 25 steps the likeliest score of the relevant one is above the other's."""
     task = Relevance(train_size=12, eval_size=2)
     policy = TabularPolicy.for_task(task, SCORES)
-    config = {"steps": 40, "prompts_per_step": 4, "group_size": 8, "optimizer": {"lr": 0.2}, "refill": refill}
+    config = {"steps": 25, "prompts_per_step": 4, "group_size": 8, "optimizer": {"lr": 0.2}, "refill": refill}
     with RunFolder.create(tmp_path / "run", "name: t", 0, tensorboard=False) as run:
         Trainer(policy, task, RetroStar(alpha=0.25), TrainConfig.model_validate(config)).fit(run)
         lines = [line for line in run.metrics() if line["phase"] == "rl"]

@@ -8,6 +8,7 @@ import pytest
 
 from guerdon.conformance import check_task
 from guerdon.errors import ConfigError, TaskError
+from guerdon.types import Rollout
 from guerdon_search.augmentation import augmented, thinned
 from guerdon_search.label_formats import SEPARATED
 from guerdon_search.lexical import Lexical
@@ -116,6 +117,26 @@ def test_rows_of_both_kinds_are_read_and_cut_into_batches(tmp_path):
     check_task(task, Verifier())
 
 
+TRAINING = {
+    "data_source": "nuggetverifier",
+    "messages": [{"role": "system", "content": "Judge."}, {"role": "user", "content": "1. a 2. b"}],
+    "reward_model": {"ground_truth": "support,not_support"},
+    "extra_info": {"nuggets_count": 2, "prompt_format_hint": "csv"},
+}
+
+
+def test_training_rows_bring_their_prompt_and_their_shape(tmp_path):
+    answered = {**TRAINING, "messages": [*TRAINING["messages"], {"role": "assistant", "content": "support,support"}]}
+    for name in ("train.jsonl", "eval.jsonl"):
+        lines(tmp_path / name, TRAINING, answered)
+    task = NuggetFile(root=str(tmp_path), reasoning="optional", batch_size=1)
+    first, second = task.examples("train")
+    assert (first.labels, first.shape) == (("support", "not_support"), "csv")
+    assert [message.content for message in task.prompt(second).messages] == ["Judge.", "1. a 2. b"]
+    check = Verifier(reasoning="optional")
+    assert check(Rollout.of(first, task.reference(first))).value == 1.0
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
@@ -124,6 +145,11 @@ def test_rows_of_both_kinds_are_read_and_cut_into_batches(tmp_path):
         ({**RAW, "nuggets_list": [{"text": "x"}]}, "'match'"),
         ({**RAW, "query": " "}, "query"),
         ({**EVAL, "block": []}, "block"),
+        ({**TRAINING, "messages": []}, "messages"),
+        ({**TRAINING, "reward_model": {}}, "ground_truth"),
+        ({**TRAINING, "extra_info": None}, "extra_info"),
+        ({**TRAINING, "extra_info": {"nuggets_count": 3, "prompt_format_hint": "csv"}}, "nuggets_count is 3"),
+        ({**TRAINING, "extra_info": {"nuggets_count": 2, "prompt_format_hint": "toml"}}, "toml"),
     ],
 )
 def test_a_broken_row_is_named(tmp_path, row, said):

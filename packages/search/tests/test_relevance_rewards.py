@@ -215,6 +215,14 @@ def test_the_cascade_scores_the_best_again_and_asks_only_for_what_is_new():
     assert reranker.asked == 9
 
 
+def test_a_long_document_is_cut_before_it_is_shown():
+    seen = []
+    judge_all = StandIn(lambda chat: seen.append(chat[-1]["content"]) or "<score>1</score>")
+    Reranker(judge_all, max_words=2).rerank({"one two three": [Hit("a", 1.0, "four five six")]})
+    assert "\none two\n" in seen[0]
+    assert "six" not in seen[0]
+
+
 def test_a_judge_that_is_away_ranks_nothing():
     with pytest.raises(JudgeError, match="no answer to 1 of 3"):
         order(Reranker(judge({"one": None, "two": 1, "three": 2})))

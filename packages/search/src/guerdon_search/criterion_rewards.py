@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guerdon.errors import ConfigError
 from guerdon.fields import one_of
 from guerdon.judges import Judge, Unparsed
 from guerdon.protocols import JudgeBackend
@@ -184,36 +182,3 @@ def search_llm(
     bottom_line = {name: made for name in BOTTOM_LINES if (made := criterion(name)) is not None}
     behaviour = {name: made for name in BEHAVIOURS if (made := criterion(name)) is not None}
     return GatedAggregate(bottom_line, behaviour, weights or {}, gate, smoothing, thresholds or {}, missing)
-
-
-def pairwise_auc(winners: Sequence[float], losers: Sequence[float]) -> float:
-    """The share of (winner, loser) places where the winner's score is larger, ties counting one half.
-
-    The pairs are those of equal place: an answer that people preferred, and the one it was preferred to.
-
-    Raises:
-        ValueError: other numbers of winners than of losers, none, or a score that is none.
-
-    >>> pairwise_auc((0.9, 0.5, 0.2), (0.1, 0.5, 0.7))
-    0.5
-    """
-    if len(winners) != len(losers) or not winners:
-        raise ValueError(
-            f"{len(winners)} winners and {len(losers)} losers; as many of each, and at least one, are needed"
-        )
-    if not all(map(math.isfinite, (*winners, *losers))):
-        raise ValueError("a score is not finite; unscored pairs have to be left out and counted")
-    won = sum(a > b for a, b in zip(winners, losers, strict=True))
-    tied = sum(a == b for a, b in zip(winners, losers, strict=True))
-    return (won + 0.5 * tied) / len(winners)
-
-
-def dropped(before: Mapping[str, float], after: Mapping[str, float], tolerance: float = 0.0) -> list[str]:
-    """Criteria whose accuracy on a frozen regression set fell: a new version of a judge ships only where none did.
-
-    Raises:
-        ConfigError: the two were measured on different criteria.
-    """
-    if before.keys() != after.keys():
-        raise ConfigError(f"accuracies are of {sorted(before)} and of {sorted(after)}; the same criteria are needed")
-    return [name for name in before if not after[name] >= before[name] - tolerance]

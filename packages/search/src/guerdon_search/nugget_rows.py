@@ -4,6 +4,7 @@
 |---|---|
 | raw | `qid, query, block_text, nuggets_list [text, match]` |
 | evaluation | `qid, query, block` (a text, or [text, references]), `block_nuggets_assignment [text, assignment, ...]` |
+| training | `messages`, `reward_model.ground_truth`, `extra_info.nuggets_count`, `extra_info.prompt_format_hint` |
 | question | `query, nuggets [text, importance, weight]`, perhaps `id, answers, passages, reference` |
 
 Source: Search-Gen-V (arXiv 2510.14660), its data scripts and evaluator [code]; the question's form is ours.
@@ -18,12 +19,16 @@ from pydantic import ValidationError
 
 from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow
+from guerdon_search.label_formats import FORMATS
+from guerdon_search.label_parsing import labels_in
 from guerdon_search.labels import is_label
 from guerdon_search.nuggets import Nugget, NuggetBlock, NuggetQuestion
 
 
 def blocks_of(rows: Iterable[FileRow], stem: str) -> list[NuggetBlock]:
-    """Raw or evaluation rows as blocks, told apart by their fields; a row may hold either kind.
+    """Raw, evaluation or training rows as blocks, told apart by their fields; a file may hold any.
+
+    Training rows bring their prompt; the nuggets are in it alone, and their texts here are their numbers.
 
     Nuggets whose label is none of the three (null, "error") are left out, and blocks without any other.
 
@@ -32,6 +37,9 @@ def blocks_of(rows: Iterable[FileRow], stem: str) -> list[NuggetBlock]:
     """
     found = []
     for number, row in enumerate(rows):
+        if "messages" in row.fields:
+            found.append(_trained(row, f"{stem}-{number}"))
+            continue
         nuggets, name = (
             (_list(row, "nuggets_list"), "match")
             if "nuggets_list" in row.fields
@@ -67,6 +75,31 @@ def questions_of(rows: Iterable[FileRow], stem: str) -> list[NuggetQuestion]:
         except (ValidationError, TypeError) as error:
             raise TaskError(f"{row.place} is no question with nuggets: {str(error)[:300]}") from error
     return found
+
+
+def _trained(row: FileRow, name: str) -> NuggetBlock:
+    messages = [one for one in _list(row, "messages") if one.get("role") != "assistant"]  # an SFT row's own answer
+    if not messages or not all(isinstance(one.get("content"), str) for one in messages):
+        raise row.fault("messages", "a list of role and content")
+    truth, extra = row.fields.get("reward_model"), row.fields.get("extra_info")
+    if not isinstance(truth, dict) or not isinstance(truth.get("ground_truth"), str):
+        raise row.fault("reward_model", "an object with the text ground_truth")
+    if not isinstance(extra, dict):
+        raise row.fault("extra_info", "an object")
+    labels, hint = labels_in(truth["ground_truth"]), extra.get("prompt_format_hint")
+    if not labels or len(labels) != extra.get("nuggets_count"):
+        raise TaskError(f"{row.place}: {len(labels)} labels, and nuggets_count is {extra.get('nuggets_count')!r}")
+    if hint not in FORMATS:
+        raise TaskError(f"{row.place}: prompt_format_hint is {hint!r}; accepted are {', '.join(FORMATS)}")
+    return NuggetBlock(
+        id=name,
+        query="",
+        block="",
+        nuggets=tuple(str(place) for place in range(1, len(labels) + 1)),
+        labels=labels,
+        shape=hint,
+        messages=tuple((str(one.get("role")), one["content"]) for one in messages),
+    )
 
 
 def _list(row: FileRow, field: str) -> list[Mapping[str, Any]]:

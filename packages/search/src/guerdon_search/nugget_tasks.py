@@ -70,6 +70,8 @@ class _Labelling(SearchTask[NuggetBlock]):
     def prompt(self, example: Example) -> Prompt:
         """Rule, query, block, and the nuggets by number."""
         block = wanted(example, NuggetBlock)
+        if block.messages:
+            return Prompt(tuple(Message(role, text) for role, text in block.messages))  # type: ignore[arg-type]
         messages = verifier_messages(block.query, block.block, block.nuggets, block.shape, self.reasoning, self.length)
         return Prompt(tuple(Message(one["role"], one["content"]) for one in messages))  # type: ignore[arg-type]
 
@@ -130,7 +132,7 @@ class Nuggets(MadeUp[NuggetBlock], _Labelling):
 
 @dataclass(frozen=True, kw_only=True)
 class NuggetFile(_Labelling):
-    """Search-Gen-V's rows, raw or for evaluation: `train.jsonl` and `eval.jsonl` in a folder, one block a line."""
+    """Search-Gen-V's rows, raw, for evaluation or for training: `train.jsonl` and `eval.jsonl` in a folder."""
 
     name: ClassVar[str] = "search/nugget-file-v1"
 
@@ -154,6 +156,9 @@ class NuggetFile(_Labelling):
         random = Random(f"nugget file {self.seed} {split}")
         found = []
         for block in blocks_of(read_rows(path, "nuggets"), split):
+            if block.messages:
+                found.append(block)
+                continue
             for start in range(0, len(block.nuggets), self.batch_size):
                 taken = slice(start, start + self.batch_size)
                 labels = block.labels[taken]

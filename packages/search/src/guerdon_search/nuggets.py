@@ -40,6 +40,8 @@ class NuggetBlock(Example):
     """The truth, one for each nugget."""
     shape: Format = "json"
     """In which the prompt asks for the labels."""
+    messages: tuple[tuple[str, str], ...] = ()
+    """Role and content of a prompt that came with the row, shown in place of the task's own."""
 
     @model_validator(mode="after")
     def _as_many_labels(self) -> Self:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, JudgeError
 from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Unparsed
 from guerdon.protocols import Hit, JudgeBackend
@@ -55,12 +55,14 @@ class Reranker:
     definition: str = DEFAULT
     query_type: str = "query"
     document_type: str = "document"
+    max_words: int = 4000
+    """Query and document are cut behind so many words each; a model's context is counted in tokens, so leave room."""
     seed: int = 42
     _judges: list[Judge[int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        for name, least in (("samples", 1), ("again", 0), ("samples_again", 1)):
+        for name, least in (("samples", 1), ("again", 0), ("samples_again", 1), ("max_words", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"Reranker.{name} is {getattr(self, name)!r}; a whole number >= {least} is needed")
         one_of("Reranker.unreadable", self.unreadable, get_args(Unreadable))
@@ -98,16 +100,20 @@ class Reranker:
     def integrated(self, pairs: Sequence[tuple[str, Hit]], samples: int) -> list[float]:
         """The mean score of each pair over so many samples; NaN where all are left out."""
         questions = [
-            relevance_messages(query, hit.text, hit.title, self.definition, self.query_type, self.document_type)
+            relevance_messages(
+                self._cut(query), self._cut(hit.text), hit.title, self.definition, self.query_type, self.document_type
+            )
             for query, hit in pairs
         ]
         columns = [self._column(judge, questions) for judge in self._judges[:samples]]
         return [integrated(scores, unreadable=self.unreadable) for scores in zip(*columns, strict=True)]
 
+    def _cut(self, text: str) -> str:
+        words = text.split()
+        return text if len(words) <= self.max_words else " ".join(words[: self.max_words])
+
     @staticmethod
     def _column(judge: Judge[int], questions: Sequence[Sequence[Mapping[str, str]]]) -> list[Reading]:
-        from guerdon.errors import JudgeError
-
         verdicts = judge.ask(questions)
         gone = sum(not verdict.answered for verdict in verdicts)
         if gone:

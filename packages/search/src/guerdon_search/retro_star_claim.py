@@ -219,7 +219,7 @@ class RetroStarClaim(Claim):
         return Trained(
             scorer.ndcg(test, 1, np.random.default_rng([seed, 3])),
             scorer.sigma,
-            dead / (self.steps * self.pairs * 2),
+            dead / max(self.steps * self.pairs * 2, 1),
         )
 
 

@@ -122,7 +122,7 @@ def topical(
         ValueError: the relevance is not finite, or `top` is not above 0.
 
     >>> topical("The capital of France is Paris.", 1.4, closed=False).value
-    0.09799999999999999
+    0.098
     """
     if not math.isfinite(relevance) or not 0.0 < top < math.inf:
         raise ValueError(f"relevance is {relevance!r} and top {top!r}; a finite number, and one above 0, are needed")
