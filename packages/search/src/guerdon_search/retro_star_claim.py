@@ -27,7 +27,8 @@ ALPHA: dict[Arm, float] = {"composite": 0.75, "intra only": 1.0, "inter only": 0
 NOTES = (
     "A logistic scorer with Gaussian noise, no text. Its gradient is that of the score before it is clipped and "
     "rounded. The paper's gap between the composite and inter alone (36.6 against 30.8) does not show here: inter "
-    "alone learns the order as well, and only the spread of its scores stays wider. Groups whose rewards are all equal "
+    "alone learns the order as well. How good intra alone ends hangs on the direction of the start, which the seed "
+    "draws: it amplifies what order there is. Groups whose rewards are all equal "
     "teach nothing, and their share is shown."
 )
 
