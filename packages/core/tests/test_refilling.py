@@ -16,6 +16,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the trainer needs torch; the extra guerdon[train] is not installed")
 
 from guerdon.advantages import alive  # noqa: E402
+from guerdon.errors import ConfigError  # noqa: E402
 from guerdon.policies.tabular import TabularPolicy  # noqa: E402
 from guerdon.protocols import Split, Task  # noqa: E402
 from guerdon.rewards import reward  # noqa: E402
@@ -190,3 +191,30 @@ def test_a_replayed_step_samples_no_round_again(tmp_path, monkeypatch):
     monkeypatch.setattr(Trainer, "_sample", lambda self, *args: asked.append(args))
     train(tmp_path / "run", {"max_rounds": 3}, checkpoint_every=0, resume=True)
     assert asked == []
+
+
+@dataclass(frozen=True)
+class Pairs(Numbers):
+    """Two numbers that follow one another belong together."""
+
+    linked: ClassVar[int] = 2
+
+
+@pytest.mark.parametrize("refill", [None, {"max_rounds": 10}])
+def test_what_belongs_together_is_asked_together(tmp_path, refill):
+    """Half of each pair is dead: of two pairs two groups are missing, then one, and each time a whole pair is asked."""
+    train(tmp_path / "run", refill, task=Pairs())
+    for step in range(3):
+        rows = [row for row in records(tmp_path / "run", step) if row["index"] == 0]
+        by_round = {}
+        for row in rows:
+            by_round.setdefault(row["round"], []).append(int(row["example"][1:]))
+        assert [len(asked) for asked in by_round.values()] == ([4] if refill is None else [4, 2, 2])
+        for asked in by_round.values():
+            assert {second - first for first, second in zip(asked[::2], asked[1::2], strict=True)} == {1}
+
+
+@pytest.mark.parametrize(("prompts", "count"), [(3, 12), (4, 11)])
+def test_pairs_that_would_be_parted_are_refused(tmp_path, prompts, count):
+    with pytest.raises(ConfigError, match="multiples of 2 are needed"):
+        train(tmp_path / "run", None, task=Pairs(count), prompts_per_step=prompts)

@@ -55,6 +55,9 @@ class Task(ABC):
     makes: ClassVar[str] = ""
     """What the first use has to make where that takes long ("thousands of frames, which takes minutes"); such a task is
     not tried where nobody asked for it."""
+    linked: ClassVar[int] = 1
+    """So many neighbours of the training split belong together (a query's good document and its bad one) and are always
+    in one batch, for rewards that compare their groups. The split's size is a multiple of it."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """Refuse a task without a name, which every report and every row of another trainer needs.

@@ -88,12 +88,21 @@ class Trainer:
             self.reward.targets([], [], Context(policy=self.policy))  # refuses what it could not pass on
         self._controls = Controls.of(self.controllers, config, self.reward)
         if config.steps:
+            self._check_linked()
             check_parts(self.reward, self.advantage)
             for told in mismatches(self.reward, config.loss, self.advantage, self.controllers):
                 warnings.warn(told, RuntimeWarning, stacklevel=2)
         if config.eval.examples:
             for task in (self.task, *self.evals.values()):
                 task.examples("eval")
+
+    def _check_linked(self) -> None:
+        linked, found = self.task.linked, len(self.task.examples("train"))
+        if self.config.prompts_per_step % linked or found % linked:
+            raise ConfigError(
+                f"train.prompts_per_step is {self.config.prompts_per_step}, and task {self.task.name!r} has {found} "
+                f"training examples of which every {linked} belong together; multiples of {linked} are needed"
+            )
 
     def fit(self, run: RunFolder, *, resume: bool = False) -> None:
         """Train, writing everything into `run`; or take it up at the latest checkpoint there.
@@ -202,12 +211,13 @@ class Trainer:
         config, refill = self._controls.applied(self.config), self.config.refill
         torch.manual_seed(step_seed(self.seed, "rl", step))
         sampling, scoring, training = Clock(), Clock(), Clock()
-        prompts = prompt_order(step, config.prompts_per_step, len(self._train), self.seed)
+        linked = self.task.linked
+        prompts = prompt_order(step, config.prompts_per_step, len(self._train), self.seed, linked)
         replayed = self._replay(step)
         batch = Batch(refill, self.advantage)
         for number in range(1 + (refill.max_rounds if refill else 0)):
             missing = config.prompts_per_step - sum(batch.kept)
-            examples = [self._train[i] for i in itertools.islice(prompts, missing)]
+            examples = [self._train[i] for i in itertools.islice(prompts, math.ceil(missing / linked) * linked)]
             if not examples:
                 break
             seed = step_seed(self.seed, f"rl-refill-{number}" if number else "rl", step)

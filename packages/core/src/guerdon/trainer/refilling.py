@@ -71,15 +71,20 @@ class Batch:
         return {"refill/rounds": self.next_round - 1, "refill/kept": kept, "refill/dropped": len(self.groups) - kept}
 
 
-def prompt_order(step: int, size: int, count: int, seed: int) -> Iterator[int]:
+def prompt_order(step: int, size: int, count: int, seed: int, linked: int = 1) -> Iterator[int]:
     """The prompts of a step in the order it may ask them: its own batch (`batch_at`), then all others, shuffled.
+
+    Of `linked` prompts above 1, so many neighbours come together, in their own order; `size` and `count` are multiples.
 
     A pure function of its arguments, so that a resumed run refills with what an undisturbed one did.
 
     >>> order = list(prompt_order(0, 2, 5, seed=0))
     >>> order[:2] == batch_at(0, 2, 5, 0, "rl"), sorted(order)
     (True, [0, 1, 2, 3, 4])
+    >>> pairs = list(prompt_order(0, 4, 8, seed=0, linked=2))
+    >>> [second - first for first, second in zip(pairs[::2], pairs[1::2])]
+    [1, 1, 1, 1]
     """
-    own = batch_at(step, size, count, seed, "rl")
-    yield from own
-    yield from (index for index in shuffled(count, seed, "refill", step) if index not in own)
+    own = batch_at(step, size // linked, count // linked, seed, "rl")
+    others = (unit for unit in shuffled(count // linked, seed, "refill", step) if unit not in own)
+    yield from (unit * linked + place for unit in (*own, *others) for place in range(linked))

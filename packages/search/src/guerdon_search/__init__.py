@@ -1,0 +1,1 @@
+"""Rewards for search: nuggets as rubrics, relevance of documents, grounded answers, and staying on topic."""

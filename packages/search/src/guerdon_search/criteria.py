@@ -1,0 +1,190 @@
+"""SearchLLM's criteria that a rule can check, as pure functions from a session and an answer to a share in [0, 1].
+
+All are stored as 1 = good, also those that the paper names after what is bad (hallucination, irrelevance, repetition).
+Each gives None where it does not apply. They are rough stand-ins for the paper's judges [choice]: words in common are
+no entailment, and each of them alone can be pleased by text that says little.
+
+Source: SearchLLM (arXiv 2603.10473), table 5 [paper]; the rules and their numbers [choice].
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from guerdon_search.lexical import content_words
+from guerdon_search.sessions import SearchSession
+from guerdon_search.topical import distinct_trigrams, tokens
+
+REFUSALS = ("not enough evidence", "no evidence", "cannot answer", "cannot say", "could not find", "unable to answer")
+"""What marks an answer that declines, in lower case."""
+LEAST_WORDS, MOST_WORDS, NO_WORDS = 20, 400, 800
+ENOUGH_CLAIMS = 5
+MAX_CHARS = 50_000
+"""Longer answers break the format; nothing else of them is looked at."""
+
+_CITATION = re.compile(r"\[Doc ([1-9][0-9]{0,3})\]")
+_CITATION_LIKE = re.compile(r"\[\s*doc[^\]\n]{0,40}\]?", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_HEADING, _ITEM = re.compile(r"#{1,6}(?:\s|$)"), re.compile(r"(?:[-*+]|\d+\.)(?:\s|$)")
+
+Criterion = Callable[[SearchSession, str], float | None]
+
+
+def cited(answer: str) -> list[int]:
+    """Numbers of the documents that are cited, each once, in order of appearance.
+
+    >>> cited("So it is [Doc 2], and so [Doc 1][Doc 2].")
+    [2, 1]
+    """
+    return list(dict.fromkeys(int(number) for number in _CITATION.findall(answer)))
+
+
+def sentences(answer: str) -> list[str]:
+    r"""Sentences that hold a word, without headings, list marks and citations.
+
+    >>> sentences("# Title\n- One [Doc 1]. Two!")
+    ['One .', 'Two!']
+    """
+    found = []
+    for line in _SENTENCE_END.split(answer):
+        text = line.strip()
+        if _HEADING.match(text):
+            continue
+        text = _CITATION.sub("", _ITEM.sub("", text, count=1) if _ITEM.match(text) else text).strip()
+        if content_words(text):
+            found.append(text)
+    return found
+
+
+def declines(answer: str) -> bool:
+    """Whether a marker of refusal stands in it."""
+    said = answer.lower()
+    return any(marker in said for marker in REFUSALS)
+
+
+def well_formed(session: SearchSession, answer: str) -> float:
+    """1 where the answer is non-empty Markdown whose fences close, whose headings and items say something, and whose
+    citations are `[Doc i]` with i among the evidence; else 0.
+    """
+    if not answer.strip() or len(answer) > MAX_CHARS:
+        return 0.0
+    lines = [line.strip() for line in answer.split("\n")]
+    if sum(line.startswith("```") for line in lines) % 2 or answer.count("**") % 2:
+        return 0.0
+    for line in lines:
+        for mark in (_HEADING, _ITEM):
+            found = mark.match(line)
+            if found and not line[found.end() :].strip():
+                return 0.0
+    shaped = all(_CITATION.fullmatch(one) for one in _CITATION_LIKE.findall(answer))
+    return float(shaped and all(number <= len(session.evidence) for number in cited(answer)))
+
+
+def right_length(session: SearchSession, answer: str) -> float:
+    """1 from 20 to 400 words, and straight down to 0 at 0 and at 800."""
+    count = len(answer.split())
+    if count < LEAST_WORDS:
+        return count / LEAST_WORDS
+    return min(max((NO_WORDS - count) / (NO_WORDS - MOST_WORDS), 0.0), 1.0)
+
+
+def claims_supported(session: SearchSession, answer: str) -> float | None:
+    """The share of sentences of which at least half of the content words are in one cited document.
+
+    None without evidence: then declining is all there is to check. 0 where nothing is said or nothing is cited.
+    """
+    if not session.evidence:
+        return None
+    documents = [
+        set(content_words(session.evidence[number - 1].text))
+        for number in cited(answer)
+        if number <= len(session.evidence)
+    ]
+    said = sentences(answer)
+    if not said or not documents:
+        return 0.0
+    supported = 0
+    for sentence in said:
+        words = set(content_words(sentence))
+        supported += any(2 * len(words & document) >= len(words) for document in documents)
+    return supported / len(said)
+
+
+def declines_rightly(session: SearchSession, answer: str) -> float:
+    """1 where the answer declines if and only if there is no evidence."""
+    return float(declines(answer) == (not session.evidence))
+
+
+def core_first(session: SearchSession, answer: str) -> float | None:
+    """1 by the rank of the first sentence that holds a key term; 0 where none does; None where no term is known."""
+    if not session.key_terms:
+        return None
+    terms = [term.lower() for term in session.key_terms]
+    for rank, sentence in enumerate(sentences(answer), 1):
+        if any(term in sentence.lower() for term in terms):
+            return 1.0 / rank
+    return 0.0
+
+
+def claims_diverse(session: SearchSession, answer: str) -> float:
+    """Distinct sentences by sentences, two with the same content words being one; 1 from five distinct ones on."""
+    said = sentences(answer)
+    distinct = len({frozenset(content_words(sentence)) for sentence in said})
+    if not said:
+        return 0.0
+    return 1.0 if distinct >= ENOUGH_CLAIMS else distinct / len(said)
+
+
+def not_repeating(session: SearchSession, answer: str) -> float:
+    """Distinct trigrams of tokens by trigrams, citations apart; 0 where nothing is said."""
+    words = tokens(_CITATION.sub("", answer[:MAX_CHARS]).lower())
+    return distinct_trigrams(words) if words else 0.0
+
+
+def cites_relevant(session: SearchSession, answer: str) -> float | None:
+    """The share of the cited documents that are relevant; 0 where none is cited; None where relevance is not known."""
+    if not session.evidence or any(one.relevant is None for one in session.evidence):
+        return None
+    numbers = cited(answer)
+    right = sum(number <= len(session.evidence) and bool(session.evidence[number - 1].relevant) for number in numbers)
+    return right / len(numbers) if numbers else 0.0
+
+
+RULES: Mapping[str, Criterion] = {
+    "claim-hallucination": claims_supported,
+    "no-supply-reject": declines_rightly,
+    "format": well_formed,
+    "response-length": right_length,
+    "evidence-irrelevant": cites_relevant,
+    "claim-diversity": claims_diverse,
+    "answer-firstness": core_first,
+    "redundant-repetition": not_repeating,
+}
+"""By the paper's name of the criterion."""
+
+BOTTOM_LINES: Mapping[str, str] = {
+    "highlight-hallucination": "the first sentence has no obvious hallucination",
+    "claim-hallucination": "claim by claim, nothing is unsupported by the evidence",
+    "llm-knowledge": "facts agree with what is known outside the evidence",
+    "no-supply-reject": "where there is no evidence the answer declines properly",
+    "self-consistency": "the answer does not contradict itself",
+    "answer-quality": "the answer is language and not gibberish",
+    "multi-round": "the answer neither repeats nor contradicts earlier turns",
+    "format": "the answer is structured, well-formed Markdown",
+    "response-length": "the length is within its range",
+}
+BEHAVIOURS: Mapping[str, str] = {
+    "query-satisfaction": "what was asked is answered",
+    "planning-quality": "the plan suits the query, also where the intent is uncertain",
+    "evidence-beneficiality": "the evidence that is used helps",
+    "evidence-conflict": "the evidence that is used does not conflict, or the conflict is told",
+    "evidence-irrelevant": "the evidence that is used is not off topic",
+    "evidence-satisfaction": "the evidence that is used covers what is needed",
+    "evidence-diversity": "the evidence that is used is varied",
+    "claim-diversity": "there are several distinct and relevant claims",
+    "answer-useful": "little is off topic",
+    "answer-firstness": "the core of the answer comes first",
+    "redundant-repetition": "nothing is said again and again",
+}
+"""The paper's two layers: what each criterion asks for, in our words; 1 = good for all."""

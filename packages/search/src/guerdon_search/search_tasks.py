@@ -1,0 +1,98 @@
+"""What every task of this package shares: a split is loaded once, and its options are checked alike."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar, get_args
+
+from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import one_of
+from guerdon.protocols import Split, Task
+from guerdon.types import Example
+
+ExampleT = TypeVar("ExampleT", bound=Example)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTask(Task, Generic[ExampleT]):
+    """Examples of one kind, loaded once for each split."""
+
+    @abstractmethod
+    def load(self, split: Split) -> Sequence[ExampleT]:
+        """Read or make the examples of a split."""
+
+    @cached_property
+    def _loaded(self) -> dict[str, Sequence[ExampleT]]:
+        return {}
+
+    def examples(self, split: Split) -> Sequence[ExampleT]:
+        """The examples of a split.
+
+        Raises:
+            ConfigError: no such split.
+            TaskError: the files are not there or not in order.
+        """
+        one_of("split", split, get_args(Split))
+        if split not in self._loaded:
+            self._loaded[split] = self.load(split)
+        return self._loaded[split]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeUp(SearchTask[ExampleT]):
+    """Examples drawn from a seed."""
+
+    seed: int = 0
+    """Another seed, other examples."""
+    train_size: int = 400
+    eval_size: int = 200
+
+    def __post_init__(self) -> None:
+        at_least("train_size", self.train_size, 0)
+        at_least("eval_size", self.eval_size, 0)
+
+    def size(self, split: Split) -> int:
+        """How many examples a split has."""
+        return self.train_size if split == "train" else self.eval_size
+
+
+def at_least(name: str, value: object, least: int, most: int | None = None) -> None:
+    """Check an option that is a whole number.
+
+    Raises:
+        ConfigError: it is none, or out of range.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):  # type: ignore[operator]
+        needed = f">= {least}" if most is None else f"from {least} to {most}"
+        raise ConfigError(f"{name} is {value!r}; a whole number {needed} is needed")
+
+
+def file_in(root: str, name: str, task: str) -> Path:
+    """A file of a task's folder.
+
+    Raises:
+        ConfigError: the folder was not named.
+        TaskError: it is none.
+    """
+    if not root:
+        raise ConfigError(f"root of {task} is empty; the path of a folder is needed")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise TaskError(f"root of {task} is {root!r}, which is not a folder")
+    return folder / name
+
+
+def wanted(example: Example, kind: type[ExampleT]) -> ExampleT:
+    """The example, checked to be of a task's own kind.
+
+    Raises:
+        TypeError: it is another's.
+    """
+    if not isinstance(example, kind):
+        raise TypeError(f"this task's examples are {kind.__name__}, not {type(example).__name__} ({example.id!r})")
+    return example
