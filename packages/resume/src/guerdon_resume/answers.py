@@ -2,8 +2,8 @@
 
 | reader | what it takes |
 |---|---|
-| `read` | one JSON object, alone in braces, no field twice and no field unknown; else the answer cannot be read |
-| `read_released` | from the first `{` to the last `}`; whatever fails is REJECTED with score 0, as in the authors' code |
+| `read` | one JSON object, the only one, no field twice and no field unknown; else the answer cannot be read |
+| `read_released` | from the first `{` to the last `}`; whatever fails is REJECTED with score 0: the authors' code |
 | `lenient_status` | any status that holds SELECT, APPROVE, CONSIDER or YES is SELECTED, as in their evaluation |
 
 None repairs JSON. What a reader does not cover: whether the verdict is right.
@@ -22,7 +22,7 @@ from typing import Any, Literal
 from guerdon_resume.examples import CHOSEN, REFUSED
 
 Layout = Literal["reasons", "short"]
-"""What is asked for: status, score, and the `skills` and `years` they rest on; or status and score alone, as published."""
+"""What is asked for: status, score, and the `skills` and `years` they rest on; or the first two, as published."""
 SELECTED, REJECTED = "SELECTED", "REJECTED"
 FIELDS: Mapping[Layout, tuple[str, ...]] = {
     "reasons": ("status", "score", "skills", "years"),

@@ -20,7 +20,7 @@ REFUSED = frozenset({"REJECT", "REJECTED"})
 class Person(BaseModel):
     """What a resume says of its author beside the work: phrases that stand in its text word for word.
 
-    They are kept so that an audit can swap them. No prompt but `shown: whole` has any of them, and no reward reads them.
+    They are kept so that an audit can swap them. No prompt but `shown: whole` has any of them; no reward reads them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

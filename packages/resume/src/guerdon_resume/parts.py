@@ -2,10 +2,10 @@
 
 | part | released | repaired |
 |---|---|---|
-| status S | a table; an unreadable answer is REJECTED, an unknown word -1 | the same table; whatever cannot be read: its least |
+| status S | a table; an unreadable answer is REJECTED, an unknown word -1 | the table; what cannot be read: its least |
 | score A | 1 - abs(m - g) / 50, at least -1; 0 where g is missing | the same; abstains where g is missing |
-| skills K | gold skills against gold skills: the same for every answer | F1 of the skills the answer names, from -1 to 1 |
-| experience E | bands of m by years read from the gold text | how far the years the answer names are off, from -1 to 1 |
+| skills K | gold skills against gold skills: the same for every answer | F1 of the skills that are named, -1 to 1 |
+| experience E | bands of m by years read from the gold text | how far off the years named are, -1 to 1 |
 
 Source: arXiv 2511.16073, the released reward class. The weights are .4, .2, .2, .2.
 """

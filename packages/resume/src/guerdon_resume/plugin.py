@@ -8,10 +8,22 @@ from guerdon.plugins.catalog import Register
 
 @hookimpl
 def guerdon_rewards(register: Register) -> None:
-    """The four parts of resume screening, and their total."""
+    """The four parts of resume screening, their total, and what evaluation reports."""
     rewards = "guerdon_resume.rewards"
     register("resume/screening-v1", f"{rewards}:screening", summary="the weighted total, in [-1.4, 1.4]")
     register("resume/status-v1", f"{rewards}:Status", summary="the verdict by soft penalties, in [-2, 2]")
     register("resume/score-v1", f"{rewards}:ScoreNearness", summary="nearness to the gold score, in [-1, 1]")
     register("resume/skills-v1", f"{rewards}:Skills", summary="F1 of the skills that are found, in [-1, 1]")
     register("resume/experience-v1", f"{rewards}:Experience", summary="nearness of the years read, in [-1, 1]")
+    metrics = "guerdon_resume.metrics"
+    register("resume/right-v1", f"{metrics}:Right", summary="the right verdict, 0 or 1; among some or all")
+    register("resume/readable-v1", f"{metrics}:Readable", summary="one verdict and nothing else, 0 or 1")
+    register("resume/score-off-v1", f"{metrics}:ScoreOff", summary="points off the gold score; for reporting")
+    register("resume/brier-v1", f"{metrics}:SquaredDoubt", summary="squared doubt of the score; for reporting")
+
+
+@hookimpl
+def guerdon_tasks(register: Register) -> None:
+    """Candidates made up, and from files."""
+    register("resume/screening-v1", "guerdon_resume.tasks:Screening", summary="job ads and resumes, made up")
+    register("resume/jsonl-v1", "guerdon_resume.filed_tasks:JsonLines", summary="candidates from a JSON-lines file")

@@ -8,14 +8,14 @@
 | `resume/skills-v1` | F1 of the job's skills that the answer finds, in [-1, 1] |
 | `resume/experience-v1` | nearness of the years that the answer reads, in [-1, 1] |
 
-`reading="released"` is the reward as published. Two of its parts train nothing, or the wrong thing: skills compare gold
-with gold, so that every answer to a prompt earns the same, and experience depends on the answer through its score alone,
-which on rows that say no years pays low scores. An unreadable answer counts as REJECTED with score 0, which on a bad
-candidate earns. In the repaired reading, the default, every part grades something that the answer says, and an answer
-that cannot be read earns the least of each.
+`reading="released"` is the reward as published. Two of its parts train nothing, or the wrong thing: skills compare
+gold with gold, so that every answer to a prompt earns the same, and experience depends on the answer through its score
+alone, which on rows that say no years pays low scores. An unreadable answer counts as REJECTED with score 0, which on
+a bad candidate earns. In the repaired reading, the default, every part grades something that the answer says, and an
+answer that cannot be read earns the least of each.
 
-An unreadable or wrong answer is the policy's fault: `fail`, and a number. What a row lacks (a gold score, the years, the
-job's skills) makes that part abstain, and the sum goes on without it.
+An unreadable or wrong answer is the policy's fault: `fail`, and a number. What a row lacks (a gold score, the years,
+the job's skills) makes that part abstain, and the sum goes on without it.
 
 What they do not cover: whether the *gold* verdict is fair, or the reasons more than the two that are asked for. No part
 reads a name, a gender, an age, a gap or a school; `guerdon_resume.fairness` tests that no verdict does either.

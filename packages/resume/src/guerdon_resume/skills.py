@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -26,7 +26,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Snowflake": ("Snowflake DWH", "SnowSQL"),
         "Terraform": ("infrastructure as code", "HCL"),
     },
-    "Machine Learning Engineer": {
+    "AI Engineer": {
         "machine learning": ("ML", "predictive modelling"),
         "deep learning": ("neural networks", "DNNs"),
         "PyTorch": ("Torch",),
@@ -115,6 +115,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 _NO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SPACE = re.compile(r"\s+")
+_TOKEN = re.compile(r"(?:(?<![\w+#])\.)?[\w+#]+")  # ".net" has its point, the end of a sentence has not
 _DENIED = re.compile(
     r"\b(?:no|not|never|without|lacks?|lacking|want(?:s|ing)? to learn|eager to learn|hop(?:e|ing) to learn|"
     r"interested in)\b[^.;:\n]{0,80}$"
@@ -164,12 +165,16 @@ def skills_in(text: str, also: Iterable[str] = ()) -> list[Found]:
     [('postgres', False), ('js', False), ('k8s', True)]
     """
     plain = normal(text)
-    extra = tuple(sorted({_SPACE.sub(" ", normal(each)).strip() for each in also} - {""}))
-    found = []
-    for match in _pattern(extra).finditer(plain):
-        words = _SPACE.sub(" ", match[0])
-        before = plain[max(0, match.start() - 120) : match.start()]
-        found.append(Found(canonical(words), words, _DENIED.search(before) is not None))
+    patterns = _patterns(tuple(sorted({_SPACE.sub(" ", normal(each)).strip() for each in also} - {""})))
+    found, reached = [], 0
+    for token in _TOKEN.finditer(plain):
+        if token.start() < reached or token[0] not in patterns:
+            continue
+        if match := patterns[token[0]].match(plain, token.start()):
+            reached = match.end()
+            words = _SPACE.sub(" ", match[0])
+            before = plain[max(0, match.start() - 120) : match.start()]
+            found.append(Found(canonical(words), words, _DENIED.search(before) is not None))
     return found
 
 
@@ -197,7 +202,11 @@ def _firsts() -> dict[str, str]:
     }
 
 
-@cache
-def _pattern(extra: tuple[str, ...]) -> re.Pattern[str]:
-    words = sorted({*_firsts(), *extra}, key=lambda word: (-len(word), word))
-    return re.compile(_bounded("|".join(re.escape(word).replace(r"\ ", r"\s+") for word in words)))
+@lru_cache(maxsize=64)
+def _patterns(extra: tuple[str, ...]) -> Mapping[str, re.Pattern[str]]:
+    """By the first token of a skill: its words, the longest first. A whole text is then one look-up a token."""
+    starting: dict[str, list[str]] = {}
+    for word in sorted({*_firsts(), *extra}, key=lambda word: (-len(word), word)):
+        if first := _TOKEN.match(word):  # one of punctuation alone is looked for in vain
+            starting.setdefault(first[0], []).append(re.escape(word).replace(r"\ ", r"\s+"))
+    return {first: re.compile(_bounded("|".join(words))) for first, words in starting.items()}
