@@ -73,6 +73,17 @@ def present(job_skills: Sequence[str], candidate_skills: Iterable[str]) -> tuple
     return tuple(dict.fromkeys(skill for skill in job_skills if canonical(skill) in there))
 
 
+def years_told(years: float | None) -> str:
+    """The years in words, as prompts have them; "" where nothing says how many.
+
+    >>> years_told(1), years_told(2.5), years_told(0), years_told(None)
+    ('1 year of experience', '2.5 years of experience', 'no experience', '')
+    """
+    if years is None:
+        return ""
+    return f"{years:g} year{'' if years == 1 else 's'} of experience" if years else "no experience"
+
+
 def years_of(text: str, *, now: int | None = None) -> float | None:
     r"""Years of experience: those that dated work covers, each counted once; where nothing is dated, the most stated.
 

@@ -22,6 +22,7 @@ from random import Random
 from typing import Literal
 
 from guerdon_resume.examples import Person, ResumeExample
+from guerdon_resume.facts import years_told
 from guerdon_resume.skills import FIELDS
 
 THRESHOLDS = ((88.0, "STRONGLY_CONSIDER"), (75.0, "APPROVE"), (60.0, "CONSIDER"), (0.0, "REJECT"))
@@ -131,7 +132,7 @@ def one(split: Literal["train", "eval"], number: int, making: Making) -> ResumeE
         job_skills=job,
         present_skills=present,
         candidate_skills=tuple(told),
-        experience=_years_told(years),
+        experience=years_told(years),
         years=years,
         status=status_of(score),
         score=score,
@@ -212,7 +213,7 @@ def _resume(
         f"{person.born} | {person.gender}",
         "",
         "Summary",
-        f"{title}, {_years_told(years)}.",
+        f"{title}, {years_told(years)}.",
         *(random.choice(_DENIALS).format(skill) for skill in denied),
         "",
         "Experience",
@@ -228,15 +229,11 @@ def _resume(
     return "\n".join(lines) + "\n"
 
 
-def _years_told(years: int) -> str:
-    return f"{years} year{'' if years == 1 else 's'} of experience" if years else "no experience"
-
-
 def _reasons(job: Sequence[str], present: Sequence[str], years: int, score: float) -> tuple[str, ...]:
     lacking = [skill for skill in job if skill not in present]
     return (
         f"has {len(present)} of {len(job)} skills asked for: {', '.join(present) or 'none'}",
         *([f"lacks {', '.join(lacking)}"] if lacking else []),
-        _years_told(years),
+        years_told(years),
         f"{score:g} points; 60 are enough",
     )

@@ -40,6 +40,8 @@ class Keywords:
 
     matching: Matching = "literal"
     layout: Layout = "reasons"
+    now: int | None = None
+    """The year that "2019 - present" ends in; None: such a span says nothing."""
 
     def __post_init__(self) -> None:
         one_of("matching", self.matching, get_args(Matching))
@@ -56,7 +58,7 @@ class Keywords:
         else:
             plain = normal(text)
             has = tuple(skill for skill in example.job_skills if has_words(plain, normal(skill).strip()))
-        years = years_of(text) or 0.0
+        years = years_of(text, now=self.now) or 0.0
         score = round(rubric(len(has) / len(example.job_skills), years)) if example.job_skills else 0
         return written(SELECTED if score >= ENOUGH else REJECTED, score, has, years, self.layout)
 

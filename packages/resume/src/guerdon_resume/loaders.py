@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon_resume.examples import Person, ResumeExample
-from guerdon_resume.facts import facts_of, present, years_of
+from guerdon_resume.facts import facts_of, present, years_of, years_told
 
 _OWN = ("title", "experience", "score", "years")
 
@@ -87,7 +87,7 @@ def _own(row: FileRow) -> dict[str, Any]:
     if fields["years"] is None:
         fields["years"] = years_of(str(fields.get("experience", "")))
     if fields["years"] is not None:
-        fields.setdefault("experience", f"{fields['years']} years of experience")
+        fields.setdefault("experience", _told(fields["years"]))
     has = _listed(row, "present_skills") if "present_skills" in row.fields else present(job, skills)
     fields |= {"job_skills": job, "candidate_skills": skills, "present_skills": has, "resume": text}
     if row.fields.get("reasons") is not None:
@@ -98,6 +98,10 @@ def _own(row: FileRow) -> dict[str, Any]:
         except ValidationError as error:
             raise row.fault("person", f"an object of texts ({', '.join(Person.model_fields)})") from error
     return fields
+
+
+def _told(years: object) -> str:
+    return years_told(years) if isinstance(years, int | float) else ""
 
 
 def _published(row: FileRow) -> dict[str, Any]:

@@ -27,3 +27,11 @@ def guerdon_tasks(register: Register) -> None:
     """Candidates made up, and from files."""
     register("resume/screening-v1", "guerdon_resume.tasks:Screening", summary="job ads and resumes, made up")
     register("resume/jsonl-v1", "guerdon_resume.filed_tasks:JsonLines", summary="candidates from a JSON-lines file")
+
+
+@hookimpl
+def guerdon_commands(register: Register) -> None:
+    """`guerdon screen` and `guerdon resume`."""
+    commands = "guerdon_resume.commands"
+    register("screen", f"{commands}:screen", summary="rank resumes for a job, with reasons")
+    register("resume", f"{commands}:command", summary="fairness: how good and how fair a screener of resumes is")
