@@ -72,11 +72,10 @@ def read(text: str, layout: Layout = "reasons") -> Verdict:
     if score is None:
         return Verdict(fault=f"score is {_short(found.get('score'))}; a number from 0 to 100 is needed")
     skills, years = found.get("skills"), found.get("years")
-    listed = isinstance(skills, list) and all(isinstance(each, str) for each in skills)
     return Verdict(
         SELECTED if word.strip().upper() in CHOSEN else REJECTED,
         score,
-        tuple(skills) if listed else None,
+        tuple(skills) if isinstance(skills, list) and all(isinstance(each, str) for each in skills) else None,
         None if isinstance(years, str) else _number(years, MOST_YEARS),
     )
 

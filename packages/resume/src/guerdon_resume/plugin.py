@@ -35,3 +35,26 @@ def guerdon_commands(register: Register) -> None:
     commands = "guerdon_resume.commands"
     register("screen", f"{commands}:screen", summary="rank resumes for a job, with reasons")
     register("resume", f"{commands}:command", summary="fairness: how good and how fair a screener of resumes is")
+
+
+@hookimpl
+def guerdon_recipes(register: Register) -> None:
+    """The run that `guerdon train resume` starts."""
+    register("resume", "guerdon_resume.recipes:resume", summary="SFT, then gentle GRPO, on a 135M model")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """The central claim of resume screening."""
+    register("resume_screening", "guerdon_resume.claim:ResumeScreening", summary="gentle RL regains recall after SFT")
+
+
+@hookimpl
+def guerdon_attacks(register: Register) -> None:
+    """What rewards of verdicts can be audited with, beside core's."""
+    attacks = "guerdon_resume.attacks"
+    register("resume/both-verdicts", f"{attacks}:BothVerdicts", summary="selected and rejected at once")
+    register("resume/unsure-status", f"{attacks}:UnsureStatus", summary="a word that is neither verdict")
+    register("resume/no-verdict", f"{attacks}:NoVerdict", summary="no verdict at all")
+    register("resume/same-for-all", f"{attacks}:SameForAll", summary="one verdict for everybody")
+    register("resume/personal-reason", f"{attacks}:PersonalReason", summary="the person as a reason")
