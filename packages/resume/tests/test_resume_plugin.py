@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from guerdon.audit import Settings, audit
-from guerdon.conformance import check_attack
+from guerdon.conformance import check_attack, check_is_a_value
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.plugins.catalog import catalog
 from guerdon.recipes import load_recipe
@@ -13,6 +13,7 @@ from guerdon.recipes.fitting import build_attacks
 from guerdon.recipes.schema import RewardSpec
 from guerdon.rewards import Reward
 from guerdon_resume import rewards
+from guerdon_resume.metrics import Readable, Right
 from guerdon_resume.tasks import Screening
 
 
@@ -21,7 +22,7 @@ def offered(kind):
 
 
 def test_each_reward_and_task_is_what_its_name_says():
-    assert len(offered("rewards")) == 9
+    assert len(offered("rewards")) == 7
     for name in offered("rewards"):
         found = catalog().load("rewards", name)
         if isinstance(found, type) and issubclass(found, Reward):
@@ -30,6 +31,13 @@ def test_each_reward_and_task_is_what_its_name_says():
             assert found is rewards.screening
     for name in offered("tasks"):
         assert catalog().load("tasks", name).name == name
+
+
+@pytest.mark.parametrize("reading", ["repaired", "released"])
+def test_every_reward_is_a_value(reading):
+    parts = [rewards.Status("harsh", reading=reading), rewards.Skills(reading=reading), Right(among="good"), Readable()]
+    for reward in (*parts, rewards.ScoreNearness(), rewards.Experience(), rewards.screening(reading=reading)):
+        check_is_a_value(reward)
 
 
 @pytest.mark.parametrize("name", ["both-verdicts", "unsure-status", "no-verdict", "same-for-all", "personal-reason"])

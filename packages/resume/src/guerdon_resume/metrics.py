@@ -8,6 +8,8 @@ r"""How good verdicts are: for reports, never trained on.
 | `SquaredDoubt` | the Brier score's term |
 | `Readable` | whether there is a verdict at all |
 
+Of `ScoreOff` and `SquaredDoubt` less is better: they have no registered name, so that no recipe trains with them.
+
 An answer that cannot be read is wrong: it counts against accuracy and recall, and never as a rejection. A score is
 taken for the stated chance, score / 100, that SELECTED is right: it was not asked for as one, so that calibration tells
 how far scores can be read so. The confusion matrix is of good and bad by selected, rejected and unread.

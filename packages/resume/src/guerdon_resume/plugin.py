@@ -8,7 +8,7 @@ from guerdon.plugins.catalog import Register
 
 @hookimpl
 def guerdon_rewards(register: Register) -> None:
-    """The four parts of resume screening, their total, and what evaluation reports."""
+    """The four parts of resume screening, their total, and two of what evaluation reports."""
     rewards = "guerdon_resume.rewards"
     register("resume/screening-v1", f"{rewards}:screening", summary="the weighted total, in [-1.4, 1.4]")
     register("resume/status-v1", f"{rewards}:Status", summary="the verdict by soft penalties, in [-2, 2]")
@@ -18,8 +18,6 @@ def guerdon_rewards(register: Register) -> None:
     metrics = "guerdon_resume.metrics"
     register("resume/right-v1", f"{metrics}:Right", summary="the right verdict, 0 or 1; among some or all")
     register("resume/readable-v1", f"{metrics}:Readable", summary="one verdict and nothing else, 0 or 1")
-    register("resume/score-off-v1", f"{metrics}:ScoreOff", summary="points off the gold score; for reporting")
-    register("resume/brier-v1", f"{metrics}:SquaredDoubt", summary="squared doubt of the score; for reporting")
 
 
 @hookimpl
