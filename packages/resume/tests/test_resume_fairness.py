@@ -11,7 +11,7 @@ from guerdon.cli import main
 from guerdon.errors import ConfigError
 from guerdon.types import Rollout
 from guerdon_resume.answers import written
-from guerdon_resume.examples import ResumeExample
+from guerdon_resume.examples import Person, ResumeExample
 from guerdon_resume.fairness import flips, four_fifths, injected, selection_rates
 from guerdon_resume.injections import INJECTIONS, suspicions
 from guerdon_resume.keywords import Keywords
@@ -55,6 +55,24 @@ def test_an_old_name_stands_nowhere_in_the_new_resume():
         given, family = example.person.name.lower().split()
         assert f"{given}.{family}@" not in other.resume
         assert example.person.name not in other.resume
+
+
+def test_phrases_of_ones_own_rows_are_swapped_as_whole_words():
+    person = Person(name="Jane Doe", gender="female", born="1985-03-02", school="Female Academy")
+    text = "Jane Doe, female, 1985-03-02, Female Academy, jane.doe@x.org\n3 years of SQL for females"
+    row = ResumeExample(id="1", status="REJECT", job_skills=("SQL",), resume=text, person=person)
+    other = swapped(row, "gender", Random(0))
+    assert other.person.gender == "male"
+    assert other.person.name.endswith(" Doe")
+    assert other.person.name != "Jane Doe"
+    first = other.person.name.split()[0].lower()
+    assert other.resume.endswith(f" male, 1985-03-02, Female Academy, {first}.doe@x.org\n3 years of SQL for females")
+    older = swapped(row, "age", Random(0))
+    assert "1985" not in older.resume
+    assert "-03-02" in older.resume
+    assert swapped(row, "gap", Random(0)) is None
+    unsaid = row.model_copy(update={"person": Person(name="Somebody Else")})
+    assert swapped(unsaid, "name", Random(0)) is None
 
 
 @pytest.mark.parametrize("matching", ["literal", "synonyms"])

@@ -6,9 +6,11 @@ import pytest
 
 from guerdon.conformance import check_task
 from guerdon.errors import ConfigError, TaskError
+from guerdon_resume.facts import facts_of, present
 from guerdon_resume.filed_tasks import JsonLines
-from guerdon_resume.loaders import read_candidates
+from guerdon_resume.loaders import read_candidates, read_jobs
 from guerdon_resume.prompts import prompt_of
+from guerdon_resume.tasks import Screening
 
 GOOD = {
     "id": "a",
@@ -153,3 +155,44 @@ def test_whole_resumes_are_shown_only_where_there_are_some(tmp_path):
 def test_a_wrong_option_of_the_file_task_is_named(options, told):
     with pytest.raises(ConfigError, match=told):
         JsonLines(**options)
+
+
+ADS = "".join(f"{n},Basket_weaving,sql,Postgres,PostgreSQL,Tool {n},  Pottery ,,,\n" for n in range(30))
+
+
+def test_candidates_can_be_made_for_the_jobs_of_real_ads(tmp_path):
+    """PostgreSQL and Postgres are one skill; each ad has five."""
+    path = tmp_path / "ads.csv"
+    path.write_text(f"{ADS}\n99,too,few\n")
+    assert len(read_jobs(path)) == 30
+    assert read_jobs(path)[3] == ("Basket weaving", "sql", "Postgres", "Tool 3", "Pottery")
+    task = Screening(train_size=60, eval_size=20, jobs=str(path))
+    check_task(task)
+    train, held_out = task.examples("train"), task.examples("eval")
+    names = {
+        split: {s for one in each for s in one.job_skills if s[:5] == "Tool "}
+        for split, each in (("train", train), ("eval", held_out))
+    }
+    assert names["train"]
+    assert names["eval"]
+    assert not names["train"] & names["eval"]
+    for one in (*train, *held_out):
+        assert 4 <= len(one.job_skills) <= 5
+        assert set(present(one.job_skills, facts_of(one.resume, one.job_skills).skills)) == set(one.present_skills)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (",SQL,Excel\n", "line 1: an id"),
+        ("1,a,b,c,d\n", "has 1 ads .* too few"),
+        ("", "has 0 ads"),
+        (None, "cannot read jobs"),
+    ],
+)
+def test_a_file_of_jobs_that_is_not_in_order_is_named(tmp_path, text, told):
+    path = tmp_path / "ads.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(TaskError, match=rf"(?s)ads\.csv.*{told}|{told}.*ads\.csv"):
+        Screening(jobs=str(path)).examples("train")

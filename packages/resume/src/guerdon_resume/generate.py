@@ -23,10 +23,12 @@ from typing import Literal
 
 from guerdon_resume.examples import Person, ResumeExample
 from guerdon_resume.facts import years_told
-from guerdon_resume.skills import FIELDS
+from guerdon_resume.skills import FIELDS, canonical
 
 THRESHOLDS = ((88.0, "STRONGLY_CONSIDER"), (75.0, "APPROVE"), (60.0, "CONSIDER"), (0.0, "REJECT"))
 MOST_YEARS = 15
+FEWEST, MOST = 4, 8
+"""Skills that a job asks for."""
 END = 2024
 """The year in which every made resume's last job ends."""
 
@@ -71,6 +73,8 @@ class Making:
     synonyms: float = 0.5
     denied: float = 0.5
     selected_share: float = 0.5
+    jobs: tuple[tuple[str, ...], ...] = ()
+    """Skills of real ads to draw from, each at least `FEWEST`; empty: the listed titles and skills."""
 
 
 def rubric(ratio: float, years: float) -> float:
@@ -113,7 +117,7 @@ def one(split: Literal["train", "eval"], number: int, making: Making) -> ResumeE
     random = Random(f"resume {making.seed} {split} {number}")
     wanted = random.random() < making.selected_share
     while True:  # one of three draws or so is of the other kind
-        title, job = _job(split, random)
+        title, job = _job(split, random, making.jobs)
         present = _present(job, random)
         years = random.randint(0, MOST_YEARS)
         score = round(min(100.0, max(0.0, rubric(len(present) / len(job), years) + random.gauss(0.0, making.noise))))
@@ -121,7 +125,8 @@ def one(split: Literal["train", "eval"], number: int, making: Making) -> ResumeE
             break
     person, work = _person_and_work(years, random)
     told = [_worded(skill, making.synonyms, random) for skill in present]
-    others = [skill for field in FIELDS.values() for skill in field if skill not in job]
+    asked = set(map(canonical, job))
+    others = [skill for field in FIELDS.values() for skill in field if canonical(skill) not in asked]
     told += random.sample(others, random.randint(1, 3))
     random.shuffle(told)
     lacking = [skill for skill in job if skill not in present]
@@ -148,13 +153,21 @@ def ad_of(example: ResumeExample) -> str:
     return f"{example.title}\n\nWe are looking for a {example.title.lower()}.\nRequirements: {wanted}\n"
 
 
-def _job(split: str, random: Random) -> tuple[str, tuple[str, ...]]:
-    """A title and 4 to 8 skills that are this split's: one in five sets of skills is for evaluation."""
+def held_out(skills: Sequence[str]) -> bool:
+    """Whether a job with these skills is for evaluation: one in five is, whatever the seed."""
+    return zlib.crc32("|".join(sorted(skills)).encode()) % 5 == 0
+
+
+def _job(split: str, random: Random, jobs: Sequence[tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
+    """A title and 4 to 8 skills that are this split's; real ads are parted whole, before their skills are drawn."""
     while True:
-        title = random.choice(list(FIELDS))
-        skills = tuple(random.sample(list(FIELDS[title]), random.randint(4, 8)))
-        held_out = zlib.crc32("|".join(sorted(skills)).encode()) % 5 == 0
-        if held_out == (split == "eval"):
+        if jobs:
+            ad = random.choice(jobs)
+            title, skills = "Position", tuple(random.sample(ad, random.randint(FEWEST, min(MOST, len(ad)))))
+        else:
+            title = random.choice(list(FIELDS))
+            ad = skills = tuple(random.sample(list(FIELDS[title]), random.randint(FEWEST, MOST)))
+        if held_out(ad) == (split == "eval"):
             return title, skills
 
 
@@ -164,7 +177,7 @@ def _present(job: Sequence[str], random: Random) -> tuple[str, ...]:
 
 
 def _worded(skill: str, synonyms: float, random: Random) -> str:
-    words = next(field[skill] for field in FIELDS.values() if skill in field)
+    words = next((field[skill] for field in FIELDS.values() if skill in field), (skill,))
     return random.choice(words) if random.random() < synonyms else skill
 
 

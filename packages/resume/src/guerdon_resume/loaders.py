@@ -17,6 +17,7 @@ Nothing is guessed: a row that is not in order stops the load, named by file and
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,8 @@ from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon_resume.examples import Person, ResumeExample
 from guerdon_resume.facts import facts_of, present, years_of, years_told
+from guerdon_resume.generate import FEWEST, held_out
+from guerdon_resume.skills import canonical
 
 _OWN = ("title", "experience", "score", "years")
 
@@ -148,3 +151,35 @@ def _texts(row: FileRow, field: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise row.fault(field, "a list of texts")
     return tuple(each.strip() for each in value if each.strip())
+
+
+def read_jobs(path: Path) -> tuple[tuple[str, ...], ...]:
+    """Skills of job ads, as skill2vec's file has them: a line is an id and skills, with commas; underscores are spaces.
+
+    Skills that are one under other names count once, and ads with fewer than `generate.FEWEST` skills are left out.
+
+    Raises:
+        TaskError: it cannot be read, a line has no id, or one of the splits would have no ad.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TaskError(f"cannot read jobs from {str(path)!r}: {error}") from error
+    found = []
+    for number, row in enumerate(rows, 1):
+        if not any(each.strip() for each in row):
+            continue
+        if not row[0].strip():
+            raise TaskError(f"{str(path)!r}, line {number}: an id is needed before the skills")
+        skills: dict[str, str] = {}
+        for each in row[1:]:
+            if skill := " ".join(each.replace("_", " ").split()):
+                skills.setdefault(canonical(skill), skill)
+        if len(skills) >= FEWEST:
+            found.append(tuple(skills.values()))
+    if len({held_out(ad) for ad in found}) < 2:
+        raise TaskError(
+            f"{str(path)!r} has {len(found)} ads with {FEWEST} skills and more; too few to part them into two splits"
+        )
+    return tuple(found)

@@ -18,6 +18,8 @@ from guerdon_resume.generate import FAMILY, GAPS, GENDERS, GIVEN, SCHOOLS
 ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
 _OLDER = (-25, -15, 10, 20)
 """Years by which a swap moves the dates of birth and graduation."""
+_OPPOSITE = {"female": "male", "male": "female", "woman": "man", "man": "woman"}
+_PRONOUNS = {"female": "she/her", "woman": "she/her", "male": "he/him", "man": "he/him"}
 
 
 def refreshed(example: ResumeExample) -> ResumeExample:
@@ -34,29 +36,36 @@ def swapped(example: ResumeExample, attribute: Attribute, random: Random) -> Res
     """
     changes = _changes(example.person, attribute, random)
     text = example.resume
-    if not changes or not all(old in text for old in changes):
+    if not changes or not all(_whole(old).search(text) for old in changes):
         return None
-    for old, new in {**changes, **_addresses(changes)}.items():
-        text = text.replace(old, new)
+    text = _replaced(text, {**changes, **_addresses(changes)})
     fields = {name: _replaced(value, changes) for name, value in example.person.model_dump().items()}
     return refreshed(example.model_copy(update={"resume": text, "person": Person(**fields)}))
 
 
 def _replaced(value: str, changes: Mapping[str, str]) -> str:
     for old, new in changes.items():
-        value = value.replace(old, new)
+        value = _whole(old).sub(lambda _, new=new: new, value)  # type: ignore[misc]  # a text, not a pattern
     return value
+
+
+def _whole(phrase: str) -> re.Pattern[str]:
+    """The phrase where it stands by itself: "male" is not part of "female"."""
+    return re.compile(rf"(?<!\w){re.escape(phrase)}(?!\w)")
 
 
 def _changes(person: Person, attribute: Attribute, random: Random) -> dict[str, str]:
     """Phrases and what stands in their place; empty where there is nothing to swap."""
     given, _, family = person.name.partition(" ")
     if attribute == "name" and person.name:
-        names = GIVEN.get(person.gender) or [each for some in GIVEN.values() for each in some]
+        gender = _PRONOUNS.get(person.gender.lower(), person.gender)
+        names = GIVEN.get(gender) or [each for some in GIVEN.values() for each in some]
         return {person.name: f"{_other(names, given, random)} {_other(FAMILY, family, random)}"}
     if attribute == "gender" and person.gender:
-        gender = _other(GENDERS, person.gender, random)
-        named = {person.name: f"{_other(GIVEN[gender], given, random)} {family}".strip()} if person.name else {}
+        words = person.gender.lower()
+        gender = _OPPOSITE[words] if words in _OPPOSITE else _other(GENDERS, person.gender, random)
+        names = GIVEN[_PRONOUNS.get(gender, gender)]
+        named = {person.name: f"{_other(names, given, random)} {family}".strip()} if person.name else {}
         return {person.gender: gender} | named
     if attribute == "age":
         by = random.choice(_OLDER)
@@ -76,7 +85,7 @@ def _addresses(changes: Mapping[str, str]) -> dict[str, str]:
 
 
 def _address(name: str) -> str:
-    return f"{name.lower().replace(' ', '.')}@"
+    return name.lower().replace(" ", ".")
 
 
 def _other(among: tuple[str, ...] | list[str], than: str, random: Random) -> str:

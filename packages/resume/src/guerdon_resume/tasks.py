@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError
@@ -15,6 +16,7 @@ from guerdon.types import Example, Prompt
 from guerdon_resume.answers import Layout, written
 from guerdon_resume.examples import ResumeExample
 from guerdon_resume.generate import Making, made, rubric
+from guerdon_resume.loaders import read_jobs
 from guerdon_resume.parts import gold_word
 from guerdon_resume.prompts import Shown, prompt_of
 
@@ -69,6 +71,8 @@ class Screening(OfCandidates):
     """Chance that a resume says which skill it lacks: "No experience with SQL yet."."""
     selected_share: float = 0.5
     """Share of candidates to be selected, in the mean."""
+    jobs: str = ""
+    """A file of real ads' skills (`guerdon_resume.loaders.read_jobs`); empty: the package's own lists."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,10 +93,12 @@ class Screening(OfCandidates):
 
         Raises:
             ConfigError: no such split.
+            TaskError: the file of jobs is not in order, or has none for a split.
         """
         one_of("split", split, get_args(Split))
         if split not in self._loaded:
-            making = Making(self.seed, self.noise, self.synonyms, self.denied, self.selected_share)
+            ads = read_jobs(Path(self.jobs).expanduser()) if self.jobs else ()
+            making = Making(self.seed, self.noise, self.synonyms, self.denied, self.selected_share, ads)
             size = self.train_size if split == "train" else self.eval_size
             self._loaded[split] = tuple(made(split, size, making))
         return self._loaded[split]
