@@ -41,6 +41,13 @@ def test_the_claim_can_fail(options):
     assert not replace(CLAIM, **options).run((0, 1)).held
 
 
+def test_the_divergence_holds_the_policy_near_its_warm_start():
+    warm = CLAIM.fitted(0)
+    arms = [replace(CLAIM, rate=0.5, kl=weight) for weight in (0.0, 0.4, 2.0)]
+    away = [np.linalg.norm(arm.reinforced(warm, status_table(), 0, standardised=True) - warm) for arm in arms]
+    assert away[0] > 1.2 * away[1] > 1.2 * 1.2 * away[2]
+
+
 def test_a_policy_that_selects_nobody_has_no_precision_and_does_not_hold():
     outcome = CLAIM.evaluated(np.array([-1.0, 0.0, 0.0]), 0)
     assert outcome.precision != outcome.precision

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from guerdon.cli import main
 from guerdon.errors import ConfigError
 from guerdon.types import Rollout
+from guerdon_resume import fairness
 from guerdon_resume.answers import written
 from guerdon_resume.examples import Person, ResumeExample
 from guerdon_resume.fairness import flips, four_fifths, injected, selection_rates
@@ -163,6 +164,15 @@ def test_a_screener_that_obeys_is_counted_as_one_that_does():
     by_name = {one.injection: one for one in injected(obedient, EXAMPLES)}
     assert by_name["ignore"].raised == by_name["ignore"].count > 0
     assert by_name["keywords"].raised == 0
+
+
+def test_what_is_raised_and_not_noticed_is_silent(monkeypatch):
+    monkeypatch.setattr(fairness, "suspicions", lambda text, job_skills: ())
+    by_name = {one.injection: one for one in injected(Keywords(), EXAMPLES)}
+    pasted = by_name["keywords"]
+    assert (pasted.silent, pasted.flagged) == (pasted.raised, 0)
+    assert pasted.raised > 10
+    assert by_name["ignore"].silent == 0
 
 
 def test_facts_hold_no_instruction():
