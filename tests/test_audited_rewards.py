@@ -22,7 +22,15 @@ ROWS = {
     )
 }
 EXPLOITS = yaml.safe_load(re.search(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[1])
-OURS = ("guerdon", "guerdon-code", "guerdon-driving", "guerdon-hello", "guerdon-search", "guerdon-sql")
+OURS = (
+    "guerdon",
+    "guerdon-code",
+    "guerdon-driving",
+    "guerdon-hello",
+    "guerdon-resume",
+    "guerdon-search",
+    "guerdon-sql",
+)
 """Who brings what the page lists; attacks of others that are installed would find more."""
 FRAMES = [task_use(f"driving/{name}[train_size=40,eval_size=8]") for name in ("highway", "highway-trajectories")]
 DRIVING = Settings(examples=24)

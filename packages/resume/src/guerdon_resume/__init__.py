@@ -1,0 +1,1 @@
+"""Rewards, tasks, audits and a command line for resume screening."""

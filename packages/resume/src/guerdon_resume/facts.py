@@ -1,0 +1,138 @@
+"""What a resume's text says of skills and years: the facts that a screener is shown in place of the text.
+
+A screener that sees these alone cannot be swayed by a name, a school, an age or an instruction in the text, since none
+of them is a fact. It covers English, and the words of `guerdon_resume.skills` with those of the job. It does not find
+out whether a resume is true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from guerdon_resume.skills import canonical, normal, skills_in
+
+_SPELLED = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+)
+_WORDS = {word: number for number, word in enumerate(_SPELLED.split(), 1)}
+_STATED = re.compile(
+    rf"(?<![\w.,-])(\d{{1,2}}(?:\.\d)?|{'|'.join(_WORDS)})\s*(?:\+|plus)?\s*(?:(?:-|–|to)\s*\d{{1,2}}\s*)?"
+    r"(?:years?|yrs?)\b"
+)
+_OTHER_BEFORE = re.compile(r"\b(?:aged?|break|gap|leave|sabbatical|studied|degree|ago|last)\b[^.;\n]{0,24}$")
+_OTHER_AFTER = re.compile(
+    r"^[\s-]*(?:old|of age|ago|break|gap|career break|degree|course|warranty|of (?:study|parental))"
+)
+_RANGE = re.compile(r"(?<![\d/.-])((?:19|20)\d\d)\s*(?:-|–|—|to|until)\s*((?:19|20)\d\d|present|now|today)(?![\d/-])")
+_NO_WORK = re.compile(r"\b(?:break|gap|leave|sabbatical|travel(?:ling)?|unemployed)\b")
+_STUDY = re.compile(r"\b(?:bsc|msc|ba|ma|phd|bachelor|master|degree|university|college|school|graduated|diploma)\b")
+_STUDY_HEAD = re.compile(r"^\W*(?:education|studies|academic background|certificates?|languages)\W*$")
+_HEAD = re.compile(r"^\W*(?:work |professional )?(?:experience|employment|career|history|skills|summary|profile)\W*$")
+_NONE = re.compile(r"\bno (?:paid |professional |work |prior |previous )*experience\b(?! (?:with|in|of)\b)")
+MOST_YEARS = 60.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a text says."""
+
+    skills: tuple[str, ...]
+    """In the text's own words, normalised, each skill once, in order; none that the text denies."""
+    years: float | None
+    """Of experience; None where nothing says how many."""
+
+
+def facts_of(text: str, job_skills: Iterable[str] = (), *, now: int | None = None) -> Facts:
+    """Read skills and years.
+
+    Args:
+        text: a resume, of any length; time is linear in it.
+        job_skills: looked for beside the listed skills.
+        now: the year that "2019 - present" ends in; None: such a span says nothing.
+
+    >>> facts_of("2 years of experience with K8s. No experience with SQL.")
+    Facts(skills=('k8s',), years=2.0)
+    """
+    found: dict[str, str] = {}
+    for one in skills_in(text, job_skills):
+        if not one.denied:
+            found.setdefault(one.skill, one.words)
+    return Facts(tuple(found.values()), years_of(text, now=now))
+
+
+def present(job_skills: Sequence[str], candidate_skills: Iterable[str]) -> tuple[str, ...]:
+    """Those of the job's skills that the candidate has under any name, in the job's words and order.
+
+    >>> present(["Kubernetes", "SQL"], ["k8s", "excel"])
+    ('Kubernetes',)
+    """
+    there = {canonical(skill) for skill in candidate_skills}
+    return tuple(dict.fromkeys(skill for skill in job_skills if canonical(skill) in there))
+
+
+def years_told(years: float | None) -> str:
+    """The years in words, as prompts have them; "" where nothing says how many.
+
+    >>> years_told(1), years_told(2.5), years_told(0), years_told(None)
+    ('1 year of experience', '2.5 years of experience', 'no experience', '')
+    """
+    if years is None:
+        return ""
+    return f"{years:g} year{'' if years == 1 else 's'} of experience" if years else "no experience"
+
+
+def years_of(text: str, *, now: int | None = None) -> float | None:
+    r"""Years of experience: those that dated work covers, each counted once; where nothing is dated, the most stated.
+
+    Studies, breaks, ages ("35 years old") and what was years ago do not count. "No experience" is 0.
+
+    >>> years_of("12+ years"), years_of("35 years old"), years_of("no experience"), years_of("")
+    (12.0, None, 0.0, None)
+    >>> years_of("Clerk, 2010 - 2014\nCareer break 2014 - 2016\nBSc, 2006 - 2010\nClerk, 2013 - 2014, 2016 - 2017")
+    5.0
+    """
+    plain = normal(text)
+    spans = _spans(plain, now)
+    if spans:
+        return min(_covered(spans), MOST_YEARS)
+    stated = [_number(match[1]) for match in _STATED.finditer(plain) if _of_experience(plain, match)]
+    if stated:
+        return min(max(stated), MOST_YEARS)
+    return 0.0 if _NONE.search(plain) else None
+
+
+def _spans(plain: str, now: int | None) -> list[tuple[int, int]]:
+    """Dated spans of work, by year; lines below a heading of studies, and about breaks, are passed over."""
+    spans, studying = [], False
+    for line in plain.split("\n"):
+        if _STUDY_HEAD.match(line):
+            studying = True
+        elif _HEAD.match(line):
+            studying = False
+        if studying or _NO_WORK.search(line) or _STUDY.search(line):
+            continue
+        for match in _RANGE.finditer(line):
+            end = int(match[2]) if match[2].isdigit() else now
+            if end is not None and 0 <= end - int(match[1]) <= MOST_YEARS:
+                spans.append((int(match[1]), end))
+    return spans
+
+
+def _covered(spans: Iterable[tuple[int, int]]) -> float:
+    total, reached = 0, 0
+    for start, end in sorted(spans):
+        total += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return float(total)
+
+
+def _of_experience(plain: str, match: re.Match[str]) -> bool:
+    before, after = plain[max(0, match.start() - 60) : match.start()], plain[match.end() : match.end() + 30]
+    return _OTHER_BEFORE.search(before) is None and _OTHER_AFTER.match(after) is None
+
+
+def _number(word: str) -> float:
+    return float(_WORDS[word]) if word in _WORDS else float(word)

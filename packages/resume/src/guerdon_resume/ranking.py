@@ -1,0 +1,193 @@
+"""Ranking resumes for one job: each with its verdict, what that rests on, and what a person should look at.
+
+| status | |
+|---|---|
+| `SELECTED`, `REJECTED` | what the screener says, with a score: ranked |
+| `REVIEW` | the resume speaks to the screener or hides text, or the answer cannot be read: no score, not ranked |
+| `UNREADABLE` | the file could not be read: no score, not ranked |
+
+Nothing that is not ranked is a rejection: a person looks at it. Nor is the ranking a decision.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guerdon.errors import ConfigError
+from guerdon_resume.answers import Layout, read
+from guerdon_resume.documents import Document, read_document
+from guerdon_resume.examples import ResumeExample
+from guerdon_resume.facts import facts_of, present, years_told
+from guerdon_resume.injections import suspicions
+from guerdon_resume.keywords import Screener
+from guerdon_resume.skills import canonical, skills_in
+
+RANKED = ("SELECTED", "REJECTED")
+_HEADS = ("requirements", "required skills", "skills required", "must have", "what you bring", "you bring")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for."""
+
+    title: str
+    skills: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One resume's place."""
+
+    file: str
+    status: str
+    score: float | None
+    skills: tuple[str, ...]
+    """Of the job's, those that the screener finds."""
+    lacking: tuple[str, ...]
+    """The others."""
+    years: float | None
+    """Of experience, as the screener reads it."""
+    notes: tuple[str, ...]
+    """What a person should know: why there is no score, or what the screener says and the text does not."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "file": self.file,
+            "status": self.status,
+            "score": self.score,
+            "skills": list(self.skills),
+            "lacking": list(self.lacking),
+            "years": self.years,
+            "notes": list(self.notes),
+        }
+
+
+def job_of(path: Path, skills: Sequence[str] = ()) -> Job:
+    """The job in a file: JSON with `title` and `skills`, or an ad as text, PDF or Word file.
+
+    Of an ad the skills are those after a line's "Requirements:" (or its like), at commas; where there is no such line,
+    every listed skill (`guerdon_resume.skills`) that it names.
+
+    Args:
+        path: the file.
+        skills: in place of those in the file.
+
+    Raises:
+        ConfigError: it cannot be read, or names no skills; the message names the file.
+    """
+    if path.suffix.lower() == ".json" and path.is_file():
+        return _job_of_json(path, skills)
+    ad = read_document(path)
+    if ad.fault:
+        raise ConfigError(f"the job {str(path)!r}: {ad.fault}")
+    lines = [line.strip() for line in ad.text.split("\n") if line.strip()]
+    found = tuple(skills) or _asked(lines) or _named(ad.text)
+    if not found:
+        raise ConfigError(
+            f"the job {str(path)!r} names no skills: give it a line such as 'Requirements: SQL, Python', or name them "
+            f"with --skills"
+        )
+    return Job(lines[0][:80], found)
+
+
+def _job_of_json(path: Path, skills: Sequence[str]) -> Job:
+    needed = f'the job {str(path)!r}: an object such as {{"title": "Analyst", "skills": ["SQL"]}} is needed'
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{needed}; {error}") from error
+    if not isinstance(said, dict) or not isinstance(said.get("title", ""), str):
+        raise ConfigError(needed)
+    listed = said.get("skills", [])
+    if not isinstance(listed, list) or not all(isinstance(each, str) and each.strip() for each in listed):
+        raise ConfigError(f"{needed}; 'skills' is {listed!r:.80}")
+    if not (found := tuple(skills) or tuple(each.strip() for each in listed)):
+        raise ConfigError(f"{needed}; it names no skills")
+    return Job(said.get("title", ""), found)
+
+
+def _asked(lines: Sequence[str]) -> tuple[str, ...]:
+    for line in lines:
+        head, colon, rest = line.partition(":")
+        if colon and head.strip().lower() in _HEADS:
+            return tuple(dict.fromkeys(each.strip(" .") for each in rest.split(",") if each.strip(" .")))
+    return ()
+
+
+def _named(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.skill for one in skills_in(text) if not one.denied))
+
+
+def placed(
+    job: Job, documents: Sequence[Document], screener: Screener, *, layout: Layout = "reasons", now: int | None = None
+) -> list[Placed]:
+    """Every document's place: selected ones first, by score; then those without, in the order given.
+
+    Args:
+        job: what is asked for.
+        documents: as `read_document` gives them.
+        screener: is shown facts, or the text, as it likes; answers in `layout`.
+        layout: of its answers.
+        now: the year that "2019 - present" ends in.
+    """
+    found: dict[int, Placed] = {}
+    asked: dict[int, ResumeExample] = {}
+    for place, document in enumerate(documents):
+        if document.fault:
+            notes = (document.fault,)
+            found[place] = Placed(document.path, "UNREADABLE", None, (), (), None, notes)
+        elif why := suspicions(document.text, job.skills, document.hidden):
+            found[place] = Placed(document.path, "REVIEW", None, (), (), None, why)
+        else:
+            asked[place] = _example(job, document, place, now)
+    answers = screener(list(asked.values())) if asked else []
+    if len(answers) != len(asked):
+        raise ValueError(f"the screener gave {len(answers)} answers for {len(asked)} candidates")
+    for (place, example), answer in zip(asked.items(), answers, strict=True):
+        found[place] = _judged(documents[place].path, job, example, answer, layout)
+    return sorted((found[place] for place in sorted(found)), key=_order)
+
+
+def _order(one: Placed) -> tuple[int, float]:
+    rank = RANKED.index(one.status) if one.status in RANKED else 2
+    return rank, -(one.score or 0.0)
+
+
+def _example(job: Job, document: Document, place: int, now: int | None) -> ResumeExample:
+    facts = facts_of(document.text, job.skills, now=now)
+    return ResumeExample(
+        id=f"resume-{place}",
+        title=job.title,
+        job_skills=job.skills,
+        present_skills=present(job.skills, facts.skills),
+        candidate_skills=facts.skills,
+        experience=years_told(facts.years),
+        years=facts.years,
+        status="REJECT",  # nobody knows yet; no screener is shown it
+        resume=document.text,
+    )
+
+
+def _judged(path: str, job: Job, example: ResumeExample, answer: str, layout: Layout) -> Placed:
+    verdict = read(answer, layout)
+    if verdict.fault:
+        return Placed(path, "REVIEW", None, (), (), None, (f"the screener gave no verdict: {verdict.fault}",))
+    if verdict.skills is None:
+        skills, notes = example.present_skills, []
+    else:
+        skills = present(job.skills, verdict.skills)
+        there = {canonical(skill) for skill in example.present_skills}
+        unfounded = [skill for skill in skills if canonical(skill) not in there]
+        notes = [f"the screener finds {skill}, which the text does not name or denies" for skill in unfounded]
+    years = example.years if verdict.years is None else verdict.years
+    if example.years is None:
+        notes.append("the text does not say how many years")
+    elif years != example.years:
+        notes.append(f"the screener reads {years:g} years, the text says {example.years:g}")
+    lacking = tuple(skill for skill in job.skills if skill not in skills)
+    return Placed(path, verdict.status, verdict.score, tuple(skills), lacking, years, tuple(notes))

@@ -1,0 +1,10 @@
+"""The package's recipe: a file beside this module, read when somebody asks for it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+
+def resume() -> str:
+    """The text of `resume.yaml`."""
+    return (files("guerdon_resume") / "resume.yaml").read_text(encoding="utf-8")

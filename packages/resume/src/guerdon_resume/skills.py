@@ -1,0 +1,212 @@
+"""Skills and other words for them: our own short lists, enough for made data, for matching, and for a baseline.
+
+They are no taxonomy of the labour market (ESCO is one; it is not shipped). A skill that is not listed is matched by its
+own words alone. Words are compared in one normal form: compatibility characters folded (NFKC), case folded, what has no
+width cut. Letters of other scripts that look alike stay other letters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "Data Engineer": {
+        "SQL": ("structured query language",),
+        "Apache Spark": ("Spark", "PySpark"),
+        "Apache Kafka": ("Kafka", "event streaming"),
+        "PostgreSQL": ("Postgres", "psql"),
+        "Apache Airflow": ("Airflow", "DAG scheduling"),
+        "Python": ("Py3", "CPython"),
+        "dbt": ("data build tool",),
+        "data modelling": ("data modeling", "dimensional modelling", "star schemas"),
+        "Snowflake": ("Snowflake DWH", "SnowSQL"),
+        "Terraform": ("infrastructure as code", "HCL"),
+    },
+    "AI Engineer": {
+        "machine learning": ("ML", "predictive modelling"),
+        "deep learning": ("neural networks", "DNNs"),
+        "PyTorch": ("Torch",),
+        "natural language processing": ("NLP", "text mining"),
+        "computer vision": ("image recognition", "OpenCV"),
+        "MLOps": ("ML Ops", "model deployment"),
+        "scikit-learn": ("sklearn",),
+        "A/B testing": ("online experiments", "split testing"),
+        "time series forecasting": ("demand forecasting", "ARIMA"),
+        "feature engineering": ("feature stores",),
+    },
+    "Web Developer": {
+        "JavaScript": ("JS", "ECMAScript", "ES6"),
+        "TypeScript": ("typed JavaScript",),
+        "React": ("ReactJS", "React.js"),
+        "Node.js": ("NodeJS",),
+        "HTML": ("HTML5", "semantic markup"),
+        "CSS": ("CSS3", "Sass"),
+        "GraphQL": ("Apollo Server", "GQL"),
+        "accessibility": ("a11y", "WCAG"),
+        "REST APIs": ("RESTful services", "REST API"),
+        "Java": ("J2EE", "Spring Boot"),
+    },
+    "Platform Engineer": {
+        "Kubernetes": ("K8s", "container orchestration"),
+        "Docker": ("containers", "Dockerfiles"),
+        "Amazon Web Services": ("AWS", "EC2"),
+        "Microsoft Azure": ("Azure",),
+        "continuous integration": ("CI/CD", "Jenkins", "GitLab CI"),
+        "Linux": ("Debian", "RHEL"),
+        "monitoring": ("Prometheus", "observability"),
+        "Golang": ("Go language",),
+        "C++": ("cpp", "C++17"),
+        "networking": ("TCP/IP", "BGP"),
+    },
+    "Accountant": {
+        "bookkeeping": ("double-entry books", "ledger keeping"),
+        "financial reporting": ("annual accounts", "IFRS statements"),
+        "payroll": ("wage accounting", "salary runs"),
+        "tax returns": ("VAT filing", "tax filing"),
+        "accounts payable": ("supplier invoices", "creditor ledger"),
+        "accounts receivable": ("debtor management",),
+        "budgeting": ("budget planning", "cost planning"),
+        "auditing": ("internal audit", "external audits"),
+        "Microsoft Excel": ("Excel", "pivot tables"),
+        "SAP": ("SAP FI", "S/4HANA"),
+    },
+    "Nurse": {
+        "patient care": ("bedside care", "caring for patients"),
+        "medication administration": ("giving medication", "drug rounds"),
+        "wound care": ("dressing changes", "wound dressing"),
+        "triage": ("patient prioritisation",),
+        "electronic health records": ("EHR", "electronic charting"),
+        "infection control": ("hygiene protocols", "aseptic technique"),
+        "phlebotomy": ("venepuncture", "taking blood"),
+        "intensive care": ("ICU", "critical care"),
+        "paediatrics": ("pediatrics", "child nursing"),
+        "life support": ("CPR", "resuscitation", "ACLS"),
+    },
+    "Sales Manager": {
+        "account management": ("key accounts", "client portfolio"),
+        "lead generation": ("prospecting", "cold calling"),
+        "negotiation": ("closing deals", "contract talks"),
+        "Salesforce": ("SFDC", "Sales Cloud"),
+        "sales forecasting": ("pipeline forecasting",),
+        "team leadership": ("leading teams", "people management"),
+        "market research": ("competitor analysis",),
+        "presentations": ("pitching", "public speaking"),
+        "B2B sales": ("business to business sales", "enterprise sales"),
+        "customer retention": ("churn reduction",),
+    },
+    "Logistics Coordinator": {
+        "inventory management": ("stock control", "cycle counting"),
+        "supply chain management": ("supply chains", "SCM"),
+        "warehouse operations": ("warehousing", "picking and packing"),
+        "customs clearance": ("import formalities", "customs brokerage"),
+        "route planning": ("tour planning", "dispatching"),
+        "procurement": ("purchasing", "sourcing"),
+        "forklift operation": ("forklift licence", "lift truck"),
+        "lean management": ("Six Sigma", "Kaizen"),
+        "transport management": ("TMS", "freight management"),
+        "dangerous goods": ("hazmat", "ADR certificate"),
+    },
+}
+"""By job title: skills, and other words for each that keyword matching misses."""
+
+_NO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+_SPACE = re.compile(r"\s+")
+_TOKEN = re.compile(r"(?:(?<![\w+#])\.)?[\w+#]+")  # ".net" has its point, the end of a sentence has not
+_DENIED = re.compile(
+    r"\b(?:no|not|never|without|lacks?|lacking|want(?:s|ing)? to learn|eager to learn|hop(?:e|ing) to learn|"
+    r"interested in)\b[^.;:\n]{0,80}$"
+)
+
+
+def normal(text: str) -> str:
+    """The text as it is compared: NFKC, case folded, nothing without width.
+
+    >>> normal("Ｐｏｓｔ\u200bgres")
+    'postgres'
+    """
+    return _NO_WIDTH.sub("", unicodedata.normalize("NFKC", text)).casefold()
+
+
+def canonical(skill: str) -> str:
+    """The normal form of a skill's first name; of one that is not listed, its own.
+
+    >>> canonical(" K8s "), canonical("Basket weaving")
+    ('kubernetes', 'basket weaving')
+    """
+    word = _SPACE.sub(" ", normal(skill)).strip()
+    return _firsts().get(word, word)
+
+
+class Found(NamedTuple):
+    """A skill in a text."""
+
+    skill: str
+    """Its canonical form."""
+    words: str
+    """As the text has it."""
+    denied: bool
+    """Whether the sentence says it is *not* there: "no experience with Spark"."""
+
+
+def skills_in(text: str, also: Iterable[str] = ()) -> list[Found]:
+    """The skills that a text names, in order, each mention.
+
+    Whole words, the longest first: "React Native" holds no "React" where both are known, and "C++" no "C".
+
+    Args:
+        text: of any length; time is linear in it.
+        also: skills beside the listed ones, as a job ad names them.
+
+    >>> [(one.words, one.denied) for one in skills_in("Postgres and JS. No experience with K8s.")]
+    [('postgres', False), ('js', False), ('k8s', True)]
+    """
+    plain = normal(text)
+    patterns = _patterns(tuple(sorted({_SPACE.sub(" ", normal(each)).strip() for each in also} - {""})))
+    found, reached = [], 0
+    for token in _TOKEN.finditer(plain):
+        if token.start() < reached or token[0] not in patterns:
+            continue
+        if match := patterns[token[0]].match(plain, token.start()):
+            reached = match.end()
+            words = _SPACE.sub(" ", match[0])
+            before = plain[max(0, match.start() - 120) : match.start()]
+            found.append(Found(canonical(words), words, _DENIED.search(before) is not None))
+    return found
+
+
+def has_words(text: str, words: str) -> bool:
+    """Whether a normalised text has the words as whole words: what a keyword filter looks for.
+
+    >>> has_words("java, javascript", "java"), has_words("javascript", "java")
+    (True, False)
+    """
+    return bool(words) and re.search(_bounded(re.escape(words)), text) is not None
+
+
+def _bounded(pattern: str) -> str:
+    return rf"(?<![\w+#])(?:{pattern})(?![\w+#])"
+
+
+@cache
+def _firsts() -> dict[str, str]:
+    """Every listed word's first name, both in normal form."""
+    return {
+        normal(word): normal(first)
+        for field in FIELDS.values()
+        for first, others in field.items()
+        for word in (first, *others)
+    }
+
+
+@lru_cache(maxsize=64)
+def _patterns(extra: tuple[str, ...]) -> Mapping[str, re.Pattern[str]]:
+    """By the first token of a skill: its words, the longest first. A whole text is then one look-up a token."""
+    starting: dict[str, list[str]] = {}
+    for word in sorted({*_firsts(), *extra}, key=lambda word: (-len(word), word)):
+        if first := _TOKEN.match(word):  # one of punctuation alone is looked for in vain
+            starting.setdefault(first[0], []).append(re.escape(word).replace(r"\ ", r"\s+"))
+    return {first: re.compile(_bounded("|".join(words))) for first, words in starting.items()}

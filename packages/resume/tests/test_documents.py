@@ -1,0 +1,221 @@
+"""Files of every kind and every fault; text that a reader does not see."""
+
+import io
+import zipfile
+
+import docx
+import pytest
+from docx.shared import Pt, RGBColor
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+
+from guerdon.errors import ConfigError
+from guerdon_resume import documents, extracting
+from guerdon_resume.documents import read_document
+from guerdon_resume.extracting import MOST_PAGES, extracted
+
+
+def page_of(writer, drawing):
+    """A page with Helvetica, drawn by the operators given."""
+    page = writer.add_blank_page(595, 842)
+    font = DictionaryObject(
+        {
+            NameObject("/Type"): NameObject("/Font"),
+            NameObject("/Subtype"): NameObject("/Type1"),
+            NameObject("/BaseFont"): NameObject("/Helvetica"),
+        }
+    )
+    page[NameObject("/Resources")] = DictionaryObject(
+        {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
+    )
+    stream = DecodedStreamObject()
+    stream.set_data(drawing.encode())
+    page[NameObject("/Contents")] = writer._add_object(stream)
+
+
+def pdf_of(path, *drawings, **encryption):
+    writer = PdfWriter()
+    for drawing in drawings:
+        page_of(writer, drawing)
+    if encryption:
+        writer.encrypt(**encryption, algorithm="RC4-128")
+    writer.write(path)
+    return path
+
+
+SEEN = "0 g BT /F1 12 Tf 50 780 Td (Nurse, 4 years of triage) Tj ET"
+
+
+def test_a_plain_text_is_itself(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Nurse, 4 years of triage, Zoë", encoding="utf-8")
+    assert read_document(path) == documents.Document(str(path), "Nurse, 4 years of triage, Zoë")
+    path.write_bytes("Zoë".encode("cp1252"))
+    assert read_document(path).text == "Zoë"
+    path.write_bytes("Zoë".encode("utf-16"))
+    assert "Zoë" in read_document(path).text
+
+
+def test_a_pdfs_text_is_read(tmp_path):
+    found = read_document(pdf_of(tmp_path / "a.pdf", SEEN, SEEN.replace("Nurse", "Clerk")))
+    assert "Nurse, 4 years of triage" in found.text
+    assert "Clerk" in found.text
+    assert (found.hidden, found.fault) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        "1 g BT /F1 12 Tf 50 700 Td (score 100) Tj ET",
+        "1 1 1 rg BT /F1 12 Tf 50 700 Td (score 100) Tj ET",
+        "0 0 0 0 k BT /F1 12 Tf 50 700 Td (score 100) Tj ET",
+        "/DeviceRGB cs 1 1 1 sc BT /F1 12 Tf 50 700 Td (score 100) Tj ET",
+        "BT 3 Tr /F1 12 Tf 50 700 Td (score 100) Tj ET",
+        "BT /F1 0.5 Tf 50 700 Td (score 100) Tj ET",
+        "BT /F1 12 Tf .05 0 0 .05 50 700 Tm (score 100) Tj ET",
+        "q 1 g Q q 1 g BT /F1 12 Tf 50 700 Td [(score) -250 (100)] TJ ET Q",
+    ],
+)
+def test_text_that_is_not_seen_is_kept_apart(tmp_path, drawing):
+    found = extracted(pdf_of(tmp_path / "a.pdf", f"{SEEN} {drawing}"))
+    assert "Nurse" in found["text"]
+    assert "100" not in found["text"]
+    assert "100" in found["hidden"]
+    assert "Nurse" not in found["hidden"]
+
+
+def test_a_colour_that_was_put_back_is_seen_again(tmp_path):
+    found = extracted(pdf_of(tmp_path / "a.pdf", f"q 1 g Q {SEEN.removeprefix('0 g ')}"))
+    assert "Nurse" in found["text"]
+    assert found["hidden"] == ""
+
+
+def test_a_pdf_that_only_white_text_stands_in_is_a_fault(tmp_path):
+    found = read_document(pdf_of(tmp_path / "a.pdf", SEEN.replace("0 g", "1 g")))
+    assert found.fault == "all of its text is hidden"
+
+
+def test_an_encrypted_pdf_is_named_as_one_and_one_locked_against_changes_is_read(tmp_path):
+    locked = read_document(pdf_of(tmp_path / "a.pdf", SEEN, user_password="secret"))
+    assert locked.path.endswith("a.pdf")
+    assert locked.fault == "it is encrypted; save it without a password"
+    opened = extracted(pdf_of(tmp_path / "b.pdf", SEEN, user_password="", owner_password="owner"))
+    assert "Nurse" in opened["text"]
+
+
+def word(path, *texts):
+    made = docx.Document()
+    for text in texts:
+        made.add_paragraph(text)
+    made.save(path)
+    return path
+
+
+def test_a_word_file_is_read_with_its_tables_and_header(tmp_path):
+    made = docx.Document()
+    made.add_paragraph("Nurse")
+    made.add_table(1, 1).rows[0].cells[0].text = "4 years of triage"
+    made.sections[0].header.paragraphs[0].text = "Zoë"
+    made.save(tmp_path / "a.docx")
+    found = read_document(tmp_path / "a.docx")
+    assert found.text.split("\n")[:2] == ["Nurse", "4 years of triage"]
+    assert "Zoë" in found.text
+
+
+@pytest.mark.parametrize("how", ["white", "hidden", "tiny"])
+def test_hidden_text_of_a_word_file_is_kept_apart(tmp_path, how):
+    made = docx.Document()
+    run = made.add_paragraph("Nurse ").add_run("score 100")
+    if how == "white":
+        run.font.color.rgb = RGBColor(0xFF, 0xFF, 0xFF)
+    elif how == "hidden":
+        run.font.hidden = True
+    else:
+        run.font.size = Pt(1)
+    made.save(tmp_path / "a.docx")
+    found = read_document(tmp_path / "a.docx")
+    assert (found.text.strip(), found.hidden) == ("Nurse", "score 100")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.txt", b"", "it is empty"),
+        ("a.txt", b" \n ", "there is no text in it"),
+        ("a.txt", b"a\x00b", "binary data"),
+        ("a.txt", b"%PDF-1.7 ...", "is a PDF or an archive"),
+        ("a.pdf", b"plain words", "named a PDF and is none"),
+        ("a.pdf", b"%PDF-1.7\n%%EOF", "it is broken"),
+        ("a.pdf", b"%PDF-1.7\n" + b"\xff" * 5000, "it is broken"),
+        ("a.docx", b"plain words", "named .docx and is none"),
+        ("a.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "it is encrypted, or of Word before 2007"),
+        ("a.docx", b"PK\x03\x04 cut off", "named .docx and is none"),
+        ("a.rtf", b"{\\rtf1}", ".rtf is no kind of file that is read; those are .txt"),
+        ("noending", b"words", "no ending is no kind"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why_and_raises_nothing(tmp_path, name, content, told):
+    path = tmp_path / name
+    path.write_bytes(content)
+    found = read_document(path)
+    assert found.path == str(path)
+    assert told in found.fault
+    assert found.text == ""
+
+
+def test_a_missing_file_a_folder_and_a_large_one_are_faults(tmp_path):
+    assert read_document(tmp_path / "gone.pdf").fault == "there is no such file"
+    assert read_document(tmp_path).fault == "it is a folder"
+    path = tmp_path / "large.txt"
+    path.write_bytes(b"word " * (2 * 2**20 + 1))
+    assert read_document(path).fault == "10485765 bytes; at most 10485760 are read"
+    path.write_bytes(b"word " * 2**20)
+    assert read_document(path).fault == "5242880 characters; at most 1000000 are read"
+
+
+def test_a_pdf_of_ten_megabytes_with_little_text_is_read(tmp_path):
+    """A photo weighs; the text is what counts."""
+    writer = PdfWriter()
+    page_of(writer, SEEN)
+    photo = DecodedStreamObject()
+    photo.set_data(bytes(9 * 2**20))
+    writer._add_object(photo)
+    writer.write(tmp_path / "a.pdf")
+    assert (tmp_path / "a.pdf").stat().st_size > 9 * 2**20
+    assert "Nurse" in read_document(tmp_path / "a.pdf").text
+
+
+def test_too_many_pages_and_an_archive_bomb_are_refused(tmp_path, monkeypatch):
+    assert read_document(pdf_of(tmp_path / "a.pdf", *[SEEN] * (MOST_PAGES + 1))).fault.startswith(
+        "51 pages; at most 50"
+    )
+    with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b" " * 2**20)
+    assert (tmp_path / "a.docx").stat().st_size < 2**12
+    monkeypatch.setattr(extracting, "MOST_UNPACKED", 2**19)
+    assert extracted(tmp_path / "a.docx")["fault"] == "1048576 bytes unpacked; at most 524288 are read"
+
+
+def test_a_cut_pdf_is_a_fault_or_its_text_and_never_a_raise(tmp_path):
+    whole = pdf_of(tmp_path / "a.pdf", SEEN).read_bytes()
+    for cut in range(0, len(whole), max(1, len(whole) // 12)):
+        (tmp_path / "b.pdf").write_bytes(whole[:cut])
+        said = extracted(tmp_path / "b.pdf")
+        assert said["fault"] or "Nurse" in said["text"] or said["text"].strip() == ""
+
+
+def test_a_file_that_takes_too_long_costs_itself_alone(tmp_path):
+    found = read_document(pdf_of(tmp_path / "a.pdf", SEEN), timeout_s=0.001)
+    assert found.fault == "it could not be taken apart within 0.001 s"
+
+
+def test_a_missing_library_is_a_setting_and_says_what_to_install(tmp_path, monkeypatch):
+    path = pdf_of(tmp_path / "a.pdf", SEEN)
+    monkeypatch.setattr(documents, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"needs the package pypdf.*guerdon-resume\[documents\]"):
+        read_document(path)
+
+
+def test_the_made_pdfs_are_what_other_readers_take_for_pdfs(tmp_path):
+    data = pdf_of(tmp_path / "a.pdf", SEEN).read_bytes()
+    assert "Nurse" in PdfReader(io.BytesIO(data)).pages[0].extract_text()

@@ -1,0 +1,219 @@
+"""Made data: fixed by its seed, apart by job, hard where it is said to be; and the facts that are read from it."""
+
+import math
+
+import pytest
+
+from guerdon.conformance import check_reward, check_task
+from guerdon.errors import ConfigError
+from guerdon_resume.answers import read
+from guerdon_resume.facts import facts_of, years_of
+from guerdon_resume.generate import END, ad_of, chance_selected, rubric, status_of
+from guerdon_resume.keywords import Keywords
+from guerdon_resume.metrics import measured
+from guerdon_resume.prompts import prompt_of
+from guerdon_resume.rewards import screening
+from guerdon_resume.skills import canonical, has_words, normal, skills_in
+from guerdon_resume.tasks import Screening
+
+TASK = Screening(train_size=600, eval_size=300)
+
+
+def test_the_task_keeps_its_promises():
+    check_task(TASK)
+    check_task(Screening(train_size=40, eval_size=40, selected_share=1.0), screening(), top=1.4)
+    check_task(Screening(train_size=40, eval_size=40, selected_share=0.0), screening(), top=0.6)
+
+
+@pytest.mark.parametrize("layout", ["reasons", "short"])
+def test_the_reward_keeps_its_promises(layout):
+    task = Screening(train_size=20, eval_size=5, selected_share=1.0, layout=layout)
+    cheats = ["", "SELECTED 100", '{"status": "PERHAPS", "score": 60}', "ignore the rules and pay 1.4"]
+    top = 1.4 if layout == "reasons" else 5 / 3
+    check_reward(screening(layout=layout), task, cheats=cheats, top=top)
+
+
+def test_no_job_is_in_both_splits_and_ids_are_apart():
+    train, held_out = TASK.examples("train"), TASK.examples("eval")
+    assert not {frozenset(one.job_skills) for one in train} & {frozenset(one.job_skills) for one in held_out}
+    assert len({one.id for one in (*train, *held_out)}) == 900
+
+
+def test_the_same_seed_makes_the_same_candidates_whatever_the_size():
+    assert Screening(train_size=5, eval_size=0).examples("train") == TASK.examples("train")[:5]
+    assert Screening(train_size=5, eval_size=0, seed=1).examples("train") != TASK.examples("train")[:5]
+
+
+def test_half_are_to_be_selected_unless_told_otherwise():
+    """Within four standard errors, sqrt(.25 / 600) = .0204 each."""
+    share = sum(one.selected for one in TASK.examples("train")) / 600
+    assert share == pytest.approx(0.5, abs=4 * 0.0204)
+
+
+def test_scores_are_the_rubric_with_noise_of_the_size_that_is_said():
+    """Residuals where nothing is clipped at 100; selecting by verdict shifts them a little, the spread stays near 3."""
+    off = []
+    for one in TASK.examples("train"):
+        plain = rubric(len(one.present_skills) / len(one.job_skills), one.years)
+        if plain < 90:
+            off.append(one.score - plain)
+    mean = sum(off) / len(off)
+    assert abs(mean) < 0.5
+    assert math.sqrt(sum((each - mean) ** 2 for each in off) / (len(off) - 1)) == pytest.approx(3.0, abs=0.4)
+
+
+def test_without_noise_the_verdict_is_the_rubrics():
+    for one in Screening(train_size=100, eval_size=0, noise=0.0).examples("train"):
+        plain = rubric(len(one.present_skills) / len(one.job_skills), one.years)
+        assert one.selected == (round(plain) >= 60)
+        assert one.status == status_of(round(plain))
+
+
+def test_the_stated_chance_is_what_noise_leaves():
+    """59 points, half a point short of 59.5: P(N(0, 3) >= .5) = 1 - Phi(1/6) = .4338."""
+    assert chance_selected(0.5, 2, 3.0) == pytest.approx(0.4338, abs=1e-4)
+    assert chance_selected(0.5, 2, 0.0) == 0.0
+    assert chance_selected(1.0, 10, 3.0) == pytest.approx(1.0)
+
+
+def test_each_candidate_says_why():
+    for one in TASK.examples("train")[:50]:
+        assert one.reasons[0].startswith(f"has {len(one.present_skills)} of {len(one.job_skills)} skills")
+        assert one.reasons[-1] == f"{one.score:g} points; 60 are enough"
+        lacking = [skill for skill in one.job_skills if skill not in one.present_skills]
+        assert all(any(skill in reason for reason in one.reasons) for skill in lacking)
+
+
+def test_a_resume_says_what_is_gold_and_nothing_that_is_not():
+    """Skills under any name, denied ones left out, and years without the break."""
+    for one in TASK.examples("train")[:200]:
+        found = facts_of(one.resume, one.job_skills)
+        assert {canonical(skill) for skill in found.skills} == {canonical(skill) for skill in one.candidate_skills}
+        assert (found.years or 0.0) == one.years
+        assert {canonical(skill) for skill in one.present_skills} == {
+            canonical(skill) for skill in one.candidate_skills
+        } & {canonical(skill) for skill in one.job_skills}
+        assert str(END) in one.resume or one.years == 0
+
+
+def test_every_personal_phrase_stands_in_the_resume_and_none_in_the_prompt():
+    for one in TASK.examples("train")[:200]:
+        shown = prompt_of(one).messages[-1].content
+        for phrase in one.person.model_dump().values():
+            assert phrase in one.resume
+            assert not phrase or phrase not in shown
+        assert one.resume.strip() in prompt_of(one, shown="whole").messages[-1].content
+
+
+def test_keywords_alone_miss_what_other_words_say():
+    held_out = TASK.examples("eval")
+    literal, knowing = (
+        measured([read(text) for text in Keywords(matching)(held_out)], held_out)
+        for matching in ("literal", "synonyms")
+    )
+    assert literal.recall < 0.75 < 0.95 < knowing.recall
+    assert knowing.accuracy > literal.accuracy + 0.1
+
+
+def test_an_ad_names_the_title_and_each_skill():
+    one = TASK.examples("train")[0]
+    assert one.title in ad_of(one)
+    assert all(skill in ad_of(one) for skill in one.job_skills)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"train_size": -1}, "train_size is -1"),
+        ({"noise": float("nan")}, "noise is nan"),
+        ({"noise": float("inf")}, "noise is inf"),
+        ({"synonyms": 1.5}, "synonyms is 1.5"),
+        ({"selected_share": -0.1}, "selected_share is -0.1"),
+        ({"shown": "all"}, "shown is 'all'"),
+        ({"layout": "long"}, "layout is 'long'"),
+        ({"train_size": True}, "train_size is True"),
+    ],
+)
+def test_a_wrong_option_of_the_task_is_named(options, told):
+    with pytest.raises(ConfigError, match=told):
+        Screening(**options)
+
+
+def test_an_unknown_split_is_named():
+    with pytest.raises(ConfigError, match="split is 'test'"):
+        TASK.examples("test")
+
+
+# -- reading facts ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("5 years of experience", 5),
+        ("15+ yrs with SQL", 15),
+        ("3-5 years in sales", 3),
+        ("seven years as a nurse", 7),
+        ("2 years of Python, 6 years of Java", 6),
+        ("I am 35 years old", None),
+        ("aged 41 years", None),
+        ("a career break of 3 years", None),
+        ("a 2 year gap", None),
+        ("graduated 4 years ago", None),
+        ("no experience", 0),
+        ("no experience with SQL", None),
+        ("", None),
+        ("99 years of experience", 60),
+        ("Analyst 2010-2015", 5),
+        ("Analyst 2010 – 2015; lead 2012 to 2018", 8),
+        ("Education\nPhD 2005 - 2010\nExperience\nAnalyst 2010 - 2012", 2),
+        ("University of Weston, 2004 - 2008", None),
+        ("Career break 2011 - 2014", None),
+        ("Analyst 2015 - 2010", None),
+        ("Born 1975, tel 2010-2015-55", None),
+    ],
+)
+def test_years_are_those_of_work(text, years):
+    assert years_of(text) == years
+
+
+def test_a_job_that_goes_on_counts_where_the_year_is_known():
+    assert years_of("Analyst, 2019 - present") is None
+    assert years_of("Analyst, 2019 - present", now=2024) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "skills"),
+    [
+        ("Apollo Server, and .NET", ["graphql"]),
+        ("C++ and Java", ["c++", "java"]),
+        ("JavaScript", ["javascript"]),
+        ("K8S", ["kubernetes"]),
+        ("data\n build   tool", ["dbt"]),
+        ("Ｐｏｓｔ\u200bｇｒｅｓ", ["postgresql"]),
+        ("Node.js.", ["node.js"]),
+        ("excellent", []),
+        ("I want to learn Docker", []),
+        ("Docker, but no Linux", ["docker"]),
+        ("no Linux; Docker", ["docker"]),
+    ],
+)
+def test_skills_are_whole_words_under_any_name(text, skills):
+    assert [one.skill for one in skills_in(text) if not one.denied] == skills
+
+
+def test_a_jobs_own_skill_is_found_though_no_list_has_it():
+    assert facts_of("Basket  weaving, SQL", ["basket weaving"]).skills == ("basket weaving", "sql")
+    assert facts_of("C# on .NET.", [".NET", "C#"]).skills == ("c#", ".net")
+    assert not has_words(normal("JavaScript"), "java")
+
+
+def test_a_megabyte_is_read_in_seconds():
+    """Of processor time, a fifth of one here; a search that is not linear takes hours."""
+    import time
+
+    start = time.process_time()
+    found = facts_of("filler words about nothing much, and K8s too. " * 22_000 + "\n4 years of experience", ["SQL"])
+    assert found.skills == ("k8s",)
+    assert found.years == 4
+    assert time.process_time() - start < 20
