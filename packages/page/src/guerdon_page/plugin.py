@@ -53,4 +53,4 @@ def guerdon_attacks(register: Register) -> None:
 @hookimpl
 def guerdon_commands(register: Register) -> None:
     """`guerdon page`."""
-    register("page", "guerdon_page.commands:command", summary="pairs of logged pages for reward models")
+    register("page", "guerdon_page.commands:command", summary="pairs of logged pages for reward models; off-policy estimates")
