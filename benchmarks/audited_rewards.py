@@ -33,6 +33,9 @@ def main(names):
         if reward.stateful:
             print(f"{name}: left out, what it says depends on what it has learnt", file=sys.stderr)
             continue
+        if reward.unaudited:
+            print(f"{name}: left out, {reward.unaudited}", file=sys.stderr)
+            continue
         drives = name.startswith("driving/")
         task = fitting_task(reward, reward_names(spec), FEW if drives else ())
         settings = Settings(examples=MORE) if drives else Settings()

@@ -22,7 +22,7 @@ ROWS = {
     )
 }
 EXPLOITS = yaml.safe_load(re.search(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)[1])
-OURS = ("guerdon", "guerdon-code", "guerdon-driving", "guerdon-hello", "guerdon-sql")
+OURS = ("guerdon", "guerdon-code", "guerdon-driving", "guerdon-hello", "guerdon-page", "guerdon-sql")
 """Who brings what the page lists; attacks of others that are installed would find more."""
 FRAMES = [task_use(f"driving/{name}[train_size=40,eval_size=8]") for name in ("highway", "highway-trajectories")]
 DRIVING = Settings(examples=24)
@@ -35,12 +35,13 @@ def installed(kind):
 
 def stands_alone(name):
     """Whether a name is enough to build it: not for what a server says, a judge's opinion, what is built of others. Nor
-    is it enough for what learns: a fresh one has nothing to say yet.
+    is it enough for what learns (a fresh one has nothing to say yet), or says itself that an audit would say nothing.
     """
     try:
-        return not build_reward(reward_spec([name])).stateful
+        reward = build_reward(reward_spec([name]))
     except ConfigError:
         return False
+    return not reward.stateful and not reward.unaudited
 
 
 def test_the_page_lists_every_reward_that_comes_with_guerdon_and_stands_alone():

@@ -31,6 +31,8 @@ def guerdon_tasks(register: Register) -> None:
     tasks = "guerdon_page.tasks"
     register("page/simulated-v1", f"{tasks}:Simulated", summary="pages of a made shop with a true model of clicks")
     register("page/jsonl-v1", f"{tasks}:JsonLines", summary="logged pages from a JSON-lines file")
+    slots = "guerdon_page.matching.environments:Allocation"
+    register("page/allocation-v1", slots, summary="slots that pay per click, filled one page view a turn")
 
 
 @hookimpl
