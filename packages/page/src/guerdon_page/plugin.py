@@ -43,6 +43,14 @@ def guerdon_recipes(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_claims(register: Register) -> None:
+    """The systems' central claims."""
+    register("page_llm", "guerdon_page.pagellm_claim:PageLLMClaim", summary="page and item rewards beat either alone")
+    matching = "guerdon_page.matching.claim:MatchingClaim"
+    register("online_matching", matching, summary="Stochastic Balance keeps its ratios, and .593 is all there is")
+
+
+@hookimpl
 def guerdon_attacks(register: Register) -> None:
     """What rewards of pages can be audited with, beside core's."""
     attacks = "guerdon_page.attacks"

@@ -112,11 +112,11 @@ def ratios(
 
 
 def random_instance(seed: int, *, low: float = 0.02, high: float = 0.3, equal: bool = False) -> Instance:
-    """A small graph at random: 2 to 4 offline vertices, 4 to 9 arrivals, each edge there with chance 0.6."""
+    """A small graph at random: 2 to 4 offline vertices, 4 to 8 arrivals, each edge there with chance 0.6."""
     draw = random.Random(f"matching {seed}")
     offline, shared = draw.randint(2, 4), draw.uniform(low, high)
     rows = [
         {u: shared if equal else draw.uniform(low, high) for u in range(offline) if draw.random() < 0.6}
-        for _ in range(draw.randint(4, 9))
+        for _ in range(draw.randint(4, 8))
     ]
     return Instance.of(offline, rows)
