@@ -4,9 +4,9 @@
     python benchmarks/matching.py --quick    # 2 rounds
 
 An arrival is one page view of one run: its available neighbours are found, one is chosen by the rule, a coin is thrown,
-and load and state are brought up to date. The graph of twelve vertices (100 copies of each type, up to 12 neighbours) and
-one of 100 vertices and 1,000 arrivals with 10 neighbours and unequal chances each. Time is the process's own, since the
-machine may be shared; wall time is printed beside it.
+and load and state are brought up to date. The graph of twelve vertices (100 copies of each type, up to 12 neighbours)
+and one of 100 vertices and 1,000 arrivals with 10 neighbours and unequal chances each. Time is the process's own, since
+the machine may be shared; wall time is printed beside it.
 """
 
 from __future__ import annotations

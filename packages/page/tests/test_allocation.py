@@ -72,7 +72,8 @@ def test_a_bound_makes_the_return_a_share():
 def test_turns_are_words_or_short():
     world = TextWorld(MatchingWorld(Instance.of(2, [{0: 1.0, 1: 0.5}, {0: 1.0}])))
     assert world.reset(seed=0) == (
-        "View 1 of 2, wanted by 0 (chance 1, tried for 0 so far); 1 (chance 0.5, tried for 0 so far). Which one, or skip?"
+        "View 1 of 2, wanted by 0 (chance 1, tried for 0 so far); 1 (chance 0.5, tried for 0 so far). "
+        "Which one, or skip?"
     )
     turn = world.step([Segment("policy", " 0\n")])
     assert (turn.reward, turn.terminated) == (1.0, False)

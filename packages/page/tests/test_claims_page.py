@@ -37,9 +37,7 @@ def drawn(seed=0, group=4, weights=None):
 
 def pages_in_ids(page_NK, group=4):
     """The ids of each page, by context."""
-    return [
-        [EXAMPLES[row // group].items[place].id for place in page_NK[row]] for row in range(len(page_NK))
-    ]
+    return [[EXAMPLES[row // group].items[place].id for place in page_NK[row]] for row in range(len(page_NK))]
 
 
 def test_the_claims_rewards_are_the_products():
@@ -102,7 +100,9 @@ def test_pagellms_claim_can_fail_where_one_stream_is_thrown_away(monkeypatch):
     """Were the mixture the page's alone, it would lead it by nothing."""
     from guerdon_page import pagellm_claim
 
-    monkeypatch.setattr(pagellm_claim, "mixed_values", lambda page, item, group, alpha: mixed_values(page, item, group, 1.0))
+    monkeypatch.setattr(
+        pagellm_claim, "mixed_values", lambda page, item, group, alpha: mixed_values(page, item, group, 1.0)
+    )
     result = replace(SMALL, rounds=20).run((0,))
     assert not result.held
     assert result.measurements[-2].values == (0.0,)

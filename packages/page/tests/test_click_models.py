@@ -92,7 +92,9 @@ def test_short_pages_are_filled_up_and_no_pages_refused():
 
 def test_sessions_are_read_as_the_source_writes_them(tmp_path):
     path = tmp_path / "log.tsv"
-    path.write_text("1\t0\tQ\t7\t2\tu1\tu2\tu3\n1\t9\tC\tu2\n1\t20\tQ\t8\t2\tu2\tu4\n1\t22\tC\tu2\n1\t30\tC\tu3\n1\t31\tC\tu9\n")
+    path.write_text(
+        "1\t0\tQ\t7\t2\tu1\tu2\tu3\n1\t9\tC\tu2\n1\t20\tQ\t8\t2\tu2\tu4\n1\t22\tC\tu2\n1\t30\tC\tu3\n1\t31\tC\tu9\n"
+    )
     assert read_sessions(path) == [
         Session("1", "7", ("u1", "u2", "u3"), (False, True, True)),
         Session("1", "8", ("u2", "u4"), (True, False)),

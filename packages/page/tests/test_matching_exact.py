@@ -105,7 +105,7 @@ def test_finite_chances_lie_above_the_limit():
 
 
 def test_loads_grow_on_failures_too():
-    """0 fails at .2, so its load is .2 and 1 is next; were failures free, 0 (the smaller number) would be tried again."""
+    """0 fails at .2, so its load is .2 and 1 is next; were failures free, 0, the smaller number, would come again."""
     instance = Instance.of(2, [{0: 0.2, 1: 0.2}] * 2)
     assert rule_value(instance, "balance") == pytest.approx(0.4)
     unequal = Instance.of(2, [{0: 0.5, 1: 0.4}] * 2 + [{0: 0.5}])
@@ -141,7 +141,12 @@ def test_an_instance_is_read_as_it_was_written(tmp_path):
     instance = Instance.of(2, [{0: 0.25, 1: 0.5}, {}], weights=(1.0, 2.0))
     path.write_text(json.dumps(instance.to_json()))
     assert Instance.from_json(path) == instance
-    for text in ("[]", '{"offline": 1}', '{"offline": 1, "arrivals": [{"x": 1}]}', '{"offline": 1, "arrivals": [{"0": 2}]}'):
+    for text in (
+        "[]",
+        '{"offline": 1}',
+        '{"offline": 1, "arrivals": [{"x": 1}]}',
+        '{"offline": 1, "arrivals": [{"0": 2}]}',
+    ):
         path.write_text(text)
         with pytest.raises(TaskError, match="no instance can be read"):
             Instance.from_json(path)

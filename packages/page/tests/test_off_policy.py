@@ -214,7 +214,7 @@ def test_a_file_that_is_not_in_order_is_named(tmp_path, text, said):
 
 def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):
     for path in (tmp_path, tmp_path / "men.csv", tmp_path / "x.whl"):
-        with pytest.raises(TaskError, match="neither|can be read"):
+        with pytest.raises(TaskError, match=r"neither|can be read"):
             read_open_bandit(path)
 
 

@@ -167,9 +167,7 @@ def test_items_are_paid_at_their_last_token_and_the_page_at_the_end_token():
     (rollout,) = groups[0].rollouts
     placed = [
         a + b
-        for a, b in zip(
-            on_tokens(found.dense["item"], rollout), on_tokens(found.dense["page"], rollout), strict=True
-        )
+        for a, b in zip(on_tokens(found.dense["item"], rollout), on_tokens(found.dense["page"], rollout), strict=True)
     ]
     text = json.dumps(IDS[:3])
     ends = [text.index(f'"{id}"') + 2 for id in IDS[:3]]
@@ -282,8 +280,16 @@ def test_models_learn_from_a_file_of_logs(tmp_path):
             for place, grade in enumerate(one.engagement, 1)
         ]
         items = [item.model_dump() for item in one.items]
-        rows.append({"context_id": one.id, "query": one.query, "items": items, "shown": one.shown, "feedback": feedback,
-                     "propensities": one.propensities})
+        rows.append(
+            {
+                "context_id": one.id,
+                "query": one.query,
+                "items": items,
+                "shown": one.shown,
+                "feedback": feedback,
+                "propensities": one.propensities,
+            }
+        )
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert PageModel(logs=str(path)).models.page == pytest.approx(PAGE.models.page)
     with pytest.raises(ConfigError, match="no such file"):

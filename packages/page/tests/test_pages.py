@@ -105,7 +105,9 @@ def test_items_cannot_be_placed_where_tokens_are_not_known():
 
 
 def test_an_item_that_was_forced_counts_from_the_policys_first_token():
-    rollout = Rollout(Example(id="x"), (Segment("forced", '["a"'), Segment("policy", ', "b"]', tuple(map(ord, ', "b"]')))))
+    rollout = Rollout(
+        Example(id="x"), (Segment("forced", '["a"'), Segment("policy", ', "b"]', tuple(map(ord, ', "b"]'))))
+    )
     assert item_ends(rollout, read_page(rollout.answer, KNOWN), decode) == (0, 4)
 
 

@@ -63,5 +63,7 @@ def test_the_command_writes_pairs_and_says_what_was_impossible(tmp_path):
     assert "3 pairs of 1 logged pages" in ran.output
     assert "impossible: diversity 1" in ran.output
     assert {json.loads(line)["family"] for line in out.read_text().splitlines()} == {
-        "relevance", "ranking", "redundancy",
+        "relevance",
+        "ranking",
+        "redundancy",
     }

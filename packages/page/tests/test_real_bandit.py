@@ -1,4 +1,4 @@
-"""Open Bandit's own rows: what random showed is the truth for what is estimated from the other policy, and the reverse."""
+"""Open Bandit's rows: what random showed is the truth for what the other policy's log estimates, and the reverse."""
 
 from __future__ import annotations
 

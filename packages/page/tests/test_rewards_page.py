@@ -10,14 +10,16 @@ from guerdon.rewards import Context
 from guerdon.types import Example, Group, Rollout
 from guerdon_page.examples import Item, PageExample
 from guerdon_page.rewards import Coverage, Distinct, Diversity, Err, Format, Gmv, Ndcg, Utility
-from guerdon_page.tasks import Simulated
+from guerdon_page.tasks import Logged, Simulated
 
 KINDS = {"a": "x", "b": "y", "c": "x", "d": "z"}
 
 
 def example(engagement=(0, 1, 3), shown=("a", "b", "c"), **fields):
-    items = [Item(id=id, category=kind, price=10.0 * n, same_as="t" if id in "ac" else "") for n, (id, kind) in
-             enumerate(KINDS.items())]
+    items = [
+        Item(id=id, category=kind, price=10.0 * n, same_as="t" if id in "ac" else "")
+        for n, (id, kind) in enumerate(KINDS.items())
+    ]
     return PageExample(**{"id": "1", "items": items, "length": 3, "shown": shown, "engagement": engagement} | fields)
 
 
@@ -94,6 +96,20 @@ CHEATS = ["", "[]", '["none-1"]', "a page of the best items", '{"page": ["a"]}']
 @pytest.mark.parametrize("reward", [Format(), Utility()])
 def test_rewards_keep_their_promises(reward):
     check_reward(reward, TASK, cheats=CHEATS)
+
+
+@pytest.mark.parametrize("reward", [Ndcg(), Err()])
+def test_rewards_of_logs_keep_their_promises(reward):
+    check_reward(reward, Logged(train_size=8, eval_size=4), cheats=CHEATS)
+    check_task(Logged(train_size=8, eval_size=4), reward)
+
+
+def test_a_shop_as_its_logs_know_it_keeps_its_truth_back():
+    examples = Logged(train_size=8, eval_size=1).examples("train")
+    assert all((one.attraction, one.propensities) == ((), ()) for one in examples)
+    assert {grade for one in examples for grade in one.engagement} == {0, 1, 2, 3}
+    with pytest.raises(ConfigError, match="readers"):
+        Logged(readers=0)
 
 
 @pytest.mark.parametrize("reward", [Ndcg(), Err(), Diversity(), Distinct(), Coverage()])

@@ -68,5 +68,5 @@ def test_twins_are_of_one_category():
     "options", [{"categories": 0}, {"length": 10}, {"twins": 5}, {"noise": float("nan")}, {"candidates": 61}]
 )
 def test_a_shop_that_cannot_be_is_refused(options):
-    with pytest.raises(ConfigError, match="is needed|are possible"):
+    with pytest.raises(ConfigError, match=r"is needed|are possible"):
         World(**options)

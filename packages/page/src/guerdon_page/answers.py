@@ -43,7 +43,7 @@ class Page:
 
 
 def read_page(text: str, known: Container[str]) -> Page:
-    """The page that an answer lists.
+    r"""The page that an answer lists.
 
     Args:
         text: all that was written.
@@ -51,7 +51,7 @@ def read_page(text: str, known: Container[str]) -> Page:
 
     >>> read_page('["b", "x", "b"]', {"a", "b"})
     Page(ids=('b', 'b'), stops=(4, 14), unknown=1, fault='')
-    >>> read_page("1. b\\n2. a\\n", {"a", "b"}).ids
+    >>> read_page("1. b\n2. a\n", {"a", "b"}).ids
     ('b', 'a')
     >>> read_page("I would show b first", {"a", "b"}).fault
     'neither a JSON array of ids nor lines "1. id"'

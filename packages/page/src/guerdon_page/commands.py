@@ -14,7 +14,9 @@ def command() -> None:
 
 @command.command("pairs")
 @click.argument("logs", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--level", type=click.Choice(["page", "item"]), required=True, help="Whose reward model learns from them.")
+@click.option(
+    "--level", type=click.Choice(["page", "item"]), required=True, help="Whose reward model learns from them."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The JSONL file to write.")
 @click.option("--layout", type=click.Choice(["json", "lines"]), default="json", show_default=True, help="Of a page.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another one, other edits.")

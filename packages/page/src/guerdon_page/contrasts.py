@@ -129,7 +129,10 @@ def _diversity(example: PageExample, page: tuple[str, ...], grades: tuple[int, .
 def _redundancy(example: PageExample, page: tuple[str, ...], grades: tuple[int, ...], draw: random.Random) -> _Edited:
     if len(page) < 2:
         return None
-    top, kind = page[0], dict(zip((item.id for item in example.items), example.kinds(tuple(example.place)), strict=True))
+    top, kind = (
+        page[0],
+        dict(zip((item.id for item in example.items), example.kinds(tuple(example.place)), strict=True)),
+    )
     twins = [item.id for item in example.items if kind[item.id] == kind[top] and item.id not in page]
     places = [place for place in range(1, len(page)) if kind[page[place]] != kind[top]]
     if not places:

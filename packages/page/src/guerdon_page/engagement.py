@@ -82,7 +82,8 @@ def ndcg(engagement: Sequence[float], k: int | None = None, ideal: Sequence[floa
 
 
 def err(engagement: Sequence[float], top: float = TOP) -> float:
-    r"""Expected reciprocal rank: a reader goes down the page and stops at place k with chance $(2^{e_k} - 1) / 2^{top}$.
+    r"""Expected reciprocal rank: a reader goes down the page and stops at place k with chance $(2^{e_k} - 1) /
+    2^{top}$.
 
     Source: Chapelle et al., Expected Reciprocal Rank for Graded Relevance (CIKM 2009) [memory].
 

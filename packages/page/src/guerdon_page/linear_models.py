@@ -92,7 +92,9 @@ def fit(examples: Sequence[PageExample], *, families: Sequence[Family] = FAMILIE
 
     made = contrasts(examples, families=families, seed=seed)
     if any(not example.items[0].features for example in examples):
-        raise ConfigError("the items have no features, of which these models are made; `guerdon reward-model` reads text")
+        raise ConfigError(
+            "the items have no features, of which these models are made; `guerdon reward-model` reads text"
+        )
     fitted: list[np.ndarray] = []
     scored: list[np.ndarray] = []
     for level, pairs, features in (

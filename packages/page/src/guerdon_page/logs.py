@@ -3,8 +3,8 @@
 A row: `{"context_id": "q1", "query": "oak table", "items": [{"id": "a", "title": "...", "category": "..."}, ...],
 "shown": ["b", "a"], "feedback": [{"position": 2, "event": "click"}, ...]}`. Positions count from 1, events are `click`,
 `cart` and `purchase`, of one position the highest counts; `{"position": 2, "rating": 4}` is read as engagement, too.
-Items may have `features` (as many numbers each), `price` and `same_as`; the row `user` in place of `query`, `length` (the
-logged page's by default), and `propensities`, the chance that each place was looked at.
+Items may have `features` (as many numbers each), `price` and `same_as`; the row `user` in place of `query`, `length`
+(the logged page's by default), and `propensities`, the chance that each place was looked at.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def read_logs(path: Path, limit: int | None = None) -> list[PageExample]:
     Raises:
         TaskError: the file cannot be read, or a row is none of this; the message names it.
     """
-    found = []
+    found: list[PageExample] = []
     for row in read_rows(path, "logged pages"):
         if limit is not None and len(found) == limit:
             break

@@ -7,12 +7,12 @@ that the policy in question takes it; $w_i = \min(\pi_i / p_i, c)$.
 |---|---|---|
 | `ips` | $\frac1n \sum w_i r_i$ | unbiased without clipping; wide where weights are large |
 | `snips` | $\sum w_i r_i / \sum w_i$ | a little biased, much steadier, never outside the rewards |
-| `doubly_robust` | $\frac1n \sum (\hat q_i^\pi + w_i (r_i - \hat q_i))$ | right where the weights or the model of rewards is |
+| `doubly_robust` | $\frac1n \sum (\hat q_i^\pi + w_i (r_i - \hat q_i))$ | right where either weights or model are |
 
 Each comes with its standard error (over n - 1; `snips` by the delta method), a normal confidence interval, and the
-effective sample size $(\sum w)^2 / \sum w^2$: an interval of a log whose effective size is a handful means little, however
-narrow. Intervals are of the sampling error alone: an action that was never logged, and clipping, leave a bias that
-nothing here shows; `mean_weight` far from 1 hints at it.
+effective sample size $(\sum w)^2 / \sum w^2$: an interval of a log whose effective size is a handful means little,
+however narrow. Intervals are of the sampling error alone: an action that was never logged, and clipping, leave a bias
+that nothing here shows; `mean_weight` far from 1 hints at it.
 
 Source: standard; clipping and self-normalisation as in the fact sheet's off-policy check of PageLLM.
 """
@@ -75,7 +75,8 @@ def ips(
         confidence: of the interval, in (0, 1).
 
     Raises:
-        ConfigError: there is no row, or one has a propensity of 0 or another number that cannot be; the message names it.
+        ConfigError: there is no row, or one has a propensity of 0 or another number that cannot be; the message names
+        it.
 
     >>> found = ips([1, 0, 0, 1], [0.5, 0.5, 0.5, 0.5], [0.25, 0.75, 0.75, 0.25])
     >>> found.value, found.effective_size
@@ -130,8 +131,9 @@ def doubly_robust(
     0.25
     """
     reward, weight, clipped = _weighted(reward_N, propensity_N, target_N, clip)
-    modelled, expected = (_numbers(name, values, len(reward)) for name, values in
-                          (("modelled", modelled_N), ("expected", expected_N)))
+    modelled, expected = (
+        _numbers(name, values, len(reward)) for name, values in (("modelled", modelled_N), ("expected", expected_N))
+    )
     return _estimate(expected + weight * (reward - modelled), weight, clipped, confidence)
 
 
@@ -170,7 +172,9 @@ def _numbers(name: str, values: ArrayLike, rows: int | None) -> np.ndarray:
 
     found = np.asarray(values, dtype=float)
     if found.ndim != 1 or (rows is not None and len(found) != rows):
-        raise ConfigError(f"{name} has the shape {found.shape}; one number for each of the {rows or 'N'} rows is needed")
+        raise ConfigError(
+            f"{name} has the shape {found.shape}; one number for each of the {rows or 'N'} rows is needed"
+        )
     wrong = ~np.isfinite(found)
     if wrong.any():
         row = int(wrong.argmax())

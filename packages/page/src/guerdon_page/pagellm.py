@@ -10,8 +10,8 @@ r"""PageLLM's mixed-grained reward: a page-level and an item-level model, each n
 The raw scales of the two models differ, and the larger one would silence the other; so each is standardised first, over
 the group or over the run. `page/pagellm-v1` has two streams for `guerdon.advantages`: `item`, $(1 - \alpha) z / n$ at
 the last token of each item, and `page`, $\alpha z$ for the whole attempt, which counts at its end token.
-`returns_to_go({"pagellm/item": 1, "pagellm/page": 1})` is the paper's PPO credit, less its value function (the baseline is
-the group's mean); `streams` credits each item alone.
+`returns_to_go({"pagellm/item": 1, "pagellm/page": 1})` is the paper's PPO credit, less its value function (the baseline
+is the group's mean); `streams` credits each item alone.
 
 An empty page, and what is no page, gets the lowest page value and the lowest mean of items in its batch [choice: were
 items left out, an empty page would beat a bad one], and no token has an item's reward. The standard deviations of both
@@ -126,8 +126,8 @@ class ItemScores(Reward, name="page/item-scores-v1", runs_in="elsewhere"):
         one_of("ItemScores.layout", self.layout, LAYOUTS)
         if self.reward.sees == "group":
             raise ConfigError(
-                f"ItemScores.reward is {self.reward.name}, which compares the attempts of a group; a page cut short has "
-                f"no siblings"
+                f"ItemScores.reward is {self.reward.name}, which compares the attempts of a group; a page cut short "
+                f"has no siblings"
             )
 
     @property
@@ -198,10 +198,13 @@ class PageLLM(Reward, name="page/pagellm-v1"):
             check_is(self.normalise, Transform, "PageLLM.normalise", "such as guerdon.transforms.standardize()")
         if self.page.label == self.item.label:
             raise ConfigError(
-                f"PageLLM.page and PageLLM.item are both called {self.page.label!r}; give one another name with .named(...)"
+                f"PageLLM.page and PageLLM.item are both called {self.page.label!r}; give one another name with "
+                f".named(...)"
             )
         if (label := {self.page.label, self.item.label} & set(_OURS)) != set():
-            raise ConfigError(f"a model of PageLLM is called {min(label)!r}, as another part is; rename it by .named(...)")
+            raise ConfigError(
+                f"a model of PageLLM is called {min(label)!r}, as another part is; rename it by .named(...)"
+            )
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
@@ -356,8 +359,8 @@ class _Seen:
         stream = self.item.dense.get(ITEMS)
         if stream is None and self.item.status == "ok":
             raise ConfigError(
-                f"PageLLM.item gives no stream {ITEMS!r}: use page/item-model-v1, or page/item-scores-v1 around a reward "
-                f"of whole pages"
+                f"PageLLM.item gives no stream {ITEMS!r}: use page/item-model-v1, or page/item-scores-v1 around a "
+                f"reward of whole pages"
             )
         return stream.values if stream is not None and stream.values else (self.item.value,)
 

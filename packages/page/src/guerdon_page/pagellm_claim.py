@@ -1,7 +1,7 @@
 """The central claim of PageLLM, shrunk to seconds: page- and item-level rewards together beat either alone.
 
-A made shop (`worlds`): 9 candidates a context, pages of 6. A policy of two parts chooses the set (Plackett-Luce on what a
-ranker sees of an item, how many of its category are chosen already, and whether a duplicate is), then orders it
+A made shop (`worlds`): 9 candidates a context, pages of 6. A policy of two parts chooses the set (Plackett-Luce on what
+a ranker sees of an item, how many of its category are chosen already, and whether a duplicate is), then orders it
 (Plackett-Luce on what a ranker sees). The reward models are the product's (`linear_models`), learned from logged random
 pages; rewards are mixed as `page/pagellm-v1` mixes them, and a test holds both against the product.
 
@@ -151,7 +151,8 @@ def mixed_values(page_N: np.ndarray, item_NK: np.ndarray, group: int, alpha: flo
     """(N,): R, both streams standardised over groups of `group` pages in a row, as `page/pagellm-v1`."""
     standard_page = _standardised(page_N.reshape(-1, group))
     standard_item = _standardised(item_NK.reshape(-1, group * item_NK.shape[1])).reshape(item_NK.shape)
-    return alpha * standard_page.reshape(-1) + (1.0 - alpha) * standard_item.mean(1)
+    mixed: np.ndarray = alpha * standard_page.reshape(-1) + (1.0 - alpha) * standard_item.mean(1)
+    return mixed
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

@@ -2,9 +2,9 @@ r"""PageLLM's rewards on tokens, as PPO takes them: an item's at its last token,
 
 $$R = \alpha \, r_{page} + (1 - \alpha) \tfrac1n \sum_k r_{item,k}$$
 
-A page of n items gives $(1 - \alpha) r_{item,k} / n$ to the last token of item k, $\alpha r_{page}$ to the end token, and
-$-\beta (\log p - \log p_{ref})$ to every token; without the divergence the tokens add up to R. In a run of guerdon the
-divergence is the loss's (`train.loss.kl_weight`), and `page/pagellm-v1` gives the other two as streams, which
+A page of n items gives $(1 - \alpha) r_{item,k} / n$ to the last token of item k, $\alpha r_{page}$ to the end token,
+and $-\beta (\log p - \log p_{ref})$ to every token; without the divergence the tokens add up to R. In a run of guerdon
+the divergence is the loss's (`train.loss.kl_weight`), and `page/pagellm-v1` gives the other two as streams, which
 `returns_to_go` places just so. Source: the fact sheet's choice.
 """
 

@@ -30,6 +30,7 @@ def guerdon_tasks(register: Register) -> None:
     """Pages to lay out."""
     tasks = "guerdon_page.tasks"
     register("page/simulated-v1", f"{tasks}:Simulated", summary="pages of a made shop with a true model of clicks")
+    register("page/logged-v1", f"{tasks}:Logged", summary="pages of a made shop as its logs alone know them")
     register("page/jsonl-v1", f"{tasks}:JsonLines", summary="logged pages from a JSON-lines file")
     slots = "guerdon_page.matching.environments:Allocation"
     register("page/allocation-v1", slots, summary="slots that pay per click, filled one page view a turn")
@@ -63,4 +64,6 @@ def guerdon_attacks(register: Register) -> None:
 @hookimpl
 def guerdon_commands(register: Register) -> None:
     """`guerdon page`."""
-    register("page", "guerdon_page.commands:command", summary="pairs of logged pages for reward models; off-policy estimates")
+    register(
+        "page", "guerdon_page.commands:command", summary="pairs of logged pages for reward models; off-policy estimates"
+    )

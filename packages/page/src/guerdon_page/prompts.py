@@ -36,10 +36,10 @@ def prompt_of(example: PageExample, layout: Layout) -> Prompt:
 
 
 def written(ids: Sequence[str], layout: Layout) -> str:
-    """A page as a policy is to write it.
+    r"""A page as a policy is to write it.
 
     >>> written(["b", "a"], "json"), written(["b", "a"], "lines")
-    ('["b", "a"]', '1. b\\n2. a')
+    ('["b", "a"]', '1. b\n2. a')
     """
     if layout == "json":
         return json.dumps(list(ids), ensure_ascii=False)

@@ -176,7 +176,9 @@ class Coverage(PageReward, name="page/coverage-v1", bounds=(0.0, 1.0)):
 
 @dataclass(frozen=True)
 class Utility(PageReward, name="page/utility-v1", bounds=(0.0, 1.0)):
-    """Expected clicks by the simulator's truth, over those of the best page; for evaluation, or to train on a made shop."""
+    """Expected clicks by the simulator's truth, over those of the best page; for evaluation, or to train on a made
+    shop.
+    """
 
     def lacks(self, example: PageExample) -> str:
         """The truth."""

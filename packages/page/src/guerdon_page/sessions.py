@@ -1,7 +1,7 @@
 r"""Click sessions in the form of Yandex' relevance-prediction log, for click models.
 
-Tab-separated lines: `SessionID Time Q QueryID RegionID URL...` when a page is shown, `SessionID Time C URLID` for a click.
-A click belongs to the newest page of its session that shows that URL.
+Tab-separated lines: `SessionID Time Q QueryID RegionID URL...` when a page is shown, `SessionID Time C URLID` for a
+click. A click belongs to the newest page of its session that shows that URL.
 """
 
 from __future__ import annotations

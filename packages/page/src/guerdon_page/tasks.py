@@ -1,4 +1,6 @@
-"""`page/simulated-v1`: pages of a made shop; `page/jsonl-v1`: logged pages of a file."""
+"""`page/simulated-v1`: pages of a made shop; `page/logged-v1`: the same shop as its logs alone know it;
+`page/jsonl-v1`: logged pages of a file.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ class Simulated(Task):
     name: ClassVar[str] = "page/simulated-v1"
 
     seed: int = 0
-    """Of the shop; the reward models `page/page-model-v1` and `page/item-model-v1` learn from the shop of their seed."""
+    """Of the shop; the reward models `page/page-model-v1` and `page/item-model-v1` learn from the shop of their seed.
+    """
     train_size: int = 400
     eval_size: int = 100
     layout: Layout = "json"
@@ -73,6 +76,51 @@ class Simulated(Task):
         from guerdon_page.rewards import Distinct, Diversity, Format, Utility
 
         return {"utility": Utility(), "format": Format(), "diversity": Diversity(), "distinct": Distinct()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged(Simulated):
+    """The same shop without its truth: what is known is a page that many readers were shown, and what they did.
+
+    The reference is that page in the order of engagement. The order of raw feedback, as rewards of logged engagement
+    (`page/ndcg-v1` and its like) see it: with its position bias.
+    """
+
+    name: ClassVar[str] = "page/logged-v1"
+
+    readers: int = 30
+    """Of each page; the most that one of them did with an item counts."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.readers < 1:
+            raise ConfigError(f"readers is {self.readers!r}; a whole number >= 1 is needed")
+
+    @cached_property
+    def _made(self) -> dict[str, tuple[PageExample, ...]]:
+        return {}
+
+    def examples(self, split: Split) -> Sequence[PageExample]:
+        """The logged pages of a split.
+
+        Raises:
+            ConfigError: no such split.
+        """
+        one_of("split", split, get_args(Split))
+        if split not in self._made:
+            world, size = World(seed=self.seed), self.train_size if split == "train" else self.eval_size
+            found = (world.logged(split, number, self.readers) for number in range(size))
+            hidden = {"attraction": (), "propensities": ()}
+            self._made[split] = tuple(one.model_copy(update=hidden) for one in found)
+        return self._made[split]
+
+    def reference(self, example: Example) -> str:
+        """The logged page, most engaged first."""
+        return written(positive_page(_page(example))[0], self.layout)
+
+    def metrics(self) -> Mapping[str, Reward]:
+        """NDCG of the logged engagement, layout, diversity and duplicates."""
+        return _of_logs()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +192,13 @@ class JsonLines(Task):
 
     def metrics(self) -> Mapping[str, Reward]:
         """NDCG of the logged engagement, layout, diversity and duplicates."""
-        from guerdon_page.rewards import Distinct, Diversity, Format, Ndcg
+        return _of_logs()
 
-        return {"ndcg": Ndcg(), "format": Format(), "diversity": Diversity(), "distinct": Distinct()}
+
+def _of_logs() -> dict[str, Reward]:
+    from guerdon_page.rewards import Distinct, Diversity, Format, Ndcg
+
+    return {"ndcg": Ndcg(), "format": Format(), "diversity": Diversity(), "distinct": Distinct()}
 
 
 def _numbered(rows: Sequence[PageExample]) -> tuple[PageExample, ...]:

@@ -16,7 +16,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from guerdon.errors import ConfigError
 from guerdon_page.examples import Item, PageExample
@@ -62,7 +62,12 @@ class World:
         same_as = [""] * self.candidates
         for pair in range(self.twins):
             one, other = 2 * pair, 2 * pair + 1
-            kinds[other], quality[other], same_as[one], same_as[other] = kinds[one], quality[one], f"t{pair}", f"t{pair}"
+            kinds[other], quality[other], same_as[one], same_as[other] = (
+                kinds[one],
+                quality[one],
+                f"t{pair}",
+                f"t{pair}",
+            )
         order = draw.sample(range(self.candidates), self.candidates)
         ids = [chr(ord("a") + place // 26) * (place >= 26) + chr(ord("a") + place % 26) for place in range(len(order))]
         styles = [" ".join(draw.sample(STYLES, 2)) for _ in kinds]
@@ -90,22 +95,25 @@ class World:
             attraction=tuple(1.0 / (1.0 + math.exp(-1.5 * quality[place])) for place in order),
         )
 
-    def logged(self, name: str, number: int) -> PageExample:
-        """The same context with a page of random items in random order, and who clicked, put in a cart and bought.
+    def logged(self, name: str, number: int, readers: int = 1) -> PageExample:
+        """The same context with a page of random items in random order, and what readers did with it.
 
-        A click goes on to a cart with chance 0.3, and from there to a purchase with chance 0.5 [choice]. Where people
-        look (1/k) is known, and logged.
+        A click goes on to a cart with chance 0.3, and from there to a purchase with chance 0.5 [choice]; of several
+        readers the most that one of them did counts. Where people look (1/k) is known, and logged.
         """
         example = self.context(name, number)
         draw = random.Random(f"page log {self.seed} {name} {number}")
         page = tuple(draw.sample([item.id for item in example.items], self.length))
-        grades = []
-        for chance in click_chances(example, page):
-            clicked = draw.random() < chance
-            cart = clicked and draw.random() < 0.3
-            grades.append(int(clicked) + int(cart) + int(cart and draw.random() < 0.5))
+        chances = click_chances(example, page)
+        grades = [max(_engagement(chance, draw) for _ in range(readers)) for chance in chances]
         looked = tuple(1.0 / place for place in range(1, self.length + 1))
         return example.model_copy(update={"shown": page, "engagement": tuple(grades), "propensities": looked})
+
+
+def _engagement(chance: float, draw: random.Random) -> int:
+    clicked = draw.random() < chance
+    cart = clicked and draw.random() < 0.3
+    return int(clicked) + int(cart) + int(cart and draw.random() < 0.5)
 
 
 @lru_cache(maxsize=8)
@@ -170,7 +178,7 @@ def best_page(example: PageExample, weight: Callable[[int], float] = looked_at) 
             ranked.setdefault(example.items[place].category, []).append(place)
     columns = list(ranked.values())
 
-    @lru_cache(maxsize=None)
+    @cache
     def from_here(counts: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
         rank = sum(counts) + 1
         best: tuple[float, tuple[int, ...]] = (0.0, ())

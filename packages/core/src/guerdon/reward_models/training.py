@@ -257,9 +257,7 @@ def _fit(scoring: ScoringModel, pairs: Sequence[_Pair], config: RewardModelConfi
     return losses, accuracies
 
 
-def _terms(
-    scoring: ScoringModel, part: Sequence[_Pair], usual: float, config: RewardModelConfig
-) -> PreferenceTerms:
+def _terms(scoring: ScoringModel, part: Sequence[_Pair], usual: float, config: RewardModelConfig) -> PreferenceTerms:
     import torch
 
     from guerdon.losses.preference import bradley_terry

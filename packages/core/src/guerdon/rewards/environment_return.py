@@ -18,7 +18,8 @@ class EnvironmentReturn(Reward, name="environment-return-v1"):
     """The sum of `Turn.reward` over an attempt; what each turn earned stands in the stream `turns`.
 
     Policies keep what the environment answered to a turn of theirs as that segment's `observation`. An attempt whose
-    turns nobody answered (a text scored from a file) abstains; one whose last turn was cut before an answer, 0 for that.
+    turns nobody answered (a text scored from a file) abstains; one whose last turn was cut before an answer, 0 for
+    that.
     """
 
     @property
@@ -34,4 +35,6 @@ class EnvironmentReturn(Reward, name="environment-return-v1"):
         paid = tuple(float(turn.reward) if isinstance(turn, Turn) else 0.0 for turn in answered)
         if not all(map(math.isfinite, paid)):
             return Score.unscored(f"the environment paid {paid!r:.200}; finite numbers are needed", status="invalid")
-        return Score(math.fsum(paid), status="truncated" if rollout.truncated else "ok", dense={TURNS: Stream("turn", paid)})
+        return Score(
+            math.fsum(paid), status="truncated" if rollout.truncated else "ok", dense={TURNS: Stream("turn", paid)}
+        )

@@ -2,7 +2,7 @@ r"""Offline linear programs that bound what any policy can get, solved by HiGHS 
 
 | program | bounds | |
 |---|---|---|
-| `matching_lp` | every policy, for every p | $\max \sum w_u p_{uv} x_{uv}$, $\sum_v p_{uv} x_{uv} \le 1$, $\sum_u x_{uv} \le 1$ |
+| `matching_lp` | every policy, every p | $\max \sum w_u p_{uv} x_{uv}$, $\sum_v p_{uv} x_{uv}, \sum_u x_{uv} \le 1$ |
 | `subset_lp` | S-OPT, tighter | and for all u, S: $\sum_{v \in S} p_{uv} x_{uv} \le 1 - \prod_{v \in S} (1 - p_{uv})$ |
 | `configuration_lp` | in the limit p -> 0 alone | $\max \sum \min(1, \sum_{v \in S} p_{uv}) x_{u,S}$ over sets S |
 
@@ -59,7 +59,7 @@ def subset_lp(instance: Instance, *, most_rounds: int = 200) -> float:
     rows: list[tuple[int, int, float]] = [(v, column, 1.0) for column, (v, _, _) in enumerate(edges)]
     limits = [1.0] * len(instance.arrivals)
     of_u: dict[int, list[int]] = {}
-    for column, (_, u, p) in enumerate(edges):
+    for column, (_, u, _) in enumerate(edges):
         of_u.setdefault(u, []).append(column)
     worth = instance.worth
     gains = [worth[u] * p for _, u, p in edges]
@@ -96,7 +96,9 @@ def configuration_lp(instance: Instance) -> float:
     for u in range(instance.offline):
         near = [(v, p) for v, arrival in enumerate(instance.arrivals) for other, p in arrival if other == u]
         if len(near) > MOST_NEIGHBOURS:
-            raise ConfigError(f"offline vertex {u} has {len(near)} arrivals; sets of at most {MOST_NEIGHBOURS} are tried")
+            raise ConfigError(
+                f"offline vertex {u} has {len(near)} arrivals; sets of at most {MOST_NEIGHBOURS} are tried"
+            )
         for size in range(1, len(near) + 1):
             for chosen in itertools.combinations(near, size):
                 rows.append((u, len(gains), 1.0))

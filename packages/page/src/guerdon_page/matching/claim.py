@@ -2,8 +2,8 @@
 
 (a) Hard instances: on the graph of twelve vertices balance, ranking and random all get .593 of the Matching LP; on the
 thick Z balance leads ranking leads random. (b) What is proved of balance holds on small graphs at random and on hard
-families, against S-OPT and against the Matching LP, each apart. (c) On the triangular family with labels against its tie
-rule, greedy falls far behind. (d) A ratio below what is proved would be a bug in the code, not a discovery.
+families, against S-OPT and against the Matching LP, each apart. (c) On the triangular family with labels against its
+tie rule, greedy falls far behind. (d) A ratio below what is proved would be a bug in the code, not a discovery.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Allocation as an environment: gymnasium's five-tuple for numbers, and turns of text for language policies.
 
 Each step is a page view: the policy names an offline vertex (an advertiser) that is still open and wants this view, or
-skips; its reward is the weight of what succeeded, over a bound where one is given, so that an episode's return is a share.
-An action that is not on offer is a skip, and `info["invalid"]` says so.
+skips; its reward is the weight of what succeeded, over a bound where one is given, so that an episode's return is a
+share. An action that is not on offer is a skip, and `info["invalid"]` says so.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class MatchingWorld:
         return self.observation(), {}
 
     def observation(self) -> dict[str, Any]:
-        """`step`, `alive`, `loads` (of all offline vertices), and `edges`: what this view has on offer, with chances."""
+        """`step`, `alive` and `loads` of all offline vertices, and `edges`: what is on offer, with chances."""
         done = self.at >= len(self.instance.arrivals)
         edges = {} if done else {u: p for u, p in self.instance.arrivals[self.at] if self.alive[u]}
         return {"step": self.at, "alive": tuple(self.alive), "loads": tuple(self.loads), "edges": edges}
@@ -102,9 +102,9 @@ class TextWorld:
 
 
 def read_action(text: str) -> int | None:
-    """The vertex that a turn names: a whole number and nothing else; anything else skips.
+    r"""The vertex that a turn names: a whole number and nothing else; anything else skips.
 
-    >>> read_action(" 2\\n"), read_action("skip"), read_action("2 or 3"), read_action("-1")
+    >>> read_action(" 2\n"), read_action("skip"), read_action("2 or 3"), read_action("-1")
     (2, None, None, None)
     """
     word = text.strip()
@@ -124,7 +124,8 @@ class Allocation(Task):
     """Slots to fill that pay per click: one page view a turn, from a family of instances.
 
     The return (reward `environment-return-v1`) is the share of the Matching LP, which nobody can exceed in the mean and
-    none of the hard families lets anybody reach. What a learned policy has to beat are the rules of `guerdon_page.matching.rules`.
+    none of the hard families lets anybody reach. What a learned policy has to beat are the rules of
+    `guerdon_page.matching.rules`.
     """
 
     name: ClassVar[str] = "page/allocation-v1"
@@ -185,10 +186,10 @@ class Allocation(Task):
         """What is asked; the views come turn by turn."""
         instance = instance_of(example)
         text = (
-            f"{instance.offline} advertisers, numbered from 0, each want one click. {len(instance.arrivals)} page views come "
-            f"one by one, each wanted by some of them with a chance to be clicked. Show one advertiser per view, by its "
-            f"number alone, or say {SKIP}. Who was clicked is done; who was shown in vain may be shown again. As many as "
-            f"possible should be clicked in the end."
+            f"{instance.offline} advertisers, numbered from 0, each want one click. {len(instance.arrivals)} page "
+            f"views come one by one, each wanted by some of them with a chance to be clicked. Show one advertiser per "
+            f"view, by its number alone, or say {SKIP}. Who was clicked is done; who was shown in vain may be shown "
+            f"again. As many as possible should be clicked in the end."
         )
         return Prompt((Message("user", text),))
 

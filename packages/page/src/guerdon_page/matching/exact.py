@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of
@@ -36,9 +36,7 @@ def rule_value(instance: Instance, rule: Rule, decay: Decay = exponential) -> fl
     if rule == "ranking":
         _check_size(instance.offline, 7, "offline vertices under ranking")
         orders = list(itertools.permutations(range(instance.offline)))
-        values = [
-            _value(instance, lambda u, p, load, rank=order: -float(rank[u])) for order in orders
-        ]
+        values = [_value(instance, _by_rank(order)) for order in orders]
         return math.fsum(values) / len(values)
     scores: dict[Rule, Callable[[int, float, float], float]] = {
         "greedy": lambda u, p, load: p * worth[u],
@@ -48,10 +46,14 @@ def rule_value(instance: Instance, rule: Rule, decay: Decay = exponential) -> fl
     return _value(instance, scores[rule], spread=rule == "random")
 
 
+def _by_rank(rank: Sequence[int]) -> Callable[[int, float, float], float]:
+    return lambda u, p, load: -float(rank[u])
+
+
 def _value(instance: Instance, score: Callable[[int, float, float], float], *, spread: bool = False) -> float:
     worth = instance.worth
 
-    @lru_cache(maxsize=None)
+    @cache
     def after(step: int, dead: int, loads: tuple[float, ...]) -> float:
         if step == len(instance.arrivals):
             return 0.0

@@ -1,7 +1,7 @@
 """Families on which rules do badly, as types of arrivals: lists of neighbours, each type of mass 1.
 
-Source: the authors' code `onlinematching/stochastic-rewards` for the graph of twelve vertices [code], as the fact sheet has
-it; the others are classic.
+Source: the authors' code `onlinematching/stochastic-rewards` for the graph of twelve vertices [code], as the fact sheet
+has it; the others are classic.
 """
 
 from __future__ import annotations

@@ -41,12 +41,12 @@ class Instance:
                 if not 0 <= u < self.offline:
                     raise ConfigError(f"arrival {place} names the offline vertex {u!r}; there are {self.offline}")
                 if not 0.0 < chance <= 1.0:
-                    raise ConfigError(f"arrival {place} has the chance {chance!r}; a number above 0, at most 1 is needed")
+                    raise ConfigError(
+                        f"arrival {place} has the chance {chance!r}; a number above 0, at most 1 is needed"
+                    )
 
     @classmethod
-    def of(
-        cls, offline: int, arrivals: Iterable[Mapping[int, float]], weights: Sequence[float] = ()
-    ) -> Self:
+    def of(cls, offline: int, arrivals: Iterable[Mapping[int, float]], weights: Sequence[float] = ()) -> Self:
         """From mappings; an edge of chance 0 is none, since nobody ever tries it.
 
         Raises:
@@ -69,7 +69,7 @@ class Instance:
         """
         if copies < 1:
             raise ConfigError(f"copies is {copies!r}; a whole number >= 1 is needed")
-        rows = [{u: 1.0 / copies for u in neighbours} for neighbours in types]
+        rows = [dict.fromkeys(neighbours, 1.0 / copies) for neighbours in types]
         return cls.of(offline, [row for row in rows for _ in range(copies)])
 
     @classmethod

@@ -1,8 +1,8 @@
 """Competitive ratios: what a rule gets over a benchmark, held against what is proved of it.
 
-Each guarantee names its benchmark, and is compared with nothing else: .611 holds against S-OPT, and the same rule sits at
-.593 of the Matching LP on a hard instance. A ratio below its guarantee by more than the error is a bug in the code, not a
-discovery: finite chances do *better* than the limit (1 - (1 - 1/m)^m lies above 1 - 1/e; at m = 20 by .005).
+Each guarantee names its benchmark, and is compared with nothing else: .611 holds against S-OPT, and the same rule sits
+at .593 of the Matching LP on a hard instance. A ratio below its guarantee by more than the error is a bug in the code,
+not a discovery: finite chances do *better* than the limit (1 - (1 - 1/m)^m lies above 1 - 1/e; at m = 20 by .005).
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ GUARANTEES: tuple[Guarantee, ...] = (
     Guarantee("balance", 0.613, "s_opt", True, True, "Huang et al. 2023 [paper abstract]"),
     Guarantee("ranking", 0.534, "matching_lp", True, False, "[memory]"),
 )
-"""Those whose benchmark is computed here. Against the Configuration LP in the limit: .576 and .572 (Huang and Zhang 2020)."""
+"""Those whose benchmark is computed here. Against the Configuration LP in the limit: .576 and .572 (Huang and Zhang
+2020).
+"""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ def ratios(
         value, error = played.value, played.std_error
     else:
         value, error = rule_value(instance, rule), 0.0
-    solved = {name: (matching_lp if name == "matching_lp" else s_opt)(instance) for name in {one.against for one in told}}
+    solved = {
+        name: (matching_lp if name == "matching_lp" else s_opt)(instance) for name in {one.against for one in told}
+    }
     return [
         Ratio(one, value / most, error / most) if (most := solved[one.against]) > 0.0 else Ratio(one, math.nan, 0.0)
         for one in told

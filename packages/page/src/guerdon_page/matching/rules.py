@@ -6,7 +6,7 @@ r"""Rules that choose one of the available neighbours, those that have not succe
 | `balance` | Stochastic Balance: the largest $p_{uv} w_u f(L_u)$, L the chances attempted so far, successful or not |
 | `ranking` | the best rank of one random order drawn at the start; chances are ignored |
 | `random` | any, with equal chance |
-| `non_adaptive` | a plan made beforehand: the largest $(1 - z_u) p_{uv} w_u$, then $z_u \mathrel{+}= (1 - z_u) p_{uv}$ |
+| `plan` | non-adaptive, made beforehand: the largest $(1 - z_u) p_{uv} w_u$, then $z_u \mathrel{+}= (1 - z_u) p_{uv}$ |
 
 Ties go to the smallest number, which makes greedy look optimal on sorted graphs: relabel at random, or break ties at
 random (`simulation`). $f(L) = e^{-L}$ is the authors' code's; other analyses use other decreasing functions.
@@ -33,7 +33,7 @@ def exponential(load: float) -> float:
 
 
 def budgeted(load: float) -> float:
-    """`1 - exp(min(L, 1) - 1)`, AdWords' trade-off, for loads that are to end at 1; a little above 0 beyond [memory]."""
+    """`1 - exp(min(L, 1) - 1)`, AdWords' trade-off for loads that end at 1; a little above 0 beyond [memory]."""
     return max(1.0 - math.exp(min(load, 1.0) - 1.0), 1e-12)
 
 

@@ -78,8 +78,8 @@ def _played(
 ) -> tuple[np.ndarray, int]:
     """Worth of what succeeded in each run (R,), and attempts in all.
 
-    Each vertex has a key per run, above 0 while it is available and 0 after: the largest key, times the chance where the
-    rule looks at chances, is attempted.
+    Each vertex has a key per run, above 0 while it is available and 0 after: the largest key, times the chance where
+    the rule looks at chances, is attempted.
     """
     import numpy as np
 

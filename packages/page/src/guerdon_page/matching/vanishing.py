@@ -1,11 +1,12 @@
 r"""The limit of vanishing chances for typed instances whose available vertices are alike whenever a type comes.
 
 A type of mass 1 is an infinity of attempts whose successes form a Poisson process of rate 1 while a neighbour is
-available. Where all available neighbours of a type have the same history, any of them is as likely as another to succeed
-next; so with a of them, $\min(\mathrm{Poisson}(1), a)$ succeed, a random subset. Computed exactly, over all $2^n$ sets.
+available. Where all available neighbours of a type have the same history, any of them is as likely as another to
+succeed next; so with a of them, $\min(\mathrm{Poisson}(1), a)$ succeed, a random subset. Computed exactly, over all
+$2^n$ sets.
 
-It holds for Stochastic Balance, Ranking (before any type tells two vertices apart) and Random on `triangular`, `star` and
-`twelve`. Source: [derived] for the fact sheet.
+It holds for Stochastic Balance, Ranking (before any type tells two vertices apart) and Random on `triangular`, `star`
+and `twelve`. Source: [derived] for the fact sheet.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def limit_value(offline: int, types: Sequence[Sequence[int]], mass: float = 1.0)
     for near in types:
         distinct = sorted(set(near))
         bits = [1 << u for u in distinct]
-        available = sum(((sets & bit) > 0).astype(int) for bit in bits) if bits else np.zeros(len(sets), int)
+        available = np.zeros(len(sets), dtype=int)
+        for bit in bits:
+            available += (sets & bit) > 0
         left, mixed = 1.0, np.zeros_like(chance)
         for k in range(len(distinct)):
             share = math.exp(-mass) * mass**k / math.factorial(k)
