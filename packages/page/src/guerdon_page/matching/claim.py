@@ -114,7 +114,7 @@ class MatchingClaim(Claim):
         for rule in _RULES:
             found[f"twelve vertices, {rule}"] = self._share(hard, rule, self.runs, seed, "random")
         thick = Instance.typed(10, thick_z(5), self.thick_copies)
-        shares = {rule: self._share(thick, rule, self.thick_runs, seed, "index") for rule in _RULES}
+        shares = {rule: self._share(thick, rule, self.thick_runs, seed, "random") for rule in _RULES}
         found |= {f"thick Z, {rule}": share for rule, share in shares.items()}
         found["thick Z, balance less ranking"] = shares["balance"] - shares["ranking"]
         found["thick Z, ranking less random"] = shares["ranking"] - shares["random"]
