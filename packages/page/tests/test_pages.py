@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from guerdon.conformance import hostile_texts
-from guerdon.errors import TaskError
+from guerdon.errors import ConfigError, TaskError
 from guerdon.types import Example, Rollout, Segment
 from guerdon_page.answers import item_ends, read_page, served
 from guerdon_page.examples import Item, PageExample
 from guerdon_page.logs import preference_rows, read_logs
 from guerdon_page.prompts import prompt_of, written
+from guerdon_page.tasks import JsonLines
 
 KNOWN = {"a", "b", "c", "7", 'say "x"', "ü"}
 
@@ -203,3 +204,27 @@ def test_a_prompt_does_not_tell_a_simulators_truth():
     (message,) = prompt_of(example, "json").messages
     assert "a | oak | 0.25" in message.content
     assert "0.98" not in message.content
+
+
+def test_all_pages_of_a_context_stand_on_one_side_of_the_split(tmp_path):
+    path = filed(tmp_path, *(row(context_id=f"q{number % 5}") for number in range(20)))
+    task = JsonLines(path=str(path), eval_share=0.4)
+    train, held_out = ({one.id.partition("#")[0] for one in task.examples(split)} for split in ("train", "eval"))
+    assert (len(train), len(held_out), train & held_out) == (3, 2, set())
+    assert len({one.id for split in ("train", "eval") for one in task.examples(split)}) == 20
+    assert task.reference(task.examples("eval")[0]) == '["a", "b"]'
+
+
+def test_a_context_in_both_files_is_named(tmp_path):
+    train = filed(tmp_path, row(context_id="q1"), row(context_id="q2"))
+    (tmp_path / "eval.jsonl").write_text(json.dumps(row(context_id="q2")))
+    with pytest.raises(TaskError, match="share the context 'q2'"):
+        JsonLines(path=str(train), eval_path=str(tmp_path / "eval.jsonl")).examples("eval")
+    with pytest.raises(TaskError, match="1 context"):
+        JsonLines(path=str(tmp_path / "eval.jsonl")).examples("train")
+
+
+@pytest.mark.parametrize("options", [{}, {"path": "x", "eval_share": 1.0}, {"path": "x", "limit": 0}])
+def test_a_file_task_that_cannot_be_is_refused(options):
+    with pytest.raises(ConfigError):
+        JsonLines(**options)

@@ -61,3 +61,18 @@ def test_and_the_reverse(campaign):
     found = snips(log.click_N, log.propensity_N, target_of(log, truth.policy()))
     rate = truth.click_N.mean()
     assert abs(found.value - rate) < 2.0 * (found.std_error**2 + rate * (1 - rate) / len(truth)) ** 0.5
+
+
+def test_balance_fills_slots_at_real_click_rates():
+    """Each item wants one click, 20,000 page views of three random items each: chances of half a percent."""
+    from random import Random
+
+    from guerdon_page.matching.bounds import matching_lp
+    from guerdon_page.matching.instances import Instance
+    from guerdon_page.matching.simulation import simulate
+
+    rates, draw = read_open_bandit(ROOT / "random" / "men").click_rates(), Random(0)
+    views = [{item: float(rates[item, 0]) for item in draw.sample(range(34), 3)} for _ in range(20_000)]
+    instance = Instance.of(34, views)
+    shares = {rule: simulate(instance, rule, runs=100).value / matching_lp(instance) for rule in ("balance", "greedy")}
+    assert 0.572 < shares["greedy"] < shares["balance"] < 1.0
