@@ -27,6 +27,7 @@ OURS = (
     "guerdon-code",
     "guerdon-driving",
     "guerdon-hello",
+    "guerdon-page",
     "guerdon-resume",
     "guerdon-search",
     "guerdon-sql",
@@ -43,13 +44,13 @@ def installed(kind):
 
 def stands_alone(name):
     """Whether a name is enough to build it: not for what a server says, a judge's opinion, what is built of others. Nor
-    is it enough for what learns: a fresh one has nothing to say yet; nor for what an audit can say nothing of.
+    is it enough for what learns (a fresh one has nothing to say yet), or says itself that an audit would say nothing.
     """
     try:
-        built = build_reward(reward_spec([name]))
-        return not built.stateful and not built.unaudited
+        reward = build_reward(reward_spec([name]))
     except ConfigError:
         return False
+    return not reward.stateful and not reward.unaudited
 
 
 def test_the_page_lists_every_reward_that_comes_with_guerdon_and_stands_alone():

@@ -128,6 +128,7 @@ def test_what_was_written_is_read_again(tmp_path):
             ("q", "a"),
         ),
         ({"prompt": [{"role": "system", "content": "s"}], "chosen": "a", "rejected": "b", "margin": 0.5}, ("s", "a")),
+        ({"prompt": "q", "chosen": "a", "rejected": "b", "weight": 3.5}, ("q", "a")),
     ],
 )
 def test_texts_and_whole_conversations_are_read_too(tmp_path, line, chosen):
@@ -136,6 +137,7 @@ def test_texts_and_whole_conversations_are_read_too(tmp_path, line, chosen):
     (row,) = read_preferences(path)
     assert tuple(message.content for message in row.chosen) == chosen
     assert row.margin == line.get("margin")
+    assert row.weight == line.get("weight", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,8 @@ def test_texts_and_whole_conversations_are_read_too(tmp_path, line, chosen):
         ('{"chosen": 1, "rejected": "b"}', "'chosen'"),
         ('{"chosen": [{"role": "boss", "content": "a"}], "rejected": "b"}', "a message of 'chosen'"),
         ('{"chosen": "a", "rejected": "b", "margin": NaN}', "'margin' is nan"),
+        ('{"chosen": "a", "rejected": "b", "weight": -1}', "'weight' is -1"),
+        ('{"chosen": "a", "rejected": "b", "weight": null}', "'weight' is None"),
     ],
 )
 def test_a_line_that_is_no_preference_is_named(tmp_path, text, said):

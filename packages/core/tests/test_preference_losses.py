@@ -97,6 +97,13 @@ def test_a_margin_is_what_the_chosen_must_lead_by():
     assert float(bradley_terry(one(1.0), one(0.0), margins_P=one(1.0)).loss) == pytest.approx(math.log(2))
 
 
+def test_a_pairs_weight_scales_its_own_loss():
+    """PageLLM's sheet: weights 2.214421 and 3.985264, scores (.5, .1) and (-.2, .3); weighted mean .809394."""
+    weights = torch.tensor([2.214421, 3.985264])
+    loss = bradley_terry(torch.tensor([0.5, -0.2]), torch.tensor([0.1, 0.3]), weights_P=weights / weights.mean()).loss
+    assert float(loss) == pytest.approx(0.809394, abs=1e-6)
+
+
 def test_half_precision_scores_are_compared_in_float32():
     """11 - 10 and 0.01 * 441, in bfloat16 off by 0.02."""
     chosen, rejected = one(11.0).bfloat16(), one(10.0).bfloat16()

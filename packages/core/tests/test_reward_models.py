@@ -384,6 +384,25 @@ def test_pairs_of_like_sides_are_left_out_and_long_ones_cut(base, tmp_path):
     assert json.loads((tmp_path / "rm" / "config.json").read_text()).get("reward_mean") is None
 
 
+def test_a_pair_that_weighs_more_wins_where_two_contradict_each_other(base, tmp_path):
+    rows = [replace(row("good good", "bad"), weight=9.0), replace(row("bad", "good good"), weight=1.0)] * 24
+    config = QUICK.model_copy(update={"epochs": 6, "held_out": 0.0})
+    held_out = [row("good good", "bad")]
+    with pytest.warns(RuntimeWarning, match="rough"):
+        done = train_reward_model(rows, tmp_path / "m", model=str(base), held_out=held_out, config=config)
+    assert done.held_out.accuracy == 1.0
+    turned = [replace(one, weight=10.0 - one.weight) for one in rows]
+    with pytest.warns(RuntimeWarning, match="rough"):
+        done = train_reward_model(turned, tmp_path / "n", model=str(base), held_out=held_out, config=config)
+    assert done.held_out.accuracy == 0.0
+
+
+def test_a_pair_of_weight_zero_is_left_out(base, tmp_path):
+    rows = [*preferences(8), replace(row("good", "bad"), weight=0.0)]
+    done = train_reward_model(rows, tmp_path / "m", model=str(base), config=RewardModelConfig(held_out=0.0))
+    assert (done.pairs, done.alike) == (8, 1)
+
+
 def test_what_it_was_trained_on_is_stored_and_cut_off_when_it_scores(base, tmp_path):
     """The last 12 of 53 tokens count: what was said before makes no difference, unless more is asked for."""
     config = QUICK.model_copy(update={"epochs": 1, "max_tokens": 12, "held_out": 0.0})

@@ -106,6 +106,8 @@ def guerdon_rewards(register: Register) -> None:
     register("gated-aggregate-v1", gated, summary="what must hold, as a soft or hard gate on what may be traded")
     process = f"{rewards}.process"
     register("step-scores-v1", f"{process}:StepScores", summary="what a reward says of each step of a rollout")
+    paid = "guerdon.rewards.environment_return:EnvironmentReturn"
+    register("environment-return-v1", paid, summary="what the environment paid over an attempt's turns")
     register("process-v1", f"{process}:ProcessReward", summary="step scores by Clip, Delta or both: a bounded sum")
     register("ensemble-v1", f"{rewards}.ensembles:Ensemble", summary="the worst, mean, ... of several rewards")
     uncertainty = f"{rewards}.uncertainty:UncertaintyWeighted"

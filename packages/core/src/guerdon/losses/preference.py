@@ -114,6 +114,7 @@ def bradley_terry(
     rejected_P: Tensor,
     *,
     margins_P: Tensor | None = None,
+    weights_P: Tensor | None = None,
     squares: float = 0.0,
     centering: float = 0.0,
 ) -> PreferenceTerms:
@@ -123,6 +124,7 @@ def bradley_terry(
         chosen_P: scores of the chosen.
         rejected_P: of the rejected.
         margins_P: what the chosen must lead by; None means 0.
+        weights_P: what each pair counts; None means 1 each. The loss is divided by P either way.
         squares: weight of the sum of squared scores (Reg, PAR's 0.005): both towards 0, the lead too.
         centering: eta, weight of the squared sum of the two scores (TRL's 0.01): pins the shift that a comparison
             leaves open, and not the lead.
@@ -144,7 +146,7 @@ def bradley_terry(
         loss_P = loss_P + squares * (chosen_P.square() + rejected_P.square())
     if centering:
         loss_P = loss_P + centering * (chosen_P + rejected_P).square()
-    return PreferenceTerms(loss_P.mean(), *_told(lead_P))
+    return PreferenceTerms((loss_P if weights_P is None else loss_P * weights_P).mean(), *_told(lead_P))
 
 
 def _told(lead_P: Tensor) -> tuple[float, float]:

@@ -35,6 +35,8 @@ class PreferenceRow:
     rejected: tuple[Message, ...]
     margin: float | None = None
     """What the chosen one should lead by, where the file says (`margin`)."""
+    weight: float = 1.0
+    """How much the pair counts beside the others (`weight`): finite, 0 or more; 0 leaves it out of training."""
 
 
 def rows_of(pair: Pair, form: Form = "dpo") -> list[dict[str, Any]]:
@@ -92,8 +94,8 @@ def read_preferences(path: Path) -> list[PreferenceRow]:
     A row has `chosen` and `rejected`, and mostly `prompt`; each is a text or a list of chat messages. With a prompt
     they follow it (a text is then the assistant's answer to the user's text), unless they are whole conversations that
     begin with it, as in UltraFeedback; without one each is the conversation whole. A text in HH-RLHF's form ("Human:"
-    and "Assistant:" after blank lines) is read as the turns it is. `margin` is a number where it stands there; further
-    fields are ignored.
+    and "Assistant:" after blank lines) is read as the turns it is. `margin` is a number where it stands there, and
+    `weight` one that is not below 0; further fields are ignored.
 
     Raises:
         ConfigError: the file cannot be read, is empty, or a row is none of this; the message names it.
@@ -115,6 +117,10 @@ def _row(row: FileRow) -> PreferenceRow:
     number = isinstance(margin, int | float) and not isinstance(margin, bool) and math.isfinite(margin)
     if margin is not None and not number:
         raise ConfigError(f"{row.place}: the field 'margin' is {margin!r}; a finite number is needed")
+    weight = fields.get("weight", 1.0)
+    number = isinstance(weight, int | float) and not isinstance(weight, bool) and math.isfinite(weight)
+    if not number or weight < 0.0:
+        raise ConfigError(f"{row.place}: the field 'weight' is {weight!r}; a finite number >= 0 is needed")
     try:
         before = _messages(fields.get("prompt", []), "user", "prompt")
         chosen, rejected = (
@@ -122,7 +128,7 @@ def _row(row: FileRow) -> PreferenceRow:
         )
     except TypeError as error:
         raise ConfigError(f"{row.place}: {error}") from None
-    return PreferenceRow(chosen, rejected, margin)
+    return PreferenceRow(chosen, rejected, margin, weight)
 
 
 def _after(before: tuple[Message, ...], said: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -75,7 +75,7 @@ class Trained:
     pairs: int
     """Trained on."""
     alike: int
-    """Pairs left out, since their two sides are the same tokens."""
+    """Pairs left out, since their two sides are the same tokens, or their weight is 0."""
     cut: int
     """Conversations that lost their beginning."""
     losses: tuple[float, ...]
@@ -90,6 +90,7 @@ class _Pair:
     chosen: tuple[int, ...]
     rejected: tuple[int, ...]
     margin: float
+    weight: float
 
 
 def train_reward_model(
@@ -126,9 +127,12 @@ def train_reward_model(
         preferences, held_out = _split(preferences, config)
     scoring = load(model, device=device, dtype="float32", new_head=config.seed)
     pairs, cut = _encoded(scoring, preferences, config)
-    kept = [pair for pair in pairs if pair.chosen != pair.rejected]
+    kept = [pair for pair in pairs if pair.chosen != pair.rejected and pair.weight > 0.0]
     if not kept:
-        raise ConfigError(f"none of the {len(pairs)} pairs is left to train on; a pair's two sides must differ")
+        raise ConfigError(
+            f"none of the {len(pairs)} pairs is left to train on; a pair's two sides must differ, and its weight be "
+            f"above 0"
+        )
     losses, accuracies = _fit(scoring, kept, config)
     found = _measured(scoring, held_out, config) if held_out else None
     if found is not None:
@@ -209,7 +213,7 @@ def _encoded(
 ) -> tuple[list[_Pair], int]:
     sides = [[scoring.encode(side, config.max_tokens) for side in (row.chosen, row.rejected)] for row in preferences]
     pairs = [
-        _Pair(chosen.ids, rejected.ids, row.margin or 0.0)
+        _Pair(chosen.ids, rejected.ids, row.margin or 0.0, row.weight)
         for (chosen, rejected), row in zip(sides, preferences, strict=True)
     ]
     return pairs, sum(side.cut for both in sides for side in both)
@@ -222,6 +226,7 @@ def _fit(scoring: ScoringModel, pairs: Sequence[_Pair], config: RewardModelConfi
 
     size = min(config.batch_size, len(pairs))
     steps = math.ceil(config.epochs * len(pairs) / size)
+    usual = math.fsum(pair.weight for pair in pairs) / len(pairs)  # of all pairs: a batch of heavy ones pulls harder
     parameters = [each for each in scoring.model.parameters() if each.requires_grad]
     optimizer = adamw(parameters, config.optimizer)
     losses, accuracies = [], []
@@ -232,7 +237,7 @@ def _fit(scoring: ScoringModel, pairs: Sequence[_Pair], config: RewardModelConfi
             batch = [pairs[place] for place in batch_at(step, size, len(pairs), config.seed, "reward model")]
             loss = accuracy = 0.0
             for part in microbatches(batch, _cost, config.tokens_per_microbatch):
-                terms = _terms(scoring, part, config)
+                terms = _terms(scoring, part, usual, config)
                 share = len(part) / len(batch)
                 (share * terms.loss).backward()  # type: ignore[no-untyped-call]
                 loss += share * float(terms.loss.detach())
@@ -252,17 +257,19 @@ def _fit(scoring: ScoringModel, pairs: Sequence[_Pair], config: RewardModelConfi
     return losses, accuracies
 
 
-def _terms(scoring: ScoringModel, part: Sequence[_Pair], config: RewardModelConfig) -> PreferenceTerms:
+def _terms(scoring: ScoringModel, part: Sequence[_Pair], usual: float, config: RewardModelConfig) -> PreferenceTerms:
     import torch
 
     from guerdon.losses.preference import bradley_terry
 
     scores_R = scoring.scores([pair.chosen for pair in part] + [pair.rejected for pair in part])
     margins_P = torch.tensor([pair.margin for pair in part], device=scores_R.device)
+    weights_P = torch.tensor([pair.weight / usual for pair in part], device=scores_R.device)
     return bradley_terry(
         scores_R[: len(part)],
         scores_R[len(part) :],
         margins_P=margins_P,
+        weights_P=weights_P,
         squares=config.squares,
         centering=config.centering,
     )

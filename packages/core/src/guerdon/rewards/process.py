@@ -33,12 +33,11 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from guerdon.errors import ConfigError, RewardError
 from guerdon.rewards.base import Context, Reward, Scores, Sees
-from guerdon.rewards.steps import Decode, Delimiter, Step, alone, ends_of, prefix, steps_of
+from guerdon.rewards.steps import Decode, Delimiter, Step, alone, decoder, ends_of, prefix, steps_of
 from guerdon.types import Group, Rollout, Score, Stream
 
 Mode = Literal["plain", "clip", "delta", "clip_delta"]
@@ -135,7 +134,7 @@ class StepScores(Reward, name="step-scores-v1", runs_in="elsewhere"):
             if steps
         ]
         answers = iter(context.scores(self.reward, asked) if asked else [])
-        decode = self._decoder(context)
+        decode = decoder(self.tokenizer, context.policy, "StepScores.tokenizer")
         return [
             [
                 self._scored(rollout, steps, next(answers) if steps else [], decode)
@@ -156,26 +155,6 @@ class StepScores(Reward, name="step-scores-v1", runs_in="elsewhere"):
                     return Score(math.nan, f"step {number + 1} of {len(steps)}: {score.why}", parts, status, dense)
         low, high = min(values), max(values)
         return Score(min(max(math.fsum(values) / len(values), low), high), "", parts, dense=dense)
-
-    def _decoder(self, context: Context) -> Decode | None:
-        tokenizer = _tokenizer(self.tokenizer) if self.tokenizer else getattr(context.policy, "tokenizer", None)
-        if tokenizer is None:
-            return None
-
-        def decode(ids: Sequence[int]) -> str:
-            return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
-
-        return decode
-
-
-@lru_cache(maxsize=4)
-def _tokenizer(source: str) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"StepScores.tokenizer is {source!r}, which cannot be loaded: {error}") from error
 
 
 @dataclass(frozen=True)

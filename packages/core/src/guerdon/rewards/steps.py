@@ -19,9 +19,14 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
+from guerdon.errors import ConfigError
 from guerdon.types import Rollout, Segment, Stream
+
+if TYPE_CHECKING:
+    from guerdon.protocols import Policy
 
 Delimiter = Literal["turn", "line", "paragraph"]
 
@@ -80,6 +85,37 @@ def _cut(text: str, segment: int, breaks: re.Pattern[str], limit: int) -> list[S
         if start == whole:
             break
     return found
+
+
+def decoder(tokenizer: str, policy: Policy | None = None, where: str = "tokenizer") -> Decode | None:
+    """What turns token ids into text: a named tokenizer, else the policy's own, else None.
+
+    Args:
+        tokenizer: a local path or hub id; "" takes the policy's.
+        policy: the one that is trained, where there is one (`Context.policy`).
+        where: the option that named it, for the error.
+
+    Raises:
+        ConfigError: there is no such tokenizer.
+    """
+    found = _tokenizer(tokenizer, where) if tokenizer else getattr(policy, "tokenizer", None)
+    if found is None:
+        return None
+
+    def decode(ids: Sequence[int]) -> str:
+        return str(found.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    return decode
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(source: str, where: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{where} is {source!r}, which cannot be loaded: {error}") from error
 
 
 def prefix(rollout: Rollout, step: Step) -> Rollout:

@@ -1,0 +1,1 @@
+"""Rewards, simulators, off-policy estimates and allocation of whole result pages."""

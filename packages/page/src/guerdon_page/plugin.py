@@ -1,0 +1,69 @@
+"""The names this package offers. Listing them imports none of what they point at."""
+
+from __future__ import annotations
+
+from guerdon.plugins import hookimpl
+from guerdon.plugins.catalog import Register
+
+
+@hookimpl
+def guerdon_rewards(register: Register) -> None:
+    """What pages earn by logs, by what they are and by models."""
+    pages = "guerdon_page.rewards"
+    register("page/format-v1", f"{pages}:Format", summary="share of the listed ids that are candidates, in [0, 1]")
+    register("page/ndcg-v1", f"{pages}:Ndcg", summary="NDCG of logged engagement, in [0, 1]")
+    register("page/err-v1", f"{pages}:Err", summary="expected reciprocal rank over the best, in [0, 1]")
+    register("page/gmv-v1", f"{pages}:Gmv", summary="prices of what is bought over the most there is, in [0, 1]")
+    register("page/diversity-v1", f"{pages}:Diversity", summary="entropy of the categories, in [0, 1]")
+    register("page/distinct-v1", f"{pages}:Distinct", summary="1 - share of near-duplicates, in [0, 1]")
+    register("page/coverage-v1", f"{pages}:Coverage", summary="share of the categories that are there, in [0, 1]")
+    register("page/utility-v1", f"{pages}:Utility", summary="a made shop's expected clicks over the best, in [0, 1]")
+    models = "guerdon_page.pagellm"
+    register("page/page-model-v1", f"{models}:PageModel", summary="page-level reward model on features, order-free")
+    register("page/item-model-v1", f"{models}:ItemModel", summary="item-level reward model on features and places")
+    register("page/item-scores-v1", f"{models}:ItemScores", summary="any reward of pages, asked after each item")
+    register("page/pagellm-v1", f"{models}:PageLLM", summary="both levels, each normalised on its own, and mixed")
+
+
+@hookimpl
+def guerdon_tasks(register: Register) -> None:
+    """Pages to lay out."""
+    tasks = "guerdon_page.tasks"
+    register("page/simulated-v1", f"{tasks}:Simulated", summary="pages of a made shop with a true model of clicks")
+    register("page/logged-v1", f"{tasks}:Logged", summary="pages of a made shop as its logs alone know them")
+    register("page/jsonl-v1", f"{tasks}:JsonLines", summary="logged pages from a JSON-lines file")
+    slots = "guerdon_page.matching.environments:Allocation"
+    register("page/allocation-v1", slots, summary="slots that pay per click, filled one page view a turn")
+
+
+@hookimpl
+def guerdon_recipes(register: Register) -> None:
+    """The runs that `guerdon train page` and `guerdon train page-ppo` start."""
+    register("page", "guerdon_page.recipes:page", summary="whole pages by GRPO on page- and item-level rewards")
+    register("page-ppo", "guerdon_page.recipes:page_ppo", summary="the same with rewards on tokens and PPO's objective")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """The systems' central claims."""
+    register("page_llm", "guerdon_page.pagellm_claim:PageLLMClaim", summary="page and item rewards beat either alone")
+    matching = "guerdon_page.matching.claim:MatchingClaim"
+    register("online_matching", matching, summary="Stochastic Balance keeps its ratios, and .593 is all there is")
+
+
+@hookimpl
+def guerdon_attacks(register: Register) -> None:
+    """What rewards of pages can be audited with, beside core's."""
+    attacks = "guerdon_page.attacks"
+    register("page/repeated-item", f"{attacks}:RepeatedItem", summary="one item over and over")
+    register("page/one-category", f"{attacks}:OneCategory", summary="only what belongs to one category")
+    register("page/everything", f"{attacks}:Everything", summary="all candidates as listed, once or ten times")
+    register("page/unknown-ids", f"{attacks}:UnknownIds", summary="ids that are no candidates")
+
+
+@hookimpl
+def guerdon_commands(register: Register) -> None:
+    """`guerdon page`."""
+    register(
+        "page", "guerdon_page.commands:command", summary="pairs of logged pages for reward models; off-policy estimates"
+    )

@@ -1,0 +1,176 @@
+"""The four families of pairs, the two losses, and the linear models made of them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from guerdon.errors import ConfigError
+from guerdon_page.contrasts import contrasts, positive_page
+from guerdon_page.examples import Item, PageExample
+from guerdon_page.linear_models import fit, item_features, leads, page_features
+from guerdon_page.pair_losses import pair_loss, weighted_loss
+from guerdon_page.placing import mixed_reward, token_rewards
+from guerdon_page.worlds import World, logs
+
+
+def page(engagement=(0, 2, 0, 1), shown=("a", "b", "c", "d"), **fields):
+    kinds = {"a": "x", "b": "y", "c": "x", "d": "z", "e": "y", "f": "y", "g": "z"}
+    items = [Item(id=id, category=kind, same_as="t" if id in "be" else "") for id, kind in kinds.items()]
+    return PageExample(id="1", items=items, length=4, shown=shown, engagement=engagement, **fields)
+
+
+def only(example, family, seed=0):
+    found = contrasts([example], families=[family], seed=seed)
+    return found.pairs[0] if found.pairs else found.skipped
+
+
+def test_relevance_gives_up_an_engaged_item_for_one_that_was_not_shown():
+    for seed in range(10):
+        pair = only(page(), "relevance", seed)
+        (place,) = [place for place in range(4) if pair.better[place] != pair.worse[place]]
+        assert pair.better == ("b", "d", "a", "c")
+        assert pair.better[place] in ("b", "d")
+        assert pair.worse[place] in ("e", "f", "g")
+
+
+def test_ranking_swaps_an_engaged_item_with_a_later_less_engaged_one_and_weighs_it():
+    """On y+ with (2, 1, 0, 0): gains 3 and 1, so places 1 and 2 weigh 2 * (1 - .63093)."""
+    weights = set()
+    for seed in range(30):
+        pair = only(page(), "ranking", seed)
+        assert sorted(pair.better) == sorted(pair.worse)
+        weights.add(round(pair.swap, 6))
+    assert round(2 * (1 - 1 / math.log2(3)), 6) in weights
+    assert 0.0 not in weights
+
+
+def test_diversity_fills_the_tail_with_the_top_items_category():
+    pair = only(page(), "diversity")
+    assert pair.worse[:2] == ("b", "d")
+    assert set(pair.worse[2:]) == {"e", "f"}
+
+
+def test_redundancy_puts_the_top_item_or_its_twin_below_itself():
+    for seed in range(10):
+        pair = only(page(), "redundancy", seed)
+        (place,) = [place for place in range(4) if pair.better[place] != pair.worse[place]]
+        assert place > 0
+        assert pair.worse[place] in ("b", "e")
+
+
+@pytest.mark.parametrize(
+    ("example", "family"),
+    [
+        (page((0, 0, 0, 0)), "relevance"),
+        (page((1, 1, 1, 1)), "ranking"),
+        (page((3, 0), ("d", "a")), "diversity"),  # two items of the top one's category
+        (page((3,), ("a",)), "redundancy"),
+    ],
+)
+def test_an_impossible_edit_is_skipped_and_counted(example, family):
+    assert only(example, family) == {family: 1}
+
+
+def test_a_context_without_a_logged_page_makes_no_pairs():
+    assert contrasts([page((), ())]).pairs == ()
+
+
+def test_an_unknown_family_is_refused():
+    with pytest.raises(ConfigError, match="'novelty'"):
+        contrasts([], families=["novelty"])
+
+
+def test_swaps_train_the_item_model_and_half_the_page_model():
+    found = contrasts([page()])
+    assert {pair.family: weight for pair, weight in found.for_page()} == {
+        "relevance": 1.0,
+        "ranking": 0.5,
+        "diversity": 1.0,
+        "redundancy": 1.0,
+    }
+    ((pair, weight),) = found.for_item()
+    assert pair.family == "ranking"
+    assert weight == pair.swap > 0.0
+
+
+def test_the_positive_page_heeds_propensities():
+    example = page((1, 0, 0, 1), propensities=(1.0, 0.5, 0.4, 0.25))
+    assert positive_page(example)[0][0] == "d"
+
+
+@pytest.mark.parametrize(("pair", "loss"), [((1.2, 0.2), 0.313262), ((0.2, 1.2), 1.313262), ((1.0, 1.0), 0.693147)])
+def test_a_pairs_loss_is_the_sheets(pair, loss):
+    assert pair_loss(*pair) == pytest.approx(loss, abs=1e-6)
+
+
+def test_a_loss_of_scores_far_apart_does_not_overflow():
+    assert pair_loss(0.0, 1e4) == 1e4
+    assert pair_loss(1e4, 0.0) == 0.0
+
+
+def test_the_item_loss_is_weighted_by_swaps_and_a_weight_of_zero_leaves_a_pair_out():
+    pairs, weights = [(0.5, 0.1), (-0.2, 0.3)], [2.214421, 3.985264]
+    assert weighted_loss(pairs, weights) == pytest.approx(0.809394, abs=1e-6)
+    assert weighted_loss([*pairs, (math.nan, 0.0)], [*weights, 0.0]) == pytest.approx(0.809394, abs=1e-6)
+    assert math.isnan(weighted_loss([]))
+    with pytest.raises(ValueError, match="weights"):
+        weighted_loss([(1.0, 0.0)], [-1.0])
+    with pytest.raises(ValueError, match="scores"):
+        weighted_loss([(math.nan, 0.0)], [1.0])
+
+
+def test_rewards_stand_on_the_tokens_the_sheet_says_and_add_up_to_the_mixture():
+    found = token_rewards([2, 1, 2], [0.6, 0.3, -0.3], 1.5, [0.1, 0, 0.2, 0, 0, 0.1])
+    assert found == pytest.approx([-0.005, 0.1, 0.04, 0, -0.05, 0.745])
+    without = token_rewards([2, 1, 2], [0.6, 0.3, -0.3], 1.5, [0.0] * 6)
+    assert sum(without) == pytest.approx(mixed_reward(1.5, [0.6, 0.3, -0.3])) == pytest.approx(0.85)
+
+
+def test_the_mean_of_items_keeps_a_long_page_from_earning_by_its_length():
+    assert mixed_reward(0.0, [0.4] * 100) == pytest.approx(mixed_reward(0.0, [0.4]))
+    assert mixed_reward(1.0, []) == 0.5
+
+
+def test_lengths_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="one length"):
+        token_rewards([2, 1], [0.6], 1.5, [0.0] * 4)
+
+
+WORLD = logs(World(), 300)
+
+
+def test_the_page_models_features_do_not_depend_on_the_order_and_the_item_models_on_little_else():
+    example = WORLD[0]
+    ids = example.shown
+    assert page_features(example, ids) == pytest.approx(page_features(example, ids[::-1]))
+    assert item_features(example, ids) != pytest.approx(item_features(example, ids[::-1]))
+    assert sum(leads(6)) == pytest.approx(0.0, abs=1e-12)
+    assert item_features(example, ids[:1]) == [0.0, 0.0, 0.0]
+
+
+def test_the_item_scores_have_the_models_score_as_their_mean():
+    models, example = fit(WORLD), WORLD[1]
+    values = models.item_scores(example, example.shown)
+    whole = np.dot(models.item, item_features(example, example.shown))
+    assert np.mean(values) == pytest.approx(whole)
+
+
+def test_the_models_prefer_quality_variety_and_what_is_no_duplicate():
+    """Features: seen quality and two of noise; then entropy and the share of duplicates."""
+    models = fit(WORLD)
+    assert models.page[0] > 0.15
+    assert models.page[3] > 0.0 > models.page[4]
+    assert models.item[0] > 0.5 > max(map(abs, models.item[1:]))
+    assert models.page_score(WORLD[0], ()) == models.lowest
+
+
+def test_pages_nobody_engaged_with_teach_no_order_and_that_is_said():
+    silent = [one.model_copy(update={"engagement": (0,) * 6}) for one in WORLD[:20]]
+    with pytest.raises(ConfigError, match="item model has no pair"):
+        fit(silent)
+
+
+def test_items_without_features_are_refused():
+    with pytest.raises(ConfigError, match="no features"):
+        fit([page()])

@@ -1,0 +1,230 @@
+"""Off-policy estimates: by hand, how often their intervals hold the truth, and what is refused."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from guerdon.errors import ConfigError, TaskError
+from guerdon_page.bandit_logs import read_decisions, read_open_bandit, target_of, uniform_policy
+from guerdon_page.off_policy import doubly_robust, ips, snips
+
+REWARD, PROPENSITY, TARGET = [1.0, 0.0, 0.0, 1.0], [0.5, 0.25, 0.8, 0.5], [0.25, 0.5, 0.2, 1.0]
+"""Weights .5, 2, .25, 2."""
+
+
+def test_estimates_by_hand():
+    """IPS (.5 + 2) / 4; SNIPS 2.5 / 4.75; effective size 4.75^2 / (.25 + 4 + .0625 + 4)."""
+    assert ips(REWARD, PROPENSITY, TARGET).value == pytest.approx(0.625)
+    found = snips(REWARD, PROPENSITY, TARGET)
+    assert found.value == pytest.approx(2.5 / 4.75)
+    assert found.effective_size == pytest.approx(4.75**2 / 8.3125)
+    assert (found.mean_weight, found.largest_weight, found.rows) == (pytest.approx(1.1875), 2.0, 4)
+
+
+def test_the_interval_is_the_standard_errors():
+    """Terms .5, 0, 0, 2: variance over n - 1 is .890625 * ... by hand: mean .625, squares sum 2.6875."""
+    found = ips(REWARD, PROPENSITY, TARGET)
+    error = math.sqrt(2.6875 / 3 / 4)
+    assert found.std_error == pytest.approx(error)
+    assert found.high - found.value == pytest.approx(1.959964 * error, rel=1e-6)
+
+
+def test_clipping_cuts_weights_and_says_how_many():
+    found = ips(REWARD, PROPENSITY, TARGET, clip=1.0)
+    assert (found.value, found.clipped, found.largest_weight) == (pytest.approx(1.5 / 4), 2, 1.0)
+
+
+def test_a_right_model_leaves_nothing_to_weigh():
+    found = doubly_robust(REWARD, PROPENSITY, TARGET, REWARD, [0.7] * 4)
+    assert (found.value, found.std_error) == (pytest.approx(0.7), pytest.approx(0.0))
+
+
+def test_one_row_has_a_value_and_no_error():
+    found = ips([1.0], [0.5], [0.5])
+    assert found.value == 1.0
+    assert math.isnan(found.std_error)
+
+
+def test_a_policy_that_the_log_never_shows_has_no_self_normalised_value():
+    assert math.isnan(snips(REWARD, PROPENSITY, [0.0] * 4).value)
+    assert ips(REWARD, PROPENSITY, [0.0] * 4).effective_size == 0.0
+
+
+@pytest.mark.parametrize("estimate", [ips, snips])
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ((REWARD, [0.5, 0.0, 0.5, 0.5], TARGET), "propensity of row 1 is 0.0"),
+        ((REWARD, [0.5, 0.5, math.nan, 0.5], TARGET), "propensity of row 2 is nan"),
+        ((REWARD, [0.5, 0.5, 0.5, 1.5], TARGET), "propensity of row 3 is 1.5"),
+        ((REWARD, PROPENSITY, [0.5, -0.1, 0.5, 0.5]), "target of row 1 is -0.1"),
+        (([1.0, math.inf, 0.0, 0.0], PROPENSITY, TARGET), "reward of row 1 is inf"),
+        (([], [], []), "no row"),
+        ((REWARD, PROPENSITY[:3], TARGET), "one number for each of the 4 rows"),
+    ],
+)
+def test_rows_that_cannot_be_are_named(estimate, columns, said):
+    with pytest.raises(ConfigError, match=said):
+        estimate(*columns)
+
+
+@pytest.mark.parametrize("options", [{"clip": 0.0}, {"clip": math.nan}, {"confidence": 1.0}])
+def test_options_that_cannot_be_are_refused(options):
+    with pytest.raises(ConfigError, match="is needed"):
+        ips(REWARD, PROPENSITY, TARGET, **options)
+
+
+def bandit(seed, rows=1500, arms=5):
+    """A log of a skewed policy over arms whose rates are known; the uniform policy's value is their mean."""
+    random = np.random.default_rng(seed)
+    rates, logging = np.linspace(0.1, 0.5, arms), np.array([0.4, 0.3, 0.15, 0.1, 0.05])
+    arm = random.choice(arms, rows, p=logging)
+    reward = (random.random(rows) < rates[arm]).astype(float)
+    return arm, reward, logging[arm], np.full(rows, 1 / arms), rates
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    held = {"ips": 0, "snips": 0, "dr": 0}
+    for seed in range(200):
+        arm, *logged, rates = bandit(seed)
+        model = np.full(5, 0.3)
+        found = {
+            "ips": ips(*logged),
+            "snips": snips(*logged),
+            "dr": doubly_robust(*logged, model[arm], np.full(len(arm), 0.3)),
+        }
+        for name, one in found.items():
+            held[name] += one.low <= rates.mean() <= one.high
+    assert all(0.90 <= count / 200 <= 0.99 for count in held.values()), held
+
+
+def test_a_wrong_model_does_not_bias_the_doubly_robust_estimate_and_a_right_one_narrows_it():
+    errors = {"ips": [], "wrong": [], "right": []}
+    for seed in range(100):
+        arm, *logged, rates = bandit(seed)
+        for name, model in (("wrong", np.linspace(0.9, 0.0, 5)), ("right", rates)):
+            found = doubly_robust(*logged, model[arm], np.full(len(arm), model.mean()))
+            errors[name].append(found.value - rates.mean())
+        errors["ips"].append(ips(*logged).value - rates.mean())
+    spread = {name: np.std(values) for name, values in errors.items()}
+    assert abs(np.mean(errors["wrong"])) < 3 * spread["wrong"] / 10
+    assert spread["right"] < spread["ips"] < spread["wrong"]
+
+
+def test_the_made_shops_click_rate_is_estimated_from_pages_of_another_policy():
+    """Uniform pages logged; in question: the seemingly best item on top, else uniform."""
+    from guerdon_page.worlds import World, logs
+
+    reward, target, truth = [], [], []
+    for one in logs(World(), 600):
+        best = max(one.items, key=lambda item: item.features[0])
+        reward.append(float(one.engagement[0] > 0))
+        target.append(float(one.shown[0] == best.id))
+        truth.append(one.attraction[one.place[best.id]])
+    found = snips(reward, [1 / 9] * 600, target)
+    assert found.low <= np.mean(truth) <= found.high
+    assert found.value > np.mean(reward) + 0.15
+
+
+def test_the_command_prints_each_estimate(tmp_path):
+    from guerdon_page.commands import command
+
+    path = tmp_path / "log.jsonl"
+    rows = [
+        {"reward": r, "propensity": p, "target": t, "modelled": 0.5, "expected": 0.5}
+        for r, p, t in zip(REWARD, PROPENSITY, TARGET, strict=True)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ran = CliRunner().invoke(command, ["off-policy", str(path)])
+    assert ran.exit_code == 0, ran.output
+    assert [line.split()[0] for line in ran.output.splitlines()] == ["ips", "snips", "doubly"]
+    assert "0.625 [" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [({"reward": 1, "propensity": 0.5}, "'target'"), ({"reward": True, "propensity": 0.5, "target": 1}, "'reward'")],
+)
+def test_a_decision_that_lacks_a_number_is_named(tmp_path, line, said):
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps({"reward": 1, "propensity": 0.5, "target": 0.5}) + "\n" + json.dumps(line))
+    with pytest.raises(TaskError, match=f"line 2.*{said}"):
+        read_decisions(path)
+
+
+def test_a_model_in_some_rows_alone_is_named(tmp_path):
+    row = {"reward": 1, "propensity": 0.5, "target": 0.5}
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "modelled": 0.5}))
+    with pytest.raises(TaskError, match="line 2"):
+        read_decisions(path)
+
+
+# -- Open Bandit's files --------------------------------------------------------------------------------------------
+
+HEAD = ",timestamp,item_id,position,click,propensity_score,user_feature_0,user-item_affinity_0\n"
+ROWS = "0,2019-11-24,1,1,1,0.5,abc,0.0\n1,2019-11-24,0,3,0,0.25,,0.0\n"
+
+
+def test_files_are_read_plain_gzipped_from_a_folder_and_from_a_wheel(tmp_path):
+    import gzip
+    import zipfile
+
+    folder = tmp_path / "men"
+    folder.mkdir()
+    (folder / "men.csv").write_text(HEAD + ROWS)
+    packed = tmp_path / "men.csv.gz"
+    packed.write_bytes(gzip.compress((HEAD + ROWS).encode()))
+    with zipfile.ZipFile(tmp_path / "obp.whl", "w") as wheel:
+        wheel.writestr("obp/dataset/obd/bts/men/men.csv", HEAD + ROWS)
+    logs = [
+        read_open_bandit(folder),
+        read_open_bandit(folder / "men.csv"),
+        read_open_bandit(packed),
+        read_open_bandit(tmp_path / "obp.whl", "bts/men"),
+    ]
+    for log in logs:
+        assert (log.item_N.tolist(), log.position_N.tolist(), log.click_N.tolist()) == ([1, 0], [1, 3], [1.0, 0.0])
+        assert log.propensity_N.tolist() == [0.5, 0.25]
+        assert log.context == {"user_feature_0": ("abc", "")}
+    with pytest.raises(TaskError, match="0 files for the member 'bts/women'"):
+        read_open_bandit(tmp_path / "obp.whl", "bts/women")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD, "no rows"),
+        (HEAD.replace("click", "clique") + ROWS, "no column 'click'"),
+        (HEAD + ROWS.replace("0.25", "0"), "line 3.*propensity_score is 0.0"),
+        (HEAD + ROWS.replace("0.25", "nan"), "line 3.*propensity_score is nan"),
+        (HEAD + ROWS.replace("1,1,1,0.5", "1,1,2,0.5"), "line 2.*click 2"),
+        (HEAD + ROWS.replace("1,1,1,0.5", "x,1,1,0.5"), "line 2"),
+    ],
+)
+def test_a_file_that_is_not_in_order_is_named(tmp_path, text, said):
+    path = tmp_path / "men.csv"
+    path.write_text(text)
+    with pytest.raises(TaskError, match=said):
+        read_open_bandit(path)
+
+
+def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):
+    for path in (tmp_path, tmp_path / "men.csv", tmp_path / "x.whl"):
+        with pytest.raises(TaskError, match=r"neither|can be read"):
+            read_open_bandit(path)
+
+
+def test_rare_clicks_are_drawn_towards_the_rate_of_their_position(tmp_path):
+    """Item 1 was shown once at position 1 and clicked; 9 others were not: (1 + 10 * .1) / (1 + 10)."""
+    path = tmp_path / "men.csv"
+    rows = [f"{n},t,{int(n == 0)},1,{int(n == 0)},0.5,a,0.0\n" for n in range(10)]
+    path.write_text(HEAD + "".join(rows))
+    log = read_open_bandit(path)
+    assert log.click_rates(prior=10.0)[1, 0] == pytest.approx(2 / 11)
+    assert log.click_rates(prior=0.0)[:, 0] == pytest.approx([0.0, 1.0])
+    assert log.policy().sum(0) == pytest.approx([1.0])
+    assert target_of(log, uniform_policy(log)) == pytest.approx([0.5] * 10)
