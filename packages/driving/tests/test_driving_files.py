@@ -47,6 +47,13 @@ def test_the_short_prompt_is_less_than_half_as_long():
     assert lengths[0] < lengths[1] / 2
 
 
+def test_the_terse_prompt_gives_the_speed_as_limits_are_posted():
+    """12.345 m/s are 44.4 km/h."""
+    (message,) = prompt_of(FRAME, "terse").messages
+    assert message.content == "Speed 44 km/h. Route 100m: Straight, 200m: Straight."
+    assert [image.path for image in message.images] == ["/frames/1.png"]
+
+
 def test_the_reasoning_prompt_gives_the_true_plan_and_asks_why():
     text = prompt_of(FRAME, "reasoning").messages[0].content
     assert "ACCELERATE, STRAIGHT" in text

@@ -37,7 +37,7 @@ def prompt_of(example: DrivingExample, layout: str = "alphadrive") -> Prompt:
     A row's own prompt, where its file has one, stands in place of all but `reasoning`.
 
     Args:
-        example: its speed is told in m/s with one decimal.
+        example: its speed is told in m/s with one decimal; in `terse` in km/h without.
         layout: one of `PromptLayout`.
 
     Raises:
@@ -86,7 +86,8 @@ def _short(example: DrivingExample) -> str:
 
 
 def _terse(example: DrivingExample) -> str:
-    return f"Speed {example.speed:.1f} m/s. Route {_route(example)}."
+    """In km/h, as limits are posted: a small model compares numbers and converts none."""
+    return f"Speed {3.6 * example.speed:.0f} km/h. Route {_route(example)}."
 
 
 def _why(example: DrivingExample) -> str:
