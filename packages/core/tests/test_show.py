@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -174,6 +175,15 @@ def test_an_old_version_is_used_by_its_whole_name():
     register_local("rewards", "test/lifted-v2", lifted)
     assert told("test/lifted-v1").use[0] == "reward: test/lifted-v1"
     assert told("test/lifted").use[0] == "reward: test/lifted"
+
+
+def test_a_group_of_commands_shows_what_is_in_it():
+    sow = click.Command("sow", help="Put seed into the ground. It grows.")
+    register_local("commands", "farm", click.Group("farm", commands=[sow], help="What farmers do."))
+    lines = shown("farm").splitlines()
+    assert "sow Put seed into the ground." in lines
+    assert "  guerdon farm sow --help" in lines
+    assert "It takes no options." not in lines
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,8 @@ def _print_options(console: Console, piece: Piece) -> None:
     from guerdon.recipes.options import REQUIRED
 
     if not piece.options:
-        console.print("\nIt takes no options." if not piece.text else "")
+        whole = piece.text or (piece.kind == "command" and piece.facts)
+        console.print("" if whole else "\nIt takes no options.")
         return
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("option", style="cyan", no_wrap=True)

@@ -71,7 +71,8 @@ class Piece:
     about: str = ""
     """The first paragraph of its docstring."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What else is known of its kind: a reward's bounds and what it sees, an attack's knowledge, a claim's paper."""
+    """What else is known of its kind: a reward's bounds and what it sees, an attack's knowledge, a claim's paper, the
+    commands of a group."""
     options: tuple[Option, ...] = ()
     use: tuple[str, ...] = ()
     """Lines to use it: of a recipe, or of the shell. Words in capitals are to be replaced."""
@@ -94,7 +95,9 @@ def describe(entry: Entry) -> Piece:
     if entry.kind == "recipes":
         return dataclasses.replace(piece, about="", text=_recipe(made), use=_use(entry.kind, name, {}))
     if entry.kind == "commands":
-        return dataclasses.replace(piece, options=tuple(_of_command(made)), use=_use(entry.kind, name, {}))
+        within = {one: each.get_short_help_str(120) for one, each in getattr(made, "commands", {}).items()}
+        use = tuple(f"guerdon {name} {one} --help" for one in within) or _use(entry.kind, name, {})
+        return dataclasses.replace(piece, facts=within, options=tuple(_of_command(made)), use=use)
     options = tuple(options_of(made))
     return dataclasses.replace(
         piece,
