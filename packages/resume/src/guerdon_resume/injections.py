@@ -35,22 +35,26 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
         r"requirements?|guidelines?|context)\b"
     ),
     "asks for a score": re.compile(
-        r"\b(?:score|rating|rate|mark|grade)\b[^.;]{0,24}?\b(?:100|10\s*/\s*10|maximum|highest|perfect)\b"
-        r"|\b100\s*(?:/|out of|of)\s*100\b"
+        r"\b(?:score|rating)\b[^.;]{0,24}?\b(?:100|10 ?/ ?10|10 out of 10|maximum|highest|perfect)\b(?! ?%)"
+        r"|\b(?:rate|mark|grade)\b(?: \w+){0,3}? (?:100|10 ?/ ?10|10 out of 10|maximum|highest|perfect)\b(?! ?%)"
+        r"|\b100 ?(?:/|out of|of) ?100\b|\bfull marks\b"
     ),
     "asks to be selected": re.compile(
-        r"\b(?:select|approve|accept|hire|shortlist|recommend|advance|pass)\b.{0,12}\b(?:this|every|each|the)\b.{0,12}"
-        r"\b(?:candidate|applicant|resume|cv)\b"
+        r"\b(?:select|approve|accept|hire|shortlist|recommend|advance|pass)\b"
+        r"(?:.{0,12}\b(?:this|every)\b.{0,12}| the )\b(?:candidate|applicant|resume|cv)\b"
         r"|\b(?:candidate|applicant|resume|cv)\b.{0,60}\b(?:must|should|has to|needs to) be (?:selected|approved|hired|"
         r"accepted|shortlisted)\b|\bapproves? every applicant\b"
     ),
     "speaks to a language model": re.compile(
-        r"<\|\w+\|>|\[/?inst\]|<</?sys>>|\bas an? (?:ai|llm|language model)\b"
+        r"<\|\w+\|>|\[/?inst\]|<</?sys>>"
+        r"|\bas an? (?:ai|llm|(?:large )?language model)(?: (?:model|assistant|system|screener))?(?:,| you\b)"
         r"|\byou are (?:now )?(?:an? )?(?:ai\b|llm\b|assistant|language model|screening|recruit|hiring)"
-        r"|\b(?:system|developer) (?:prompt|message)\b"
+        r"|\b(?:your|the|this|new) (?:system|developer) (?:prompt|message)\b"
         r"|\b(?:note|message|instructions?) (?:to|for) (?:the )?(?:ai|llm|model|screen\w*|system|ats|recruit\w*)\b"
     ),
-    "writes a verdict of its own": re.compile(r"[\"']?status[\"']?\s*[:=]\s*[\"']?(?:selected|approve|consider)"),
+    "writes a verdict of its own": re.compile(
+        r"[\"']?status[\"']? ?[:=] ?[\"']?(?:selected|approve|consider|strongly_consider)\b"
+    ),
 }
 _FEWEST = 4
 """Skills that a job has to ask for before their list, pasted in, tells anything."""
