@@ -292,6 +292,9 @@ def test_pleas_are_noticed_in_other_letters_and_spaces(text):
 def test_an_ads_list_pasted_in_is_noticed_however_it_is_parted():
     job = ("SQL", "A/B testing", "Java", "Linux")
     assert suspicions("SQL; a/b testing | Java,\nLinux", job)
+    assert suspicions("I have\n- SQL\n- A/B testing\n- Java\n- Linux\n", job)
+    assert suspicions("SQL\r\nA/B testing\r\n\r\nJava\r\nLinux", job)
+    assert suspicions("SQL, A/B\ntesting, Java, Linux", job)
     assert not suspicions("Linux, SQL, Java, A/B testing", job)
     assert not suspicions("SQL, Java", ("SQL", "Java"))
 

@@ -90,6 +90,14 @@ def test_a_resume_that_is_given_twice_is_ranked_once_and_the_same_text_in_anothe
     assert not any("same text" in note for note in by_name["weak.txt"])
 
 
+def test_the_ad_is_no_resume_though_it_lies_among_them(folder):
+    told = CliRunner().invoke(main, ["screen", str(folder / "job.txt"), str(folder)])
+    assert told.exit_code != 0
+    assert "there are no resumes in" in f"{told.output}{told.exception}"
+    (folder / "a.txt").write_text(STRONG)
+    assert [one["file"] for one in rows(folder / "job.txt", folder)] == [str(folder / "a.txt")]
+
+
 def test_a_text_without_any_fact_is_no_rejection(folder):
     """Glyphs without their letters, as some PDFs have them, or another language."""
     (folder / "a.txt").write_text("Ø=Ý×Þ (cid:12)(cid:45) ÐŸÑ€Ð¾")

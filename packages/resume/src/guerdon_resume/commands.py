@@ -70,6 +70,7 @@ def screen(
     """
     import time
 
+    from guerdon.errors import ConfigError
     from guerdon.progress import progress
     from guerdon_resume.documents import read_document
     from guerdon_resume.ranking import job_of, placed
@@ -80,6 +81,9 @@ def screen(
     for path in resumes:
         for file in _files(path):
             files.setdefault(os.path.realpath(file), file)
+    files.pop(os.path.realpath(job), None)  # the ad may lie among them
+    if not files:
+        raise ConfigError(f"there are no resumes in {', '.join(map(str, resumes))}")
     year = now or time.localtime().tm_year
     screener, layout = _screener(run, checkpoint, matching, now=year)
     documents = []

@@ -80,11 +80,11 @@ def suspicions(text: str, job_skills: Sequence[str] = (), hidden: str = "") -> t
         found.append(f"has text that a reader does not see: {shown[:60]!r}")
     if len(job_skills) >= _FEWEST:
         asked = _listed(normal(",".join(skill.strip() for skill in job_skills)))
-        if asked in _listed(plain):
+        if any(asked in _listed(shown) for shown in (plain, normal(f"{text}\n{hidden}"))):
             found.append("lists the job's skills in the ad's own words and order")
     return tuple(found)
 
 
 def _listed(text: str) -> str:
-    """The text with every separator of a list as a comma."""
-    return re.sub(r"\s*[,;|/•]\s*", ",", re.sub(r"\s+", " ", text))
+    """The text with every separator of a list as a comma; so are new lines, and bullet points' dashes."""
+    return re.sub(r" ?(?:[,;|/•·▪\n] ?)+(?:[-*–] )?", ",", re.sub(r"[^\S\n]+", " ", text))
