@@ -14,13 +14,13 @@ from click.testing import CliRunner
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
 from guerdon.cli import main
-from guerdon.cli.sources import find_checkpoint
 from guerdon.diagnostics.findings import Finding
 from guerdon.errors import ConfigError, RunError, TaskError
 from guerdon.plugins.catalog import KINDS, catalog, register_local
 from guerdon.protocols import Split, Task
 from guerdon.recipes.spelling import named
 from guerdon.rewards import Reward, reward
+from guerdon.runs import find_checkpoint
 from guerdon.types import Example, Group, Message, Prompt, Rollout, Score
 
 

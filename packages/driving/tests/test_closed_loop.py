@@ -121,19 +121,20 @@ class Parrot:
 
 
 def commanded(monkeypatch, tmp_path, task, *arguments, text="<answer> KEEP, STRAIGHT </answer>"):
-    from guerdon.recipes import building, running
+    from guerdon.recipes import trained
 
     policy = Parrot(text)
-    config = SimpleNamespace(sampling=SimpleNamespace(sampling=lambda greedy: None))
+    limits = SimpleNamespace(batch_size=4, max_tokens=0)
+    config = SimpleNamespace(sampling=SimpleNamespace(sampling=lambda greedy: None), eval=limits)
 
     def trainer_of(recipe, checkpoint):
         policy.weights = checkpoint
         return SimpleNamespace(task=task, policy=policy, config=config)
 
-    monkeypatch.setattr(running, "recipe_of", lambda run: SimpleNamespace(task=None))
-    monkeypatch.setattr(building, "build_task", lambda use: task)
-    monkeypatch.setattr(running, "trainer_of", trainer_of)
-    monkeypatch.setattr("guerdon.cli.sources.find_checkpoint", lambda run, checkpoint: run / "checkpoints" / "step-3")
+    monkeypatch.setattr(trained, "recipe_of", lambda run: SimpleNamespace(task=None))
+    monkeypatch.setattr(trained, "build_task", lambda use: task)
+    monkeypatch.setattr(trained, "trainer_of", trainer_of)
+    monkeypatch.setattr(trained, "find_checkpoint", lambda run, checkpoint: run / "checkpoints" / "step-3")
     result = CliRunner().invoke(command, ["closed-loop", str(tmp_path), "--kinds", "racetrack", *arguments])
     return result, policy
 

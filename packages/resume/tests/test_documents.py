@@ -2,17 +2,31 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import docx
 import pytest
+from docx.enum.style import WD_STYLE_TYPE
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
 from docx.shared import Pt, RGBColor
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, FloatObject, NameObject
 
 from guerdon.errors import ConfigError
-from guerdon_resume import documents, extracting
+from guerdon_resume import documents, extracting, word_text
 from guerdon_resume.documents import read_document
-from guerdon_resume.extracting import MOST_PAGES, extracted
+from guerdon_resume.extracting import extracted
+from guerdon_resume.reading_limits import MOST_PAGES
+
+
+def form_of(drawing, fonts):
+    form = DecodedStreamObject()
+    form.set_data(drawing.encode())
+    form[NameObject("/Type")], form[NameObject("/Subtype")] = NameObject("/XObject"), NameObject("/Form")
+    form[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+    form[NameObject("/BBox")] = ArrayObject([FloatObject(each) for each in (0, 0, 595, 842)])
+    return form
 
 
 def page_of(writer, drawing):
@@ -25,8 +39,23 @@ def page_of(writer, drawing):
             NameObject("/BaseFont"): NameObject("/Helvetica"),
         }
     )
+    fonts = DictionaryObject({NameObject("/F1"): font})
+    black = ArrayObject([NameObject("/Separation"), NameObject("/Black"), NameObject("/DeviceGray")])
+    states = {
+        NameObject(name): DictionaryObject({NameObject("/ca"): FloatObject(ca)})
+        for name, ca in (("/Clear", 0), ("/Solid", 1))
+    }
+    forms = {
+        NameObject(name): writer._add_object(form_of(f"{colour} BT /F1 12 Tf 50 700 Td (score 100) Tj ET", fonts))
+        for name, colour in (("/White", "1 g"), ("/Plain", ""))
+    }
     page[NameObject("/Resources")] = DictionaryObject(
-        {NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})}
+        {
+            NameObject("/Font"): fonts,
+            NameObject("/ColorSpace"): DictionaryObject({NameObject("/Black"): black}),
+            NameObject("/ExtGState"): DictionaryObject(states),
+            NameObject("/XObject"): DictionaryObject(forms),
+        }
     )
     stream = DecodedStreamObject()
     stream.set_data(drawing.encode())
@@ -73,6 +102,11 @@ def test_a_pdfs_text_is_read(tmp_path):
         "BT 3 Tr /F1 12 Tf 50 700 Td (score 100) Tj ET",
         "BT /F1 0.5 Tf 50 700 Td (score 100) Tj ET",
         "BT /F1 12 Tf .05 0 0 .05 50 700 Tm (score 100) Tj ET",
+        "q .05 0 0 .05 0 0 cm BT /F1 12 Tf 1000 14000 Td (score 100) Tj ET Q",
+        "/Black cs 0 scn BT /F1 12 Tf 50 700 Td (score 100) Tj ET",
+        "/Clear gs BT /F1 12 Tf 50 700 Td (score 100) Tj ET",
+        "/White Do",
+        "1 g /Plain Do",
         "q 1 g Q q 1 g BT /F1 12 Tf 50 700 Td [(score) -250 (100)] TJ ET Q",
     ],
 )
@@ -84,10 +118,27 @@ def test_text_that_is_not_seen_is_kept_apart(tmp_path, drawing):
     assert "Nurse" not in found["hidden"]
 
 
-def test_a_colour_that_was_put_back_is_seen_again(tmp_path):
-    found = extracted(pdf_of(tmp_path / "a.pdf", f"q 1 g Q {SEEN.removeprefix('0 g ')}"))
+@pytest.mark.parametrize(
+    "before",
+    ["q 1 g Q", "1 g /DeviceRGB cs", "/Black cs 1 scn", "/Solid gs", "1 g 0 0 0 1 k", "1 g q 0 g /Plain Do Q 0 g"],
+)
+def test_a_colour_that_was_put_back_and_full_ink_are_seen(tmp_path, before):
+    found = extracted(pdf_of(tmp_path / "a.pdf", f"{before} {SEEN.removeprefix('0 g ')}"))
     assert "Nurse" in found["text"]
     assert found["hidden"] == ""
+
+
+def test_small_letters_that_are_magnified_are_seen(tmp_path):
+    drawing = SEEN.replace("12 Tf", "1 Tf").replace("50 780 Td", "5 60 Td")
+    found = extracted(pdf_of(tmp_path / "a.pdf", f"q 12 0 0 12 0 0 cm {drawing} Q"))
+    assert "Nurse" in found["text"]
+    assert found["hidden"] == ""
+
+
+def test_text_outside_the_page_is_told(tmp_path):
+    away = "BT /F1 12 Tf 50 -700 Td (score 100) Tj ET"
+    assert "score 100" in extracted(pdf_of(tmp_path / "a.pdf", f"{SEEN} {away}"))["hidden"]
+    assert "Nurse" not in extracted(pdf_of(tmp_path / "a.pdf", f"{SEEN} {away}"))["hidden"]
 
 
 def test_a_pdf_that_only_white_text_stands_in_is_a_fault(tmp_path):
@@ -122,15 +173,62 @@ def test_a_word_file_is_read_with_its_tables_and_header(tmp_path):
     assert "Zoë" in found.text
 
 
-@pytest.mark.parametrize("how", ["white", "hidden", "tiny"])
+@pytest.mark.parametrize("how", ["style", "paragraph's style", "style of a style"])
+def test_text_that_a_style_hides_is_kept_apart(tmp_path, how):
+    made = docx.Document()
+    kind = WD_STYLE_TYPE.PARAGRAPH if how == "paragraph's style" else WD_STYLE_TYPE.CHARACTER
+    style = made.styles.add_style("Quiet", kind)
+    style.font.color.rgb = RGBColor(0xFF, 0xFF, 0xFF)
+    if how == "style of a style":
+        above = made.styles.add_style("Quieter", kind)
+        above.base_style, style = style, above
+    paragraph = made.add_paragraph("Nurse" if kind == WD_STYLE_TYPE.CHARACTER else "")
+    if kind == WD_STYLE_TYPE.CHARACTER:
+        paragraph.add_run("score 100", style)
+    else:
+        made.add_paragraph("score 100", style)
+        paragraph.add_run("Nurse")
+    made.save(tmp_path / "a.docx")
+    found = read_document(tmp_path / "a.docx")
+    assert (found.text.strip(), found.hidden) == ("Nurse", "score 100")
+
+
+BOX = "<w:txbxContent><w:p><w:r><w:t>Boxed</w:t></w:r></w:p></w:txbxContent>"
+DEEP = [
+    ("<w:sdt><w:sdtContent><w:r><w:t>Boxed</w:t></w:r></w:sdtContent></w:sdt>", "Boxed"),
+    ("<w:ins><w:r><w:t>Boxed</w:t></w:r></w:ins><w:del><w:r><w:delText>gone</w:delText></w:r></w:del>", "Boxed"),
+    ("<w:hyperlink><w:r><w:t>Boxed</w:t></w:r></w:hyperlink>", "Boxed"),
+    (
+        f"<w:r><mc:AlternateContent><mc:Choice Requires='wps'>{BOX}</mc:Choice><mc:Fallback>{BOX}</mc:Fallback>"
+        "</mc:AlternateContent></w:r>",
+        "\nBoxed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("within", "told"), DEEP)
+def test_controls_insertions_links_and_text_boxes_of_a_word_file_are_read_once(tmp_path, within, told):
+    made = docx.Document()
+    spaces = f"{nsdecls('w')} xmlns:mc='http://schemas.openxmlformats.org/markup-compatibility/2006'"
+    made.element.body.insert(0, parse_xml(f"<w:p {spaces}><w:r><w:t>Nurse </w:t></w:r>{within}</w:p>"))
+    made.save(tmp_path / "a.docx")
+    assert extracted(tmp_path / "a.docx")["text"].rstrip() == f"Nurse {told}"
+
+
+@pytest.mark.parametrize("how", ["white", "hidden", "tiny", "link"])
 def test_hidden_text_of_a_word_file_is_kept_apart(tmp_path, how):
     made = docx.Document()
     run = made.add_paragraph("Nurse ").add_run("score 100")
+    if how == "link":
+        link = parse_xml(f"<w:hyperlink {nsdecls('w')}/>")
+        run._r.addprevious(link)
+        link.append(run._r)
+        run.font.hidden = True
     if how == "white":
         run.font.color.rgb = RGBColor(0xFF, 0xFF, 0xFF)
     elif how == "hidden":
         run.font.hidden = True
-    else:
+    elif how == "tiny":
         run.font.size = Pt(1)
     made.save(tmp_path / "a.docx")
     found = read_document(tmp_path / "a.docx")
@@ -143,6 +241,7 @@ def test_hidden_text_of_a_word_file_is_kept_apart(tmp_path, how):
         ("a.txt", b"", "it is empty"),
         ("a.txt", b" \n ", "there is no text in it"),
         ("a.txt", b"a\x00b", "binary data"),
+        ("a.txt", "SQL".encode("utf-32"), "binary data"),
         ("a.txt", b"%PDF-1.7 ...", "is a PDF or an archive"),
         ("a.pdf", b"plain words", "named a PDF and is none"),
         ("a.pdf", b"%PDF-1.7\n%%EOF", "it is broken"),
@@ -192,7 +291,7 @@ def test_too_many_pages_and_an_archive_bomb_are_refused(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b" " * 2**20)
     assert (tmp_path / "a.docx").stat().st_size < 2**12
-    monkeypatch.setattr(extracting, "MOST_UNPACKED", 2**19)
+    monkeypatch.setattr(word_text, "MOST_UNPACKED", 2**19)
     assert extracted(tmp_path / "a.docx")["fault"] == "1048576 bytes unpacked; at most 524288 are read"
 
 
@@ -202,6 +301,23 @@ def test_a_cut_pdf_is_a_fault_or_its_text_and_never_a_raise(tmp_path):
         (tmp_path / "b.pdf").write_bytes(whole[:cut])
         said = extracted(tmp_path / "b.pdf")
         assert said["fault"] or "Nurse" in said["text"] or said["text"].strip() == ""
+
+
+def test_a_program_that_lies_beside_the_resumes_is_not_run(tmp_path, monkeypatch):
+    pdf_of(tmp_path / "a.pdf", SEEN)
+    (tmp_path / "pypdf.py").write_text("raise SystemExit('mine')")
+    (tmp_path / "json.py").write_text("raise SystemExit('mine')")
+    monkeypatch.chdir(tmp_path)
+    assert "Nurse" in read_document(Path("a.pdf")).text
+
+
+def test_more_text_than_a_resume_has_is_refused_where_it_is_taken_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(extracting, "MOST_CHARS", 20)
+    assert extracted(pdf_of(tmp_path / "a.pdf", SEEN))["fault"].endswith("characters; at most 20 are read")
+
+
+def test_half_characters_become_ones_that_can_be_written(tmp_path):
+    assert documents._checked(documents.Document("a.pdf", "SQL \ud800", "\udfff")).text == "SQL ?"
 
 
 def test_a_file_that_takes_too_long_costs_itself_alone(tmp_path):

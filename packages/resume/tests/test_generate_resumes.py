@@ -8,7 +8,7 @@ from guerdon.conformance import check_reward, check_task
 from guerdon.errors import ConfigError
 from guerdon_resume.answers import read
 from guerdon_resume.facts import facts_of, years_of
-from guerdon_resume.generate import END, ad_of, chance_selected, rubric, status_of
+from guerdon_resume.generate import END, rubric, status_of
 from guerdon_resume.keywords import Keywords
 from guerdon_resume.metrics import measured
 from guerdon_resume.prompts import prompt_of
@@ -69,13 +69,6 @@ def test_without_noise_the_verdict_is_the_rubrics():
         assert one.status == status_of(round(plain))
 
 
-def test_the_stated_chance_is_what_noise_leaves():
-    """59 points, half a point short of 59.5: P(N(0, 3) >= .5) = 1 - Phi(1/6) = .4338."""
-    assert chance_selected(0.5, 2, 3.0) == pytest.approx(0.4338, abs=1e-4)
-    assert chance_selected(0.5, 2, 0.0) == 0.0
-    assert chance_selected(1.0, 10, 3.0) == pytest.approx(1.0)
-
-
 def test_each_candidate_says_why():
     for one in TASK.examples("train")[:50]:
         assert one.reasons[0].startswith(f"has {len(one.present_skills)} of {len(one.job_skills)} skills")
@@ -113,12 +106,6 @@ def test_keywords_alone_miss_what_other_words_say():
     )
     assert literal.recall < 0.75 < 0.95 < knowing.recall
     assert knowing.accuracy > literal.accuracy + 0.1
-
-
-def test_an_ad_names_the_title_and_each_skill():
-    one = TASK.examples("train")[0]
-    assert one.title in ad_of(one)
-    assert all(skill in ad_of(one) for skill in one.job_skills)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +158,14 @@ def test_an_unknown_split_is_named():
         ("Career break 2011 - 2014", None),
         ("Analyst 2015 - 2010", None),
         ("Born 1975, tel 2010-2015-55", None),
+        ("Analyst, Jan 2018 – March 2021", 3),
+        ("Analyst 01/2018 - 03/2021", 3),
+        ("Analyst 15/01/2018 - 31/03/2021", 3),
+        ("Sept. 2010 to Dec 2012", 2),
+        ("Work Experience\nUniversity Hospital, 2012 - 2020", 8),
+        ("Employment history\nScrum Master, Acme, Boston, MA, 2010 - 2015", 5),
+        ("Experience\nTeacher, High School, 2010 - 2015\nEducation\nHigh School, 1998 - 2002", 5),
+        ("Experience\nparental leave 2010 - 2012", None),
     ],
 )
 def test_years_are_those_of_work(text, years):
@@ -180,6 +175,7 @@ def test_years_are_those_of_work(text, years):
 def test_a_job_that_goes_on_counts_where_the_year_is_known():
     assert years_of("Analyst, 2019 - present") is None
     assert years_of("Analyst, 2019 - present", now=2024) == 5
+    assert years_of("Analyst, Mar 2019 – current", now=2024) == 5
 
 
 @pytest.mark.parametrize(
@@ -206,6 +202,16 @@ def test_a_jobs_own_skill_is_found_though_no_list_has_it():
     assert facts_of("Basket  weaving, SQL", ["basket weaving"]).skills == ("basket weaving", "sql")
     assert facts_of("C# on .NET.", [".NET", "C#"]).skills == ("c#", ".net")
     assert not has_words(normal("JavaScript"), "java")
+
+
+def test_blanks_without_end_after_a_number_do_not_hold_up_the_reader():
+    """200,000 of them: a search that is quadratic in them takes minutes."""
+    import time
+
+    start = time.process_time()
+    assert years_of("5" + " " * 100_000 + "\n" * 100_000 + "apples") is None
+    assert years_of("5" + " \t\n" * 50_000 + "years") == 5
+    assert time.process_time() - start < 5
 
 
 def test_a_megabyte_is_read_in_seconds():

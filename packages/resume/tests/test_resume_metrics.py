@@ -52,8 +52,8 @@ def test_task_metrics_mean_the_same_numbers():
     assert means["accuracy"] == pytest.approx(found.accuracy)
     assert means["recall"] == pytest.approx(found.recall)
     assert means["precision"] == pytest.approx(found.precision)
-    assert means["score off"] == pytest.approx(found.mae)
-    assert means["brier"] == pytest.approx(found.brier)
+    assert means["MAE"] == pytest.approx(found.mae)
+    assert means["Brier"] == pytest.approx(found.brier)
     assert means["readable"] == pytest.approx(4 / 5)
 
 

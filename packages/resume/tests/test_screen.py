@@ -79,6 +79,46 @@ def test_hidden_words_get_no_score():
     assert "Docker Docker" in found.notes[0]
 
 
+def test_a_resume_that_is_given_twice_is_ranked_once_and_the_same_text_in_another_file_is_told(folder):
+    again = folder / "resumes" / "again.txt"
+    again.write_text(STRONG.replace(" ", "  ").upper())
+    found = rows(folder / "job.txt", folder / "resumes", folder / "resumes" / "strong.txt")
+    assert len(found) == 4
+    by_name = {one["file"].rpartition("/")[2]: one["notes"] for one in found}
+    assert by_name["strong.txt"] == [f"the same text as {again}"]
+    assert by_name["again.txt"] == [f"the same text as {folder / 'resumes' / 'strong.txt'}"]
+    assert not any("same text" in note for note in by_name["weak.txt"])
+
+
+def test_the_ad_is_no_resume_though_it_lies_among_them(folder):
+    told = CliRunner().invoke(main, ["screen", str(folder / "job.txt"), str(folder)])
+    assert told.exit_code != 0
+    assert "there are no resumes in" in f"{told.output}{told.exception}"
+    (folder / "a.txt").write_text(STRONG)
+    assert [one["file"] for one in rows(folder / "job.txt", folder)] == [str(folder / "a.txt")]
+
+
+def test_a_text_without_any_fact_is_no_rejection(folder):
+    """Glyphs without their letters, as some PDFs have them, or another language."""
+    (folder / "a.txt").write_text("Ø=Ý×Þ (cid:12)(cid:45) ÐŸÑ€Ð¾")
+    (found,) = rows(folder / "job.txt", folder / "a.txt")
+    assert (found["status"], found["score"]) == ("REVIEW", None)
+    assert "garbled" in found["notes"][0]
+
+
+def test_a_file_name_that_is_no_text_is_printed(folder):
+    name = b"Zo\xeb.txt".decode("utf-8", "surrogateescape")
+    (folder / name).write_text(STRONG)
+    assert rows(folder / "job.txt", folder / name)[0]["status"] == "SELECTED"
+    assert "SELECTED" in asked(folder / "job.txt", folder / name)
+
+
+def test_skills_are_found_over_the_end_of_a_line(folder):
+    (folder / "job.json").write_text('{"skills": ["Basket weaving", "SQL"]}', encoding="utf-8-sig")
+    (folder / "a.txt").write_text("4 years of basket\n  weaving and SQL")
+    assert rows(folder / "job.json", folder / "a.txt")[0]["lacking"] == []
+
+
 def test_a_file_that_cannot_be_read_is_named_and_the_others_are_ranked(folder):
     (folder / "resumes" / "broken.pdf").write_bytes(b"%PDF-1.7\n%%EOF")
     found = rows(folder / "job.txt", folder / "resumes", folder / "gone.docx", code=1)
@@ -90,7 +130,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_ranked(folder):
 
 def test_a_screener_without_a_verdict_or_with_made_up_skills_is_told_on():
     job = Job("Engineer", ("SQL", "Docker"))
-    documents = [Document("a", "3 years of SQL"), Document("b", "3 years of SQL"), Document("c", "SQL")]
+    documents = [Document("a", "3 years with SQL"), Document("b", "3 years of SQL"), Document("c", "SQL")]
     answers = ["hm", written("SELECTED", 90, ["SQL", "Docker"], 9), written("REJECTED", 20, ["SQL"], 2)]
     first, second, third = placed(job, documents, lambda examples: answers)
     assert (first.file, first.status) == ("b", "SELECTED")
@@ -121,6 +161,13 @@ def test_work_that_goes_on_ends_in_the_year_that_is_given(folder):
     [
         ("a.txt", AD, ("SQL", "PostgreSQL", "Docker", "Linux")),
         ("a.txt", "Clerk\nMust have: Excel, Basket weaving.", ("Excel", "Basket weaving")),
+        (
+            "a.txt",
+            "Clerk\nRequirements:\n- Excel\n• Basket weaving.\n2. Filing\nWe offer: SQL",
+            ("Excel", "Basket weaving", "Filing"),
+        ),
+        ("a.txt", "Clerk\nRequirements:\nWe offer Excel", ("microsoft excel",)),
+        ("a.txt", "Clerk\nRequirements: K8s, SQL, Kubernetes", ("K8s", "SQL")),
         ("a.txt", "We need somebody for K8s and SQL", ("kubernetes", "sql")),
         ("a.json", '{"title": "Clerk", "skills": ["Excel"]}', ("Excel",)),
     ],

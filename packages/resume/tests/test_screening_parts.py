@@ -1,6 +1,7 @@
 """The fact sheet's worked examples and tables, and the parsers."""
 
 import json
+from fractions import Fraction
 
 import pytest
 
@@ -234,6 +235,28 @@ def test_what_is_no_single_verdict_earns_the_least_of_every_part(text):
     assert read(text).fault
     assert screening()(Rollout.of(MADE, text)).value == pytest.approx(-1.4)
     assert screening(penalties="harsh")(Rollout.of(MADE, text)).value == pytest.approx(0.4 * -5 - 0.6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{verdict('SELECTED', 80)} {verdict('REJECTED', 20)}", "{so: " + verdict("SELECTED", 80) + "}", '{"score": 80.5'],
+)
+def test_the_released_parser_fails_on_two_objects_and_on_braces_around_one(text):
+    found = read_released(text)
+    assert found.fault
+    assert (found.status, found.score) == ("REJECTED", 0)
+
+
+@pytest.mark.parametrize(("penalties", "share"), [("gentle", Fraction(1, 5)), ("harsh", Fraction(2, 9))])
+def test_by_status_alone_it_pays_to_select_from_a_fifth_of_good_ones_or_two_ninths(penalties, share):
+    """Gentle: 2 q - (1 - q) = -2 q at q = 1/5. Harsh: 2 q - 2 (1 - q) = -5 q at q = 2/9."""
+
+    def pays(word, good):
+        mean = [parts.status_value(word, kind, penalties) for kind in (True, False)]
+        return good * Fraction(mean[0]) + (1 - good) * Fraction(mean[1])
+
+    assert pays("SELECTED", share) == pays("REJECTED", share)
+    assert pays("SELECTED", share + Fraction(1, 100)) > pays("REJECTED", share + Fraction(1, 100))
 
 
 def test_a_score_too_large_for_a_number_makes_the_released_code_fail_and_pay_nothing():

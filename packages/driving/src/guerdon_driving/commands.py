@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from guerdon.trainer import Trainer
+    from guerdon.protocols import Task
     from guerdon_driving.examples import DrivingExample
     from guerdon_driving.frames import View
 
@@ -48,10 +48,8 @@ def closed_loop(
     Progress is the share of the way that the simulator's own human-like driver makes in the same episode, and it is
     PDMS's term for progress too.
     """
-    from guerdon.cli.sources import find_checkpoint
     from guerdon.errors import ConfigError
-    from guerdon.recipes.building import build_task
-    from guerdon.recipes.running import recipe_of, trainer_of
+    from guerdon.recipes.trained import greedy_answers, trainer_of_run
     from guerdon_driving.closed_loop import close_loop, summary
     from guerdon_driving.filed_tasks import JsonLines
     from guerdon_driving.tasks import KINDS, Highway
@@ -59,17 +57,19 @@ def closed_loop(
     chosen = tuple(kind.strip() for kind in kinds.split(","))
     if unknown := [kind for kind in chosen if kind not in KINDS]:
         raise ConfigError(f"--kinds names {unknown[0]!r}; accepted are {', '.join(KINDS)}")
-    recipe, weights = recipe_of(run), find_checkpoint(run, checkpoint)
-    task = build_task(recipe.task)  # before a model is loaded
-    if not isinstance(task, Highway | JsonLines):
-        raise ConfigError(
-            f"{str(run)!r} learned the task {task.name}; a planner in words is needed: one of {Highway.name} or "
-            f"{JsonLines.name}"
-        )
-    trainer = trainer_of(recipe, weights)
+
+    def accept(task: Task) -> None:
+        if not isinstance(task, Highway | JsonLines):
+            raise ConfigError(
+                f"{str(run)!r} learned the task {task.name}; a planner in words is needed: one of {Highway.name} or "
+                f"{JsonLines.name}"
+            )
+
+    trainer = trainer_of_run(run, checkpoint, accept=accept)
+    task = trainer.task
 
     def planner(examples: Sequence[DrivingExample]) -> list[str]:
-        return answers(trainer, examples, seed)
+        return greedy_answers(trainer, examples, seed=seed)
 
     shown = size or (task.image_size if isinstance(task, Highway) else SIZE)
     view: View = task.view if isinstance(task, Highway) else "bird"
@@ -89,10 +89,3 @@ def closed_loop(
 def numbers(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record with None for NaN, which JSON has not."""
     return {name: None if value != value else value for name, value in record.items()}
-
-
-def answers(trainer: Trainer, examples: Sequence[DrivingExample], seed: int) -> list[str]:
-    """One greedy completion for each example, by the policy of a trainer."""
-    sampling = trainer.config.sampling.sampling(greedy=True)
-    groups = trainer.policy.sample(trainer.task, examples, 1, sampling, seed=seed)
-    return [group.rollouts[0].completion for group in groups]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from guerdon_resume.answers import Layout
     from guerdon_resume.fairness import Flips, Injected
     from guerdon_resume.keywords import Screener
+    from guerdon_resume.prompts import Shown
     from guerdon_resume.ranking import Job, Placed
 
 _PERSON = "A ranking is no decision: a person decides, and looks at each resume that has no score."
@@ -68,19 +70,32 @@ def screen(
     """
     import time
 
+    from guerdon.errors import ConfigError
+    from guerdon.progress import progress
     from guerdon_resume.documents import read_document
     from guerdon_resume.ranking import job_of, placed
 
     wanted = [each.strip() for each in skills.split(",") if each.strip()] if skills else []
     asked = job_of(job, wanted)
-    files = [file for path in resumes for file in _files(path)]
+    files: dict[str, Path] = {}  # a file that is named twice is read once
+    for path in resumes:
+        for file in _files(path):
+            files.setdefault(os.path.realpath(file), file)
+    files.pop(os.path.realpath(job), None)  # the ad may lie among them
+    if not files:
+        raise ConfigError(f"there are no resumes in {', '.join(map(str, resumes))}")
     year = now or time.localtime().tm_year
-    screener, layout = _screener(run, checkpoint, matching, year)
-    documents = [read_document(file) for file in files]
+    screener, layout = _screener(run, checkpoint, matching, now=year)
+    documents = []
+    with progress("reading resumes", len(files)) as bar:
+        for file in files.values():
+            documents.append(read_document(file))
+            bar.advance()
     found = placed(asked, documents, screener, layout=layout, now=year)
     if as_json:
-        told = {"title": asked.title, "skills": list(asked.skills), "resumes": [one.to_json() for one in found]}
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        told = {"title": asked.title, "skills": list(asked.skills), "resumes": [asdict(one) for one in found]}
+        text = json.dumps(told, indent=2, ensure_ascii=False)
+        click.echo(text.encode("utf-8", "backslashreplace").decode())  # names of files may be no text
     else:
         _print(_table(asked, found))
     if any(one.status == "UNREADABLE" for one in found):
@@ -94,16 +109,16 @@ def _files(path: Path) -> Sequence[Path]:
 
 
 def _screener(
-    run: Path | None, checkpoint: Path | None, matching: str, now: int | None = None
+    run: Path | None, checkpoint: Path | None, matching: str, *, now: int | None = None, shown: Shown | None = None
 ) -> tuple[Screener, Layout]:
     from guerdon.errors import ConfigError
 
     if run is not None:
         from guerdon_resume.trained import screener_of
 
-        return screener_of(run, checkpoint)
-    if checkpoint is not None:
-        raise ConfigError("--checkpoint is of a run; name it with --run")
+        return screener_of(run, checkpoint, shown=shown)
+    if checkpoint is not None or shown is not None:
+        raise ConfigError(f"--{'shown' if checkpoint is None else 'checkpoint'} is of a run; name it with --run")
     from guerdon_resume.keywords import Keywords
 
     return Keywords(matching, now=now), "reasons"  # type: ignore[arg-type]  # one of its choices
@@ -151,18 +166,32 @@ def command() -> None:
 @command.command("fairness")
 @click.option("--count", type=click.IntRange(min=1), default=200, show_default=True, help="How many resumes are made.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another one, other resumes.")
+@click.option(
+    "--shown",
+    type=click.Choice(["facts", "whole"]),
+    help="With --run: show the policy facts alone, or whole resumes.  [default: as RUN was trained]",
+)
 @_asking
-def fairness(count: int, seed: int, run: Path | None, checkpoint: Path | None, matching: str, as_json: bool) -> None:
+def fairness(
+    count: int,
+    seed: int,
+    shown: Shown | None,
+    run: Path | None,
+    checkpoint: Path | None,
+    matching: str,
+    as_json: bool,
+) -> None:
     """Swap name, gender, age, break and school and count changed verdicts; plant instructions and count what they do.
 
-    Beside them: share selected by gender, and the usual measures.
+    Beside them: share selected by gender, and the usual measures. A policy that is shown facts alone sees none of what
+    is swapped: `--shown whole` asks what it makes of the resumes themselves.
     """
     from guerdon_resume.answers import SELECTED, read
     from guerdon_resume.fairness import flips, four_fifths, injected, selection_rates
     from guerdon_resume.metrics import measured
     from guerdon_resume.tasks import Screening
 
-    screener, layout = _screener(run, checkpoint, matching)
+    screener, layout = _screener(run, checkpoint, matching, shown=shown)
     examples = Screening(train_size=0, eval_size=count, seed=seed).examples("eval")
     verdicts = [read(text, layout) for text in screener(examples)]
     found, planted = flips(screener, examples, layout=layout, seed=seed), injected(screener, examples, layout=layout)

@@ -4,7 +4,7 @@ PDF and Word files are taken apart in a process of their own (`guerdon_resume.ex
 memory: a file that crashes the library or never ends costs that file alone. It is not a sandbox: the process may do
 what the user may. Nothing here raises for what a file holds; `Document.fault` says why there is no text.
 
-Not covered: scanned pictures (there is no text in them: a fault), text boxes of Word files, and forms within PDF pages.
+Not covered: scanned pictures (there is no text in them: a fault), and what `pdf_text` and `word_text` name.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from guerdon.errors import ConfigError
+from guerdon_resume.reading_limits import MOST_CHARS
 
 MOST_BYTES = 10 * 2**20
 """Of a file; a larger one is not a resume."""
-MOST_CHARS = 1_000_000
-"""Of its text."""
 TIMEOUT_S = 60.0
 """Wall clock for one PDF or Word file."""
 TEXTS = (".txt", ".text", ".md")
@@ -80,10 +79,9 @@ def read_document(path: Path, *, max_bytes: int = MOST_BYTES, timeout_s: float =
 def _plain(name: str, data: bytes) -> Document:
     if data.startswith((b"%PDF", b"PK\x03\x04")):
         return Document(name, fault="it is named a text and is a PDF or an archive; name it as what it is")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return Document(name, text=data.decode("utf-16", "replace"))
     try:
-        text = data.decode("utf-8-sig")
+        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = data.decode("utf-16", "replace") if wide else data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", "replace")  # what old editors write
     if "\x00" in text:
@@ -95,9 +93,17 @@ def _taken_apart(path: Path, timeout_s: float) -> Document:
     """By the process that may die of it."""
     name = str(path)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
-    command = [sys.executable, "-m", "guerdon_resume.extracting", str(path.absolute())]
+    # -P: the working folder may be that of the resumes, and a pypdf.py in it is none of ours.
+    command = [sys.executable, "-P", "-m", "guerdon_resume.extracting", str(path.absolute())]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout_s, env=environment, check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            env=environment,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return Document(name, fault=f"it could not be taken apart within {timeout_s:g} s")
     try:
@@ -109,9 +115,11 @@ def _taken_apart(path: Path, timeout_s: float) -> Document:
 
 
 def _checked(document: Document) -> Document:
-    """The document, with a fault where there is nothing to screen, or far too much."""
+    """The document, with a fault where there is nothing to screen, or far too much; its text is writable."""
     if document.fault:
         return document
+    clean = (each.encode("utf-8", "replace").decode() for each in (document.text, document.hidden))  # half characters
+    document = Document(document.path, *clean)
     if not document.text.strip():
         why = "all of its text is hidden" if document.hidden.strip() else "there is no text in it (a scanned picture?)"
         return Document(document.path, hidden=document.hidden, fault=why)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from guerdon_resume.skills import canonical, normal, skills_in
 
@@ -26,11 +27,24 @@ _OTHER_BEFORE = re.compile(r"\b(?:aged?|break|gap|leave|sabbatical|studied|degre
 _OTHER_AFTER = re.compile(
     r"^[\s-]*(?:old|of age|ago|break|gap|career break|degree|course|warranty|of (?:study|parental))"
 )
-_RANGE = re.compile(r"(?<![\d/.-])((?:19|20)\d\d)\s*(?:-|–|—|to|until)\s*((?:19|20)\d\d|present|now|today)(?![\d/-])")
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"nov(?:ember)?|dec(?:ember)?)\.?,? "
+)
+_RANGE = re.compile(
+    rf"(?<![\d/.-])(?:{_MONTH}|(?:\d{{1,2}}[/.]){{1,2}})?((?:19|20)\d\d) ?(?:[-–—‐]|to|until) ?"
+    rf"(?:(?:{_MONTH}|(?:\d{{1,2}}[/.]){{1,2}})?((?:19|20)\d\d)|present|current|now|today|ongoing)(?![\d/-])"
+)
+"""A span of years, with or without months, which are not counted: "Jan 2018 - 03/2021"."""
 _NO_WORK = re.compile(r"\b(?:break|gap|leave|sabbatical|travel(?:ling)?|unemployed)\b")
 _STUDY = re.compile(r"\b(?:bsc|msc|ba|ma|phd|bachelor|master|degree|university|college|school|graduated|diploma)\b")
-_STUDY_HEAD = re.compile(r"^\W*(?:education|studies|academic background|certificates?|languages)\W*$")
-_HEAD = re.compile(r"^\W*(?:work |professional )?(?:experience|employment|career|history|skills|summary|profile)\W*$")
+_STUDY_HEAD = re.compile(
+    r"^\W*(?:education(?: and training)?|studies|academic background|certificat(?:e|ion)s?|languages)\W*$"
+)
+_WORK_HEAD = re.compile(
+    r"^\W*(?:(?:relevant|work|professional|employment|career) )?(?:experience|employment|career|history)\W*$"
+)
+_OTHER_HEAD = re.compile(r"^\W*(?:(?:key|technical|core) )?(?:skills|summary|profile|projects|interests)\W*$")
 _NONE = re.compile(r"\bno (?:paid |professional |work |prior |previous )*experience\b(?! (?:with|in|of)\b)")
 MOST_YEARS = 60.0
 
@@ -87,14 +101,15 @@ def years_told(years: float | None) -> str:
 def years_of(text: str, *, now: int | None = None) -> float | None:
     r"""Years of experience: those that dated work covers, each counted once; where nothing is dated, the most stated.
 
-    Studies, breaks, ages ("35 years old") and what was years ago do not count. "No experience" is 0.
+    Studies, breaks, ages ("35 years old") and what was years ago do not count. "No experience" is 0. Below a heading
+    such as "Work experience" every span but a break is work, so that a teacher's school is not taken for studies.
 
     >>> years_of("12+ years"), years_of("35 years old"), years_of("no experience"), years_of("")
     (12.0, None, 0.0, None)
     >>> years_of("Clerk, 2010 - 2014\nCareer break 2014 - 2016\nBSc, 2006 - 2010\nClerk, 2013 - 2014, 2016 - 2017")
     5.0
     """
-    plain = normal(text)
+    plain = _lines_single_spaced(normal(text))
     spans = _spans(plain, now)
     if spans:
         return min(_covered(spans), MOST_YEARS)
@@ -104,18 +119,26 @@ def years_of(text: str, *, now: int | None = None) -> float | None:
     return 0.0 if _NONE.search(plain) else None
 
 
+def _lines_single_spaced(text: str) -> str:
+    """The text with one blank or new line for each run of white space, so that patterns with two runs stay linear."""
+    return re.sub(r" ?\n[ \n]*", "\n", re.sub(r"[^\S\n]+", " ", text))
+
+
 def _spans(plain: str, now: int | None) -> list[tuple[int, int]]:
-    """Dated spans of work, by year; lines below a heading of studies, and about breaks, are passed over."""
-    spans, studying = [], False
+    """Dated spans of work, by year; lines about studies and about breaks are passed over."""
+    spans: list[tuple[int, int]] = []
+    below: Literal["nothing", "studies", "work"] = "nothing"
     for line in plain.split("\n"):
         if _STUDY_HEAD.match(line):
-            studying = True
-        elif _HEAD.match(line):
-            studying = False
-        if studying or _NO_WORK.search(line) or _STUDY.search(line):
+            below = "studies"
+        elif _WORK_HEAD.match(line):
+            below = "work"
+        elif _OTHER_HEAD.match(line):
+            below = "nothing"
+        if below == "studies" or _NO_WORK.search(line) or (below == "nothing" and _STUDY.search(line)):
             continue
         for match in _RANGE.finditer(line):
-            end = int(match[2]) if match[2].isdigit() else now
+            end = int(match[2]) if match[2] else now
             if end is not None and 0 <= end - int(match[1]) <= MOST_YEARS:
                 spans.append((int(match[1]), end))
     return spans

@@ -13,7 +13,6 @@ Source: the generator of the fact sheet on arXiv 2511.16073 (score, thresholds 6
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,18 +94,6 @@ def status_of(score: float) -> str:
     return next(word for least, word in THRESHOLDS if score >= least)
 
 
-def chance_selected(ratio: float, years: float, noise: float) -> float:
-    """The share of such candidates that the noise leaves selected, before a split is balanced: what can be known.
-
-    Scores are rounded, so that 59.5 is enough.
-
-    >>> round(chance_selected(0.5, 2, 3.0), 4)  # 59 points: half a point short
-    0.4338
-    """
-    apart = rubric(ratio, years) - 59.5
-    return float(apart >= 0.0) if noise == 0.0 else 0.5 * math.erfc(-apart / (noise * math.sqrt(2.0)))
-
-
 def made(split: Literal["train", "eval"], size: int, making: Making) -> list[ResumeExample]:
     """Examples of a split. The same seed makes the same ones, whatever the size; no job is in both splits."""
     return [one(split, number, making) for number in range(size)]
@@ -145,12 +132,6 @@ def one(split: Literal["train", "eval"], number: int, making: Making) -> ResumeE
         resume=_resume(title, person, work, told, denied, years, random),
         person=person,
     )
-
-
-def ad_of(example: ResumeExample) -> str:
-    """The job's ad, as a text."""
-    wanted = ", ".join(example.job_skills)
-    return f"{example.title}\n\nWe are looking for a {example.title.lower()}.\nRequirements: {wanted}\n"
 
 
 def held_out(skills: Sequence[str]) -> bool:

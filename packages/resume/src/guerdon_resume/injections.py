@@ -35,22 +35,26 @@ _PATTERNS: Mapping[str, re.Pattern[str]] = {
         r"requirements?|guidelines?|context)\b"
     ),
     "asks for a score": re.compile(
-        r"\b(?:score|rating|rate|mark|grade)\b[^.;]{0,24}?\b(?:100|10\s*/\s*10|maximum|highest|perfect)\b"
-        r"|\b100\s*(?:/|out of|of)\s*100\b"
+        r"\b(?:score|rating)\b[^.;]{0,24}?\b(?:100|10 ?/ ?10|10 out of 10|maximum|highest|perfect)\b(?! ?%)"
+        r"|\b(?:rate|mark|grade)\b(?: \w+){0,3}? (?:100|10 ?/ ?10|10 out of 10|maximum|highest|perfect)\b(?! ?%)"
+        r"|\b100 ?(?:/|out of|of) ?100\b|\bfull marks\b"
     ),
     "asks to be selected": re.compile(
-        r"\b(?:select|approve|accept|hire|shortlist|recommend|advance|pass)\b.{0,12}\b(?:this|every|each|the)\b.{0,12}"
-        r"\b(?:candidate|applicant|resume|cv)\b"
+        r"\b(?:select|approve|accept|hire|shortlist|recommend|advance|pass)\b"
+        r"(?:.{0,12}\b(?:this|every)\b.{0,12}| the )\b(?:candidate|applicant|resume|cv)\b"
         r"|\b(?:candidate|applicant|resume|cv)\b.{0,60}\b(?:must|should|has to|needs to) be (?:selected|approved|hired|"
         r"accepted|shortlisted)\b|\bapproves? every applicant\b"
     ),
     "speaks to a language model": re.compile(
-        r"<\|\w+\|>|\[/?inst\]|<</?sys>>|\bas an? (?:ai|llm|language model)\b"
+        r"<\|\w+\|>|\[/?inst\]|<</?sys>>"
+        r"|\bas an? (?:ai|llm|(?:large )?language model)(?: (?:model|assistant|system|screener))?(?:,| you\b)"
         r"|\byou are (?:now )?(?:an? )?(?:ai\b|llm\b|assistant|language model|screening|recruit|hiring)"
-        r"|\b(?:system|developer) (?:prompt|message)\b"
+        r"|\b(?:your|the|this|new) (?:system|developer) (?:prompt|message)\b"
         r"|\b(?:note|message|instructions?) (?:to|for) (?:the )?(?:ai|llm|model|screen\w*|system|ats|recruit\w*)\b"
     ),
-    "writes a verdict of its own": re.compile(r"[\"']?status[\"']?\s*[:=]\s*[\"']?(?:selected|approve|consider)"),
+    "writes a verdict of its own": re.compile(
+        r"[\"']?status[\"']? ?[:=] ?[\"']?(?:selected|approve|consider|strongly_consider)\b"
+    ),
 }
 _FEWEST = 4
 """Skills that a job has to ask for before their list, pasted in, tells anything."""
@@ -76,11 +80,11 @@ def suspicions(text: str, job_skills: Sequence[str] = (), hidden: str = "") -> t
         found.append(f"has text that a reader does not see: {shown[:60]!r}")
     if len(job_skills) >= _FEWEST:
         asked = _listed(normal(",".join(skill.strip() for skill in job_skills)))
-        if asked in _listed(plain):
+        if any(asked in _listed(shown) for shown in (plain, normal(f"{text}\n{hidden}"))):
             found.append("lists the job's skills in the ad's own words and order")
     return tuple(found)
 
 
 def _listed(text: str) -> str:
-    """The text with every separator of a list as a comma."""
-    return re.sub(r"\s*[,;|/•]\s*", ",", re.sub(r"\s+", " ", text))
+    """The text with every separator of a list as a comma; so are new lines, and bullet points' dashes."""
+    return re.sub(r" ?(?:[,;|/•·▪\n] ?)+(?:[-*–] )?", ",", re.sub(r"[^\S\n]+", " ", text))

@@ -4,11 +4,11 @@ r"""How good verdicts are: for reports, never trained on.
 |---|---|
 | `measured` | accuracy, plain and balanced, precision, recall and F1 of SELECTED, MAE and RMSE, ECE and Brier |
 | `Right` | 1 for the right verdict: the mean is accuracy, `among` good ones recall, among selected ones precision |
-| `ScoreOff` | points that the score is off, in [0, 100]; its mean is the MAE |
-| `SquaredDoubt` | the Brier score's term |
+| `ScoreError` | points that the score is off, in [0, 100]; its mean is the MAE |
+| `BrierScore` | the Brier score's term |
 | `Readable` | whether there is a verdict at all |
 
-Of `ScoreOff` and `SquaredDoubt` less is better: they have no registered name, so that no recipe trains with them.
+Of `ScoreError` and `BrierScore` less is better: they have no registered name, so that no recipe trains with them.
 
 An answer that cannot be read is wrong: it counts against accuracy and recall, and never as a rejection. A score is
 taken for the stated chance, score / 100, that SELECTED is right: it was not asked for as one, so that calibration tells
@@ -163,7 +163,7 @@ class Readable(_OfAnswer, name="resume/readable-v1", bounds=(0.0, 1.0)):
 
 
 @dataclass(frozen=True)
-class ScoreOff(_OfAnswer, name="resume/score-off-v1", bounds=(0.0, 100.0)):
+class ScoreError(_OfAnswer, name="resume/score-error-v1", bounds=(0.0, 100.0)):
     """Points between score and gold score; abstains where either is missing. Less is better: for reports alone."""
 
     def score(self, rollout: Rollout) -> Score:
@@ -175,7 +175,7 @@ class ScoreOff(_OfAnswer, name="resume/score-off-v1", bounds=(0.0, 100.0)):
 
 
 @dataclass(frozen=True)
-class SquaredDoubt(_OfAnswer, name="resume/brier-v1", bounds=(0.0, 1.0)):
+class BrierScore(_OfAnswer, name="resume/brier-v1", bounds=(0.0, 1.0)):
     """(score / 100 - true)^2: the mean is Brier's score; abstains on what cannot be read. Less is better."""
 
     def score(self, rollout: Rollout) -> Score:
@@ -193,6 +193,6 @@ def screening_metrics(layout: Layout = "reasons") -> dict[str, Reward]:
         "recall": Right(layout, "good"),
         "precision": Right(layout, "selected"),
         "readable": Readable(layout),
-        "score off": ScoreOff(layout),
-        "brier": SquaredDoubt(layout),
+        "MAE": ScoreError(layout),
+        "Brier": BrierScore(layout),
     }

@@ -3,8 +3,8 @@
 | status | |
 |---|---|
 | `SELECTED`, `REJECTED` | what the screener says, with a score: ranked |
-| `REVIEW` | the resume speaks to the screener or hides text, or the answer cannot be read: no score, not ranked |
-| `UNREADABLE` | the file could not be read: no score, not ranked |
+| `REVIEW` | the resume speaks to the screener, hides text or holds no facts, or the answer cannot be read: no score |
+| `UNREADABLE` | the file could not be read: no score |
 
 Nothing that is not ranked is a rejection: a person looks at it. Nor is the ranking a decision.
 """
@@ -12,10 +12,11 @@ Nothing that is not ranked is a rejection: a person looks at it. Nor is the rank
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from guerdon.errors import ConfigError
 from guerdon_resume.answers import Layout, read
@@ -24,9 +25,11 @@ from guerdon_resume.examples import ResumeExample
 from guerdon_resume.facts import facts_of, present, years_told
 from guerdon_resume.injections import suspicions
 from guerdon_resume.keywords import Screener
-from guerdon_resume.skills import canonical, skills_in
+from guerdon_resume.skills import canonical, normal, single_spaced, skills_in
 
 RANKED = ("SELECTED", "REJECTED")
+_NO_FACTS = "no known skill and no years are found in it: is its text garbled, or not in English?"
+_BULLET = re.compile(r"^(?:[-*•·–▪‣]|\d{1,2}[.)])\s+")
 _HEADS = ("requirements", "required skills", "skills required", "must have", "what you bring", "you bring")
 
 
@@ -54,24 +57,12 @@ class Placed:
     notes: tuple[str, ...]
     """What a person should know: why there is no score, or what the screener says and the text does not."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {
-            "file": self.file,
-            "status": self.status,
-            "score": self.score,
-            "skills": list(self.skills),
-            "lacking": list(self.lacking),
-            "years": self.years,
-            "notes": list(self.notes),
-        }
-
 
 def job_of(path: Path, skills: Sequence[str] = ()) -> Job:
     """The job in a file: JSON with `title` and `skills`, or an ad as text, PDF or Word file.
 
-    Of an ad the skills are those after a line's "Requirements:" (or its like), at commas; where there is no such line,
-    every listed skill (`guerdon_resume.skills`) that it names.
+    Of an ad the skills are those after a line's "Requirements:" (or its like), at commas, or the bullet points below;
+    where there is no such line, every listed skill (`guerdon_resume.skills`) that it names. One under two names is one.
 
     Args:
         path: the file.
@@ -86,7 +77,7 @@ def job_of(path: Path, skills: Sequence[str] = ()) -> Job:
     if ad.fault:
         raise ConfigError(f"the job {str(path)!r}: {ad.fault}")
     lines = [line.strip() for line in ad.text.split("\n") if line.strip()]
-    found = tuple(skills) or _asked(lines) or _named(ad.text)
+    found = _once(skills or _asked(lines) or _named(ad.text))
     if not found:
         raise ConfigError(
             f"the job {str(path)!r} names no skills: give it a line such as 'Requirements: SQL, Python', or name them "
@@ -98,7 +89,7 @@ def job_of(path: Path, skills: Sequence[str] = ()) -> Job:
 def _job_of_json(path: Path, skills: Sequence[str]) -> Job:
     needed = f'the job {str(path)!r}: an object such as {{"title": "Analyst", "skills": ["SQL"]}} is needed'
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{needed}; {error}") from error
     if not isinstance(said, dict) or not isinstance(said.get("title", ""), str):
@@ -106,21 +97,33 @@ def _job_of_json(path: Path, skills: Sequence[str]) -> Job:
     listed = said.get("skills", [])
     if not isinstance(listed, list) or not all(isinstance(each, str) and each.strip() for each in listed):
         raise ConfigError(f"{needed}; 'skills' is {listed!r:.80}")
-    if not (found := tuple(skills) or tuple(each.strip() for each in listed)):
+    if not (found := _once(skills or [each.strip() for each in listed])):
         raise ConfigError(f"{needed}; it names no skills")
     return Job(said.get("title", ""), found)
 
 
-def _asked(lines: Sequence[str]) -> tuple[str, ...]:
-    for line in lines:
-        head, colon, rest = line.partition(":")
-        if colon and head.strip().lower() in _HEADS:
-            return tuple(dict.fromkeys(each.strip(" .") for each in rest.split(",") if each.strip(" .")))
-    return ()
+def _asked(lines: Sequence[str]) -> list[str]:
+    for number, line in enumerate(lines):
+        head, _, rest = line.partition(":")
+        if head.strip().lower() not in _HEADS:
+            continue
+        below = takewhile(_BULLET.match, lines[number + 1 :]) if not rest.strip() else ()
+        listed = [*rest.split(","), *(_BULLET.sub("", each) for each in below)]
+        if found := [each.strip(" .") for each in listed if each.strip(" .")]:
+            return found
+    return []
 
 
-def _named(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.skill for one in skills_in(text) if not one.denied))
+def _named(text: str) -> list[str]:
+    return [one.skill for one in skills_in(text) if not one.denied]
+
+
+def _once(skills: Iterable[str]) -> tuple[str, ...]:
+    """Each skill by the first of its names."""
+    found: dict[str, str] = {}
+    for skill in skills:
+        found.setdefault(canonical(skill), skill)
+    return tuple(found.values())
 
 
 def placed(
@@ -143,14 +146,32 @@ def placed(
             found[place] = Placed(document.path, "UNREADABLE", None, (), (), None, notes)
         elif why := suspicions(document.text, job.skills, document.hidden):
             found[place] = Placed(document.path, "REVIEW", None, (), (), None, why)
+        elif not (example := _example(job, document, place, now)).candidate_skills and example.years is None:
+            found[place] = Placed(document.path, "REVIEW", None, (), (), None, (_NO_FACTS,))
         else:
-            asked[place] = _example(job, document, place, now)
+            asked[place] = example
     answers = screener(list(asked.values())) if asked else []
     if len(answers) != len(asked):
         raise ValueError(f"the screener gave {len(answers)} answers for {len(asked)} candidates")
     for (place, example), answer in zip(asked.items(), answers, strict=True):
         found[place] = _judged(documents[place].path, job, example, answer, layout)
+    for place, note in _twins(documents).items():
+        found[place] = replace(found[place], notes=(*found[place].notes, note))
     return sorted((found[place] for place in sorted(found)), key=_order)
+
+
+def _twins(documents: Sequence[Document]) -> dict[int, str]:
+    """By place, a note for each document of which others have the very text."""
+    places: dict[str, list[int]] = {}
+    for place, document in enumerate(documents):
+        if text := single_spaced(normal(document.text)):
+            places.setdefault(text, []).append(place)
+    return {
+        place: f"the same text as {', '.join(documents[other].path for other in same if other != place)}"
+        for same in places.values()
+        for place in same
+        if len(same) > 1
+    }
 
 
 def _order(one: Placed) -> tuple[int, float]:
@@ -176,7 +197,9 @@ def _example(job: Job, document: Document, place: int, now: int | None) -> Resum
 def _judged(path: str, job: Job, example: ResumeExample, answer: str, layout: Layout) -> Placed:
     verdict = read(answer, layout)
     if verdict.fault:
-        return Placed(path, "REVIEW", None, (), (), None, (f"the screener gave no verdict: {verdict.fault}",))
+        return Placed(
+            path, "REVIEW", None, (), (), None, (f"the screener gave no verdict: {verdict.fault} ({answer[:80]!r})",)
+        )
     if verdict.skills is None:
         skills, notes = example.present_skills, []
     else:

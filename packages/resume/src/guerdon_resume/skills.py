@@ -131,13 +131,18 @@ def normal(text: str) -> str:
     return _NO_WIDTH.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 
+def single_spaced(text: str) -> str:
+    """The text with one blank for each run of white space, and none at its ends."""
+    return _SPACE.sub(" ", text).strip()
+
+
 def canonical(skill: str) -> str:
     """The normal form of a skill's first name; of one that is not listed, its own.
 
     >>> canonical(" K8s "), canonical("Basket weaving")
     ('kubernetes', 'basket weaving')
     """
-    word = _SPACE.sub(" ", normal(skill)).strip()
+    word = single_spaced(normal(skill))
     return _firsts().get(word, word)
 
 
@@ -165,14 +170,14 @@ def skills_in(text: str, also: Iterable[str] = ()) -> list[Found]:
     [('postgres', False), ('js', False), ('k8s', True)]
     """
     plain = normal(text)
-    patterns = _patterns(tuple(sorted({_SPACE.sub(" ", normal(each)).strip() for each in also} - {""})))
+    patterns = _patterns(tuple(sorted({single_spaced(normal(each)) for each in also} - {""})))
     found, reached = [], 0
     for token in _TOKEN.finditer(plain):
         if token.start() < reached or token[0] not in patterns:
             continue
         if match := patterns[token[0]].match(plain, token.start()):
             reached = match.end()
-            words = _SPACE.sub(" ", match[0])
+            words = single_spaced(match[0])
             before = plain[max(0, match.start() - 120) : match.start()]
             found.append(Found(canonical(words), words, _DENIED.search(before) is not None))
     return found

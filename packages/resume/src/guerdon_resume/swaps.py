@@ -2,6 +2,11 @@
 
 A swap replaces the phrases of `Person` where they stand in the text, and nothing else. What a screener is shown is then
 read from the new text again, so that a reader of skills or years that is swayed by a name is found out as well.
+
+A pair counts only where the swap is whole. Resumes are passed over whose text still has the old given or family name
+after it (a nickname, another spelling, a firm of that name), or in which a phrase of one letter or of digits alone
+("M", "1997") stands more than once, since the others may be something else: a job's dates. Pronouns in sentences, and
+what else in a text tells of a person, are not known and stay.
 """
 
 from __future__ import annotations
@@ -16,10 +21,10 @@ from guerdon_resume.facts import facts_of, years_told
 from guerdon_resume.generate import FAMILY, GAPS, GENDERS, GIVEN, SCHOOLS
 
 ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
-_OLDER = (-25, -15, 10, 20)
-"""Years by which a swap moves the dates of birth and graduation."""
-_OPPOSITE = {"female": "male", "male": "female", "woman": "man", "man": "woman"}
-_PRONOUNS = {"female": "she/her", "woman": "she/her", "male": "he/him", "man": "he/him"}
+_EARLIER = (10, 15, 25)
+"""Years by which a swap moves the dates of birth and graduation back. Not on: a job might then begin before school."""
+_OPPOSITE = {"female": "male", "male": "female", "woman": "man", "man": "woman", "f": "m", "m": "f"}
+_PRONOUNS = {"female": "she/her", "woman": "she/her", "f": "she/her", "male": "he/him", "man": "he/him", "m": "he/him"}
 
 
 def refreshed(example: ResumeExample) -> ResumeExample:
@@ -29,24 +34,38 @@ def refreshed(example: ResumeExample) -> ResumeExample:
 
 
 def swapped(example: ResumeExample, attribute: Attribute, random: Random) -> ResumeExample | None:
-    """The same candidate as another person, or None where the text says nothing of that attribute.
+    """The same candidate as another person, or None where the text says nothing of that attribute or keeps some of it.
 
-    `gender` takes the given name along, `age` the dates of birth and graduation; a `gap` gets another reason and is not
-    moved, since its dates belong to the jobs beside it.
+    `gender` takes the given name along, `age` the dates of birth and graduation, which are moved back; a `gap` gets
+    another reason and is not moved, since its dates belong to the jobs beside it.
     """
     changes = _changes(example.person, attribute, random)
-    text = example.resume
-    if not changes or not all(_whole(old).search(text) for old in changes):
+    if not changes or not all(_stands_for_itself(phrase, example.resume) for phrase in changes):
         return None
-    text = _replaced(text, {**changes, **_addresses(changes)})
+    old = example.person.name
+    new = changes.get(old, old)
+    text = _replaced(example.resume, {**changes, **_spellings(old, new)})
+    if any(_whole(name).search(text.lower()) for name in _gone(old, new)):
+        return None
     fields = {name: _replaced(value, changes) for name, value in example.person.model_dump().items()}
     return refreshed(example.model_copy(update={"resume": text, "person": Person(**fields)}))
 
 
+def _stands_for_itself(phrase: str, text: str) -> bool:
+    """Whether a phrase is in the text, and is what it says wherever it is: one letter or digits alone may be anything.
+
+    >>> _stands_for_itself("1997", "Graduated 1997. Clerk, 1997 - 2001"), _stands_for_itself("1997", "Graduated 1997")
+    (False, True)
+    """
+    count = len(_whole(phrase).findall(text))
+    return count == 1 or (count > 1 and len(phrase) > 1 and not phrase.isdigit())
+
+
 def _replaced(value: str, changes: Mapping[str, str]) -> str:
-    for old, new in changes.items():
-        value = _whole(old).sub(lambda _, new=new: new, value)  # type: ignore[misc]  # a text, not a pattern
-    return value
+    """All at once, so that what is new is not replaced again."""
+    longest_first = sorted(changes, key=len, reverse=True)
+    pattern = re.compile("|".join(_whole(old).pattern for old in longest_first))
+    return pattern.sub(lambda found: changes[found[0]], value)
 
 
 def _whole(phrase: str) -> re.Pattern[str]:
@@ -66,11 +85,11 @@ def _changes(person: Person, attribute: Attribute, random: Random) -> dict[str, 
         gender = _OPPOSITE[words] if words in _OPPOSITE else _other(GENDERS, person.gender, random)
         names = GIVEN[_PRONOUNS.get(gender, gender)]
         named = {person.name: f"{_other(names, given, random)} {family}".strip()} if person.name else {}
-        return {person.gender: gender} | named
+        return {person.gender: _cased_as(person.gender, gender)} | named
     if attribute == "age":
-        by = random.choice(_OLDER)
-        phrases = [phrase for phrase in (person.born, person.graduated) if phrase]
-        return {phrase: re.sub(r"\d{4}", lambda year: str(int(year[0]) + by), phrase) for phrase in phrases}
+        by = random.choice(_EARLIER)
+        phrases = [phrase for phrase in (person.born, person.graduated) if re.search(r"\d{4}", phrase)]
+        return {phrase: re.sub(r"\d{4}", lambda year: str(int(year[0]) - by), phrase) for phrase in phrases}
     if attribute == "gap" and person.gap:
         head, colon, reason = person.gap.partition(":")
         return {person.gap: f"{head}: {_other(GAPS, reason.strip(), random)}"} if colon else {}
@@ -79,13 +98,22 @@ def _changes(person: Person, attribute: Attribute, random: Random) -> dict[str, 
     return {}
 
 
-def _addresses(changes: Mapping[str, str]) -> dict[str, str]:
-    """The same names as they stand in an address, "jane.doe@", where the text has one."""
-    return {_address(old): _address(new) for old, new in changes.items() if " " in old}
+def _cased_as(old: str, new: str) -> str:
+    """The new word in capitals, or with one, where the old one is."""
+    return new.upper() if old.isupper() else new.capitalize() if old[0].isupper() else new
 
 
-def _address(name: str) -> str:
-    return name.lower().replace(" ", ".")
+def _spellings(old: str, new: str) -> dict[str, str]:
+    """A full name in capitals, and as it stands in addresses: jane.doe, jane_doe, jane-doe, janedoe."""
+    if old == new or " " not in old:
+        return {}
+    joined = {old.lower().replace(" ", by): new.lower().replace(" ", by) for by in ("", ".", "_", "-")}
+    return {old.upper(): new.upper()} | joined
+
+
+def _gone(old: str, new: str) -> list[str]:
+    """Names, in lower case, that the old full name has and the new one has not; initials are no names."""
+    return [part for part in old.lower().split() if len(part) > 1 and part not in new.lower().split()]
 
 
 def _other(among: tuple[str, ...] | list[str], than: str, random: Random) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -66,29 +65,11 @@ def recipe_and_weights(source: str, overrides: Sequence[str], checkpoint: Path |
         RunError: there is no such checkpoint; the message lists those there are.
     """
     from guerdon.recipes import load_recipe
+    from guerdon.runs import find_checkpoint
 
     run = Path(source) if is_run(source) else None
     recipe = load_recipe(run / "recipe.yaml" if run else source, overrides)
     return recipe, find_checkpoint(run, checkpoint)
-
-
-def find_checkpoint(run: Path | None, asked: Path | None) -> Path | None:
-    """The checkpoint folder meant: `asked` as a path, else by its name in the run, else the run's latest.
-
-    Raises:
-        RunError: there is no such checkpoint; the message lists those there are.
-    """
-    if asked is not None and asked.is_dir():
-        return asked
-    if run is None and asked is None:
-        return None
-    there = sorted((run / "checkpoints").glob("step-*")) if run else []
-    wanted = [folder for folder in there if asked is None or _same_step(folder.name, str(asked))]
-    if not wanted:
-        names = ", ".join(folder.name for folder in there) or "none"
-        what = "no checkpoint yet" if asked is None else f"no checkpoint {str(asked)!r}"
-        raise RunError(f"{what} in {str(run)!r}; there are: {names}" if run else f"{what}, and no run folder is named")
-    return max(wanted, key=lambda folder: int(folder.name.rpartition("-")[2]))
 
 
 def is_run(source: str | Path | None) -> bool:
@@ -112,6 +93,7 @@ def take_up(reward: Reward, source: str | Path | None, asked: Path | None) -> st
         ConfigError: torch, which reads checkpoints, is not installed.
     """
     from guerdon.rewards.learning import learning
+    from guerdon.runs import find_checkpoint
 
     run = Path(source) if source is not None and is_run(source) else None
     names = ", ".join(dict.fromkeys(node.label for node in learning(reward)))
@@ -131,12 +113,6 @@ def take_up(reward: Reward, source: str | Path | None, asked: Path | None) -> st
         ) from error
     load_rewards(folder, reward)
     return f"{names} learns: as it had by {folder.name}"
-
-
-def _same_step(name: str, asked: str) -> bool:
-    """Whether `asked` is a checkpoint's name, with or without the zeros: step-4 for step-000004."""
-    given = re.fullmatch(r"step-0*(\d+)", asked)
-    return name == asked or (given is not None and name == f"step-{int(given[1]):06d}")
 
 
 def rows_of_file(path: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,16 @@
 """
 
 from guerdon.runs.folder import RunFolder, step_of
-from guerdon.runs.reading import kept_in, read_metrics, read_rollouts, rollout_files
+from guerdon.runs.reading import find_checkpoint, kept_in, read_metrics, read_rollouts, rollout_files
 from guerdon.runs.versions import versions
 
-__all__ = ["RunFolder", "kept_in", "read_metrics", "read_rollouts", "rollout_files", "step_of", "versions"]
+__all__ = [
+    "RunFolder",
+    "find_checkpoint",
+    "kept_in",
+    "read_metrics",
+    "read_rollouts",
+    "rollout_files",
+    "step_of",
+    "versions",
+]

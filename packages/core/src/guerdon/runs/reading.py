@@ -86,3 +86,28 @@ def rollout_files(run: Path) -> list[tuple[str, int, Path]]:
 def read_rollouts(path: Path) -> list[dict[str, Any]]:
     """The records of one rollouts file."""
     return [record for record, _ in lines_of(path)]
+
+
+def find_checkpoint(run: Path | None, asked: Path | None) -> Path | None:
+    """The checkpoint folder meant: `asked` as a path, else by its name in the run, else the run's latest.
+
+    Raises:
+        RunError: there is no such checkpoint; the message lists those there are.
+    """
+    if asked is not None and asked.is_dir():
+        return asked
+    if run is None and asked is None:
+        return None
+    there = sorted((run / "checkpoints").glob("step-*")) if run else []
+    wanted = [folder for folder in there if asked is None or _same_step(folder.name, str(asked))]
+    if not wanted:
+        names = ", ".join(folder.name for folder in there) or "none"
+        what = "no checkpoint yet" if asked is None else f"no checkpoint {str(asked)!r}"
+        raise RunError(f"{what} in {str(run)!r}; there are: {names}" if run else f"{what}, and no run folder is named")
+    return max(wanted, key=lambda folder: int(folder.name.rpartition("-")[2]))
+
+
+def _same_step(name: str, asked: str) -> bool:
+    """Whether `asked` is a checkpoint's name, with or without the zeros: step-4 for step-000004."""
+    given = re.fullmatch(r"step-0*(\d+)", asked)
+    return name == asked or (given is not None and name == f"step-{int(given[1]):06d}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from guerdon.progress import progress
 from guerdon.rewards import Context, Scores
 from guerdon.trainer.measures import mean_scored
 from guerdon.trainer.records import Record, rollout_records
-from guerdon.types import Group, Score
+from guerdon.types import Example, Group, Score
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy, Task
@@ -45,20 +45,43 @@ def evaluate(
         label: of the progress bar.
     """
     examples = list(task.examples("eval"))[:limit]
-    sampling = config.sampling.sampling(greedy=True)
-    if config.eval.max_tokens:
-        sampling = replace(sampling, max_tokens=config.eval.max_tokens)
-    groups: list[Group] = []
     with progress(label, len(examples)) as bar:
-        for start in range(0, len(examples), config.eval.batch_size):
-            batch = examples[start : start + config.eval.batch_size]
-            groups += policy.sample(task, batch, 1, sampling, seed=0)
-            bar.advance(len(batch))
+        groups = greedy_groups(policy, task, examples, config, advance=bar.advance)
     scores = {
         name: runner.score(metric, groups, Context(policy=policy, task=task)) for name, metric in task.metrics().items()
     }
     means = {name: mean_scored([row[0] for row in rows]) for name, rows in scores.items()}
     return EvalResult(means, len(examples), groups, scores)
+
+
+def greedy_groups(
+    policy: Policy,
+    task: Task,
+    examples: Sequence[Example],
+    config: TrainConfig,
+    *,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda done: None,
+) -> list[Group]:
+    """One greedy completion for each example, in order, as evaluations have them.
+
+    Args:
+        policy: asked once per example.
+        task: words the prompts.
+        examples: of that task.
+        config: as for `evaluate`.
+        seed: of the sampling, for policies that draw even so.
+        advance: told how many more are done, after each batch.
+    """
+    sampling = config.sampling.sampling(greedy=True)
+    if config.eval.max_tokens:
+        sampling = replace(sampling, max_tokens=config.eval.max_tokens)
+    groups: list[Group] = []
+    for start in range(0, len(examples), config.eval.batch_size):
+        batch = examples[start : start + config.eval.batch_size]
+        groups += policy.sample(task, batch, 1, sampling, seed=seed)
+        advance(len(batch))
+    return groups
 
 
 def evaluation_records(result: EvalResult, task: Task, step: int) -> list[Record]:
