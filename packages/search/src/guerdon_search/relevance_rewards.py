@@ -12,10 +12,10 @@ from guerdon.fields import check_numbers, one_of
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
 from guerdon_search.documents import JudgedDocument
-from guerdon_search.relevance_scores import TOP, Reading, composite, inter, intra, score_in, trained_on
+from guerdon_search.relevance_scores import TOP, Rating, composite, inter, intra, score_in, trained_on
 
 
-def _read(group: Group) -> list[Reading]:
+def _read(group: Group) -> list[Rating]:
     return [trained_on(score_in(rollout.answer)) for rollout in group.rollouts]
 
 
@@ -82,7 +82,7 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
         return found
 
     def _scored(
-        self, example: JudgedDocument, scores: Sequence[Reading], linked: Sequence[Sequence[Reading]]
+        self, example: JudgedDocument, scores: Sequence[Rating], linked: Sequence[Sequence[Rating]]
     ) -> list[Score]:
         if not linked and self.alpha < 1.0:
             other = "negative" if example.relevant else "positive"
