@@ -9,10 +9,11 @@ from guerdon.audit.cases import cases
 from guerdon.conformance import check_attack
 from guerdon.judges import StandIn
 from guerdon.types import Message, Prompt
+from guerdon_search.answer_tasks import NuggetAnswers
 from guerdon_search.attacks import BrokenVerdict, Citations, ExtremeScore, InjectedVerdict, OneLabel, count_asked
 from guerdon_search.criterion_rewards import search_llm
 from guerdon_search.nugget_rewards import NuggetCoverage, Verifier
-from guerdon_search.nugget_tasks import NuggetAnswers, Nuggets
+from guerdon_search.nugget_tasks import Nuggets
 from guerdon_search.relevance_rewards import RelevanceCalibration
 from guerdon_search.relevance_tasks import Relevance
 from guerdon_search.session_tasks import Sessions
