@@ -147,7 +147,7 @@ class JudgedCriterion(Reward, name="search/judged-criterion-v1", bounds=(0.0, 1.
         scores = [Score(0.0, "an empty answer", status="fail") for _ in pairs]
         for place, verdict in zip(places, verdicts, strict=True):
             if verdict.value is None:
-                status = self.unreadable if verdict.answered else "infra"
+                status: Unreadable = self.unreadable if verdict.answered else "infra"
                 scores[place] = Score.unscored(verdict.why[:200], status=status)
             elif self.criterion not in verdict.value:
                 why = f"the judge gave no score in [0, 1] for {self.criterion}"

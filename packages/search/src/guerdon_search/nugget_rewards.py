@@ -16,6 +16,7 @@ from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
 from guerdon_search.answers import answer_in, exact_match
+from guerdon_search.label_parsing import labels_in, taken_apart
 from guerdon_search.labels import LABELS, WORTH, coverage
 from guerdon_search.nuggets import NuggetBlock, NuggetQuestion
 from guerdon_search.verifier import BATCH, Labelled, NuggetVerifier
@@ -59,8 +60,6 @@ class ClassRecall(Reward, name="search/class-recall-v1", bounds=(0.0, 1.0)):
 
     def score(self, rollout: Rollout) -> Score:
         """From the labels alone, in any shape."""
-        from guerdon_search.label_parsing import labels_in, taken_apart
-
         block = rollout.example_as(NuggetBlock)
         found = labels_in(taken_apart(rollout.answer).labels)
         if len(found) != len(block.labels):
