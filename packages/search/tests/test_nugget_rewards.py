@@ -244,6 +244,12 @@ def test_another_tasks_example_is_no_bug_of_the_answer():
         Verifier()(Rollout.of(Example(id="x"), "support"))
 
 
+@pytest.mark.parametrize("least", [0.0, 1.5, math.nan, "1"])
+def test_a_lexical_verifier_that_takes_everything_for_half_is_refused(least):
+    with pytest.raises(ConfigError, match="needed"):
+        Lexical(least=least)
+
+
 @pytest.mark.parametrize(
     ("passage", "label"),
     [

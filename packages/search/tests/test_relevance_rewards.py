@@ -72,6 +72,8 @@ def test_an_unreadable_score_is_worst_and_is_nobodys_opponent():
 
 
 def test_an_audit_is_told_what_to_audit_in_its_place():
+    assert RetroStar.audit_line.startswith("guerdon audit search/relevance-calibration")
+    assert PairOrder.audit_line == RetroStar.audit_line
     assert "relevance-calibration" in RetroStar().unaudited
     assert RetroStar().relative
 
@@ -139,6 +141,12 @@ def test_pairs_of_a_beir_folder_are_a_judged_document_and_bm25s_best_other(beir)
     both = [*task.examples("train"), *task.examples("eval")]
     assert sorted((one.id, one.relevant) for one in both if one.pair == "q1") == [("q1-d1", False), ("q1-d3", True)]
     check_task(task)
+
+
+@pytest.mark.parametrize("options", [{"least_gain": 0.0}, {"least_gain": math.nan}, {"eval_share": 1.0}, {"skip": -1}])
+def test_wrong_options_of_a_beir_folder_are_refused(beir, options):
+    with pytest.raises(ConfigError, match="needed"):
+        BeirPairs(root=str(beir), **options)
 
 
 def test_a_broken_collection_is_named(beir):

@@ -198,6 +198,16 @@ class Report:
         }
 
 
+def check_audited(reward: Reward, name: str = "") -> None:
+    """Refuse a reward of which an audit would say nothing.
+
+    Raises:
+        ConfigError: the message has the reason, and what to audit in its place.
+    """
+    if reward.unaudited:
+        raise ConfigError(f"an audit of {name or reward.name} would say nothing: {reward.unaudited}")
+
+
 def audit(
     reward: Reward,
     task: Task,
@@ -221,8 +231,7 @@ def audit(
         ConfigError: the task has no reference answers, or the reward does not score its examples; or what it says is
             the same whatever is written (`Reward.unaudited`).
     """
-    if reward.unaudited:
-        raise ConfigError(f"an audit of {name or reward.name} would say nothing: {reward.unaudited}")
+    check_audited(reward, name)
     attacks, left_out = _of_single_attempts(reward, attacks) if reward.relative else (attacks, ())
     found = cases(task, settings.split, settings.examples, group_size=settings.group_size, seed=settings.seed)
     with Bench(reward, found, settings.workers, settings.deadline_s) as bench:
