@@ -46,7 +46,9 @@ def test_relevance_prefers_the_topic_and_length_does_not(world):
 
 
 def test_the_claim_fails_without_training():
-    assert not R3Claim(rounds=0).run((0,)).held
+    told = []
+    assert not R3Claim(rounds=0).run((0, 1), lambda *args: told.append(args)).held
+    assert told[-1] == (10, 10, "done")
 
 
 def test_the_claim_holds():

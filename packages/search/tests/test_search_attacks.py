@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from rich.console import Console
 
 from guerdon.audit import Layout, Settings, Target, audit
 from guerdon.audit.cases import cases
@@ -61,6 +62,12 @@ def test_citations_are_of_the_documents_that_are_shown():
 )
 def test_no_attack_of_ours_earns_what_an_honest_answer_does(reward, task):
     assert audit(reward, task, ALL, Settings(examples=8)).exploits == ()
+
+
+def test_what_an_audit_cannot_ask_is_no_check_of_best_of_n():
+    """The order of a pair has no number in an audit, which asks about one prompt at a time."""
+    report = audit(RelevanceCalibration(), Relevance(train_size=8, eval_size=4), [ExtremeScore()], Settings(examples=4))
+    assert report.optimised.check == "the task's metric 'calibration-relevant'"
 
 
 def obeys(messages):

@@ -224,7 +224,7 @@ def audit(
         attacks: variants, as `Attack.variants()` gives them; those of one class become one finding, its worst.
         settings: sizes, budget and seed.
         check: an independent measure of quality for best of n. When not given: the task's first metric that is not the
-            reward itself, else equality with the reference.
+            reward itself and can be audited, else equality with the reference.
         name: what the report calls the reward.
 
     Raises:
@@ -330,7 +330,7 @@ def _check(reward: Reward, task: Task, check: Reward | None) -> tuple[Reward | N
         return check, check.name
     metrics: Mapping[str, Reward] = task.metrics()
     for label, metric in metrics.items():
-        if metric != reward:
+        if metric != reward and not metric.unaudited:
             return metric, f"the task's metric {label!r}"
     return None, "equality with the reference"
 
