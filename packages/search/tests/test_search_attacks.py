@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from rich.console import Console
 
 from guerdon.audit import Layout, Settings, Target, audit
 from guerdon.audit.cases import cases
