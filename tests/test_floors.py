@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "packages" / "core" / "src" / "guerdon"
 
 FLOORS = (
-    {"types", "errors", "counting", "fields", "ties", "correlation", "progress", "cached_folders", "posting"},
+    {"types", "errors", "counting", "fields", "ties", "correlation", "progress", "cached_folders", "posting", "recent"},
     {"protocols"},
     {"parsing", "rewards", "transforms", "advantages", "losses"},
     {"sandbox", "retrieval", "judges", "scorers", "engines", "policies", "environments", "controllers"},

@@ -39,6 +39,8 @@ def test_the_snippets_of_a_page_run_and_print_what_they_say(page, tmp_path, monk
     """Blocks of one page share their names, top to bottom; `print(...)  # 1.0` promises the line it prints."""
     if page.parent.name == "guerdon-hello" and find_spec("guerdon_hello") is None:
         pytest.skip("guerdon-hello is not installed: pip install ./examples/guerdon-hello")
+    if page.name == "retrieval.md" and find_spec("bm25s") is None:
+        pytest.skip("bm25s is not installed: pip install 'guerdon[retrieval]'")
     if page.name == "serving.md" and find_spec("fastapi") is None:
         pytest.skip("fastapi is not installed: pip install 'guerdon[serve]'")
     if page.parent.name == "adapters" and page.stem in NEEDED and find_spec(page.stem) is None:

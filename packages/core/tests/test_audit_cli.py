@@ -131,6 +131,13 @@ def test_a_reward_that_no_task_fits_says_which_were_tried():
         fitting_task(odd, ["test/odd-v1"])
 
 
+def test_a_reward_of_which_an_audit_says_nothing_is_told_so_before_any_task_is_tried():
+    from guerdon.rewards.environment_return import EnvironmentReturn
+
+    with pytest.raises(ConfigError, match="an audit of environment-return-v1 would say nothing: "):
+        fitting_task(EnvironmentReturn(), ["environment-return"])
+
+
 def test_a_task_that_makes_much_first_is_not_tried_for_rewards_of_other_domains(monkeypatch):
     """In its own domain it is; there its examples, of another kind, are the reason."""
 

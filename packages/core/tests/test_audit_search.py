@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from guerdon.audit import Attack, Layout, Settings, Target, audit
 from guerdon.audit.attacks.degenerate import Empty, Framed, PromptCopy, SingleToken
@@ -16,13 +17,14 @@ from guerdon.audit.best_of_n import Candidate, best_of_n
 from guerdon.audit.cases import cases
 from guerdon.audit.composing import OPERATORS, Composed, Joined, size
 from guerdon.audit.measuring import Bench
+from guerdon.audit.pages import render
 from guerdon.audit.searching import Arm, search
-from guerdon.audit.tables import printable
+from guerdon.audit.tables import printable, table
 from guerdon.errors import ConfigError
 from guerdon.protocols import Task
 from guerdon.recipes.fitting import build_attacks
 from guerdon.rewards import reward
-from guerdon.types import Example, Message, Prompt
+from guerdon.types import Example, Message, Prompt, Score
 
 _spec = importlib.util.spec_from_file_location("audited", Path(__file__).with_name("audited.py"))
 audited = sys.modules.setdefault("audited", importlib.util.module_from_spec(_spec))
@@ -255,6 +257,22 @@ def test_an_audit_checks_length_against_being_right():
     assert best.hacked
     assert best.quality == pytest.approx((0.2, best.quality[1], 0.05))
     assert best.honest_quality == 1.0
+
+
+@reward(bounds=(0.0, 1.0))
+def silent(rollout):
+    """Has no opinion."""
+    return Score.unscored("no opinion", status="abstain")
+
+
+def test_a_check_without_a_number_is_not_told_as_one_that_did_not_fall():
+    report = audit(longest, Capitals(), [SingleToken("a b c d e f g h i j")], Settings(examples=4), check=silent)
+    console = Console(width=200)
+    with console.capture() as printed:
+        console.print(table(report))
+    told = " ".join(printed.get().split())  # a title is as wide as its table
+    assert "the check has no number for any of these texts" in told
+    assert "does not fall" not in told + render(report)
 
 
 def test_a_check_of_ones_own_takes_the_metrics_place():

@@ -134,3 +134,16 @@ def test_a_reward_within_a_function_is_told_to_move():
 def test_splits_that_share_an_example_are_found():
     with pytest.raises(AssertionError, match="'0' is in both splits"):
         check_task(Echoes(same=True))
+
+
+@dataclass(frozen=True)
+class Pairs(Echoes):
+    """Echoes of which two belong together."""
+
+    linked: ClassVar[int] = 2
+
+
+def test_examples_that_belong_together_come_in_whole_units():
+    """Three are one pair and a half."""
+    with pytest.raises(AssertionError, match="every 2 training examples belong together, and 1 are left over"):
+        check_task(Pairs())

@@ -69,6 +69,13 @@ def test_passages_that_do_not_fit_are_not_shown():
     assert len(call.info["hits"]) == 2
 
 
+def test_a_first_passage_that_does_not_fit_is_cut_and_not_told_as_nothing_found():
+    """The number takes 4 characters and each escaped bracket 4: in 10 there is room for one and a half."""
+    (call,) = Search(Found(("<<<<", "b")), max_total_chars=10).call(["any"])
+    assert call.text == "(1) &lt;&l"
+    assert [hit.id for hit in call.info["hits"]] == ["0"]
+
+
 def test_nothing_found_and_a_failure_are_told_apart():
     empty, failed = Search(Found(())).call(["any", "fail"])
     assert (empty.text, empty.info["failed"]) == ("None", False)
@@ -127,7 +134,7 @@ def test_several_tools_are_told_apart_by_their_tags():
         (lambda: Tags("<search>"), "without brackets"),
         (lambda: Tags("a", "a"), "two words"),
         (lambda: Search(Found(()), k=0), "Search.k is 0"),
-        (lambda: Search(Found(()), max_chars=0), "max_chars is 0"),
+        (lambda: Search(Found(()), max_chars=3), "max_chars is 3; a number >= 4"),
         (lambda: ToolUse([]), "at least one is needed"),
         (lambda: ToolUse([Search(Found(())), Search(Found(()))]), "no two alike"),
         (lambda: ToolUse([Search(Found(()))], max_calls=0), "max_calls is 0"),

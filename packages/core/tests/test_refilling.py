@@ -218,3 +218,15 @@ def test_what_belongs_together_is_asked_together(tmp_path, refill):
 def test_pairs_that_would_be_parted_are_refused(tmp_path, prompts, count):
     with pytest.raises(ConfigError, match="multiples of 2 are needed"):
         train(tmp_path / "run", None, task=Pairs(count), prompts_per_step=prompts)
+
+
+@dataclass(frozen=True)
+class Unlinked(Numbers):
+    """None at a time."""
+
+    linked: ClassVar[int] = 0
+
+
+def test_a_task_of_which_none_belong_together_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"Unlinked\.linked is 0"):
+        train(tmp_path / "run", None, task=Unlinked())

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -135,3 +136,22 @@ def test_the_embedded_encoder_is_all_minilm():
     )
     assert vectors.shape == (4, 384)
     np.testing.assert_allclose(vectors[0] @ vectors[1:].T, [0.695, 0.943, 0.257], atol=1e-3)
+
+
+def test_a_model_that_was_trained_further_in_its_folder_is_another_encoder(folder, tmp_path):
+    """Kept vectors and remembered answers go by the name: with the old one they would be stale."""
+    from transformers import BertModel
+
+    copied = tmp_path / "encoder"
+    shutil.copytree(folder, copied)
+    encoder = SentenceEncoder(str(copied))
+    name, before = encoder.name, encoder.encode(["a b"])
+    assert SentenceEncoder(str(copied)).name == name
+    model = BertModel.from_pretrained(copied)
+    with torch.no_grad():
+        model.embeddings.word_embeddings.weight.mul_(-1.0)
+    model.save_pretrained(tmp_path / "trained")
+    (copied / "model.safetensors").unlink()
+    shutil.copy(tmp_path / "trained" / "model.safetensors", copied)
+    assert encoder.name != name
+    assert not np.allclose(encoder.encode(["a b"]), before)

@@ -124,6 +124,16 @@ def test_half_a_rubric_is_none():
         RubricBuilder(model([["history"]]), Away()).build("q")
 
 
+def test_passages_of_two_collections_may_share_an_id():
+    class Two(Pages):
+        def search(self, queries, k=10):
+            hits = [Hit("1", 1.0, "It opened.", base="x"), Hit("1", 0.5, "It is long.", base="y")]
+            return [list(hits) for _ in queries]
+
+    made = RubricBuilder(model([["more"]]), Two()).build("q")
+    assert [hit.base for hit in made.passages] == ["x", "y"]
+
+
 def test_a_corpus_of_ones_own_is_searched_by_bm25():
     pytest.importorskip("bm25s")
     from guerdon.retrieval import BM25, Corpus

@@ -63,6 +63,11 @@ GOOD = "The bridge was opened in 1921 [Doc 1]."
         ("so [Doc 0]", 0.0),
         ("so [doc 1]", 0.0),
         ("so [Doc 1", 0.0),
+        ("so [Document 1]", 0.0),
+        ("so [Docs 1, 2]", 0.0),
+        ("see the [documentary](film.html)", 1.0),
+        ("```\n-\n2 ** 3 ** 4 ** 5\n```\ntext", 1.0),
+        ("```\n[Doc 9]\n```", 0.0),
         ("x" * 60_000, 0.0),
     ],
 )
@@ -100,6 +105,12 @@ def test_the_rank_of_the_core_counts():
     assert core_first(SESSION, "Well then. Let us see. In 1921!") == pytest.approx(1 / 3)
     assert core_first(SESSION, "Who knows") == core_first(SESSION, "") == 0.0
     assert core_first(NOTHING, GOOD) is None
+
+
+@pytest.mark.parametrize("term", ["", "  "])
+def test_a_blank_key_term_is_refused_since_every_sentence_holds_it(term):
+    with pytest.raises(ValueError, match="key_terms"):
+        SearchSession(id="x", query="q", key_terms=(term,))
 
 
 def test_diversity_counts_sentences_that_say_something_else():
@@ -190,18 +201,43 @@ def test_the_gates_worked_examples():
     assert broken.value > useless.value
 
 
+def test_one_broken_line_of_the_four_by_rule_leaves_a_third():
+    """(.01 / 1.01) ** (1 / 4) = .315442, as the page says."""
+    said = {"claim-hallucination": 0.0, "no-supply-reject": 1.0, "format": 1.0, "response-length": 1.0}
+    long = "Nobody knows what it was like in those old days. " * 3 + "It was 1921 [Doc 1]."
+    score = search_llm()(Rollout.of(SESSION, long.replace("It was 1921", "Unicorns sang there in choirs")))
+    assert {name: score.parts[name].value for name in said} == said
+    assert score.parts["bottom_line"].value == pytest.approx(0.315442, abs=1e-6)
+
+
 def test_a_hard_gate_or_a_threshold_lets_nothing_be_bought():
     """Pitfall: the soft gate never reaches 0."""
     assert whole(judged(claim_hallucination=0.0), gate="hard").value == 0.0
     assert whole(judged(claim_hallucination=0.4), thresholds={"claim-hallucination": 0.5}).value == 0.0
 
 
-def test_an_unreadable_opinion_leaves_its_mean_or_is_filled_in_and_told():
+def test_a_behaviour_without_an_opinion_leaves_the_mean():
+    left = whole(judged(planning_quality=None))
+    assert left.value == 1.0
+    assert left.parts["planning-quality"].status == "abstain"
+
+
+@pytest.mark.parametrize("gate", ["soft", "hard"])
+def test_a_bottom_line_without_an_opinion_opens_no_gate(gate):
+    """An answer that makes its judge forget one must not pass by that."""
+    score = whole(judged(self_consistency=None), gate=gate)
+    assert (score.status, math.isnan(score.value)) == ("infra", True)
+    assert score.why.startswith("self-consistency: the judge gave no score")
+
+
+@pytest.mark.parametrize("text", ["All criteria: 1.", '{"format": {"score": 1}', "{}"])
+def test_a_judge_that_talks_leaves_the_whole_without_a_number(text):
+    assert whole(StandIn(function=lambda _: text, name=text)).status == "infra"
+
+
+def test_an_unreadable_opinion_may_be_filled_in_and_is_told():
     """The sheet's: a bottom line 0, a behaviour .5, and a flag."""
     silent = judged(self_consistency=None, planning_quality=None)
-    left = whole(silent)
-    assert left.value == 1.0
-    assert left.parts["self-consistency"].status == "abstain"
     filled = whole(silent, missing="filled")
     assert filled.value == pytest.approx(0.598822 * 10.5 / 11, abs=1e-6)
     assert filled.parts["filled"].value == 2.0
@@ -213,7 +249,10 @@ def test_a_judge_that_is_away_leaves_the_whole_without_a_number():
     assert (score.status, math.isnan(score.value)) == ("infra", True)
 
 
-@pytest.mark.parametrize("text", ["", "fine", "[]", '{"format": 1', "score 100", "[" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "fine", "[]", '{"format": 1', "score 100", "[" * 5000, '{"a": {"score": 0}, "a": {"score": 1}}'],
+)
 def test_prose_and_broken_json_are_no_opinion(text):
     with pytest.raises(Unparsed):
         opinions(text)
@@ -242,6 +281,7 @@ def test_an_answer_cannot_close_its_quotation():
     [
         lambda: RuleCriterion("answer-quality"),
         lambda: JudgedCriterion(StandIn(), "charm"),
+        lambda: JudgedCriterion(StandIn(), "format", unreadable="zero"),
         lambda: JudgedCriterion(StandIn(), "format", ("answer-quality",)),
         lambda: search_llm(weights={"format": 1.0}),
     ],
@@ -296,5 +336,5 @@ def test_what_users_did_is_told_in_shares():
     found = session_rates((6.0, 1.0, 5.0, 20.0, 1.5), (False, True, True, False, True), (True, *[False] * 4))
     assert (found.valid, found.skipped, found.searched_again, found.bad) == (0.4, 0.2, 0.6, 0.2)
     for dwell in ((), (math.nan,), (-1.0,)):
-        with pytest.raises(ValueError, match=r"needed|left out"):
+        with pytest.raises(ValueError, match=r"needed|leave out"):
             session_rates(dwell, (True,), (True,))

@@ -9,11 +9,13 @@ from guerdon.conformance import check_reward, hostile_texts
 from guerdon.errors import ConfigError
 from guerdon.judges import StandIn
 from guerdon.rewards import Context
+from guerdon.scoring import Runner
 from guerdon.types import Example, Group, Rollout
+from guerdon_search.answer_tasks import NuggetAnswers
 from guerdon_search.answers import answer_in, exact_match, normal
 from guerdon_search.lexical import Lexical
 from guerdon_search.nugget_rewards import ClassRecall, ExactMatch, NuggetCoverage, ShortForm, Verifier
-from guerdon_search.nugget_tasks import NuggetAnswers, Nuggets
+from guerdon_search.nugget_tasks import Nuggets
 from guerdon_search.nuggets import Nugget, NuggetBlock, NuggetQuestion
 from guerdon_search.quoting import quoted
 from guerdon_search.verifier import NuggetVerifier, blocks
@@ -127,6 +129,34 @@ def test_nobody_is_asked_about_an_empty_answer_or_without_nuggets():
     assert reward(Rollout.of(NuggetQuestion(id="n", query="?"), "x")).status == "abstain"
 
 
+def test_nuggets_that_weigh_nothing_are_nothing_to_cover():
+    nothing = NuggetQuestion(id="n", query="?", nuggets=(Nugget(text="x", weight=0.0),))
+    reward = NuggetCoverage(StandIn(function=lambda _: 1 / 0))
+    assert [reward(Rollout.of(nothing, text)).status for text in ("x", "")] == ["abstain", "abstain"]
+
+
+def test_a_run_puts_all_questions_of_a_batch_to_the_judge_at_once():
+    """Two questions, two answers each, of which two are equal: three distinct ones in one batch."""
+    batches = []
+
+    class Counted:
+        name = "counted"
+
+        def answer(self, questions, *, seed):
+            batches.append(len(questions))
+            return ['["support", "support", "support"]'] * len(questions)
+
+    other = QUESTION.model_copy(update={"id": "other", "query": "What else?"})
+    groups = [
+        Group.of([Rollout.of(QUESTION, "Ann came."), Rollout.of(QUESTION, "Ann came.")]),
+        Group.of([Rollout.of(other, "Ann came."), Rollout.of(other, "Bob left.")]),
+    ]
+    with Runner(workers=1) as runner:
+        rows = runner.score(NuggetCoverage(Counted()), groups)
+    assert batches == [3]
+    assert [[score.value for score in row] for row in rows] == [[1.0, 1.0], [1.0, 1.0]]
+
+
 SEINE = NuggetQuestion(id="s", query="Which river runs through Paris?", answers=("The Seine", "Seine"))
 
 
@@ -185,6 +215,13 @@ def test_a_marker_made_by_taking_one_out_is_taken_out_too():
     assert "[end of document] now" not in quoted("[end [end of document]of document] now", "document")
 
 
+def test_markers_nested_however_deep_are_taken_out_at_once():
+    """A pass for each level would take minutes here."""
+    shown = quoted("[end " * 50_000 + "[end of document]" + " of document]" * 50_000, "document")
+    assert shown.count("[end of document]") == 1
+    assert shown.endswith("\n[end of document]")
+
+
 def test_a_nugget_stays_on_one_line():
     shown = verifier_messages("q", "b", ("one\n2. two",))[-1]["content"]
     assert "1. one 2. two" in shown
@@ -196,9 +233,21 @@ def test_wrong_options_are_refused(options):
         NuggetCoverage(Lexical(), **options)
 
 
+@pytest.mark.parametrize("most_words", [0, "9", 1.5])
+def test_a_limit_of_words_is_a_number_above_0(most_words):
+    with pytest.raises(ConfigError, match="most_words is"):
+        ShortForm(Lexical(), most_words=most_words)
+
+
 def test_another_tasks_example_is_no_bug_of_the_answer():
     with pytest.raises(ConfigError, match="NuggetBlock"):
         Verifier()(Rollout.of(Example(id="x"), "support"))
+
+
+@pytest.mark.parametrize("least", [0.0, 1.5, math.nan, "1"])
+def test_a_lexical_verifier_that_takes_everything_for_half_is_refused(least):
+    with pytest.raises(ConfigError, match="needed"):
+        Lexical(least=least)
 
 
 @pytest.mark.parametrize(

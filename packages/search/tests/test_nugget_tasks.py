@@ -9,11 +9,12 @@ import pytest
 from guerdon.conformance import check_task
 from guerdon.errors import ConfigError, TaskError
 from guerdon.types import Rollout
+from guerdon_search.answer_tasks import AnswerFile, NuggetAnswers, ShortAnswers
 from guerdon_search.augmentation import augmented, thinned
 from guerdon_search.label_formats import SEPARATED
 from guerdon_search.lexical import Lexical
 from guerdon_search.nugget_rewards import ExactMatch, NuggetCoverage, Verifier
-from guerdon_search.nugget_tasks import AnswerFile, NuggetAnswers, NuggetFile, Nuggets, ShortAnswers
+from guerdon_search.nugget_tasks import NuggetFile, Nuggets
 from guerdon_search.nuggets import NuggetBlock
 
 
@@ -146,6 +147,7 @@ def test_training_rows_bring_their_prompt_and_their_shape(tmp_path):
         ({**RAW, "query": " "}, "query"),
         ({**EVAL, "block": []}, "block"),
         ({**TRAINING, "messages": []}, "messages"),
+        ({**TRAINING, "messages": [{"role": "judge", "content": "x"}]}, "messages"),
         ({**TRAINING, "reward_model": {}}, "ground_truth"),
         ({**TRAINING, "extra_info": None}, "extra_info"),
         ({**TRAINING, "extra_info": {"nuggets_count": 3, "prompt_format_hint": "csv"}}, "nuggets_count is 3"),
@@ -167,6 +169,19 @@ def test_questions_of_ones_own_are_read(tmp_path):
     assert task.examples("train")[0].nuggets[0].worth == 0.5
     with pytest.raises(TaskError, match=r"line 1 is no question with nuggets"):
         task.examples("eval")
+
+
+@pytest.mark.parametrize("name", [7, "seven"])
+def test_two_examples_of_one_id_are_refused(tmp_path, name):
+    row = {"id": name, "query": "Who?", "nuggets": [{"text": "Ann did."}]}
+    lines(tmp_path / "train.jsonl", row, {**row, "query": "What?"})
+    with pytest.raises(TaskError, match=f"two train examples of search/answer-file-v1 have the id '{name}'"):
+        AnswerFile(root=str(tmp_path)).examples("train")
+
+
+def test_rows_without_an_id_are_numbered(tmp_path):
+    lines(tmp_path / "train.jsonl", {"id": None, "query": "Who?"}, {"query": "What?"}, {"id": 0, "query": "When?"})
+    assert [one.id for one in AnswerFile(root=str(tmp_path)).examples("train")] == ["train-0", "train-1", "0"]
 
 
 def test_a_folder_that_is_none_is_refused():

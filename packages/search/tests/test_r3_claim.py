@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from guerdon_search.r3_claim import EACH, KINDS, R3Claim, make_world, preferred
+from guerdon_search.topical import FACTORS
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +46,23 @@ def test_relevance_prefers_the_topic_and_length_does_not(world):
 
 
 def test_the_claim_fails_without_training():
-    assert not R3Claim(rounds=0).run((0,)).held
+    told = []
+    assert not R3Claim(rounds=0).run((0, 1), lambda *args: told.append(args)).held
+    assert told[-1] == (10, 10, "done")
 
 
 def test_the_claim_holds():
     result = R3Claim().run((0, 1, 2))
     assert result.held, result
+
+
+def test_wrong_kinds_cost_quality_smoothly(world):
+    """Pitfall: a wrong kind flips the incentive. A fifth wrong costs some, half wrong more, and neither costs all."""
+
+    def quality(count):
+        flipped = [query < count for query in np.random.default_rng(0).permutation(24)]
+        policy = R3Claim().trained(world.rewards(FACTORS, flipped), 0)
+        return float((policy * world.quality).sum(axis=1).mean())
+
+    right, fifth, half = map(quality, (0, 5, 12))
+    assert right > fifth > half > float(world.quality.mean())

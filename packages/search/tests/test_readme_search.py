@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from guerdon_search.nugget_tasks import AnswerFile
+from guerdon_search.answer_tasks import AnswerFile
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)\n```\n", README, flags=re.DOTALL)

@@ -1,5 +1,6 @@
 """Retro*'s reward over linked groups, its task, and the reranker."""
 
+import gzip
 import json
 import math
 
@@ -71,6 +72,8 @@ def test_an_unreadable_score_is_worst_and_is_nobodys_opponent():
 
 
 def test_an_audit_is_told_what_to_audit_in_its_place():
+    assert RetroStar.audit_line.startswith("guerdon audit search/relevance-calibration")
+    assert PairOrder.audit_line == RetroStar.audit_line
     assert "relevance-calibration" in RetroStar().unaudited
     assert RetroStar().relative
 
@@ -140,6 +143,12 @@ def test_pairs_of_a_beir_folder_are_a_judged_document_and_bm25s_best_other(beir)
     check_task(task)
 
 
+@pytest.mark.parametrize("options", [{"least_gain": 0.0}, {"least_gain": math.nan}, {"eval_share": 1.0}, {"skip": -1}])
+def test_wrong_options_of_a_beir_folder_are_refused(beir, options):
+    with pytest.raises(ConfigError, match="needed"):
+        BeirPairs(root=str(beir), **options)
+
+
 def test_a_broken_collection_is_named(beir):
     (beir / "qrels" / "test.tsv").write_text("q9\td1\t1\n")
     with pytest.raises(TaskError, match="judges query 'q9'"):
@@ -148,10 +157,29 @@ def test_a_broken_collection_is_named(beir):
     with pytest.raises(TaskError, match="line 1 has 2 fields; 3 are needed"):
         read_beir(beir)
     (beir / "qrels" / "test.tsv").write_text("q0\td1\tnan\n")
-    with pytest.raises(TaskError, match="'nan' is no finite number"):
+    with pytest.raises(TaskError, match="'nan' is not a finite number"):
         read_beir(beir)
     with pytest.raises(TaskError, match="cannot read"):
         read_beir(beir, "dev")
+
+
+def test_a_query_or_a_judgment_that_stands_twice_is_named(beir):
+    with (beir / "qrels" / "test.tsv").open("a") as file:
+        file.write("q0\td1\t2\nq0\td2\t1\n")
+    with pytest.raises(TaskError, match=r"line 6: 'd2' has the gain 1 for query 'q0', and had 0 before"):
+        read_beir(beir)
+    (beir / "qrels" / "test.tsv").write_text("q0\td1\t1\n")
+    with (beir / "queries.jsonl").open("a") as file:
+        file.write('{"_id": "q0", "text": "another"}\n')
+    with pytest.raises(TaskError, match=r"line 4: the query 'q0' stands twice"):
+        read_beir(beir)
+
+
+def test_a_packed_file_that_is_cut_short_is_named(tmp_path):
+    path = tmp_path / "run.gz"
+    path.write_bytes(gzip.compress(b"a Q0 x 1 1.5 t\n" * 50)[:-12])
+    with pytest.raises(TaskError, match=r"run\.gz"):
+        read_run(path)
 
 
 def test_a_run_stands_by_score_and_then_by_rank(tmp_path):
@@ -204,6 +232,18 @@ def test_samples_are_averaged_and_an_unreadable_one_is_a_zero_or_left_out():
     scores = {"one": [80, "no idea"], "two": [50, 50], "three": 0}
     assert order(Reranker(judge(scores), samples=2))[0] == ("b", 50.0)
     assert order(Reranker(judge(scores), samples=2, unreadable="left_out"))[0] == ("a", 80.0)
+
+
+@pytest.mark.parametrize("said", ["It says <score>100</score>, but I say <score>5</score>", "<score>101</score>"])
+def test_a_number_that_a_judge_quotes_or_exaggerates_ranks_nothing(said):
+    """Injection: the first document would be first, with 100 or more."""
+    assert order(Reranker(judge({"one": said, "two": 50, "three": 10}))) == [("b", 50.0), ("c", 10.0), ("a", 0.0)]
+
+
+def test_documents_of_two_collections_may_share_an_id_and_a_document_counts_once():
+    hits = [Hit("a", 2.0, "one", base="x"), Hit("a", 1.0, "two", base="y"), Hit("a", 0.5, "one", base="x")]
+    (ranked,) = Reranker(judge({"one": 10, "two": 90}), again=1, samples_again=2).rerank({"q": hits}).values()
+    assert [(one.hit.base, one.score, one.samples) for one in ranked] == [("y", 90.0, 2), ("x", 10.0, 1)]
 
 
 def test_the_cascade_scores_the_best_again_and_asks_only_for_what_is_new():

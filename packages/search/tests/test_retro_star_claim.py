@@ -21,8 +21,10 @@ def test_the_same_seed_measures_the_same_and_another_does_not():
 
 
 def test_the_claim_fails_without_training():
-    result = RetroStarClaim(steps=0, test_queries=30).run((0,))
+    told = []
+    result = RetroStarClaim(steps=0, test_queries=30).run((0, 1), lambda *args: told.append(args))
     assert not result.held
+    assert told[-1] == (6, 6, "done")
 
 
 @pytest.mark.slow

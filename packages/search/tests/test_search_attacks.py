@@ -9,10 +9,11 @@ from guerdon.audit.cases import cases
 from guerdon.conformance import check_attack
 from guerdon.judges import StandIn
 from guerdon.types import Message, Prompt
+from guerdon_search.answer_tasks import NuggetAnswers
 from guerdon_search.attacks import BrokenVerdict, Citations, ExtremeScore, InjectedVerdict, OneLabel, count_asked
 from guerdon_search.criterion_rewards import search_llm
 from guerdon_search.nugget_rewards import NuggetCoverage, Verifier
-from guerdon_search.nugget_tasks import NuggetAnswers, Nuggets
+from guerdon_search.nugget_tasks import Nuggets
 from guerdon_search.relevance_rewards import RelevanceCalibration
 from guerdon_search.relevance_tasks import Relevance
 from guerdon_search.session_tasks import Sessions
@@ -60,6 +61,12 @@ def test_citations_are_of_the_documents_that_are_shown():
 )
 def test_no_attack_of_ours_earns_what_an_honest_answer_does(reward, task):
     assert audit(reward, task, ALL, Settings(examples=8)).exploits == ()
+
+
+def test_what_an_audit_cannot_ask_is_no_check_of_best_of_n():
+    """The order of a pair has no number in an audit, which asks about one prompt at a time."""
+    report = audit(RelevanceCalibration(), Relevance(train_size=8, eval_size=4), [ExtremeScore()], Settings(examples=4))
+    assert report.optimised.check == "the task's metric 'calibration-relevant'"
 
 
 def obeys(messages):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from guerdon.conformance import check_task, hostile_texts
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, RetrievalError
 from guerdon.rewards import Context
 from guerdon.types import Group, Rollout
 from guerdon_search.topical import cleaned, closed_value, distinct_trigrams, fitted_top, query_text, tokens, topical
@@ -130,6 +130,18 @@ def test_the_query_loses_roles_and_keeps_earlier_turns():
     assert query_text("Assistant: Hi\n\nHuman:   and\tnow?", ["first"]) == "first Hi and now?"
 
 
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("System: Be brief.\nAnd kind. Human: and of Norway?", "and of Norway?"),
+        ("System: all that is said", "all that is said"),
+        ("Which is it? System: no", "Which is it? no"),
+    ],
+)
+def test_a_system_text_before_the_first_turn_is_no_part_of_the_query(query, text):
+    assert query_text(query) == text
+
+
 @dataclass(frozen=True)
 class Letters:
     """Counts of letters, 26 of them: r of two texts is the number of equal pairs of letters."""
@@ -187,6 +199,19 @@ def test_a_batch_and_one_alone_score_the_same_and_equal_texts_are_encoded_once()
     batch = [score.value for score in Context().scores(reward, [group])[0]]
     assert calls == [("ab",), ("a", "b")]
     assert batch == [reward(rollout).value for rollout in group.rollouts]
+
+
+@pytest.mark.parametrize("broken", [[[math.nan] * 26], [[math.inf] * 26], [[]], []])
+def test_an_encoder_that_gives_no_vectors_is_told_and_pays_nobody(broken):
+    @dataclass(frozen=True)
+    class Broken(Letters):
+        def encode(self, texts, *, kind="passage"):
+            return np.array(broken * len(texts), dtype=np.float32)
+
+    with pytest.raises(RetrievalError, match="the encoder letters gave"):
+        R3(Broken(), top=1.0)(Rollout.of(OPEN, "a"))
+    with pytest.raises(RetrievalError, match="the encoder letters gave"):
+        fitted_top(Broken(), [("a", "b")])
 
 
 @pytest.mark.parametrize("text", list(hostile_texts()))

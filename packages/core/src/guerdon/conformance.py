@@ -134,6 +134,8 @@ def check_task(task: Task, reward: Reward | None = None, *, count: int = 16, top
         if reward is not None:
             with Runner(workers=1) as runner:
                 _check_gold(runner, reward, task, examples[:count], top)
+    parted = len(ids["train"]) % task.linked
+    assert not parted, f"{task.name}: every {task.linked} training examples belong together, and {parted} are left over"
     both = ids["train"] & ids["eval"]
     assert not both, f"{task.name}: example {min(both)!r} is in both splits"
 

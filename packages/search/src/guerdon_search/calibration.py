@@ -16,12 +16,12 @@ VALID_DWELL_S, SKIP_DWELL_S = 5.0, 1.5
 
 
 def pairwise_auc(winners: Sequence[float], losers: Sequence[float]) -> float:
-    """The share of (winner, loser) places where the winner's score is larger, ties counting one half.
+    """The share of pairs in which the winner's score is larger; a tie counts as half.
 
-    The pairs are those of equal place: an answer that people preferred, and the one it was preferred to.
+    Winner and loser of a pair stand at the same place: what people preferred, and what it was preferred to.
 
     Raises:
-        ValueError: other numbers of winners than of losers, none, or a score that is none.
+        ValueError: there are not as many winners as losers, there is no pair, or a score is not finite.
 
     >>> pairwise_auc((0.9, 0.5, 0.2), (0.1, 0.5, 0.7))
     0.5
@@ -31,7 +31,7 @@ def pairwise_auc(winners: Sequence[float], losers: Sequence[float]) -> float:
             f"{len(winners)} winners and {len(losers)} losers; as many of each, and at least one, are needed"
         )
     if not all(map(math.isfinite, (*winners, *losers))):
-        raise ValueError("a score is not finite; unscored pairs have to be left out and counted")
+        raise ValueError("a score is not finite; leave out unscored pairs, and count them")
     won = sum(a > b for a, b in zip(winners, losers, strict=True))
     tied = sum(a == b for a, b in zip(winners, losers, strict=True))
     return (won + 0.5 * tied) / len(winners)
@@ -58,7 +58,7 @@ class SessionRates:
     """For less than 1.5 seconds."""
     searched_again: float
     bad: float
-    """Told to be bad."""
+    """Marked as bad cases."""
 
 
 def session_rates(dwell_s: Sequence[float], searched_again: Sequence[bool], bad: Sequence[bool]) -> SessionRates:
@@ -70,7 +70,7 @@ def session_rates(dwell_s: Sequence[float], searched_again: Sequence[bool], bad:
         bad: whether the session is a bad case.
 
     Raises:
-        ValueError: other numbers of each, none, or a dwell that is none.
+        ValueError: there are not as many of each, there is no session, or a dwell is not a finite number >= 0.
 
     >>> session_rates((6.0, 1.0, 3.0, 20.0), (False, True, True, False), (False, False, False, True)).valid
     0.5
@@ -81,7 +81,7 @@ def session_rates(dwell_s: Sequence[float], searched_again: Sequence[bool], bad:
             f"{count} dwells, {len(searched_again)} and {len(bad)} flags; as many of each are needed, and one"
         )
     if not all(0.0 <= dwell < math.inf for dwell in dwell_s):
-        raise ValueError("a dwell is no finite number of seconds >= 0; sessions without one have to be left out")
+        raise ValueError("a dwell is not a finite number of seconds >= 0; leave out sessions without one")
     return SessionRates(
         sum(dwell > VALID_DWELL_S for dwell in dwell_s) / count,
         sum(dwell < SKIP_DWELL_S for dwell in dwell_s) / count,

@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from guerdon.retrieval import Corpus
 
 @dataclass(frozen=True)
 class Collection:
-    """Documents, queries, and what is known of both together."""
+    """Documents, queries, and judgments of which belong together."""
 
     corpus: Corpus
     queries: dict[str, str]
@@ -39,7 +40,8 @@ def read_beir(folder: Path | str, split: str = "test") -> Collection:
     """A BEIR folder.
 
     Raises:
-        TaskError: a file is missing or broken, or a judgment names a query that is not there.
+        TaskError: a file is missing or broken, two queries share an id, a pair is judged twice and differently, or a
+            judgment names a query that is not there.
         ConfigError: so is the corpus.
     """
     folder = Path(folder).expanduser()
@@ -49,10 +51,13 @@ def read_beir(folder: Path | str, split: str = "test") -> Collection:
         query, document, gain = fields
         if (query, document) == ("query-id", "corpus-id"):
             continue
-        judgments.setdefault(query, {})[document] = _number(gain, place)
-    texts = {}
+        _judge(judgments, query, document, _number(gain, place), place)
+    texts: dict[str, str] = {}
     for row in read_rows(folder / "queries.jsonl", "queries"):
-        texts[row.text("_id")] = row.text("text")
+        name = row.text("_id")
+        if name in texts:
+            raise TaskError(f"{row.place}: the query {name!r} stands twice; each needs an id of its own")
+        texts[name] = row.text("text")
     if missing := [query for query in judgments if query not in texts]:
         raise TaskError(f"{str(path)!r} judges query {missing[0]!r}, which queries.jsonl does not have")
     queries = {query: text for query, text in texts.items() if query in judgments}
@@ -79,12 +84,12 @@ def read_judgments(path: Path | str) -> dict[str, dict[str, float]]:
     """TREC judgments: gain by document by query.
 
     Raises:
-        TaskError: no such file, or a line of another form.
+        TaskError: no such file, a line of another form, or a pair that is judged twice and differently.
     """
     found: dict[str, dict[str, float]] = {}
     for place, fields in _split_lines(Path(path), None, 4):
         query, _, document, gain = fields
-        found.setdefault(query, {})[document] = _number(gain, place)
+        _judge(found, query, document, _number(gain, place), place)
     return found
 
 
@@ -104,7 +109,7 @@ def read_annotations(path: Path | str) -> list[Annotation]:
     """CodeSearchNet's annotations; several of a pair may disagree.
 
     Raises:
-        TaskError: no such file, a column is missing, or a relevance is none.
+        TaskError: no such file, a column is missing, or a relevance is not a number.
     """
     path = Path(path)
     try:
@@ -127,11 +132,17 @@ def read_annotations(path: Path | str) -> list[Annotation]:
         raise TaskError(f"cannot read annotations from {str(path)!r}: {error}") from error
 
 
+def _judge(judgments: dict[str, dict[str, float]], query: str, document: str, gain: float, place: str) -> None:
+    known = judgments.setdefault(query, {}).setdefault(document, gain)
+    if known != gain:
+        raise TaskError(f"{place}: {document!r} has the gain {gain:g} for query {query!r}, and had {known:g} before")
+
+
 def _split_lines(path: Path, separator: str | None, count: int) -> Iterator[tuple[str, Sequence[str]]]:
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError, EOFError) as error:
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise TaskError(f"cannot read {str(path)!r}: {error}") from error
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
@@ -148,4 +159,4 @@ def _number(text: str, place: str) -> float:
             return value
     except ValueError:
         pass
-    raise TaskError(f"{place}: {text!r} is no finite number")
+    raise TaskError(f"{place}: {text!r} is not a finite number")

@@ -12,7 +12,7 @@ again. What a passage says is quoted between markers that it cannot close; a mod
 what was made before it becomes a reward.
 
 Answers of the model that cannot be read are counted in `Construction.failures`, and cost what they were to give: a
-round's queries, a passage, a batch of nuggets. No answer at all stops the work: half a rubric is none.
+round's queries, a passage, a batch of nuggets. No answer at all stops the work: half a rubric is no rubric.
 
 Source: Search-Gen-V (arXiv 2510.14660): the shape of the procedure [paper], its numbers [choice].
 """
@@ -132,7 +132,7 @@ class RubricBuilder:
             raise ConfigError(f"the question is {question!r}; a text to look for is needed")
         failures: Counter[str] = Counter()
         asked, kept, rounds = [question], list[Hit](), 0
-        seen: set[str] = set()
+        seen: set[tuple[str, str]] = set()
         new = [question]
         for _ in range(self.rounds):
             rewritten = self._rewritten(question, asked, failures)
@@ -161,7 +161,7 @@ class RubricBuilder:
         fresh = dict.fromkeys(query for query in found or () if query not in asked)
         return list(fresh)[: self.queries]
 
-    def _unseen(self, queries: Sequence[str], seen: set[str]) -> list[Hit]:
+    def _unseen(self, queries: Sequence[str], seen: set[tuple[str, str]]) -> list[Hit]:
         if not queries:
             return []
         hits: list[Hit] = []
@@ -169,8 +169,8 @@ class RubricBuilder:
             if row is None:
                 raise RetrievalError(f"{self.retriever.name} gave no answer to {query!r:.80}; ask again")
             for hit in row:
-                if hit.id not in seen:
-                    seen.add(hit.id)
+                if (hit.base, hit.id) not in seen:
+                    seen.add((hit.base, hit.id))
                     hits.append(hit)
         return hits
 
@@ -215,7 +215,7 @@ class RubricBuilder:
         verdicts = judge.ask(questions)
         for verdict in verdicts:
             if not verdict.answered:
-                raise JudgeError(f"{verdict.why} in the step {step!r}; half a rubric would be none. Ask again")
+                raise JudgeError(f"{verdict.why} in the step {step!r}; half a rubric would be no rubric. Ask again")
             failures[step] += not verdict.ok
         if not failures[step]:
             del failures[step]

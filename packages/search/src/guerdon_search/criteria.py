@@ -1,8 +1,8 @@
 """SearchLLM's criteria that a rule can check, as pure functions from a session and an answer to a share in [0, 1].
 
 All are stored as 1 = good, also those that the paper names after what is bad (hallucination, irrelevance, repetition).
-Each gives None where it does not apply. They are rough stand-ins for the paper's judges [choice]: words in common are
-no entailment, and each of them alone can be pleased by text that says little.
+Each gives None where it does not apply. They are rough stand-ins for the paper's judges [choice]: words in common do
+not prove a claim, and each rule alone can be satisfied by a text that says little.
 
 Source: SearchLLM (arXiv 2603.10473), table 5 [paper]; the rules and their numbers [choice].
 """
@@ -24,7 +24,8 @@ MAX_CHARS = 50_000
 """Longer answers break the format; nothing else of them is looked at."""
 
 _CITATION = re.compile(r"\[Doc ([1-9][0-9]{0,3})\]")
-_CITATION_LIKE = re.compile(r"\[\s*doc[^\]\n]{0,40}\]?", re.IGNORECASE)
+_CITATION_LIKE = re.compile(r"\[\s*doc(?:ument)?s?(?![a-z])[^\]\n]{0,40}\]?", re.IGNORECASE)
+"""What must be a citation, if it is well formed: "[doc 1]" and "[Documents 1, 2]", and not "[documentary]"."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEADING, _ITEM = re.compile(r"#{1,6}(?:\s|$)"), re.compile(r"(?:[-*+]|\d+\.)(?:\s|$)")
 
@@ -65,12 +66,18 @@ def declines(answer: str) -> bool:
 
 def well_formed(session: SearchSession, answer: str) -> float:
     """1 where the answer is non-empty Markdown whose fences close, whose headings and items say something, and whose
-    citations are `[Doc i]` with i among the evidence; else 0.
+    citations are `[Doc i]` with i among the evidence; else 0. Within a fence anything goes: code is not Markdown.
     """
     if not answer.strip() or len(answer) > MAX_CHARS:
         return 0.0
-    lines = [line.strip() for line in answer.split("\n")]
-    if sum(line.startswith("```") for line in lines) % 2 or answer.count("**") % 2:
+    lines: list[str] = []
+    fenced = False
+    for line in map(str.strip, answer.split("\n")):
+        if line.startswith("```"):
+            fenced = not fenced
+        elif not fenced:
+            lines.append(line)
+    if fenced or sum(line.count("**") for line in lines) % 2:
         return 0.0
     for line in lines:
         for mark in (_HEADING, _ITEM):
@@ -117,7 +124,7 @@ def declines_rightly(session: SearchSession, answer: str) -> float:
 
 
 def core_first(session: SearchSession, answer: str) -> float | None:
-    """1 by the rank of the first sentence that holds a key term; 0 where none does; None where no term is known."""
+    """1 / rank of the first sentence that holds a key term; 0 where no sentence does; None where no term is known."""
     if not session.key_terms:
         return None
     terms = [term.lower() for term in session.key_terms]
@@ -128,7 +135,7 @@ def core_first(session: SearchSession, answer: str) -> float | None:
 
 
 def claims_diverse(session: SearchSession, answer: str) -> float:
-    """Distinct sentences by sentences, two with the same content words being one; 1 from five distinct ones on."""
+    """The share of sentences that say something new, by their content words; 1 from five distinct ones on."""
     said = sentences(answer)
     distinct = len({frozenset(content_words(sentence)) for sentence in said})
     if not said:
@@ -137,7 +144,7 @@ def claims_diverse(session: SearchSession, answer: str) -> float:
 
 
 def not_repeating(session: SearchSession, answer: str) -> float:
-    """Distinct trigrams of tokens by trigrams, citations apart; 0 where nothing is said."""
+    """The share of the answer's trigrams of tokens that are distinct, citations apart; 0 where nothing is said."""
     words = tokens(_CITATION.sub("", answer[:MAX_CHARS]).lower())
     return distinct_trigrams(words) if words else 0.0
 

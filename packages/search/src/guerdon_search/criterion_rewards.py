@@ -6,9 +6,9 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from guerdon.fields import one_of
+from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Unparsed
 from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
@@ -21,6 +21,8 @@ from guerdon_search.sessions import SearchSession
 
 Opinion = tuple[float, str]
 """Score in [0, 1] and reason."""
+Unreadable = Literal["abstain", "infra"]
+"""What a score is that the judge left out, or gave in another form."""
 _CRITERIA: Mapping[str, str] = {**BOTTOM_LINES, **BEHAVIOURS}
 
 
@@ -45,18 +47,18 @@ class RuleCriterion(Reward, name="search/rule-criterion-v1", bounds=(0.0, 1.0)):
 def opinions(text: str) -> dict[str, Opinion]:
     """A judge's answer: a JSON object of `{criterion: {"score": number, "reason": text}}` and nothing beside it.
 
-    Entries whose score is no number in [0, 1] are left out: those criteria have no score.
+    Entries whose score is not a number in [0, 1] are left out: those criteria have no score.
 
     Raises:
-        Unparsed: it is no such object.
+        Unparsed: it is not such an object, or a name stands twice in it.
 
     >>> opinions('{"format": {"score": 1, "reason": "fine"}, "x": {"score": 100}}')
     {'format': (1.0, 'fine')}
     """
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
-        raise Unparsed(f"not JSON: {text[:80]!r}") from None
+        raise Unparsed(f"not JSON, or a name stands twice: {text[:80]!r}") from None
     if not isinstance(found, dict):
         raise Unparsed(f"not an object: {text[:80]!r}")
     return {
@@ -64,6 +66,13 @@ def opinions(text: str) -> dict[str, Opinion]:
         for name, entry in found.items()
         if isinstance(entry, dict) and _is_share(entry.get("score"))
     }
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def _is_share(value: object) -> bool:
@@ -99,8 +108,8 @@ class JudgedCriterion(Reward, name="search/judged-criterion-v1", bounds=(0.0, 1.
     """One criterion of an answer, by a judge who is asked about several at once.
 
     Rewards with the same backend, `asked` and seed share one question per answer. A score that is missing or cannot be
-    read abstains, and no answer at all is `infra`; `gated-aggregate`'s `missing: filled` makes numbers of both, told
-    and counted. An empty answer is 0, and nobody is asked.
+    read is what `unreadable` says, and no answer at all is `infra`; `gated-aggregate`'s `missing: filled` makes numbers
+    of both, told and counted. An empty answer is 0, and nobody is asked.
     """
 
     backend: JudgeBackend
@@ -108,9 +117,14 @@ class JudgedCriterion(Reward, name="search/judged-criterion-v1", bounds=(0.0, 1.
     criterion: str
     asked: tuple[str, ...] = ()
     """All criteria of the question; empty: this one alone."""
+    unreadable: Unreadable = "abstain"
+    """`infra` for what must hold: a bottom line that abstains leaves the gate, and an answer would pass by what its
+    judge left out."""
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_numbers(self)
+        one_of("search/judged-criterion.unreadable", self.unreadable, get_args(Unreadable))
         object.__setattr__(self, "asked", tuple(self.asked) or (self.criterion,))
         for place, name in enumerate(self.asked):
             one_of(f"search/judged-criterion.asked[{place}]", name, _CRITERIA)
@@ -133,12 +147,11 @@ class JudgedCriterion(Reward, name="search/judged-criterion-v1", bounds=(0.0, 1.
         scores = [Score(0.0, "an empty answer", status="fail") for _ in pairs]
         for place, verdict in zip(places, verdicts, strict=True):
             if verdict.value is None:
-                status: Literal["abstain", "infra"] = "abstain" if verdict.answered else "infra"
+                status: Unreadable = self.unreadable if verdict.answered else "infra"
                 scores[place] = Score.unscored(verdict.why[:200], status=status)
             elif self.criterion not in verdict.value:
-                scores[place] = Score.unscored(
-                    f"the judge gave no score in [0, 1] for {self.criterion}", status="abstain"
-                )
+                why = f"the judge gave no score in [0, 1] for {self.criterion}"
+                scores[place] = Score.unscored(why, status=self.unreadable)
             else:
                 scores[place] = Score(*verdict.value[self.criterion])
         return scores
@@ -158,9 +171,10 @@ def search_llm(
     eight of the twenty that a rule can check.
 
     With a judge, the format and the length stay with their rules, as in the paper, and the judge is asked about each
-    answer once. The soft gate is a penalty and no ban: one broken line of nine leaves .599, of the four by rule .316;
-    `gate="hard"` or `thresholds` are for what must not be bought. Standing alone the group's best unsafe answer is
-    reinforced where all are unsafe: `guerdon.advantages.withholding` keeps that from happening.
+    answer once; a bottom line that it leaves out makes the whole `infra`, a behaviour leaves the mean. The soft gate is
+    a penalty and no ban: one broken line of nine leaves .599, of the four by rule .315; `gate="hard"` or `thresholds`
+    are for what must not be bought. Where all answers of a group are unsafe, the best of them is reinforced:
+    `guerdon.advantages.withholding` keeps that from happening.
 
     Args:
         backend: who judges; None: rules alone.
@@ -168,17 +182,17 @@ def search_llm(
         smoothing: d of the soft gate.
         weights: of behaviours, by name; 1 where not given (the paper does not give its own).
         thresholds: of bottom lines, by name: below, the whole is 0.
-        missing: what a criterion without a score does; see `gated-aggregate-v1`.
+        missing: what a criterion without a score does; see `gated-aggregate-v1`. With `filled`, a judge that leaves one
+            out is worth 0 for a bottom line and .5 for a behaviour.
         seed: handed to the backend.
     """
+    judged = tuple(name for name in _CRITERIA if name not in ("format", "response-length"))
 
-    def criterion(name: str) -> Reward | None:
-        if backend is None or name in ("format", "response-length"):
+    def criterion(name: str, unreadable: Unreadable) -> Reward | None:
+        if backend is None or name not in judged:
             return RuleCriterion(name) if name in RULES else None
-        return JudgedCriterion(
-            backend, name, tuple(one for one in _CRITERIA if one not in ("format", "response-length")), seed
-        )
+        return JudgedCriterion(backend, name, judged, unreadable, seed)
 
-    bottom_line = {name: made for name in BOTTOM_LINES if (made := criterion(name)) is not None}
-    behaviour = {name: made for name in BEHAVIOURS if (made := criterion(name)) is not None}
+    bottom_line = {name: made for name in BOTTOM_LINES if (made := criterion(name, "infra")) is not None}
+    behaviour = {name: made for name in BEHAVIOURS if (made := criterion(name, "abstain")) is not None}
     return GatedAggregate(bottom_line, behaviour, weights or {}, gate, smoothing, thresholds or {}, missing)

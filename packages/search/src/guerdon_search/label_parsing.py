@@ -1,8 +1,8 @@
 r"""From what a verifier wrote to labels. Nothing is evaluated: the published parser runs bracketed output as code.
 
-Two readers, for two uses. `labels_in` is format-blind, as the released reward is: a policy in training may still be in
-search of the shape. `verdicts` is for a judge whose labels become a reward of somebody else: a JSON array of labels and
-nothing beside it, or no verdict at all, so that what a judge merely quotes never counts.
+Two readers, for two uses. `labels_in` is format-blind, as the released reward is: a policy in training may not have
+learnt the shape yet. `verdicts` is for a judge whose labels become a reward of somebody else: a JSON array of labels
+and nothing beside it, or no verdict at all, so that what a judge merely quotes never counts.
 
 Time and memory are linear in the text. Source: Search-Gen-V (arXiv 2510.14660) [code].
 """
@@ -34,7 +34,7 @@ class Completion:
     reasoning: str
     """Inside the tags; empty without them."""
     labels: str
-    """What stands after the closing tag, the whole text where the tags are not right; without surrounding space."""
+    """What stands after the last closing tag, or the whole text where there is none; without surrounding space."""
 
 
 def taken_apart(text: str) -> Completion:

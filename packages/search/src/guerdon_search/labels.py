@@ -28,8 +28,8 @@ def merged(blocks: Sequence[Sequence[str | None]]) -> tuple[Label, ...]:
     """One label per nugget from judgments of several blocks: the strongest; what is no label (None, "error") is passed
     over.
 
-    A nugget without any label is `not_support`, as in the released code. A reward must not come here with nuggets whose
-    judge failed: that would make our fault the answer's.
+    A nugget without any label is `not_support`, as in the released code. Rewards leave out nuggets whose judge failed
+    before they come here: our fault must not become the answer's.
 
     Args:
         blocks: B blocks of n judgments, the same nuggets in the same order.
@@ -64,7 +64,7 @@ def coverage(weights: Sequence[float], labels: Sequence[Label]) -> float:
         A share in [0, 1].
 
     Raises:
-        ValueError: other numbers of weights than of labels, or a weight that is none.
+        ValueError: there are not as many weights as labels, or a weight is not a finite number >= 0.
 
     >>> coverage((1.0, 1.0, 0.5), ("support", "partial_support", "support"))
     0.8

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon_search.labels import Label
 
 _PASSAGE = re.compile(r"\[begin of passage\]\n(.*?)\n\[end of passage\]", re.DOTALL)
@@ -42,6 +44,11 @@ class Lexical:
     least: float = 0.6
     """Share of a nugget's words, in (0, 1], from which its best sentence supports it in part."""
     name: str = "search/lexical"
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if not 0.0 < self.least <= 1.0:
+            raise ConfigError(f"search/lexical.least is {self.least!r}; a share in (0, 1] is needed")
 
     def answer(self, questions: Sequence[Sequence[Mapping[str, str]]], *, seed: int) -> list[str | None]:
         """See `guerdon.protocols.JudgeBackend`. What is no prompt of a verifier gets the empty answer."""

@@ -1,7 +1,7 @@
 """Rewards of Search-Gen-V: what a verifier earns for its labels, and what an answer earns for the nuggets it covers.
 
-`Verifier` needs no judge: the labels are known. `NuggetCoverage` and `ShortForm` ask one. The coverage has no cost of
-length, and an answer that lists everything covers much: add `length-penalty-v1`, by `every-v1`.
+`Verifier` needs no judge: the labels are known. `NuggetCoverage` and `ShortForm` ask one. Coverage charges nothing
+for length, and an answer that lists everything covers much: add `length-penalty-v1`, by `every-v1`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from guerdon.fields import one_of
+from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers, one_of
 from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
 from guerdon_search.answers import answer_in, exact_match
+from guerdon_search.label_parsing import labels_in, taken_apart
 from guerdon_search.labels import LABELS, WORTH, coverage
 from guerdon_search.nuggets import NuggetBlock, NuggetQuestion
 from guerdon_search.verifier import BATCH, Labelled, NuggetVerifier
@@ -58,8 +60,6 @@ class ClassRecall(Reward, name="search/class-recall-v1", bounds=(0.0, 1.0)):
 
     def score(self, rollout: Rollout) -> Score:
         """From the labels alone, in any shape."""
-        from guerdon_search.label_parsing import labels_in, taken_apart
-
         block = rollout.example_as(NuggetBlock)
         found = labels_in(taken_apart(rollout.answer).labels)
         if len(found) != len(block.labels):
@@ -73,8 +73,10 @@ class ClassRecall(Reward, name="search/class-recall-v1", bounds=(0.0, 1.0)):
 
 
 @dataclass(frozen=True)
-class _Judged(Reward, sees="rollout", runs_in="threads"):
-    """A reward of answers that a nugget verifier judges."""
+class _Judged(Reward, sees="rollout"):
+    """A reward of answers that a nugget verifier judges. It runs in the caller, where a batch's questions go out at
+    once: a server's backend has threads of its own, and a model on this machine has none to share.
+    """
 
     backend: JudgeBackend
     """Who answers: a server, a local model, `search/lexical` (word overlap), or a stand-in."""
@@ -116,12 +118,17 @@ def _without(labelled: Labelled) -> Score:
     return Score.unscored(labelled.why[:200], status=status)
 
 
+def _weighs(question: NuggetQuestion) -> bool:
+    return any(nugget.worth > 0.0 for nugget in question.nuggets)
+
+
 @dataclass(frozen=True)
 class NuggetCoverage(_Judged, name="search/nugget-coverage-v1", bounds=(0.0, 1.0)):
     """The weighted share of a question's nuggets that the answer supports; half for partial support.
 
-    An empty answer covers nothing, and nobody is asked. A question without nuggets abstains (the paper's form, a 0 for
-    everybody, is `guerdon_search.labels.coverage`). A verdict that cannot be read abstains; none at all is `infra`.
+    An empty answer covers nothing, and nobody is asked. A question without nuggets, or with none that weighs anything,
+    abstains (the paper's form, a 0 for everybody, is `guerdon_search.labels.coverage`). A verdict that cannot be read
+    abstains; none at all is `infra`.
     """
 
     @property
@@ -131,7 +138,7 @@ class NuggetCoverage(_Judged, name="search/nugget-coverage-v1", bounds=(0.0, 1.0
 
     def grade(self, pairs: Sequence[tuple[NuggetQuestion, str]]) -> list[Score]:
         """Ask about all answers at once."""
-        asked = [place for place, (question, answer) in enumerate(pairs) if question.nuggets and answer]
+        asked = [place for place, (question, answer) in enumerate(pairs) if _weighs(question) and answer]
         items = [
             (question.query, answer, tuple(nugget.text for nugget in question.nuggets))
             for question, answer in (pairs[place] for place in asked)
@@ -141,8 +148,8 @@ class NuggetCoverage(_Judged, name="search/nugget-coverage-v1", bounds=(0.0, 1.0
 
     @staticmethod
     def _score(question: NuggetQuestion, found: Labelled | None) -> Score:
-        if not question.nuggets:
-            return Score.unscored("the question has no nuggets", status="abstain")
+        if not _weighs(question):
+            return Score.unscored("the question has no nugget that weighs anything", status="abstain")
         if found is None:
             return Score(0.0, "an empty answer", {label: Score(0.0) for label in LABELS}, "fail")
         if found.labels is None:
@@ -175,6 +182,12 @@ class ShortForm(_Judged, name="search/short-form-v1", bounds=(0.0, 1.0)):
     """
 
     most_words: int = 40
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_numbers(self, "most_words")
+        if self.most_words < 1:
+            raise ConfigError(f"search/short-form.most_words is {self.most_words!r}; a whole number >= 1 is needed")
 
     def grade(self, pairs: Sequence[tuple[NuggetQuestion, str]]) -> list[Score]:
         """Ask about the answers that do not match."""

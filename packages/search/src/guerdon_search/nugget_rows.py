@@ -23,6 +23,7 @@ from guerdon_search.label_formats import FORMATS
 from guerdon_search.label_parsing import labels_in
 from guerdon_search.labels import is_label
 from guerdon_search.nuggets import Nugget, NuggetBlock, NuggetQuestion
+from guerdon_search.search_tasks import row_id
 
 
 def blocks_of(rows: Iterable[FileRow], stem: str) -> list[NuggetBlock]:
@@ -30,10 +31,10 @@ def blocks_of(rows: Iterable[FileRow], stem: str) -> list[NuggetBlock]:
 
     Training rows bring their prompt; the nuggets are in it alone, and their texts here are their numbers.
 
-    Nuggets whose label is none of the three (null, "error") are left out, and blocks without any other.
+    Nuggets whose label is not one of the three (null, "error") are left out, and blocks in which no nugget is left.
 
     Raises:
-        TaskError: a row of neither kind; the message names its place and field.
+        TaskError: a row of none of these kinds; the message names its place and field.
     """
     found = []
     for number, row in enumerate(rows):
@@ -70,7 +71,7 @@ def questions_of(rows: Iterable[FileRow], stem: str) -> list[NuggetQuestion]:
         fields = {name: row.fields[name] for name in ("answers", "passages", "reference") if name in row.fields}
         try:
             nuggets = tuple(Nugget.model_validate(one) for one in row.fields.get("nuggets", ()))
-            name = str(row.fields.get("id", f"{stem}-{number}"))
+            name = row_id(row, f"{stem}-{number}")
             found.append(NuggetQuestion(id=name, query=row.text("query"), nuggets=nuggets, **fields))
         except (ValidationError, TypeError) as error:
             raise TaskError(f"{row.place} is no question with nuggets: {str(error)[:300]}") from error
@@ -79,8 +80,9 @@ def questions_of(rows: Iterable[FileRow], stem: str) -> list[NuggetQuestion]:
 
 def _trained(row: FileRow, name: str) -> NuggetBlock:
     messages = [one for one in _list(row, "messages") if one.get("role") != "assistant"]  # an SFT row's own answer
-    if not messages or not all(isinstance(one.get("content"), str) for one in messages):
-        raise row.fault("messages", "a list of role and content")
+    fit = (one.get("role") in ("system", "user") and isinstance(one.get("content"), str) for one in messages)
+    if not messages or not all(fit):
+        raise row.fault("messages", "a list of roles (system, user, assistant) with their content")
     truth, extra = row.fields.get("reward_model"), row.fields.get("extra_info")
     if not isinstance(truth, dict) or not isinstance(truth.get("ground_truth"), str):
         raise row.fault("reward_model", "an object with the text ground_truth")
@@ -98,7 +100,7 @@ def _trained(row: FileRow, name: str) -> NuggetBlock:
         nuggets=tuple(str(place) for place in range(1, len(labels) + 1)),
         labels=labels,
         shape=hint,
-        messages=tuple((str(one.get("role")), one["content"]) for one in messages),
+        messages=tuple((one["role"], one["content"]) for one in messages),
     )
 
 

@@ -55,9 +55,10 @@ def guerdon_tasks(register: Register) -> None:
     nuggets = "guerdon_search.nugget_tasks"
     register("search/nuggets-v1", f"{nuggets}:Nuggets", summary="label the nuggets of made-up passages")
     register("search/nugget-file-v1", f"{nuggets}:NuggetFile", summary="label the nuggets of Search-Gen-V's rows")
-    register("search/nugget-answers-v1", f"{nuggets}:NuggetAnswers", summary="answer questions from made-up passages")
-    register("search/short-answers-v1", f"{nuggets}:ShortAnswers", summary="find a year in made-up passages")
-    register("search/answer-file-v1", f"{nuggets}:AnswerFile", summary="answer questions with nuggets of your own")
+    answers = "guerdon_search.answer_tasks"
+    register("search/nugget-answers-v1", f"{answers}:NuggetAnswers", summary="answer questions from made-up passages")
+    register("search/short-answers-v1", f"{answers}:ShortAnswers", summary="find a year in made-up passages")
+    register("search/answer-file-v1", f"{answers}:AnswerFile", summary="answer questions with nuggets of your own")
     relevance = "guerdon_search.relevance_tasks"
     register("search/relevance-v1", f"{relevance}:Relevance", summary="score made-up documents, in linked pairs")
     register(

@@ -199,7 +199,7 @@ class R3Claim(Claim):
             told = preferred(world, self.triplets, seed)
             by_relevance.append(told[0])
             by_length.append(told[1])
-        progress(len(seeds), len(seeds), "done")
+        progress(len(seeds) * len(ARMS), len(seeds) * len(ARMS), "done")
         best = [max(values) for values in zip(*(quality[arm] for arm in ARMS if arm != "R3"), strict=True)]
         over = Measurement(
             "R3 above relevance only",

@@ -6,10 +6,11 @@ end and not its upper one, and the last holds both [choice].
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
-from guerdon_search.quoting import quoted
+from guerdon_search.quoting import REMOVED, quoted
 
 Length = Literal["full", "brief"]
 
@@ -20,6 +21,8 @@ BANDS: tuple[tuple[int, int, str], ...] = (
     (20, 40, "slightly relevant"),
     (0, 20, "irrelevant"),
 )
+
+_TAG = re.compile(r"</?score>")
 
 DEFAULT = "The document is relevant if it helps to answer the query."
 DEFINITIONS: Mapping[str, str] = {
@@ -57,6 +60,8 @@ def relevance_messages(
 ) -> list[dict[str, str]]:
     """The chat that asks for one score.
 
+    Score tags in the query or the document are taken out, so that an answer that quotes them gives no score by that.
+
     Args:
         query: what is looked for.
         document: its text; the title stands before it, with a space, as released.
@@ -66,7 +71,7 @@ def relevance_messages(
         document_type: what the document is: "passage".
         length: `brief`: the same in a fifth of the tokens, for small models.
     """
-    text = f"{title} {document}".strip()
+    query, text = (_TAG.sub(REMOVED, one) for one in (query, f"{title} {document}".strip()))
     if length == "brief":
         system = "Rate from 0 (irrelevant) to 100 how much the document helps. Answer: <score>NUMBER</score>"
         return _chat(system, f"Query: {query}\nDocument: {text}")

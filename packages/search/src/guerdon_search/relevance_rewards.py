@@ -12,10 +12,12 @@ from guerdon.fields import check_numbers, one_of
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
 from guerdon_search.documents import JudgedDocument
-from guerdon_search.relevance_scores import TOP, Reading, composite, inter, intra, score_in, trained_on
+from guerdon_search.relevance_scores import TOP, Rating, composite, inter, intra, score_in, trained_on
+
+_AUDIT_LINE = "guerdon audit search/relevance-calibration  # this one compares the groups of two prompts"
 
 
-def _read(group: Group) -> list[Reading]:
+def _read(group: Group) -> list[Rating]:
     return [trained_on(score_in(rollout.answer)) for rollout in group.rollouts]
 
 
@@ -31,6 +33,8 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
     Alone (alpha 1) it is self-consistency and may lock in a wrong consensus; extreme scores 0 and 100 please inter and
     ruin calibration: report `search/relevance-calibration-v1` beside it.
     """
+
+    audit_line = _AUDIT_LINE
 
     alpha: float = 0.75
     """Weight of the intra part, in [0, 1]; 0.75 was best in the paper."""
@@ -82,7 +86,7 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
         return found
 
     def _scored(
-        self, example: JudgedDocument, scores: Sequence[Reading], linked: Sequence[Sequence[Reading]]
+        self, example: JudgedDocument, scores: Sequence[Rating], linked: Sequence[Sequence[Rating]]
     ) -> list[Score]:
         if not linked and self.alpha < 1.0:
             other = "negative" if example.relevant else "positive"
@@ -128,6 +132,8 @@ class RelevanceCalibration(Reward, name="search/relevance-calibration-v1", bound
 @dataclass(frozen=True)
 class PairOrder(Reward, name="search/pair-order-v1", bounds=(0.0, 1.0), sees="batch"):
     """The inter part alone, for reporting: whether the relevant document of a pair scores above the other; ties 0."""
+
+    audit_line = _AUDIT_LINE
 
     @property
     def unaudited(self) -> str:

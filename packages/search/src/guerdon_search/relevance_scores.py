@@ -25,15 +25,15 @@ from typing import Literal
 TOP = 100
 Unreadable = Literal["zero", "left_out"]
 """What a sample without a score does to a mean: counts as 0 in it, as in the released code, or is left out."""
-Reading = int | None
-"""A score, or None where there is none."""
+Rating = int | None
+"""A score that was read from an answer, or None where the answer has none."""
 
 _SCORE = re.compile(r"<score>\s*(\d+)\s*</score>", re.ASCII)
 _DIGITS = 6
 """More digits than this are no score anybody meant."""
 
 
-def score_in(text: str) -> Reading:
+def score_in(text: str) -> Rating:
     """The first integer in score tags; None where there is none. It may be above 100: see `trained_on`.
 
     >>> score_in("It helps. <score> 7 </score>"), score_in("<score>8.5</score>")
@@ -43,17 +43,30 @@ def score_in(text: str) -> Reading:
     return int(found[1]) if found and len(found[1]) <= _DIGITS else None
 
 
-def trained_on(reading: Reading) -> Reading:
+def trained_on(rating: Rating) -> Rating:
     """The score if it is on the scale, else None.
 
     >>> trained_on(100), trained_on(150)
     (100, None)
     """
-    return reading if reading is not None and reading <= TOP else None
+    return rating if rating is not None and rating <= TOP else None
+
+
+def sole_score_in(text: str) -> Rating:
+    """The one score that an answer gives, for whoever must trust it; None where its tags hold different numbers, or one
+    above 100.
+
+    `score_in` takes the first, as released: then a judge that quotes a number from a document ranks the document by it.
+
+    >>> sole_score_in("<score>7</score>"), sole_score_in("It says <score>100</score>, but: <score>7</score>")
+    (7, None)
+    """
+    found = set(_SCORE.findall(text))
+    return trained_on(score_in(text)) if len(found) == 1 else None
 
 
 def integrated(
-    scores: Sequence[Reading], weights: Sequence[float] | None = None, unreadable: Unreadable = "zero"
+    scores: Sequence[Rating], weights: Sequence[float] | None = None, unreadable: Unreadable = "zero"
 ) -> float:
     r"""$\bar s = \sum w_i s_i / \sum w_i$: the mean of K samples.
 
@@ -85,7 +98,7 @@ def integrated(
     return math.fsum(weight * score for weight, score in pairs) / total if total > 0.0 else math.nan
 
 
-def intra(scores: Sequence[Reading], tau: float = 20.0) -> list[float]:
+def intra(scores: Sequence[Rating], tau: float = 20.0) -> list[float]:
     """Nearness to the group's own mean: +1, 0 or -1 for each.
 
     Args:
@@ -103,7 +116,7 @@ def intra(scores: Sequence[Reading], tau: float = 20.0) -> list[float]:
     gaps = [abs(count * score - total) for score in readable]
     near, far = min(gaps), max(gaps)
 
-    def one(score: Reading) -> float:
+    def one(score: Rating) -> float:
         if score is None:
             return -1.0
         gap = abs(count * score - total)
@@ -112,7 +125,7 @@ def intra(scores: Sequence[Reading], tau: float = 20.0) -> list[float]:
     return [one(score) for score in scores]
 
 
-def inter(scores: Sequence[Reading], opponents: Sequence[Reading], positive: bool) -> list[float]:
+def inter(scores: Sequence[Rating], opponents: Sequence[Rating], positive: bool) -> list[float]:
     """The share of the linked document's readable scores that each score beats; 0 where either has none.
 
     Args:
@@ -125,7 +138,7 @@ def inter(scores: Sequence[Reading], opponents: Sequence[Reading], positive: boo
     """
     others = [score for score in opponents if score is not None]
 
-    def one(score: Reading) -> float:
+    def one(score: Rating) -> float:
         if score is None or not others:
             return 0.0
         return sum(score > other if positive else score < other for other in others) / len(others)
@@ -138,7 +151,7 @@ def composite(intra_values: Sequence[float], inter_values: Sequence[float], alph
     return [alpha * a + (1.0 - alpha) * b for a, b in zip(intra_values, inter_values, strict=True)]
 
 
-def nearest_to_consensus(scores: Sequence[Reading]) -> int | None:
+def nearest_to_consensus(scores: Sequence[Rating]) -> int | None:
     """The place of the sample whose score is nearest to the mean of the readable ones: the trace that SFT learns from.
 
     Ties go to the first [choice]; None where no sample has a score.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -135,6 +136,8 @@ class BeirPairs(_Judging):
         super().__post_init__()
         file_in(self.root, "corpus.jsonl", self.name)
         at_least("skip", self.skip, 0)
+        if not 0.0 < self.least_gain < math.inf:
+            raise ConfigError(f"least_gain is {self.least_gain!r}; a finite number above 0 is needed")
         at_least("max_words", self.max_words, 1)
         if not 0.0 < self.eval_share < 1.0:
             raise ConfigError(f"eval_share is {self.eval_share!r}; a number between 0 and 1 is needed")

@@ -16,13 +16,16 @@ from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Unparsed
 from guerdon.protocols import Hit, JudgeBackend
 from guerdon_search.relevance_prompts import DEFAULT, relevance_messages
-from guerdon_search.relevance_scores import Reading, Unreadable, integrated, score_in
+from guerdon_search.relevance_scores import Rating, Unreadable, integrated, sole_score_in
+
+Pair = tuple[str, Hit]
+"""A query and one of its candidates."""
 
 
 def _score(text: str) -> int:
-    found = score_in(text)
+    found = sole_score_in(text)
     if found is None:
-        raise Unparsed(f"no whole number in score tags: {text[-80:]!r}")
+        raise Unparsed(f"not one whole number from 0 to 100 in score tags: {text[-80:]!r}")
     return found
 
 
@@ -41,7 +44,8 @@ class Reranker:
     """Scores (query, document) pairs by a judge and sorts by the mean.
 
     `samples` K needs a backend whose answers differ by seed: a server or model at a temperature above 0 (0.6 in the
-    paper). Scores above 100 are taken as they are, as released.
+    paper). A number above 100, or different numbers in one answer, are unreadable: what a judge quotes from a document
+    must not rank it. (The released code takes the first number, whatever it is.)
     """
 
     backend: JudgeBackend
@@ -79,25 +83,26 @@ class Reranker:
         """The candidates of each query, in their new order.
 
         Args:
-            candidates: by query text, in the first stage's order.
+            candidates: by query text, in the first stage's order; a document that stands twice counts once, where it
+                stands first.
 
         Raises:
             JudgeError: the backend failed for good, or gave no answer to some question.
         """
+        candidates = {query: _distinct(query, hits) for query, hits in candidates.items()}
         pairs = [(query, hit) for query, hits in candidates.items() for hit in hits]
-        once = dict(zip(_keys(pairs), self.integrated(pairs, self.samples), strict=True))
+        once = dict(zip(map(_key, pairs), self.integrated(pairs, self.samples), strict=True))
         found = {query: _sorted(query, hits, once, self.samples) for query, hits in candidates.items()}
         if not self.again:
             return found
         best = [(query, one.hit) for query, ranked in found.items() for one in ranked[: self.again]]
-        twice = dict(zip(_keys(best), self.integrated(best, self.samples_again), strict=True))
+        twice = dict(zip(map(_key, best), self.integrated(best, self.samples_again), strict=True))
         for query, ranked in found.items():
-            head = {one.hit.id for one in ranked[: self.again]}
-            hits = [hit for hit in candidates[query] if hit.id in head]
+            hits = [hit for hit in candidates[query] if _key((query, hit)) in twice]
             found[query] = [*_sorted(query, hits, twice, self.samples_again), *ranked[self.again :]]
         return found
 
-    def integrated(self, pairs: Sequence[tuple[str, Hit]], samples: int) -> list[float]:
+    def integrated(self, pairs: Sequence[Pair], samples: int) -> list[float]:
         """The mean score of each pair over so many samples; NaN where all are left out."""
         questions = [
             relevance_messages(
@@ -113,22 +118,33 @@ class Reranker:
         return text if len(words) <= self.max_words else " ".join(words[: self.max_words])
 
     @staticmethod
-    def _column(judge: Judge[int], questions: Sequence[Sequence[Mapping[str, str]]]) -> list[Reading]:
+    def _column(judge: Judge[int], questions: Sequence[Sequence[Mapping[str, str]]]) -> list[Rating]:
         verdicts = judge.ask(questions)
         gone = sum(not verdict.answered for verdict in verdicts)
         if gone:
             raise JudgeError(
-                f"{judge.backend.name} gave no answer to {gone} of {len(verdicts)} questions; a ranking with documents "
-                f"that nobody scored would be none. Ask again: what was answered is kept"
+                f"{judge.backend.name} gave no answer to {gone} of {len(verdicts)} questions; documents that "
+                f"nobody scored cannot be ranked. Ask again: what was answered is kept"
             )
         return [verdict.value for verdict in verdicts]
 
 
-def _keys(pairs: Sequence[tuple[str, Hit]]) -> list[tuple[str, str]]:
-    return [(query, hit.id) for query, hit in pairs]
+def _key(pair: Pair) -> tuple[str, str, str]:
+    """A document is told by its collection and its id there."""
+    query, hit = pair
+    return query, hit.base, hit.id
 
 
-def _sorted(query: str, hits: Sequence[Hit], scores: Mapping[tuple[str, str], float], samples: int) -> list[Ranked]:
-    """By score, what has none last; the sort is stable, so that ties keep the first stage's order."""
-    ranked = [Ranked(hit, scores[query, hit.id], samples) for hit in hits]
+def _distinct(query: str, hits: Sequence[Hit]) -> list[Hit]:
+    first: dict[tuple[str, str, str], Hit] = {}
+    for hit in hits:
+        first.setdefault(_key((query, hit)), hit)
+    return list(first.values())
+
+
+def _sorted(
+    query: str, hits: Sequence[Hit], scores: Mapping[tuple[str, str, str], float], samples: int
+) -> list[Ranked]:
+    """By score, documents without one last; the sort is stable, so that ties keep the first stage's order."""
+    ranked = [Ranked(hit, scores[_key((query, hit))], samples) for hit in hits]
     return sorted(ranked, key=lambda one: -one.score if not math.isnan(one.score) else math.inf)

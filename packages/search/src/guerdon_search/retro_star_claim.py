@@ -140,7 +140,7 @@ class RetroStarClaim(Claim):
             for offset, arm in enumerate(ALPHA):
                 progress(place * len(ALPHA) + offset, len(seeds) * len(ALPHA), f"seed {seed}, {arm}")
                 found[arm].append(self.trained(arm, seed, train, test))
-        progress(len(seeds), len(seeds), "done")
+        progress(len(seeds) * len(ALPHA), len(seeds) * len(ALPHA), "done")
         gained = tuple(many - one for one, many in zip(start[1], start[16], strict=True))
         integration = Measurement("gain of 16 samples at the start", gained, needed=">= 0.08")
         over_intra = _margin("composite above intra only", found, "intra only", ">= 0.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Generic, TypeVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
 from guerdon.fields import one_of
+from guerdon.parsing.rows import FileRow
 from guerdon.protocols import Split, Task
 from guerdon.types import Example
 
@@ -34,11 +36,14 @@ class SearchTask(Task, Generic[ExampleT]):
 
         Raises:
             ConfigError: no such split.
-            TaskError: the files are not there or not in order.
+            TaskError: the files are not there or not in order, or two examples share an id.
         """
         one_of("split", split, get_args(Split))
         if split not in self._loaded:
-            self._loaded[split] = self.load(split)
+            found = self.load(split)
+            if twice := [name for name, times in Counter(one.id for one in found).items() if times > 1]:
+                raise TaskError(f"two {split} examples of {self.name} have the id {twice[0]!r}; each needs its own")
+            self._loaded[split] = found
         return self._loaded[split]
 
 
@@ -61,10 +66,10 @@ class MadeUp(SearchTask[ExampleT]):
 
 
 def at_least(name: str, value: object, least: int, most: int | None = None) -> None:
-    """Check an option that is a whole number.
+    """Check an option that has to be a whole number.
 
     Raises:
-        ConfigError: it is none, or out of range.
+        ConfigError: it is not, or is out of range.
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or value < least or (most is not None and value > most):  # type: ignore[operator]
@@ -77,7 +82,7 @@ def file_in(root: str, name: str, task: str) -> Path:
 
     Raises:
         ConfigError: the folder was not named.
-        TaskError: it is none.
+        TaskError: there is no such folder.
     """
     if not root:
         raise ConfigError(f"root of {task} is empty; the path of a folder is needed")
@@ -87,11 +92,17 @@ def file_in(root: str, name: str, task: str) -> Path:
     return folder / name
 
 
+def row_id(row: FileRow, default: str) -> str:
+    """The id that a row brings, as text, or `default` where it brings none."""
+    given = row.fields.get("id")
+    return default if given is None else str(given)
+
+
 def wanted(example: Example, kind: type[ExampleT]) -> ExampleT:
     """The example, checked to be of a task's own kind.
 
     Raises:
-        TypeError: it is another's.
+        TypeError: it is of another kind.
     """
     if not isinstance(example, kind):
         raise TypeError(f"this task's examples are {kind.__name__}, not {type(example).__name__} ({example.id!r})")

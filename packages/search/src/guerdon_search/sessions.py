@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from guerdon.types import Example
 
@@ -25,6 +27,6 @@ class SearchSession(Example):
     """Earlier turns of the session, the user's and the answers in turn."""
     evidence: tuple[Evidence, ...] = ()
     """None at all: the answer has to decline."""
-    key_terms: tuple[str, ...] = ()
-    """Words or phrases of which a sentence with the core of the answer holds one."""
+    key_terms: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
+    """Words or phrases, none blank; a sentence that holds one of them holds the core of the answer."""
     reference: str = ""

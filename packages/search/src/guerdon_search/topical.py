@@ -24,6 +24,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from guerdon.retrieval.vectors import encoded
+
 if TYPE_CHECKING:
     from guerdon.protocols import Encoder
 
@@ -38,6 +40,7 @@ _ROLES = ("Human:", "Assistant:", "User:", "System:")
 _STOPS = (*_ROLES, "\n\n\n\n", "\n\n--", "\n\n____")
 """The note names the first two roles and says "..."; the others are a guess [choice]."""
 _ROLE = re.compile("|".join(map(re.escape, _ROLES)))
+_SYSTEM = re.compile(r"\s*System:.*?(?=Human:|Assistant:|User:)", re.DOTALL)
 
 
 def cleaned(answer: str) -> str:
@@ -52,12 +55,16 @@ def cleaned(answer: str) -> str:
 
 
 def query_text(query: str, history: Sequence[str] = ()) -> str:
-    """Earlier user turns and the query, without role markers, joined by single spaces.
+    """Earlier user turns and the query, without role markers and a system text before them, joined by single spaces.
 
-    >>> query_text("Human:  and of  Norway?", ["What is the capital of Sweden?"])
+    What an assistant said in between stays [choice]: the note on the released code does not say.
+
+    >>> query_text("System: Be brief. Human:  and of  Norway?", ["What is the capital of Sweden?"])
     'What is the capital of Sweden? and of Norway?'
     """
-    return " ".join(_ROLE.sub(" ", " ".join((*history, query))).split())
+    system = _SYSTEM.match(query)
+    asked = query[system.end() :] if system else query
+    return " ".join(_ROLE.sub(" ", " ".join((*history, asked))).split())
 
 
 def tokens(text: str) -> list[str]:
@@ -70,7 +77,9 @@ def tokens(text: str) -> list[str]:
 
 
 def distinct_trigrams(words: Sequence[str]) -> float:
-    """RP: distinct trigrams by trigrams, in (0, 1]; 1 where there is none. A changing counter passes: a known hack."""
+    """RP: the share of trigrams that are distinct, in (0, 1]; 1 where there are none. A counter that changes from line
+    to line passes: a known hack.
+    """
     count = len(words) - 2
     return len(set(zip(words, words[1:], words[2:], strict=False))) / count if count > 0 else 1.0
 
@@ -153,14 +162,15 @@ def fitted_top(encoder: Encoder, pairs: Sequence[tuple[str, str]], quantile: flo
 
     Raises:
         ValueError: there are no pairs, or what comes out is not above 0.
+        RetrievalError: the encoder gave what is not a finite vector for each text.
     """
     import numpy as np
 
     if not pairs:
         raise ValueError("no pairs to fit to; a reference and a text like it are needed")
-    references = encoder.encode([one for one, _ in pairs])
-    likes = encoder.encode([other for _, other in pairs])
-    top = float(np.quantile((references.astype(float) * likes).sum(axis=1), quantile))
+    references = encoded(encoder, [one for one, _ in pairs], kind="passage").astype(float)
+    likes = encoded(encoder, [other for _, other in pairs], kind="passage")
+    top = float(np.quantile((references * likes).sum(axis=1), quantile))
     if not top > 0.0:
         raise ValueError(
             f"the {quantile:g} quantile of {len(pairs)} dot products is {top:g}; a number above 0 is needed"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers, one_of
 from guerdon.protocols import Encoder
+from guerdon.retrieval.vectors import encoded
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Example, Group, Rollout, Score
 from guerdon_search.topical import DIVISOR, FACTORS, MAX_LENGTH, Factor, Reading, query_text, topical
@@ -104,7 +105,7 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
         distinct = list(dict.fromkeys(texts))
         if not distinct:
             return []
-        rows = dict(zip(distinct, self.encoder.encode(distinct, kind=kind).astype(float), strict=True))
+        rows = dict(zip(distinct, encoded(self.encoder, distinct, kind=kind).astype(float), strict=True))
         return [rows[text] for text in texts]
 
     def _score(self, query: TopicalQuery, answer: str, relevance: float) -> Score:

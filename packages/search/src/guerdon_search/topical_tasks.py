@@ -12,7 +12,7 @@ from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import World
-from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, row_id, wanted
 from guerdon_search.topical_rewards import TopicalQuery
 
 
@@ -83,7 +83,7 @@ class TopicalFile(_Asking):
         path = file_in(self.root, self.train if split == "train" else self.eval, self.name)
         return tuple(
             TopicalQuery(
-                id=str(row.fields.get("id", f"{split}-{number}")),
+                id=row_id(row, f"{split}-{number}"),
                 query=row.text("query"),
                 closed=row.fields.get("qtype") == "CONSTRAINED",
                 reference=row.text("reference", optional=True),

@@ -4,8 +4,9 @@
 answer ──▶ blocks ──▶ for each block, batches of at most `batch_size` nuggets ──▶ one question each ──▶ labels, merged
 ```
 
-All questions of all answers go out at once, and each distinct one is asked once. Nuggets of whom a batch's answer has
-another form, or another number of labels, have no verdict: that is told, and never taken for `not_support`.
+All questions of all answers go out at once, and each distinct one is asked once. Where an answer of the backend has
+another form, or another number of labels than nuggets, these nuggets have no verdict: that is told, and never taken for
+`not_support`.
 """
 
 from __future__ import annotations
@@ -36,8 +37,6 @@ class Labelled:
     """Why not."""
     answered: bool = True
     """False where the backend gave nothing: our trouble."""
-    calls: int = 0
-    """Questions that this answer took, before those shared with others are taken off."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +100,13 @@ class NuggetVerifier:
         judged: list[list[Label]] = [[]]
         for size, verdict in said:
             if verdict.value is None:
-                return Labelled(None, verdict.why, verdict.answered, len(said))
+                return Labelled(None, verdict.why, verdict.answered)
             if len(verdict.value) != size:
-                return Labelled(None, f"{len(verdict.value)} labels for {size} nuggets", calls=len(said))
+                return Labelled(None, f"{len(verdict.value)} labels for {size} nuggets")
             if len(judged[-1]) == count:
                 judged.append([])
             judged[-1] += verdict.value
-        return Labelled(merged(judged), calls=len(said))
+        return Labelled(merged(judged))
 
 
 def blocks(text: str, words: int) -> list[str]:

@@ -198,6 +198,16 @@ class Report:
         }
 
 
+def check_audited(reward: Reward, name: str = "") -> None:
+    """Refuse a reward of which an audit would say nothing.
+
+    Raises:
+        ConfigError: the message has the reason, and what to audit in its place.
+    """
+    if reward.unaudited:
+        raise ConfigError(f"an audit of {name or reward.name} would say nothing: {reward.unaudited}")
+
+
 def audit(
     reward: Reward,
     task: Task,
@@ -214,15 +224,14 @@ def audit(
         attacks: variants, as `Attack.variants()` gives them; those of one class become one finding, its worst.
         settings: sizes, budget and seed.
         check: an independent measure of quality for best of n. When not given: the task's first metric that is not the
-            reward itself, else equality with the reference.
+            reward itself and can be audited, else equality with the reference.
         name: what the report calls the reward.
 
     Raises:
         ConfigError: the task has no reference answers, or the reward does not score its examples; or what it says is
             the same whatever is written (`Reward.unaudited`).
     """
-    if reward.unaudited:
-        raise ConfigError(f"an audit of {name or reward.name} would say nothing: {reward.unaudited}")
+    check_audited(reward, name)
     attacks, left_out = _of_single_attempts(reward, attacks) if reward.relative else (attacks, ())
     found = cases(task, settings.split, settings.examples, group_size=settings.group_size, seed=settings.seed)
     with Bench(reward, found, settings.workers, settings.deadline_s) as bench:
@@ -321,7 +330,7 @@ def _check(reward: Reward, task: Task, check: Reward | None) -> tuple[Reward | N
         return check, check.name
     metrics: Mapping[str, Reward] = task.metrics()
     for label, metric in metrics.items():
-        if metric != reward:
+        if metric != reward and not metric.unaudited:
             return metric, f"the task's metric {label!r}"
     return None, "equality with the reference"
 

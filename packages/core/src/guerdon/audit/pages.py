@@ -161,6 +161,8 @@ def _curve(report: Report) -> str:
     told = (
         f"The reward rose by {number(best.reward_gain)} and the check fell by {number(best.check_loss)}."
         if best.hacked
+        else "The check has no number for any of these texts."
+        if math.isnan(best.check_loss)
         else "The check does not fall with n."
     )
     honest = f"The honest answers have {number(best.honest_reward)} and {number(best.honest_quality)}."

@@ -124,6 +124,8 @@ def _curve(report: Report) -> Table:
     title = f"best of n, checked by {escape(best.check)}: " + (
         f"[red]reward +{best.reward_gain:.3g}, check −{best.check_loss:.3g}[/]"
         if best.hacked
+        else "[yellow]the check has no number for any of these texts[/]"
+        if math.isnan(best.check_loss)
         else "[green]the check does not fall with n[/]"
     )
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)

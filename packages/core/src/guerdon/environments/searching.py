@@ -15,8 +15,8 @@ from guerdon.protocols import Hit, Query, Retriever
 class Search:
     """Looks for what a policy asks, and shows numbered passages: `(1) Title: text`.
 
-    A failure of the retriever is shown as such, and said to rewards (`info["failed"]`), which leave such a rollout
-    unscored (`infra`): it is not the policy's fault, and not "nothing found".
+    A failure of the retriever is shown as such, and told to rewards (`info["failed"]`), so that they can leave such a
+    rollout unscored (`infra`): it is not the policy's fault, and not "nothing found".
     """
 
     retriever: Retriever
@@ -26,7 +26,7 @@ class Search:
     max_chars: int = 1000
     """Of one passage; what is longer is cut, and ends in "..."."""
     max_total_chars: int = 4000
-    """Of all passages together; those that do not fit are not shown."""
+    """Of all passages together; the first is cut to fit, others that do not fit are not shown."""
     max_query_chars: int = 512
     """Of a query; what is longer is cut before it is looked for."""
     base: str = ""
@@ -41,9 +41,9 @@ class Search:
     def __post_init__(self) -> None:
         check_numbers(self)
         object.__setattr__(self, "exclude_ids", frozenset(self.exclude_ids))
-        for name in ("k", "max_chars", "max_total_chars", "max_query_chars"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Search.{name} is {getattr(self, name)!r}; a number >= 1 is needed")
+        for name, least in (("k", 1), ("max_chars", 4), ("max_total_chars", 4), ("max_query_chars", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"Search.{name} is {getattr(self, name)!r}; a number >= {least} is needed")
 
     def call(self, queries: Sequence[str]) -> list[Call]:
         """See `guerdon.environments.Tool`; the whole batch goes to the retriever at once.
@@ -62,7 +62,9 @@ class Search:
         for hit in hits:
             line = f"({len(lines) + 1}) {self._passage(hit)}"
             if len(line) > left:
-                break
+                if lines:
+                    break
+                line = line[:left]  # something was found, and nothing shown would say the contrary
             lines.append(line)
             left -= len(line)
         return Call("\n".join(lines) or self.nothing, {"hits": tuple(hits[: len(lines)]), "failed": False})

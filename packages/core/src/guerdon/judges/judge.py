@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -11,13 +10,12 @@ from typing import Any, Generic, TypeVar
 from guerdon.errors import JudgeError
 from guerdon.judges.answers import Parser, Unparsed
 from guerdon.protocols import JudgeBackend
+from guerdon.recent import Recent
 
 T = TypeVar("T")
 Question = str | Sequence[Mapping[str, str]]
 """A text (one user message), or chat messages with `role` and `content`."""
 _Key = tuple[str, int, tuple[tuple[str, str], ...]]
-
-_LOCK = threading.Lock()  # guards every judge's cache: they are touched for microseconds, and locks do not pickle
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,10 @@ class Judge(Generic[T]):
     """Answers remembered; the least recently used go first."""
     stats: Counter[str] = field(default_factory=Counter, repr=False, compare=False)
     """Counts since the start: `questions`, `asked` (of the backend), `failed` (there), `unparsed`."""
-    _cache: OrderedDict[_Key, str] = field(default_factory=OrderedDict, repr=False, compare=False)
+    _cache: Recent[_Key, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_cache", Recent(self.cache_size))
 
     def ask(self, questions: Sequence[Question]) -> list[Verdict[T]]:
         """One verdict per question, in order.
@@ -66,7 +67,7 @@ class Judge(Generic[T]):
             JudgeError: the backend failed for good (a wrong key, no such model), or gave another number of answers.
         """
         keys = [self._key(question) for question in questions]
-        answers = self._remembered(keys)
+        answers: dict[_Key, str | None] = {**self._cache.known(keys)}
         missing = [key for key in dict.fromkeys(keys) if key not in answers]
         if missing:
             answers |= self._asked(missing)
@@ -77,28 +78,15 @@ class Judge(Generic[T]):
         messages = [{"role": "user", "content": question}] if isinstance(question, str) else question
         return self.backend.name, self.seed, tuple((message["role"], message["content"]) for message in messages)
 
-    def _remembered(self, keys: Sequence[_Key]) -> dict[_Key, str | None]:
-        found: dict[_Key, str | None] = {}
-        with _LOCK:
-            for key in keys:
-                if key in self._cache:
-                    self._cache.move_to_end(key)
-                    found[key] = self._cache[key]
-        return found
-
     def _asked(self, keys: Sequence[_Key]) -> dict[_Key, str | None]:
         chats = [[{"role": role, "content": content} for role, content in messages] for _, _, messages in keys]
         answers = self.backend.answer(chats, seed=self.seed)
         if len(answers) != len(keys):
             raise JudgeError(f"{self.backend.name} gave {len(answers)} answers to {len(keys)} questions")
         self.stats["asked"] += len(keys)
-        with _LOCK:
-            for key, answer in zip(keys, answers, strict=True):
-                if answer is not None:
-                    self._cache[key] = answer
-            while len(self._cache) > self.cache_size:
-                self._cache.popitem(last=False)
-        return dict(zip(keys, answers, strict=True))
+        found = dict(zip(keys, answers, strict=True))
+        self._cache.keep({key: answer for key, answer in found.items() if answer is not None})
+        return found
 
     def _verdict(self, answer: str | None) -> Verdict[T]:
         if answer is None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from guerdon.audit.attack import Attack, Category, Knows
+from guerdon.audit.auditing import check_audited
 from guerdon.audit.cases import cases
 from guerdon.errors import ConfigError, GuerdonError, TaskError
 from guerdon.plugins.catalog import Entry, catalog
@@ -34,8 +35,10 @@ def fitting_task(reward: Reward, names: Sequence[str], among: Sequence[Use] = ()
         among: ask these, and no others.
 
     Raises:
-        ConfigError: no installed task gives examples that it scores; the message says what was tried.
+        ConfigError: no installed task gives examples that it scores; the message says what was tried. Or an audit of it
+            would say nothing.
     """
+    check_audited(reward)
     unmade: list[str] = []
     others: dict[str, str] = {}
     top = reward.bounds[1]

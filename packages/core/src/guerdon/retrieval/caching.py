@@ -7,9 +7,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import threading
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +17,10 @@ from typing import Any
 from guerdon.errors import ConfigError, RetrievalError
 from guerdon.fields import check_numbers
 from guerdon.protocols import Hit, Query, Retriever
+from guerdon.recent import Recent
 from guerdon.retrieval.asking import KINDS, asked
 from guerdon.retrieval.keys import hit_of, key_of, normalised, row_of
 
-_LOCK = threading.Lock()  # guards every cache: they are touched for microseconds, and locks do not pickle
 _FILE = "hits.sqlite3"
 _AT_A_TIME = 500
 
@@ -43,12 +42,13 @@ class Cached:
     """Answers remembered in memory; the least recently used go first."""
     stats: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
     """Counts since the start: `queries`, `asked` (of the retriever), `failed` (there)."""
-    _held: OrderedDict[str, list[Hit]] = field(default_factory=OrderedDict, init=False, repr=False, compare=False)
+    _held: Recent[str, list[Hit]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_numbers(self)
         if self.size < 1:
             raise ConfigError(f"Cached.size is {self.size!r}; a number >= 1 is needed")
+        object.__setattr__(self, "_held", Recent(self.size))
 
     @property
     def name(self) -> str:
@@ -78,34 +78,21 @@ class Cached:
         self.stats["asked"] += len(answers)
         good = {key: hits for key, hits in answers.items() if hits is not None}
         self.stats["failed"] += len(answers) - len(good)
-        self._remember(good)
+        self._held.keep(good)
         if good and self.folder is not None:
             with self._disk() as disk:
                 rows = [(key, json.dumps([row_of(hit) for hit in hits])) for key, hits in good.items()]
                 disk.executemany("INSERT OR REPLACE INTO hits VALUES (?, ?)", rows)
         return answers
 
-    def _remembered(self, keys: Iterable[str]) -> dict[str, list[Hit] | None]:
-        found: dict[str, list[Hit] | None] = {}
-        missing = []
-        with _LOCK:
-            for key in keys:
-                if key in self._held:
-                    self._held.move_to_end(key)
-                    found[key] = self._held[key]
-                else:
-                    missing.append(key)
+    def _remembered(self, keys: Collection[str]) -> dict[str, list[Hit] | None]:
+        found: dict[str, list[Hit] | None] = {**self._held.known(keys)}
+        missing = [key for key in keys if key not in found]
         if missing and self.folder is not None:
             kept = self._kept(missing)
-            self._remember(kept)
+            self._held.keep(kept)
             found |= kept
         return found
-
-    def _remember(self, answers: Mapping[str, list[Hit]]) -> None:
-        with _LOCK:
-            self._held.update(answers)
-            while len(self._held) > self.size:
-                self._held.popitem(last=False)
 
     def _kept(self, keys: Sequence[str]) -> dict[str, list[Hit]]:
         found: dict[str, list[Hit]] = {}

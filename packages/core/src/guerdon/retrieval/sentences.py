@@ -71,9 +71,11 @@ class SentenceEncoder:
 
     @property
     def name(self) -> str:
-        """The model's, and all that changes a vector."""
+        """The model's, and all that changes a vector: of a folder also the size and the newest time of what is in it,
+        since a model that was trained further there is another one.
+        """
         asks = f"pooling={self.pooling}&normalise={self.normalise}&max_tokens={self.max_tokens}"
-        return f"{self.model}?{asks}&query={self.query_prefix!r}&passage={self.passage_prefix!r}"
+        return f"{self.model}{_state(self.model)}?{asks}&query={self.query_prefix!r}&passage={self.passage_prefix!r}"
 
     def encode(self, texts: Sequence[str], *, kind: Literal["query", "passage"] = "passage") -> npt.NDArray[np.float32]:
         """See `guerdon.protocols.Encoder`.
@@ -84,7 +86,7 @@ class SentenceEncoder:
         """
         import numpy as np
 
-        loaded = _loaded(self)
+        loaded = _loaded(self, self.name)
         prefix = self.query_prefix if kind == "query" else self.passage_prefix
         # Of like lengths together, so that little is padded. Half characters have no bytes that a tokenizer could read.
         said = [f"{prefix}{text}".encode("utf-8", "replace").decode() for text in texts]
@@ -135,8 +137,16 @@ def pooled(states_BTD: torch.Tensor, mask_BT: torch.Tensor, pooling: str) -> tor
     return states_BTD[rows, (mask_BT * places).argmax(1)]
 
 
+def _state(model: str) -> str:
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return ""
+    found = [file.stat() for file in folder.rglob("*") if file.is_file()]
+    return f":{sum(one.st_size for one in found)}:{max((one.st_mtime_ns for one in found), default=0)}"
+
+
 @functools.lru_cache(maxsize=2)
-def _loaded(settings: SentenceEncoder) -> _Loaded:
+def _loaded(settings: SentenceEncoder, _name: str) -> _Loaded:
     try:
         from transformers import AutoModel, AutoTokenizer
     except ModuleNotFoundError as error:

@@ -18,7 +18,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-from guerdon.errors import BoundsError, ConfigError, JudgeError, PolicyError, RewardError, SandboxError
+from guerdon.errors import (
+    BoundsError,
+    ConfigError,
+    JudgeError,
+    PolicyError,
+    RetrievalError,
+    RewardError,
+    SandboxError,
+)
 from guerdon.types import SCORED, UNSCORED, Example, Group, OtherExample, Rollout, Score, Target
 
 if TYPE_CHECKING:
@@ -420,9 +428,8 @@ def evaluated(reward: Reward, groups: Sequence[Group], context: Context) -> Scor
     """
     try:
         return checked(reward, groups, reward.score_batch(groups, context))
-    except (RewardError, ConfigError, SandboxError, JudgeError, PolicyError):  # the others are no bugs: a setting, a
-        # machine or a model that will not do
-        raise
+    except (RewardError, ConfigError, SandboxError, JudgeError, PolicyError, RetrievalError):
+        raise  # all but the first are no bugs: a setting, a machine, a model or a retriever that will not do
     except Exception as error:
         raise raised(reward, error, f"a batch of {len(groups)} groups") from error
 

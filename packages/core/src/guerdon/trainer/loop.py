@@ -98,6 +98,8 @@ class Trainer:
 
     def _check_linked(self) -> None:
         linked, found = self.task.linked, len(self.task.examples("train"))
+        if linked < 1:
+            raise ConfigError(f"{type(self.task).__name__}.linked is {linked!r}; a whole number >= 1 is needed")
         if self.config.prompts_per_step % linked or found % linked:
             raise ConfigError(
                 f"train.prompts_per_step is {self.config.prompts_per_step}, and task {self.task.name!r} has {found} "
