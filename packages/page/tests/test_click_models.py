@@ -90,7 +90,7 @@ def test_position_bias_and_attraction_are_told_apart_where_items_move():
 
 
 def test_rare_clicks_are_fitted_as_well():
-    """Rates below 1%, as of Open Bandit: after 50 rounds the third place is at .32, where it comes to .27 in the end."""
+    """Rates below 1%, as of Open Bandit: after 50 rounds the third place is at .32, in the end at .27."""
     random = np.random.default_rng(1)
     truth = np.array([0.009, 0.007, 0.005, 0.003, 0.002])
     items = np.argsort(random.random((200_000, 5)), axis=1)[:, :3]

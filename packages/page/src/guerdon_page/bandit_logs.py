@@ -76,7 +76,7 @@ class BanditLog:
         np.add.at(clicked, place, self.click_N)
         pooled = clicked.sum(0) / np.maximum(shown.sum(0), 1.0)
         counted = shown + prior
-        return np.divide(clicked + prior * pooled, counted, out=np.zeros(shape), where=counted > 0.0)
+        return np.asarray(np.divide(clicked + prior * pooled, counted, out=np.zeros(shape), where=counted > 0.0))
 
     def policy(self, prior: float = 1.0) -> np.ndarray:
         """(items, positions): how often each item was shown at each position, less the context; columns add up to 1.
@@ -237,13 +237,13 @@ def read_decisions(path: Path) -> LoggedDecisions:
     columns: dict[str, list[float]] = {}
     names: tuple[str, ...] = ()
     for row in read_rows(path, "logged decisions"):
-        modelled = any(name in row.fields for name in MODELLED)
-        if names and modelled != (len(names) > len(LOGGED)):
+        both = any(name in row.fields for name in MODELLED)
+        if names and both != (len(names) > len(LOGGED)):
             raise TaskError(
-                f"{row.place} has {'' if modelled else 'no '}'modelled' and 'expected', unlike the rows before; each "
+                f"{row.place} has {'' if both else 'no '}'modelled' and 'expected', unlike the rows before; each "
                 f"row or none needs both"
             )
-        names = LOGGED + (MODELLED if modelled else ())
+        names = LOGGED + (MODELLED if both else ())
         for name in names:
             columns.setdefault(name, []).append(_number(row, name))
     if not columns:
@@ -256,9 +256,8 @@ def read_decisions(path: Path) -> LoggedDecisions:
 def _number(row: FileRow, name: str) -> float:
     value = row.fields.get(name)
     needed = {"propensity": "a chance above 0 and at most 1", "target": "a chance from 0 to 1"}
-    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
-    if number and name in needed:
-        number = 0.0 <= value <= 1.0 and (name == "target" or value > 0.0)
-    if not number:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= LARGEST:
         raise row.fault(name, needed.get(name, "a finite number"))
+    if name in needed and not (0.0 <= value <= 1.0 and (value or name == "target")):
+        raise row.fault(name, needed[name])
     return float(value)

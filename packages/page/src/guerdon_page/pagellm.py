@@ -5,7 +5,7 @@ $$R = \alpha \, z(r_{page}) + (1 - \alpha) \tfrac1n \sum_k z(r_{item,k})$$
 The raw scales of the two models differ, and the larger one would silence the other; so each is standardised first, over
 the group or over the run. `page/pagellm-v1` has two streams for `guerdon.advantages`: `item`, $(1 - \alpha) z / n$ at
 the last token of each item, and `page`, $\alpha z$ for the whole attempt, which counts at its end token.
-`returns_to_go({"pagellm/item": 1, "pagellm/page": 1})` is the paper's PPO credit, less its value function (the baseline
+`returns_to_go({"item": 1, "page": 1})` is the paper's PPO credit, less its value function (the baseline
 is the group's mean); `streams` credits each item alone.
 
 An empty page, and what is no page, gets the lowest page value and the lowest mean of items in its batch [choice: were
