@@ -97,6 +97,14 @@ def test_a_margin_is_what_the_chosen_must_lead_by():
     assert float(bradley_terry(one(1.0), one(0.0), margins_P=one(1.0)).loss) == pytest.approx(math.log(2))
 
 
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "loss"), [(1.2, 0.2, 0.313262), (0.2, 1.2, 1.313262), (1.0, 1.0, 0.693147)]
+)
+def test_a_pairs_loss_depends_on_its_lead_alone(chosen, rejected, loss):
+    """PageLLM's worked example 4."""
+    assert float(bradley_terry(one(chosen), one(rejected)).loss) == pytest.approx(loss, abs=1e-6)
+
+
 def test_a_pairs_weight_scales_its_own_loss():
     """PageLLM's sheet: weights 2.214421 and 3.985264, scores (.5, .1) and (-.2, .3); weighted mean .809394."""
     weights = torch.tensor([2.214421, 3.985264])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 
 import pytest
 from hypothesis import given
@@ -290,6 +291,12 @@ def test_the_policys_own_tokenizer_places_steps():
 def test_a_tokenizer_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"StepScores\.tokenizer is .*nothing"):
         StepScores(sound, tokenizer=str(tmp_path / "nothing"))(EIGHT)
+
+
+def test_without_the_package_that_reads_tokenizers_it_is_said_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ConfigError, match=r"StepScores\.tokenizer is .*transformers.*pip install"):
+        StepScores(sound, tokenizer=str(tmp_path / "another"))(EIGHT)
 
 
 # -- step scores -----------------------------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ import pytest
 from guerdon.rewards import Context
 from guerdon.types import Group, Rollout
 from guerdon_page.engagement import discount
+from guerdon_page.level_rewards import ItemModel, PageModel
 from guerdon_page.linear_models import fitted_world
 from guerdon_page.matching import claim as matching_claim
 from guerdon_page.matching.claim import MatchingClaim
-from guerdon_page.pagellm import ItemModel, PageLLM, PageModel
+from guerdon_page.pagellm import PageLLM
 from guerdon_page.pagellm_claim import (
     PageLLMClaim,
     contexts_of,
@@ -77,9 +78,9 @@ def test_pages_are_orders_of_different_candidates():
 def test_the_gradient_is_that_of_the_log_probability():
     """Its mean over many pages is 0, and a heavier first feature draws items that have more of it."""
     weights = np.array([0.8, 0, 0, -0.5, -0.5, 0.3, 0, 0])
-    seen, page, slope = drawn(group=3000, weights=weights)
-    error = slope.std(0) / math.sqrt(len(slope))
-    assert (np.abs(slope.mean(0)) < 4.5 * error + 1e-12).all()
+    seen, page, gradient = drawn(group=3000, weights=weights)
+    error = gradient.std(0) / math.sqrt(len(gradient))
+    assert (np.abs(gradient.mean(0)) < 4.5 * error + 1e-12).all()
     uniform = drawn(group=3000)[1]
     rows = np.arange(len(page))[:, None]
     assert seen.features_CIF[rows, page][..., 0].mean() > seen.features_CIF[rows, uniform][..., 0].mean() + 0.1

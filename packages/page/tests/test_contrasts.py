@@ -1,6 +1,7 @@
-"""The four families of pairs, the two losses, and the linear models made of them."""
+"""The four families of pairs, and the linear models made of them."""
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -9,9 +10,8 @@ from guerdon.errors import ConfigError
 from guerdon_page.contrasts import contrasts, positive_page
 from guerdon_page.examples import Item, PageExample
 from guerdon_page.linear_models import fit, item_features, leads, page_features
-from guerdon_page.pair_losses import pair_loss, weighted_loss
 from guerdon_page.placing import mixed_reward, token_rewards
-from guerdon_page.worlds import World, logs
+from guerdon_page.worlds import World, click_chances, logs
 
 
 def page(engagement=(0, 2, 0, 1), shown=("a", "b", "c", "d"), **fields):
@@ -99,25 +99,19 @@ def test_the_positive_page_heeds_propensities():
     assert positive_page(example)[0][0] == "d"
 
 
-@pytest.mark.parametrize(("pair", "loss"), [((1.2, 0.2), 0.313262), ((0.2, 1.2), 1.313262), ((1.0, 1.0), 0.693147)])
-def test_a_pairs_loss_is_the_sheets(pair, loss):
-    assert pair_loss(*pair) == pytest.approx(loss, abs=1e-6)
+def test_swaps_heed_propensities_in_which_there_are_and_in_what_they_weigh():
+    """Two clicks, at places 1 and 4, where one in four looks: gains 4 (d) and 1 (a), so d stands above a in y+.
 
-
-def test_a_loss_of_scores_far_apart_does_not_overflow():
-    assert pair_loss(0.0, 1e4) == 1e4
-    assert pair_loss(1e4, 0.0) == 0.0
-
-
-def test_the_item_loss_is_weighted_by_swaps_and_a_weight_of_zero_leaves_a_pair_out():
-    pairs, weights = [(0.5, 0.1), (-0.2, 0.3)], [2.214421, 3.985264]
-    assert weighted_loss(pairs, weights) == pytest.approx(0.809394, abs=1e-6)
-    assert weighted_loss([*pairs, (math.nan, 0.0)], [*weights, 0.0]) == pytest.approx(0.809394, abs=1e-6)
-    assert math.isnan(weighted_loss([]))
-    with pytest.raises(ValueError, match="weights"):
-        weighted_loss([(1.0, 0.0)], [-1.0])
-    with pytest.raises(ValueError, match="scores"):
-        weighted_loss([(math.nan, 0.0)], [1.0])
+    That swap weighs 3 (1 - 1 / log2 3); without propensities it is none, since both are clicks.
+    """
+    shown, clicks = ("a", "b", "c", "d"), (1, 0, 0, 1)
+    found = {}
+    for chances in ((), (1.0, 0.5, 0.4, 0.25)):
+        pairs = [only(page(clicks, shown, propensities=chances), "ranking", seed) for seed in range(40)]
+        both = [pair for pair in pairs if {pair.better.index("a"), pair.better.index("d")} == {0, 1}]
+        assert both
+        found[chances] = {round(pair.swap, 6) for pair in both if pair.worse[:2] == pair.better[1::-1]}
+    assert found == {(): set(), (1.0, 0.5, 0.4, 0.25): {round(3 * (1 - 1 / math.log2(3)), 6)}}
 
 
 def test_rewards_stand_on_the_tokens_the_sheet_says_and_add_up_to_the_mixture():
@@ -174,3 +168,37 @@ def test_pages_nobody_engaged_with_teach_no_order_and_that_is_said():
 def test_items_without_features_are_refused():
     with pytest.raises(ConfigError, match="no features"):
         fit([page()])
+
+
+def ranked(number, looked):
+    """A page in the order of a feature that attracts nobody, and one reader's clicks."""
+    example = World().context("ranked", number)
+    shown = tuple(item.id for item in sorted(example.items, key=lambda item: -item.features[1])[:6])
+    draw = Random(f"readers {number}")
+    clicks = tuple(int(draw.random() < chance) for chance in click_chances(example, shown))
+    return example.model_copy(update={"shown": shown, "engagement": clicks, "propensities": looked})
+
+
+def test_clicks_on_top_teach_the_item_model_the_old_rankers_taste_and_propensities_take_most_of_it_back():
+    """The shop shows what has much of the second feature on top, where people look; they care for the first."""
+    raw, weighed = (
+        fit([ranked(number, looked) for number in range(800)]).item
+        for looked in ((), tuple(1 / place for place in range(1, 7)))
+    )
+    assert raw[1] > 2.0 * raw[0]
+    assert abs(weighed[1]) < 1.2 * weighed[0]
+    assert abs(weighed[1]) < raw[1] / 3.0
+
+
+def test_contexts_whose_items_have_other_features_are_refused():
+    narrow = tuple(item.model_copy(update={"features": (1.0,)}) for item in WORLD[0].items)
+    with pytest.raises(ConfigError, match="1 features here and 3 there"):
+        fit([*WORLD[:20], WORLD[0].model_copy(update={"items": narrow})])
+
+
+def test_a_page_of_one_category_is_worth_less_than_a_mixed_one_of_equals():
+    """The page model has seen diversity pairs."""
+    models, kinds = fit(WORLD), "xxxyyzz"
+    items = [Item(id=id, category=kind, features=(0.5, 0.0, 0.0)) for id, kind in zip("abcdefg", kinds, strict=True)]
+    example = PageExample(id="1", items=items, length=3)
+    assert models.page_score(example, "abc") < models.page_score(example, "abd") < models.page_score(example, "adf")

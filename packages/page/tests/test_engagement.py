@@ -5,7 +5,7 @@ import math
 import pytest
 
 from guerdon.errors import ConfigError
-from guerdon_page.engagement import err, grade_of_rating, ndcg, positive_order, swap_weight
+from guerdon_page.engagement import err, gains, grade_of_rating, ndcg, positive_order, swap_weight
 from guerdon_page.measures import category_entropy, coverage, duplicate_share, merchandise_value
 
 
@@ -35,21 +35,26 @@ def test_k_below_one_is_refused():
 
 def test_the_positive_page_is_a_stable_sort():
     """Items a, b, c, d with (0, 2, 0, 1): b, d, a, c with (2, 1, 0, 0)."""
-    order = positive_order([0, 2, 0, 1])
+    order = positive_order(gains([0, 2, 0, 1]))
     assert ["abcd"[place] for place in order] == ["b", "d", "a", "c"]
     assert [(0, 2, 0, 1)[place] for place in order] == [2, 1, 0, 0]
 
 
 def test_raw_clicks_prefer_what_stood_on_top_and_propensities_do_not():
     """One click each at places 1 and 4, where a quarter looks: the lower one is worth 4 to the upper one's 1."""
-    assert positive_order([1, 0, 0, 1])[0] == 0
-    assert positive_order([1, 0, 0, 1], propensities=[1.0, 0.5, 1 / 3, 0.25])[0] == 3
+    assert positive_order(gains([1, 0, 0, 1]))[0] == 0
+    assert positive_order(gains([1, 0, 0, 1], [1.0, 0.5, 1 / 3, 0.25]))[0] == 3
 
 
 @pytest.mark.parametrize("chance", [0.0, -0.5, 1.5, math.nan])
 def test_a_propensity_that_is_no_chance_is_refused(chance):
     with pytest.raises(ConfigError, match="a propensity is"):
-        positive_order([1, 0], propensities=[1.0, chance])
+        gains([1, 0], [1.0, chance])
+
+
+def test_propensities_of_other_places_are_refused():
+    with pytest.raises(ConfigError, match="2 places have 1 propensities"):
+        gains([1, 0], [1.0])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_a_propensity_that_is_no_chance_is_refused(chance):
     [(1, 2, 2.214421), (1, 3, 3.5), (1, 4, 3.985264), (2, 3, 0.130930), (2, 4, 0.200253), (3, 4, 0.0)],
 )
 def test_a_swap_weighs_what_it_moves(one, other, weight):
-    assert swap_weight([3, 1, 0, 0], one, other) == pytest.approx(weight, abs=1e-6)
+    assert swap_weight(gains([3, 1, 0, 0]), one, other) == pytest.approx(weight, abs=1e-6)
 
 
 def test_ratings_are_read_as_engagement():
@@ -85,9 +90,10 @@ def test_duplicates_are_what_is_more_than_distinct():
 
 
 def test_coverage_asks_for_no_more_than_there_is_room_for():
-    assert coverage("ab", "abcd") == 1.0
-    assert coverage("aa", "abcd") == 0.5
-    assert coverage("", "ab") == 0.0
+    assert coverage("ab", "abcd", 2) == 1.0
+    assert coverage("aa", "abcd", 2) == 0.5
+    assert coverage("abcd", "abcd", 9) == 1.0
+    assert coverage("", "ab", 2) == coverage("ab", "", 2) == 0.0
 
 
 def test_a_price_that_is_no_number_is_refused():

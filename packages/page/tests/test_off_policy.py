@@ -144,23 +144,64 @@ def test_the_command_prints_each_estimate(tmp_path):
     assert "0.625 [" in ran.output
 
 
+DECISION = {"reward": 1, "propensity": 0.5, "target": 0.5}
+MODELLED = {"modelled": 0.5, "expected": 0.25}
+
+
+def decisions(tmp_path, *rows):
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
 @pytest.mark.parametrize(
-    ("line", "said"),
-    [({"reward": 1, "propensity": 0.5}, "'target'"), ({"reward": True, "propensity": 0.5, "target": 1}, "'reward'")],
+    ("changes", "said"),
+    [
+        ({"target": None}, "'target' is None; a chance from 0 to 1"),
+        ({"reward": True}, "'reward' is True"),
+        ({"reward": math.nan}, "'reward' is nan; a finite number"),
+        ({"reward": 10**400}, "'reward'"),
+        ({"propensity": 0}, "'propensity' is 0; a chance above 0"),
+        ({"propensity": 1.5}, "'propensity' is 1.5"),
+        ({"propensity": math.nan}, "'propensity' is nan"),
+        ({"target": -0.1}, "'target' is -0.1"),
+        ({"modelled": math.inf, "expected": 0.5}, "unlike the rows before"),
+    ],
 )
-def test_a_decision_that_lacks_a_number_is_named(tmp_path, line, said):
-    path = tmp_path / "log.jsonl"
-    path.write_text(json.dumps({"reward": 1, "propensity": 0.5, "target": 0.5}) + "\n" + json.dumps(line))
-    with pytest.raises(TaskError, match=f"line 2.*{said}"):
+def test_a_decision_that_is_not_in_order_is_named_with_its_file_and_line(tmp_path, changes, said):
+    path = decisions(tmp_path, DECISION, DECISION | changes)
+    with pytest.raises(TaskError, match=f"log.jsonl', line 2.*{said}"):
         read_decisions(path)
 
 
-def test_a_model_in_some_rows_alone_is_named(tmp_path):
-    row = {"reward": 1, "propensity": 0.5, "target": 0.5}
-    path = tmp_path / "log.jsonl"
-    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "modelled": 0.5}))
-    with pytest.raises(TaskError, match="line 2"):
-        read_decisions(path)
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([DECISION, DECISION | MODELLED], "line 2 has 'modelled' and 'expected', unlike"),
+        ([DECISION | MODELLED, DECISION], "line 2 has no 'modelled' and 'expected', unlike"),
+        ([DECISION | {"modelled": 0.5}], "line 1: field 'expected' is missing"),
+        ([DECISION | MODELLED | {"expected": math.nan}], "line 1: field 'expected' is nan"),
+        ([], "holds no logged decisions"),
+    ],
+)
+def test_a_model_speaks_of_each_row_or_of_none(tmp_path, rows, said):
+    with pytest.raises(TaskError, match=said):
+        read_decisions(decisions(tmp_path, *rows))
+    found = read_decisions(decisions(tmp_path, DECISION | MODELLED))
+    assert (found.modelled_N.tolist(), found.expected_N.tolist()) == ([0.5], [0.25])
+    assert read_decisions(decisions(tmp_path, DECISION)).modelled_N is None
+
+
+def test_a_propensity_too_small_for_a_weight_is_named_unless_weights_are_clipped():
+    with pytest.raises(ConfigError, match=r"row 1 is 1e-320, too small .* set clip"):
+        ips([1.0, 1.0], [0.5, 1e-320], [0.5, 1.0])
+    assert ips([1.0, 1.0], [0.5, 1e-320], [0.5, 1.0], clip=3.0).value == 2.0
+
+
+def test_where_nothing_was_earned_the_interval_has_no_width():
+    """As the module says: 200 rows without a click do not show that there are none."""
+    found = ips([0.0] * 200, [0.5] * 200, [0.5] * 200)
+    assert (found.low, found.value, found.high) == (0.0, 0.0, 0.0)
 
 
 # -- Open Bandit's files --------------------------------------------------------------------------------------------
@@ -199,10 +240,17 @@ def test_files_are_read_plain_gzipped_from_a_folder_and_from_a_wheel(tmp_path):
     [
         (HEAD, "no rows"),
         (HEAD.replace("click", "clique") + ROWS, "no column 'click'"),
-        (HEAD + ROWS.replace("0.25", "0"), "line 3.*propensity_score is 0.0"),
-        (HEAD + ROWS.replace("0.25", "nan"), "line 3.*propensity_score is nan"),
-        (HEAD + ROWS.replace("1,1,1,0.5", "1,1,2,0.5"), "line 2.*click 2"),
-        (HEAD + ROWS.replace("1,1,1,0.5", "x,1,1,0.5"), "line 2"),
+        (HEAD + ROWS.replace("0.25", "0"), "line 3: propensity_score is '0'"),
+        (HEAD + ROWS.replace("0.25", "nan"), "line 3: propensity_score is 'nan'"),
+        (HEAD + ROWS.replace("0.25", "1.01"), "line 3: propensity_score is '1.01'"),
+        (HEAD + ROWS.replace("1,1,1,0.5", "1,1,2,0.5"), "line 2: click is '2'"),
+        (HEAD + ROWS.replace("1,1,1,0.5", "x,1,1,0.5"), "line 2: item_id is 'x'"),
+        (HEAD + ROWS.replace("1,1,1,0.5", "1.5,1,1,0.5"), "line 2: item_id is '1.5'; a whole number"),
+        (HEAD + ROWS.replace("1,1,1,0.5", "9e9,1,1,0.5"), "line 2: item_id is '9e9'"),
+        (HEAD + ROWS.replace("1,1,1,0.5", "1,,1,0.5"), "line 2: position is ''"),
+        (HEAD + ROWS + "2,2019-11-24,0,3\n", "line 4: the row has not as many fields as the head, which names 8"),
+        (HEAD + ROWS.replace("abc,0.0", "abc,0.0,7"), "line 2: the row has not as many fields"),
+        (HEAD + ROWS.replace("abc,0.0", 'abc,"0.0'), "is no CSV: unexpected end of data"),
     ],
 )
 def test_a_file_that_is_not_in_order_is_named(tmp_path, text, said):
@@ -210,6 +258,17 @@ def test_a_file_that_is_not_in_order_is_named(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(TaskError, match=said):
         read_open_bandit(path)
+
+
+def test_a_gzipped_file_that_was_cut_or_damaged_is_named(tmp_path):
+    import gzip
+
+    whole = gzip.compress((HEAD + ROWS).encode())
+    path = tmp_path / "men.csv.gz"
+    for broken in (whole[:-12], b"no gzip", whole[:12] + b"\xff\xff\xff" + whole[15:]):
+        path.write_bytes(broken)
+        with pytest.raises(TaskError, match=r"no Open Bandit log can be read from .*men\.csv\.gz"):
+            read_open_bandit(path)
 
 
 def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):
@@ -226,5 +285,11 @@ def test_rare_clicks_are_drawn_towards_the_rate_of_their_position(tmp_path):
     log = read_open_bandit(path)
     assert log.click_rates(prior=10.0)[1, 0] == pytest.approx(2 / 11)
     assert log.click_rates(prior=0.0)[:, 0] == pytest.approx([0.0, 1.0])
+    assert log.click_rates(prior=0.5)[1, 0] == pytest.approx((1 + 0.5 * 0.1) / 1.5)
     assert log.policy().sum(0) == pytest.approx([1.0])
+    for refused in (lambda: log.click_rates(-1.0), lambda: log.policy(0.0), lambda: log.policy(math.nan)):
+        with pytest.raises(ConfigError, match="prior is"):
+            refused()
+    with pytest.raises(ConfigError, match=r"shape \(1, 1\); the log has 2 items at 1 positions"):
+        target_of(log, uniform_policy(log)[:1])
     assert target_of(log, uniform_policy(log)) == pytest.approx([0.5] * 10)

@@ -13,7 +13,8 @@ from guerdon.rewards import Context, reward
 from guerdon.rewards.steps import on_tokens
 from guerdon.transforms import standardize
 from guerdon.types import Group, Rollout, Score, Segment, Stream
-from guerdon_page.pagellm import ItemModel, ItemScores, PageLLM, PageModel
+from guerdon_page.level_rewards import ItemModel, ItemScores, PageModel
+from guerdon_page.pagellm import PageLLM
 from guerdon_page.tasks import Simulated
 
 TASK = Simulated(train_size=4, eval_size=2)
@@ -240,7 +241,7 @@ def test_very_long_pages_earn_no_more_than_their_first_places():
 def test_an_order_is_judged_by_the_item_model_alone():
     worst_first = sorted(IDS[:6], key=lambda id: EXAMPLE.items[EXAMPLE.place[id]].features[0])
     pages = group(worst_first, worst_first[::-1])
-    (of_page,), (of_item,) = scored(PAGE, pages), scored(ITEM, pages)
+    (of_page,), (of_item,) = scored(PAGE, pages), scored(ItemModel(pages=1000), pages)
     assert of_page[0].value == pytest.approx(of_page[1].value)
     assert of_item[0].value < 0.0 < of_item[1].value
 

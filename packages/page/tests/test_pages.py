@@ -12,6 +12,7 @@ from guerdon.conformance import hostile_texts
 from guerdon.errors import ConfigError, TaskError
 from guerdon.types import Example, Rollout, Segment
 from guerdon_page.answers import item_ends, read_page, served
+from guerdon_page.contrasts import contrasts
 from guerdon_page.examples import Item, PageExample
 from guerdon_page.logs import preference_rows, read_logs
 from guerdon_page.prompts import prompt_of, written
@@ -136,6 +137,13 @@ def test_an_example_that_is_not_in_order_is_refused(fields):
         PageExample(**{"id": "1", "items": ITEMS, "length": 2, **fields})
 
 
+@pytest.mark.parametrize("same", [("t", "t"), ("", "a")])
+def test_near_duplicates_share_a_name_or_name_the_item_they_are_like(same):
+    items = [Item(id=id, same_as=like) for id, like in zip("abc", (*same, ""), strict=True)]
+    first, second, third = PageExample(id="1", items=items, length=3).kinds("abc")
+    assert first == second != third
+
+
 def test_an_item_that_was_shown_twice_has_the_most_it_got():
     example = PageExample(id="1", items=ITEMS, length=3, shown=("a", "b", "a"), engagement=(0, 1, 2))
     assert example.grades == {"a": 2, "b": 1}
@@ -172,10 +180,16 @@ def test_a_log_row_is_read_with_the_most_of_each_positions_feedback(tmp_path):
         ({"feedback": [{"position": 1, "event": "gaze"}]}, "an event of"),
         ({"feedback": [{"position": 1, "rating": 9}]}, "rating from 1 to 5"),
         ({"feedback": [{"event": "click"}]}, "'position'"),
+        ({"feedback": [{"position": 1, "event": ["click"]}]}, "an event of"),
+        ({"feedback": {"position": 1}}, "'feedback'.*a list"),
         ({"shown": ["b", "x"]}, "no candidate"),
         ({"shown": "ba"}, "a list of ids"),
         ({"context_id": ""}, "context_id"),
         ({"propensities": [1.0, 0.0]}, "propensities"),
+        ({"propensities": 0.5}, "'propensities' is 0.5"),
+        ({"propensities": [1.0]}, "propensities has 1 values"),
+        ({"shown": [1, 2]}, "shown"),
+        ({"items": 3}, "items"),
         ({"clicks": 3}, "'clicks'"),
         ({"items": [{"id": "a"}, {"id": "a"}]}, "'a'"),
     ],
@@ -189,7 +203,7 @@ def test_a_log_row_that_is_not_in_order_is_named(tmp_path, changes, said):
 def test_pairs_are_rows_that_a_reward_model_learns_from(tmp_path):
     from guerdon.preferences import read_preferences
 
-    rows = preference_rows(read_logs(filed(tmp_path, row())), "item")
+    rows = preference_rows(contrasts(read_logs(filed(tmp_path, row()))), "item")
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     (pair,) = read_preferences(tmp_path / "pairs.jsonl")
     assert pair.chosen[-1].content == '["a", "b"]'

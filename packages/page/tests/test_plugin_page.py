@@ -57,13 +57,31 @@ def test_the_command_writes_pairs_and_says_what_was_impossible(tmp_path):
     items = [{"id": id, "category": "k"} for id in "abc"]
     row = {"context_id": "1", "items": items, "shown": ["a", "b"], "feedback": [{"position": 2, "event": "click"}]}
     (tmp_path / "logs.jsonl").write_text(json.dumps(row))
-    out = tmp_path / "pairs.jsonl"
+    out, item = tmp_path / "pairs.jsonl", tmp_path / "item.jsonl"
     ran = CliRunner().invoke(command, ["pairs", str(tmp_path / "logs.jsonl"), "--level", "page", "--out", str(out)])
     assert ran.exit_code == 0, ran.output
-    assert "3 pairs of 1 logged pages" in ran.output
+    assert "3 pairs of 1 logged page to" in ran.output
     assert "impossible: diversity 1" in ran.output
+    ran = CliRunner().invoke(command, ["pairs", str(tmp_path / "logs.jsonl"), "--level", "item", "--out", str(item)])
+    assert "1 pair of 1 logged page to" in ran.output
+    assert "impossible: none" in ran.output  # the item model learns from swaps alone
+    ran = CliRunner().invoke(command, ["pairs", str(tmp_path / "logs.jsonl"), "--level", "item", "--out", str(item)])
+    assert "is there already" in str(ran.exception)
     assert {json.loads(line)["family"] for line in out.read_text().splitlines()} == {
         "relevance",
         "ranking",
         "redundancy",
     }
+
+
+@pytest.mark.parametrize("row", [{"feedback": []}, {"shown": []}])
+def test_logs_that_no_pair_can_be_made_of_are_named_and_no_file_is_written(tmp_path, row):
+    from guerdon_page.commands import command
+
+    logged = {"context_id": "1", "items": [{"id": "a"}, {"id": "b"}], "shown": ["a", "b"], **row}
+    (tmp_path / "logs.jsonl").write_text(json.dumps(logged))
+    out = tmp_path / "pairs.jsonl"
+    ran = CliRunner().invoke(command, ["pairs", str(tmp_path / "logs.jsonl"), "--level", "item", "--out", str(out)])
+    assert "no pair can be made of the" in str(ran.exception)
+    assert "logs.jsonl" in str(ran.exception)
+    assert not out.exists()

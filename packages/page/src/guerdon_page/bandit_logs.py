@@ -13,19 +13,23 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import zipfile
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guerdon.errors import TaskError
-from guerdon.parsing.rows import read_rows
+from guerdon.errors import ConfigError, TaskError
+from guerdon.parsing.rows import FileRow, read_rows
 
 if TYPE_CHECKING:
     import numpy as np
 
 NEEDED = ("item_id", "position", "click", "propensity_score")
+MOST_ITEMS, MOST_POSITIONS = 1_000_000, 1_000
+"""Larger numbers are no items and positions but a broken file: tables are as long as the largest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,26 +60,37 @@ class BanditLog:
 
         Args:
             prior: impressions that the position's own rate counts for; 0 takes raw rates, and 0 where nothing was
-            shown.
+                shown.
+
+        Raises:
+            ConfigError: `prior` is below 0 or not finite.
         """
         import numpy as np
 
+        if not 0.0 <= prior < math.inf:
+            raise ConfigError(f"prior is {prior!r}; a finite number >= 0 is needed")
         shape = self.items, int(self.position_N.max())
         place = self.item_N, self.position_N - 1
         shown, clicked = np.zeros(shape), np.zeros(shape)
         np.add.at(shown, place, 1.0)
         np.add.at(clicked, place, self.click_N)
         pooled = clicked.sum(0) / np.maximum(shown.sum(0), 1.0)
-        return np.asarray((clicked + prior * pooled) / np.maximum(shown + prior, 1.0))
+        counted = shown + prior
+        return np.asarray(np.divide(clicked + prior * pooled, counted, out=np.zeros(shape), where=counted > 0.0))
 
     def policy(self, prior: float = 1.0) -> np.ndarray:
         """(items, positions): how often each item was shown at each position, less the context; columns add up to 1.
 
         Args:
             prior: impressions added to each item, so that none is impossible.
+
+        Raises:
+            ConfigError: `prior` is not above 0, or not finite.
         """
         import numpy as np
 
+        if not 0.0 < prior < math.inf:
+            raise ConfigError(f"prior is {prior!r}; a finite number above 0 is needed")
         shown = np.full((self.items, int(self.position_N.max())), prior)
         np.add.at(shown, (self.item_N, self.position_N - 1), 1.0)
         return np.asarray(shown / shown.sum(0))
@@ -90,9 +105,18 @@ def uniform_policy(log: BanditLog) -> np.ndarray:
 
 
 def target_of(log: BanditLog, policy: np.ndarray) -> np.ndarray:
-    """(N,): the chance that a policy (items, positions) shows what was logged."""
+    """(N,): the chance that a policy (items, positions) shows what was logged.
+
+    Raises:
+        ConfigError: the policy has no chance for an item or a position of the log.
+    """
     import numpy as np
 
+    positions = int(log.position_N.max())
+    if policy.ndim != 2 or policy.shape[0] < log.items or policy.shape[1] < positions:
+        raise ConfigError(
+            f"the policy has the shape {policy.shape}; the log has {log.items} items at {positions} positions"
+        )
     return np.asarray(policy[log.item_N, log.position_N - 1])
 
 
@@ -107,7 +131,7 @@ def read_open_bandit(path: Path, member: str = "") -> BanditLog:
         TaskError: there is no such file, or a row is not in order; the message names it.
     """
     text, where = _text(path, member)
-    return _log(csv.DictReader(io.StringIO(text)), where)
+    return _log(csv.DictReader(io.StringIO(text), strict=True), where)
 
 
 def _text(path: Path, member: str) -> tuple[str, str]:
@@ -129,7 +153,7 @@ def _text(path: Path, member: str) -> tuple[str, str]:
                 return wheel.read(names[0]).decode("utf-8-sig"), f"{path.name}:{names[0]}"
         data = path.read_bytes()
         return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig"), str(path)
-    except (OSError, EOFError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zipfile.BadZipFile, zlib.error) as error:
         raise TaskError(f"no Open Bandit log can be read from {str(path)!r}: {error}") from error
 
 
@@ -145,9 +169,11 @@ def _log(rows: csv.DictReader[str], where: str) -> BanditLog:
     try:
         for row in rows:
             place = f"{where!r}, line {rows.line_num}"
+            if None in row or None in row.values():
+                raise TaskError(f"{place}: the row has not as many fields as the head, which names {len(columns)}")
             numbers.append(_row(row, place))
             for name in features:
-                context[name].append(row[name] or "")
+                context[name].append(row[name])
     except csv.Error as error:
         raise TaskError(f"{where!r}, line {rows.line_num} is no CSV: {error}") from error
     if not numbers:
@@ -157,20 +183,33 @@ def _log(rows: csv.DictReader[str], where: str) -> BanditLog:
     return BanditLog(np.array(item), np.array(position), np.array(click), np.array(propensity), kept)
 
 
-def _row(row: Mapping[str, str | None], place: str) -> tuple[int, int, float, float]:
+def _row(row: Mapping[str, str], place: str) -> tuple[int, int, float, float]:
+    item, position, click, propensity = (_cell(row, name, place) for name in NEEDED)
+    for name, right, needed in (
+        ("item_id", item.is_integer() and 0 <= item < MOST_ITEMS, f"a whole number from 0 to {MOST_ITEMS - 1}"),
+        (
+            "position",
+            position.is_integer() and 1 <= position <= MOST_POSITIONS,
+            f"a whole number from 1 to {MOST_POSITIONS}",
+        ),
+        ("click", click in (0.0, 1.0), "0 or 1"),
+        ("propensity_score", 0.0 < propensity <= 1.0, "a chance above 0 and at most 1"),
+    ):
+        if not right:
+            raise TaskError(f"{place}: {name} is {row[name]!r}; {needed} is needed")
+    return int(item), int(position), click, propensity
+
+
+def _cell(row: Mapping[str, str], name: str, place: str) -> float:
     try:
-        item, position = int(row["item_id"] or ""), int(row["position"] or "")
-        click, propensity = float(row["click"] or ""), float(row["propensity_score"] or "")
-    except ValueError as error:
-        raise TaskError(f"{place}: {error}") from None
-    if item < 0 or position < 1 or click not in (0.0, 1.0):
-        raise TaskError(
-            f"{place}: item_id {item}, position {position}, click {click:g}; item_id >= 0, position >= 1 and click 0 "
-            f"or 1 are needed"
-        )
-    if not 0.0 < propensity <= 1.0:
-        raise TaskError(f"{place}: propensity_score is {propensity!r}; a chance above 0 and at most 1 is needed")
-    return item, position, click, propensity
+        return float(row[name])
+    except ValueError:
+        raise TaskError(f"{place}: {name} is {row[name]!r}; a number is needed") from None
+
+
+LOGGED, MODELLED = ("reward", "propensity", "target"), ("modelled", "expected")
+LARGEST = 1e300
+"""A number beyond it is none that anybody was paid; its square is not finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,34 +222,42 @@ class LoggedDecisions:
     modelled_N: np.ndarray | None
     """None where no row has it; then there is no doubly robust estimate."""
     expected_N: np.ndarray | None
+    """There where `modelled_N` is."""
 
 
 def read_decisions(path: Path) -> LoggedDecisions:
     """Logged decisions from JSON lines.
 
     Raises:
-        TaskError: the file cannot be read or is empty, or a row lacks a number; the message names it.
+        TaskError: the file cannot be read or is empty, or a row lacks a number or has one that cannot be; the message
+            names it.
     """
     import numpy as np
 
     columns: dict[str, list[float]] = {}
-    count = 0
+    names: tuple[str, ...] = ()
     for row in read_rows(path, "logged decisions"):
-        count += 1
-        optional = [name for name in ("modelled", "expected") if name in row.fields]
-        for name in ("reward", "propensity", "target", *optional):
-            value = row.fields.get(name)
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise row.fault(name, "a number")
-            columns.setdefault(name, []).append(float(value))
-        if _uneven(columns.values()):
-            raise row.fault("modelled", "in each row or in none: a number")
-    if not count:
+        both = any(name in row.fields for name in MODELLED)
+        if names and both != (len(names) > len(LOGGED)):
+            raise TaskError(
+                f"{row.place} has {'' if both else 'no '}'modelled' and 'expected', unlike the rows before; each "
+                f"row or none needs both"
+            )
+        names = LOGGED + (MODELLED if both else ())
+        for name in names:
+            columns.setdefault(name, []).append(_number(row, name))
+    if not columns:
         raise TaskError(f"{str(path)!r} holds no logged decisions")
     arrays = {name: np.array(values) for name, values in columns.items()}
     modelled, expected = arrays.get("modelled"), arrays.get("expected")
     return LoggedDecisions(arrays["reward"], arrays["propensity"], arrays["target"], modelled, expected)
 
 
-def _uneven(columns: Iterable[list[float]]) -> bool:
-    return len({len(column) for column in columns}) > 1
+def _number(row: FileRow, name: str) -> float:
+    value = row.fields.get(name)
+    needed = {"propensity": "a chance above 0 and at most 1", "target": "a chance from 0 to 1"}
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= LARGEST:
+        raise row.fault(name, needed.get(name, "a finite number"))
+    if name in needed and not (0.0 <= value <= 1.0 and (value or name == "target")):
+        raise row.fault(name, needed[name])
+    return float(value)

@@ -5,7 +5,7 @@ With $a_k$ the attraction of the item at place k:
 | model | a click at place k | a reader goes on below it |
 |---|---|---|
 | `PositionBased` | looked at with chance $x_k$, and attracted: $x_k a_k$ | always: places are independent |
-| `Cascade` | looked at, and attracted | unless they clicked: one click at most |
+| `cascade` | looked at, and attracted | unless they clicked: one click at most |
 | `DynamicBayesian` | looked at, and attracted | unless satisfied (chance $s$ after a click), and then with $\gamma$ |
 
 The cascade is the dynamic Bayesian network with $s = 1, \gamma = 1$ [memory: Craswell et al. 2008, Chapelle and Zhang
@@ -43,7 +43,11 @@ class ClickModel(ABC):
 
     @abstractmethod
     def log_likelihood(self, attraction_NK: ArrayLike, clicks_NK: ArrayLike) -> np.ndarray:
-        """(N,): log of the chance of exactly these clicks on each page; minus infinity where they are impossible."""
+        """(N,): log of the chance of exactly these clicks on each page; minus infinity where they are impossible.
+
+        Raises:
+            ConfigError: as `chances`, or the clicks have another shape or are not 0 and 1.
+        """
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class PositionBased(ClickModel):
         """Places do not depend on one another."""
         import numpy as np
 
-        chances, clicks = self.chances(attraction_NK), np.asarray(clicks_NK, dtype=bool)
+        chances = self.chances(attraction_NK)
+        clicks = _clicks(clicks_NK, chances.shape)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(np.where(clicks, chances, 1.0 - chances)).sum(axis=1))
 
@@ -123,7 +128,8 @@ class DynamicBayesian(ClickModel):
         """Forward over places: whether the reader is still there is not seen after the last click."""
         import numpy as np
 
-        attraction, clicks = _attractions(attraction_NK), np.asarray(clicks_NK, dtype=bool)
+        attraction = _attractions(attraction_NK)
+        clicks = _clicks(clicks_NK, attraction.shape)
         there, gone = np.ones(len(attraction)), np.zeros(len(attraction))
         for k in range(attraction.shape[1]):
             clicked, chance = clicks[:, k], attraction[:, k]
@@ -141,47 +147,65 @@ def cascade() -> DynamicBayesian:
 
 
 def fit_position_based(
-    items_NK: ArrayLike, clicks_NK: ArrayLike, *, rounds: int = 50
+    items_NK: ArrayLike, clicks_NK: ArrayLike, *, rounds: int = 10_000
 ) -> tuple[PositionBased, dict[int, float]]:
     """Examination of each place and attraction of each item, by expectation and maximisation.
 
     Only their products are seen, so the first place is taken to be looked at always. Needs items that were shown at
-    several places; what was shown at one place alone has a rate and no more.
+    several places; what was shown at one place alone has a rate and no more. Rare clicks need many rounds, which take
+    no longer for many pages: all that counts is how often each item was shown and clicked at each place.
 
     Args:
         items_NK: numbers >= 0 of the items shown, -1 where a page is shorter.
         clicks_NK: who was clicked.
-        rounds: of EM.
+        rounds: of EM, at most; it ends before when no chance changes by more than a millionth of the largest.
 
     Raises:
-        ConfigError: no page, or other shapes.
+        ConfigError: no page or no item, other shapes, or clicks that are not 0 and 1.
     """
     import numpy as np
 
-    items, clicks = np.asarray(items_NK, dtype=int), np.asarray(clicks_NK, dtype=bool)
-    if items.ndim != 2 or items.shape != clicks.shape or not items.size:
-        raise ConfigError(f"items {items.shape} and clicks {clicks.shape}; two tables of N >= 1 pages are needed")
+    items = np.asarray(items_NK, dtype=int)
+    if items.ndim != 2 or not (items >= 0).any():
+        raise ConfigError(f"items have the shape {items.shape}; a table of pages with an item or more is needed")
+    clicks = _clicks(clicks_NK, items.shape)
     rows, places = np.nonzero(items >= 0)
-    item, clicked = items[rows, places], clicks[rows, places].astype(float)
-    looked, attraction = np.full(items.shape[1], 0.5), np.full(items.max() + 1, 0.5)
-    shown, stood = np.bincount(item, minlength=len(attraction)), np.bincount(places, minlength=len(looked))
+    shown_IK, clicked_IK = np.zeros((2, int(items.max()) + 1, items.shape[1]))
+    np.add.at(shown_IK, (items[rows, places], places), 1.0)
+    np.add.at(clicked_IK, (items[rows, places], places), clicks[rows, places])
+    of_item, of_place = np.maximum(shown_IK.sum(1), 1.0), np.maximum(shown_IK.sum(0), 1.0)
+    attraction, looked = np.full(len(shown_IK), 0.5), np.full(items.shape[1], 0.5)
     for _ in range(rounds):
-        x, a = looked[places], attraction[item]
-        neither = np.maximum(1.0 - x * a, 1e-12)
-        seen = clicked + (1.0 - clicked) * x * (1.0 - a) / neither
-        liked = clicked + (1.0 - clicked) * a * (1.0 - x) / neither
-        attraction = np.bincount(item, liked, len(attraction)) / np.maximum(shown, 1)
-        looked = np.bincount(places, seen, len(looked)) / np.maximum(stood, 1)
+        a, x = attraction[:, None], looked
+        share_IK = (shown_IK - clicked_IK) / np.maximum(1.0 - x * a, 1e-12)  # of those who did not click
+        before = attraction, looked
+        attraction = (clicked_IK + share_IK * a * (1.0 - x)).sum(1) / of_item
+        looked = (clicked_IK + share_IK * x * (1.0 - a)).sum(0) / of_place
+        if all(
+            np.abs(new - old).max() <= 1e-6 * new.max() for new, old in zip((attraction, looked), before, strict=True)
+        ):
+            break
     scale = looked[0] or 1.0
     examination = tuple(map(float, np.clip(looked / scale, 0.0, 1.0)))
     rates = np.clip(attraction * scale, 0.0, 1.0)
-    return PositionBased(examination), {int(one): float(rates[one]) for one in np.flatnonzero(shown)}
+    return PositionBased(examination), {int(one): float(rates[one]) for one in np.flatnonzero(shown_IK.sum(1))}
 
 
 def _check_chances(name: str, values: Sequence[float]) -> None:
     for value in values:
         if not 0.0 <= value <= 1.0:
             raise ConfigError(f"{name} has {value!r}; chances from 0 to 1 are needed")
+
+
+def _clicks(clicks_NK: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    import numpy as np
+
+    clicks = np.asarray(clicks_NK, dtype=float)
+    if clicks.shape != shape:
+        raise ConfigError(f"clicks have the shape {clicks.shape}; {shape} is needed, one for each place of each page")
+    if not np.isin(clicks, (0.0, 1.0)).all():
+        raise ConfigError("clicks are 0 or 1, or booleans; other numbers are among them")
+    return clicks.astype(bool)
 
 
 def _attractions(attraction_NK: ArrayLike) -> np.ndarray:

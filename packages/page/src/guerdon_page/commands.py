@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -28,21 +29,30 @@ def pairs(logs: Path, level: str, out: Path, layout: str, seed: int) -> None:
     """
     import json
 
+    from guerdon.counting import counting
     from guerdon.errors import ConfigError
-    from guerdon_page.contrasts import contrasts
+    from guerdon_page.contrasts import FAMILIES_OF, Level, contrasts
     from guerdon_page.logs import preference_rows, read_logs
     from guerdon_page.prompts import Layout
 
-    examples = read_logs(logs)
-    written: Layout = "json" if layout == "json" else "lines"
-    rows = preference_rows(examples, "page" if level == "page" else "item", layout=written, seed=seed)
+    if out.exists():
+        raise ConfigError(f"{str(out)!r} is there already; name another file, or remove it")
+    of_level = cast(Level, level)
+    examples = [example for example in read_logs(logs) if example.shown]
+    made = contrasts(examples, families=FAMILIES_OF[of_level], seed=seed)
+    told = ", ".join(f"{family} {count}" for family, count in sorted(made.skipped.items())) or "none"
+    rows = preference_rows(made, of_level, layout=cast(Layout, layout))
+    if not rows:
+        raise ConfigError(
+            f"no pair can be made of the {counting(len(examples), 'logged page')} in {str(logs)!r}; edits that were "
+            f"impossible: {told}. A swap needs a page that somebody engaged with"
+        )
     try:
         out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"pairs cannot be written to {str(out)!r}: {error}") from None
-    skipped = contrasts(examples, seed=seed).skipped
-    told = ", ".join(f"{family} {count}" for family, count in sorted(skipped.items())) or "none"
-    click.echo(f"{len(rows)} pairs of {len(examples)} logged pages to {out}; edits that were impossible: {told}")
+    told_of = f"{counting(len(rows), 'pair')} of {counting(len(examples), 'logged page')}"
+    click.echo(f"{told_of} to {out}; edits that were impossible: {told}")
 
 
 @command.command("off-policy")

@@ -7,6 +7,9 @@
 | `diversity` | the tail gives way to further candidates of the top item's category, which has 3 or more | page |
 | `redundancy` | an item gives way to a near-duplicate of the top one, or to the top one itself | page |
 
+Where it is known how likely each place was looked at, an engagement counts by its gain over that chance, in the order
+of y+, in which swaps there are and in what they weigh: against position bias.
+
 A family whose edit is impossible is skipped and counted. Pairs of one context must stay on one side of a split (a
 reward model's trainer splits by prompt, which is the context).
 
@@ -22,11 +25,14 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from guerdon.errors import ConfigError
-from guerdon_page.engagement import positive_order, swap_weight
+from guerdon_page.engagement import gains, positive_order, swap_weight
 from guerdon_page.examples import PageExample
 
 Family = Literal["relevance", "ranking", "diversity", "redundancy"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
+Level = Literal["page", "item"]
+FAMILIES_OF: dict[Level, tuple[Family, ...]] = {"page": FAMILIES, "item": ("ranking",)}
+"""What the reward model of each level learns from."""
 RANKING_ON_PAGE = 0.5
 """What a swap weighs beside the other families where the page model learns from it, too."""
 
@@ -60,10 +66,11 @@ class Contrasts:
         return [(pair, pair.swap) for pair in self.pairs if pair.swap > 0.0]
 
 
-def positive_page(example: PageExample) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The logged page in the order of engagement, with it: y+; against position bias where propensities are known."""
-    order = positive_order(example.engagement, example.propensities or None)
-    return tuple(example.shown[place] for place in order), tuple(example.engagement[place] for place in order)
+def positive_page(example: PageExample) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The logged page in the order of its gains, with them: y+; against position bias where propensities are known."""
+    gained = gains(example.engagement, example.propensities or None)
+    order = positive_order(gained)
+    return tuple(example.shown[place] for place in order), tuple(gained[place] for place in order)
 
 
 def contrasts(examples: Iterable[PageExample], *, families: Sequence[Family] = FAMILIES, seed: int = 0) -> Contrasts:
@@ -84,10 +91,10 @@ def contrasts(examples: Iterable[PageExample], *, families: Sequence[Family] = F
     for number, example in enumerate(examples):
         if not example.shown:
             continue
-        page, grades = positive_page(example)
+        page, gained = positive_page(example)
         draw = random.Random(f"contrasts {seed} {number}")
         for family in families:
-            edited = _EDITS[family](example, page, grades, draw)
+            edited = _EDITS[family](example, page, gained, draw)
             if edited is None:
                 skipped[family] += 1
             else:
@@ -98,24 +105,24 @@ def contrasts(examples: Iterable[PageExample], *, families: Sequence[Family] = F
 _Edited = tuple[tuple[str, ...], float] | None
 
 
-def _relevance(example: PageExample, page: tuple[str, ...], grades: tuple[int, ...], draw: random.Random) -> _Edited:
-    engaged = [place for place, grade in enumerate(grades) if grade]
+def _relevance(example: PageExample, page: tuple[str, ...], gained: tuple[float, ...], draw: random.Random) -> _Edited:
+    engaged = [place for place, each in enumerate(gained) if each]
     others = [item.id for item in example.items if item.id not in page]
     if not engaged or not others:
         return None
     return _with(page, {draw.choice(engaged): draw.choice(others)}), 0.0
 
 
-def _ranking(example: PageExample, page: tuple[str, ...], grades: tuple[int, ...], draw: random.Random) -> _Edited:
+def _ranking(example: PageExample, page: tuple[str, ...], gained: tuple[float, ...], draw: random.Random) -> _Edited:
     places = range(len(page))
-    swaps = [(i, j) for i in places for j in places if i < j and grades[i] > grades[j] and page[i] != page[j]]
+    swaps = [(i, j) for i in places for j in places if i < j and gained[i] > gained[j] and page[i] != page[j]]
     if not swaps:
         return None
     one, other = draw.choice(swaps)
-    return _with(page, {one: page[other], other: page[one]}), swap_weight(grades, one + 1, other + 1)
+    return _with(page, {one: page[other], other: page[one]}), swap_weight(gained, one + 1, other + 1)
 
 
-def _diversity(example: PageExample, page: tuple[str, ...], grades: tuple[int, ...], draw: random.Random) -> _Edited:
+def _diversity(example: PageExample, page: tuple[str, ...], gained: tuple[float, ...], draw: random.Random) -> _Edited:
     category = {item.id: item.category for item in example.items}
     of_top = [item.id for item in example.items if item.category == category[page[0]]]
     fresh = [id for id in of_top if id not in page]
@@ -126,13 +133,10 @@ def _diversity(example: PageExample, page: tuple[str, ...], grades: tuple[int, .
     return _with(page, dict(zip(tail, fresh, strict=False))), 0.0
 
 
-def _redundancy(example: PageExample, page: tuple[str, ...], grades: tuple[int, ...], draw: random.Random) -> _Edited:
+def _redundancy(example: PageExample, page: tuple[str, ...], gained: tuple[float, ...], draw: random.Random) -> _Edited:
     if len(page) < 2:
         return None
-    top, kind = (
-        page[0],
-        dict(zip((item.id for item in example.items), example.kinds(tuple(example.place)), strict=True)),
-    )
+    top, kind = page[0], example.kind
     twins = [item.id for item in example.items if kind[item.id] == kind[top] and item.id not in page]
     places = [place for place in range(1, len(page)) if kind[page[place]] != kind[top]]
     if not places:
@@ -140,7 +144,7 @@ def _redundancy(example: PageExample, page: tuple[str, ...], grades: tuple[int, 
     return _with(page, {draw.choice(places): draw.choice([*twins, top])}), 0.0
 
 
-_EDITS: dict[Family, Callable[[PageExample, tuple[str, ...], tuple[int, ...], random.Random], _Edited]] = {
+_EDITS: dict[Family, Callable[[PageExample, tuple[str, ...], tuple[float, ...], random.Random], _Edited]] = {
     "relevance": _relevance,
     "ranking": _ranking,
     "diversity": _diversity,

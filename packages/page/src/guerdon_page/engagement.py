@@ -100,11 +100,11 @@ def err(engagement: Sequence[float], top: float = TOP) -> float:
     return math.fsum(found)
 
 
-def positive_order(engagement: Sequence[float], propensities: Sequence[float] | None = None) -> list[int]:
-    """Places of a logged page, from 0, in the order of the positive page y+: most engaged first, ties as shown.
+def gains(engagement: Sequence[float], propensities: Sequence[float] | None = None) -> list[float]:
+    """The gain at each place of a logged page.
 
-    Raw feedback prefers what was shown on top, where people look. With the chance that each place was looked at, what
-    counts is the gain over that chance, which is not biased by the place.
+    Raw feedback prefers what was shown on top, where people look. The gain over the chance that its place was looked at
+    does not: its mean is the gain of an item that everybody looks at.
 
     Args:
         engagement: grades as shown.
@@ -113,26 +113,31 @@ def positive_order(engagement: Sequence[float], propensities: Sequence[float] | 
     Raises:
         ConfigError: the lengths differ, or a propensity is outside (0, 1].
 
-    >>> positive_order([0, 2, 0, 1])
-    [1, 3, 0, 2]
-    >>> positive_order([1, 1], propensities=[1.0, 0.25])
-    [1, 0]
+    >>> gains([0, 2, 1]), gains([1, 1], [1.0, 0.25])
+    ([0.0, 3.0, 1.0], [1.0, 4.0])
     """
-    worth = [float(e) for e in engagement]
-    if propensities is not None:
-        if len(propensities) != len(worth):
-            raise ConfigError(f"{len(worth)} places have {len(propensities)} propensities; one each is needed")
-        for chance in propensities:
-            if not 0.0 < chance <= 1.0:
-                raise ConfigError(f"a propensity is {chance!r}; a number above 0 and at most 1 is needed")
-        worth = [gain(e) / chance for e, chance in zip(worth, propensities, strict=True)]
-    return sorted(range(len(worth)), key=lambda place: -worth[place])
+    looked = [1.0] * len(engagement) if propensities is None else list(propensities)
+    if len(looked) != len(engagement):
+        raise ConfigError(f"{len(engagement)} places have {len(looked)} propensities; one each is needed")
+    for chance in looked:
+        if not 0.0 < chance <= 1.0:
+            raise ConfigError(f"a propensity is {chance!r}; a number above 0 and at most 1 is needed")
+    return [gain(e) / chance for e, chance in zip(engagement, looked, strict=True)]
 
 
-def swap_weight(engagement: Sequence[float], one: int, other: int) -> float:
-    """`|g(e_i) - g(e_j)| * |d_i - d_j|`: by how much DCG changes when two places, from 1, are swapped.
+def positive_order(gained: Sequence[float]) -> list[int]:
+    """Places of a logged page, from 0, in the order of the positive page y+: the largest gain first, ties as shown.
 
-    >>> round(swap_weight([3, 1, 0, 0], 1, 4), 6), swap_weight([3, 1, 0, 0], 3, 4)
+    >>> positive_order(gains([0, 2, 0, 1])), positive_order(gains([1, 1], [1.0, 0.25]))
+    ([1, 3, 0, 2], [1, 0])
+    """
+    return sorted(range(len(gained)), key=lambda place: -gained[place])
+
+
+def swap_weight(gained: Sequence[float], one: int, other: int) -> float:
+    """`|g_i - g_j| * |d_i - d_j|`: by how much DCG changes when two places, from 1, are swapped.
+
+    >>> round(swap_weight(gains([3, 1, 0, 0]), 1, 4), 6), swap_weight(gains([3, 1, 0, 0]), 3, 4)
     (3.985264, 0.0)
     """
-    return abs(gain(engagement[one - 1]) - gain(engagement[other - 1])) * abs(discount(one) - discount(other))
+    return abs(gained[one - 1] - gained[other - 1]) * abs(discount(one) - discount(other))

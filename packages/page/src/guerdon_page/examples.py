@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -25,7 +26,7 @@ class Item(BaseModel):
     """Numbers that a ranker knows of it, as many for each item of an example."""
     price: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     same_as: str = ""
-    """Items with the same one, if any, are near-duplicates of one another."""
+    """The id of an item that this one is a near-duplicate of, or a name that all of one group have; "" for none."""
 
 
 class PageExample(Example):
@@ -74,10 +75,11 @@ class PageExample(Example):
             found[id] = max(grade, found.get(id, 0))
         return found
 
-    def kinds(self, ids: tuple[str, ...]) -> list[str]:
-        """What counts as one thing: the group of near-duplicates, or the item itself."""
-        return [self._kind[id] for id in ids]
-
     @cached_property
-    def _kind(self) -> dict[str, str]:
-        return {item.id: f"same as {item.same_as}" if item.same_as else f"item {item.id}" for item in self.items}
+    def kind(self) -> dict[str, str]:
+        """By id what counts as one thing: the group of near-duplicates, or the item itself."""
+        return {item.id: item.same_as or item.id for item in self.items}
+
+    def kinds(self, ids: Iterable[str]) -> list[str]:
+        """What counts as one thing, of each of these."""
+        return [self.kind[id] for id in ids]

@@ -70,7 +70,7 @@ def page_features(example: PageExample, ids: Sequence[str]) -> list[float]:
     """F + 2 numbers that do not depend on the order: mean features, entropy of categories, share of duplicates."""
     items = [example.items[example.place[id]] for id in ids]
     means = [sum(column) / len(items) for column in zip(*(item.features for item in items), strict=True)]
-    return [*means, category_entropy([item.category for item in items]), duplicate_share(example.kinds(tuple(ids)))]
+    return [*means, category_entropy([item.category for item in items]), duplicate_share(example.kinds(ids))]
 
 
 def item_features(example: PageExample, ids: Sequence[str]) -> list[float]:
@@ -86,15 +86,18 @@ def fit(examples: Sequence[PageExample], *, families: Sequence[Family] = FAMILIE
     """Both models from logged pages.
 
     Raises:
-        ConfigError: there is no pair to learn from, or the items have no features.
+        ConfigError: there is no pair to learn from, or the items have no features or different numbers of them.
     """
     import numpy as np
 
     made = contrasts(examples, families=families, seed=seed)
-    if any(not example.items[0].features for example in examples):
+    widths = sorted({len(example.items[0].features) for example in examples})
+    if 0 in widths:
         raise ConfigError(
             "the items have no features, of which these models are made; `guerdon reward-model` reads text"
         )
+    if len(widths) > 1:
+        raise ConfigError(f"items have {widths[0]} features here and {widths[-1]} there; each needs as many")
     fitted: list[np.ndarray] = []
     scored: list[np.ndarray] = []
     for level, pairs, features in (
@@ -118,16 +121,16 @@ def _logistic(leads_PF: np.ndarray, weights_P: np.ndarray) -> np.ndarray:
     """Weights (F,) that minimise the weighted mean of log(1 + exp(-lead)), and the ridge."""
     import numpy as np
 
-    shares, found = weights_P / weights_P.sum(), np.zeros(leads_PF.shape[1])
+    shares, weights_F = weights_P / weights_P.sum(), np.zeros(leads_PF.shape[1])
     for _ in range(25):
-        wrong = 1.0 / (1.0 + np.exp(np.clip(leads_PF @ found, -500.0, 500.0)))
-        slope = RIDGE * found - leads_PF.T @ (shares * wrong)
-        bend = (leads_PF * (shares * wrong * (1.0 - wrong))[:, None]).T @ leads_PF + RIDGE * np.eye(len(found))
-        step = np.linalg.solve(bend, slope)
-        found = found - step
+        wrong = 1.0 / (1.0 + np.exp(np.clip(leads_PF @ weights_F, -500.0, 500.0)))
+        gradient = RIDGE * weights_F - leads_PF.T @ (shares * wrong)
+        hessian = (leads_PF * (shares * wrong * (1.0 - wrong))[:, None]).T @ leads_PF + RIDGE * np.eye(len(weights_F))
+        step = np.linalg.solve(hessian, gradient)
+        weights_F = weights_F - step
         if np.abs(step).max() < 1e-10:
             break
-    return found
+    return weights_F
 
 
 @lru_cache(maxsize=8)

@@ -9,12 +9,13 @@ Items may have `features` (as many numbers each), `price` and `same_as`; the row
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow, read_rows
-from guerdon_page.contrasts import contrasts
+from guerdon_page.contrasts import Contrasts, Level
 from guerdon_page.engagement import GRADES, grade_of_rating
 from guerdon_page.examples import PageExample
 from guerdon_page.prompts import Layout, prompt_of, written
@@ -47,6 +48,9 @@ def _example(row: FileRow) -> PageExample:
         if not 1 <= place <= len(shown):
             raise row.fault("feedback", f"a position from 1 to {len(shown)}, of the items shown,")
         grades[place - 1] = max(grades[place - 1], grade)
+    propensities = row.fields.get("propensities", [])
+    if not isinstance(propensities, list):
+        raise row.fault("propensities", "a list of chances, one for each item shown,")
     try:
         return PageExample(
             id=row.text("context_id"),
@@ -55,10 +59,10 @@ def _example(row: FileRow) -> PageExample:
             length=row.fields.get("length", max(1, len(shown))),
             shown=tuple(shown),
             engagement=tuple(grades),
-            propensities=tuple(row.fields.get("propensities", ())),
+            propensities=tuple(propensities),
         )
-    except (ValueError, TypeError) as error:
-        raise type(row.fault("items", ""))(f"{row.place}: {error}") from error
+    except ValueError as error:  # pydantic's, which names the field
+        raise TaskError(f"{row.place}: {error}") from error
 
 
 def _feedback(row: FileRow) -> Iterator[tuple[int, int]]:
@@ -74,24 +78,20 @@ def _feedback(row: FileRow) -> Iterator[tuple[int, int]]:
                 yield place, grade_of_rating(one["rating"])
             except (TypeError, ValueError):
                 raise row.fault("feedback", "a rating from 1 to 5") from None
-        elif one.get("event") in GRADES:
-            yield place, GRADES[one["event"]]
+        elif isinstance(event := one.get("event"), str) and event in GRADES:
+            yield place, GRADES[event]
         else:
             raise row.fault("feedback", f"an event of {', '.join(GRADES)}, or a rating,")
 
 
-def preference_rows(
-    examples: Sequence[PageExample], level: Literal["page", "item"], *, layout: Layout = "json", seed: int = 0
-) -> list[Mapping[str, Any]]:
-    """Pairs as `guerdon reward-model` reads them: prompt, chosen, rejected, weight and family.
+def preference_rows(made: Contrasts, level: Level, *, layout: Layout = "json") -> list[Mapping[str, Any]]:
+    """Pairs as `guerdon reward-model` reads them: prompt, chosen and rejected as messages, weight and family.
 
     Args:
-        examples: with logged pages.
+        made: of logged pages.
         level: whose pairs: the page model's, or the item model's swaps.
         layout: how a page is written; that of the task it will score.
-        seed: draws the edits.
     """
-    made = contrasts(examples, seed=seed)
     pairs = made.for_page() if level == "page" else made.for_item()
     return [
         {
@@ -99,8 +99,8 @@ def preference_rows(
                 {"role": message.role, "content": message.content}
                 for message in prompt_of(pair.example, layout).messages
             ],
-            "chosen": written(pair.better, layout),
-            "rejected": written(pair.worse, layout),
+            "chosen": [{"role": "assistant", "content": written(pair.better, layout)}],
+            "rejected": [{"role": "assistant", "content": written(pair.worse, layout)}],
             "weight": weight,
             "family": pair.family,
         }

@@ -29,13 +29,13 @@ def duplicate_share(ids: Sequence[Hashable]) -> float:
     return 1.0 - len(set(ids)) / len(ids) if ids else 0.0
 
 
-def coverage(categories: Sequence[Hashable], possible: Collection[Hashable]) -> float:
-    """Share of the possible categories that a page has, of as many as fit on it; 0 of an empty page.
+def coverage(categories: Sequence[Hashable], possible: Collection[Hashable], places: int) -> float:
+    """Share of the possible categories that a page has, of as many as fit on its places: a short page covers less.
 
-    >>> coverage("aab", "abcd"), coverage("ab", "abcd")
-    (0.6666666666666666, 1.0)
+    >>> coverage("aab", "abcd", 3), coverage("ab", "abcd", 2), coverage("ab", "abcd", 4)
+    (0.6666666666666666, 1.0, 0.5)
     """
-    room = min(len(categories), len(set(possible)))
+    room = min(places, len(set(possible)))
     return len(set(categories) & set(possible)) / room if room else 0.0
 
 

@@ -12,7 +12,9 @@ that the policy in question takes it; $w_i = \min(\pi_i / p_i, c)$.
 Each comes with its standard error (over n - 1; `snips` by the delta method), a normal confidence interval, and the
 effective sample size $(\sum w)^2 / \sum w^2$: an interval of a log whose effective size is a handful means little,
 however narrow. Intervals are of the sampling error alone: an action that was never logged, and clipping, leave a bias
-that nothing here shows; `mean_weight` far from 1 hints at it.
+that nothing here shows; `mean_weight` far from 1 hints at it. They are those of large samples: where a few rows carry
+all that was earned (rare clicks, large weights) they hold the truth less often than they say, and where no row with a
+weight earned anything, `ips` and `snips` have an interval of no width, which says nothing.
 
 Source: standard; clipping and self-normalisation as in the fact sheet's off-policy check of PageLLM.
 """
@@ -163,8 +165,15 @@ def _weighted(
                 f"the {name} of row {row} is {float(values[row])!r}; a chance {needed} is needed: what was logged "
                 f"cannot have been impossible"
             )
-    weight = target / propensity
-    return reward, np.minimum(weight, clip), int((weight > clip).sum())
+    with np.errstate(over="ignore"):  # a propensity of 1e-320: refused below, unless clipped
+        weight = target / propensity
+    clipped = np.minimum(weight, clip)
+    if not np.isfinite(clipped).all():
+        row = int(np.isinf(clipped).argmax())
+        raise ConfigError(
+            f"the propensity of row {row} is {float(propensity[row])!r}, too small for a finite weight; set clip"
+        )
+    return reward, clipped, int((weight > clip).sum())
 
 
 def _numbers(name: str, values: ArrayLike, rows: int | None) -> np.ndarray:

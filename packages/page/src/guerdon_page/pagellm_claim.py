@@ -68,7 +68,7 @@ def contexts_of(examples: Sequence[PageExample]) -> Contexts:
         np.array([[item.features for item in one.items] for one in examples]),
         np.array([one.attraction for one in examples]),
         np.array([numbered([item.category for item in one.items]) for one in examples]),
-        np.array([numbered(one.kinds(tuple(one.place))) for one in examples]),
+        np.array([numbered(one.kinds(one.place)) for one in examples]),
         np.array([best_page(one, discount)[1] for one in examples]),
     )
 
@@ -92,11 +92,11 @@ def draw_pages(
     left = np.ones((n, items), bool)
     described = np.concatenate([seen.features_CIF, np.zeros((n, items, 2))], axis=2)
     chosen = np.empty((n, places), int)
-    slope = np.zeros((n, FEATURES * 2 + 2))
+    gradient = np.zeros((n, FEATURES * 2 + 2))
     for step in range(places):
         pick, moved = _drawn(described, theta, left, random)
         chosen[:, step], left[rows, pick] = pick, False
-        slope[:, : FEATURES + 2] += moved
+        gradient[:, : FEATURES + 2] += moved
         described[:, :, FEATURES] += seen.category_CI == seen.category_CI[rows, pick][:, None]
         described[:, :, FEATURES + 1] = np.maximum(
             described[:, :, FEATURES + 1], seen.kind_CI == seen.kind_CI[rows, pick][:, None]
@@ -106,8 +106,8 @@ def draw_pages(
     for step in range(places):
         pick, moved = _drawn(features, phi, left, random)
         page[:, step], left[rows, pick] = chosen[rows, pick], False
-        slope[:, FEATURES + 2 :] += moved
-    return page, slope
+        gradient[:, FEATURES + 2 :] += moved
+    return page, gradient
 
 
 def _drawn(
@@ -265,7 +265,7 @@ class PageLLMClaim(Claim):
         random, weights = np.random.default_rng([seed, 1]), np.zeros(FEATURES * 2 + 2)
         for number in range(self.rounds):
             some = train.part(slice(number * self.contexts, (number + 1) * self.contexts)).repeated(self.group)
-            page, slope = draw_pages(weights[: FEATURES + 2], weights[FEATURES + 2 :], some, World().length, random)
+            page, gradient = draw_pages(weights[: FEATURES + 2], weights[FEATURES + 2 :], some, World().length, random)
             values = mixed_values(page_values(models, some, page), item_values(models, some, page), self.group, alpha)
-            weights = weights + self.rate * values @ slope / len(page)
+            weights = weights + self.rate * values @ gradient / len(page)
         return weights

@@ -18,11 +18,12 @@ def guerdon_rewards(register: Register) -> None:
     register("page/distinct-v1", f"{pages}:Distinct", summary="1 - share of near-duplicates, in [0, 1]")
     register("page/coverage-v1", f"{pages}:Coverage", summary="share of the categories that are there, in [0, 1]")
     register("page/utility-v1", f"{pages}:Utility", summary="a made shop's expected clicks over the best, in [0, 1]")
-    models = "guerdon_page.pagellm"
+    models = "guerdon_page.level_rewards"
     register("page/page-model-v1", f"{models}:PageModel", summary="page-level reward model on features, order-free")
     register("page/item-model-v1", f"{models}:ItemModel", summary="item-level reward model on features and places")
     register("page/item-scores-v1", f"{models}:ItemScores", summary="any reward of pages, asked after each item")
-    register("page/pagellm-v1", f"{models}:PageLLM", summary="both levels, each normalised on its own, and mixed")
+    mixture = "guerdon_page.pagellm:PageLLM"
+    register("page/pagellm-v1", mixture, summary="both levels, each normalised on its own, and mixed")
 
 
 @hookimpl

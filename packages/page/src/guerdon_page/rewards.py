@@ -29,7 +29,7 @@ from guerdon.types import Rollout, Score
 from guerdon_page.answers import Page, read_page
 from guerdon_page.engagement import err, ndcg
 from guerdon_page.examples import PageExample
-from guerdon_page.measures import category_entropy, duplicate_share, merchandise_value
+from guerdon_page.measures import category_entropy, coverage, duplicate_share, merchandise_value
 from guerdon_page.worlds import best_page, expected_clicks
 
 
@@ -158,7 +158,7 @@ class Distinct(PageReward, name="page/distinct-v1", bounds=(0.0, 1.0)):
 
     def judge(self, example: PageExample, ids: Sequence[str]) -> float:
         """See `guerdon_page.measures.duplicate_share`."""
-        return 1.0 - duplicate_share(example.kinds(tuple(ids)))
+        return 1.0 - duplicate_share(example.kinds(ids))
 
 
 @dataclass(frozen=True)
@@ -168,10 +168,9 @@ class Coverage(PageReward, name="page/coverage-v1", bounds=(0.0, 1.0)):
     """
 
     def judge(self, example: PageExample, ids: Sequence[str]) -> float:
-        """As `guerdon_page.measures.coverage`, with the room of a full page: a short one covers less."""
-        possible = {item.category for item in example.items}
-        seen = {example.items[example.place[id]].category for id in ids}
-        return len(seen & possible) / min(example.length, len(possible))
+        """See `guerdon_page.measures.coverage`."""
+        seen = [example.items[example.place[id]].category for id in ids]
+        return coverage(seen, {item.category for item in example.items}, example.length)
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,7 @@ class JsonLines(Task):
     name: ClassVar[str] = "page/jsonl-v1"
 
     path: str = ""
+    """The file; it has to be named."""
     eval_path: str = ""
     """Another file for the eval split; empty: it is parted off."""
     eval_share: float = 0.1

@@ -133,7 +133,7 @@ def appeal(example: PageExample, ids: Sequence[str]) -> list[float]:
     above: Counter[str] = Counter()
     seen: set[str] = set()
     found = []
-    for id, kind in zip(ids, example.kinds(tuple(ids)), strict=True):
+    for id, kind in zip(ids, example.kinds(ids), strict=True):
         place = example.place[id]
         category = example.items[place].category
         found.append(0.0 if kind in seen else example.attraction[place] * SATURATION ** above[category])
@@ -171,7 +171,7 @@ def best_page(example: PageExample, weight: Callable[[int], float] = looked_at) 
         raise ConfigError(f"example {example.id!r} has no attraction; only a simulator's examples know it")
     ranked: dict[str, list[int]] = {}
     taken: set[str] = set()
-    kinds = example.kinds(tuple(example.place))
+    kinds = example.kinds(example.place)
     for place in sorted(range(len(example.items)), key=lambda place: -example.attraction[place]):
         if kinds[place] not in taken:
             taken.add(kinds[place])

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 )
 @click.option("--device", default="auto", show_default=True)
 def command(pairs: Path, out: Path, model: str, held_out: Path | None, overrides: tuple[str, ...], device: str) -> None:
-    """Train a reward model on PAIRS: JSONL with `prompt`, `chosen` and `rejected`, as `guerdon mine` writes it.
+    """Train a reward model on PAIRS: JSONL with `prompt`, `chosen` and `rejected`, as `guerdon mine` writes it, and
+    perhaps `margin` and `weight`.
 
     The folder is a sequence-classification checkpoint with one label, for the reward `reward-model-v1`, transformers
     and TRL. Fields of --set: epochs, batch_size, optimizer, squares, centering, held_out, max_tokens, seed, split_seed.
@@ -50,7 +51,7 @@ def command(pairs: Path, out: Path, model: str, held_out: Path | None, overrides
     from guerdon.reward_models.training import train_reward_model
 
     trained = train_reward_model(rows, out, model=model, held_out=apart, config=config, device=device)
-    left_out = f", {trained.alike} left out (two like sides)" if trained.alike else ""
+    left_out = f", {trained.alike} left out (two like sides, or weight 0)" if trained.alike else ""
     cut = f", {counting(trained.cut, 'conversation')} cut" if trained.cut else ""
     click.echo(f"{counting(trained.pairs, 'pair')}{left_out}{cut}; loss {trained.losses[-1]:.4f}")
     if trained.held_out:

@@ -226,7 +226,8 @@ def _fit(scoring: ScoringModel, pairs: Sequence[_Pair], config: RewardModelConfi
 
     size = min(config.batch_size, len(pairs))
     steps = math.ceil(config.epochs * len(pairs) / size)
-    usual = math.fsum(pair.weight for pair in pairs) / len(pairs)  # of all pairs: a batch of heavy ones pulls harder
+    # Of all pairs, not of a batch: a batch of heavy pairs pulls harder.
+    mean_weight = math.fsum(pair.weight for pair in pairs) / len(pairs)
     parameters = [each for each in scoring.model.parameters() if each.requires_grad]
     optimizer = adamw(parameters, config.optimizer)
     losses, accuracies = [], []
@@ -237,7 +238,7 @@ def _fit(scoring: ScoringModel, pairs: Sequence[_Pair], config: RewardModelConfi
             batch = [pairs[place] for place in batch_at(step, size, len(pairs), config.seed, "reward model")]
             loss = accuracy = 0.0
             for part in microbatches(batch, _cost, config.tokens_per_microbatch):
-                terms = _terms(scoring, part, usual, config)
+                terms = _terms(scoring, part, mean_weight, config)
                 share = len(part) / len(batch)
                 (share * terms.loss).backward()  # type: ignore[no-untyped-call]
                 loss += share * float(terms.loss.detach())
@@ -257,14 +258,16 @@ def _fit(scoring: ScoringModel, pairs: Sequence[_Pair], config: RewardModelConfi
     return losses, accuracies
 
 
-def _terms(scoring: ScoringModel, part: Sequence[_Pair], usual: float, config: RewardModelConfig) -> PreferenceTerms:
+def _terms(
+    scoring: ScoringModel, part: Sequence[_Pair], mean_weight: float, config: RewardModelConfig
+) -> PreferenceTerms:
     import torch
 
     from guerdon.losses.preference import bradley_terry
 
     scores_R = scoring.scores([pair.chosen for pair in part] + [pair.rejected for pair in part])
     margins_P = torch.tensor([pair.margin for pair in part], device=scores_R.device)
-    weights_P = torch.tensor([pair.weight / usual for pair in part], device=scores_R.device)
+    weights_P = torch.tensor([pair.weight / mean_weight for pair in part], device=scores_R.device)
     return bradley_terry(
         scores_R[: len(part)],
         scores_R[len(part) :],

@@ -17,9 +17,8 @@ TURNS = "turns"
 class EnvironmentReturn(Reward, name="environment-return-v1"):
     """The sum of `Turn.reward` over an attempt; what each turn earned stands in the stream `turns`.
 
-    Policies keep what the environment answered to a turn of theirs as that segment's `observation`. An attempt whose
-    turns nobody answered (a text scored from a file) abstains; one whose last turn was cut before an answer, 0 for
-    that.
+    Policies keep what the environment answered to a turn of theirs as that segment's `observation`. A turn without an
+    answer (the last one, where it was cut) earns 0; an attempt without any answer (a text scored from a file) abstains.
     """
 
     @property

@@ -96,7 +96,7 @@ def decoder(tokenizer: str, policy: Policy | None = None, where: str = "tokenize
         where: the option that named it, for the error.
 
     Raises:
-        ConfigError: there is no such tokenizer.
+        ConfigError: there is no such tokenizer, or transformers is not installed.
     """
     found = _tokenizer(tokenizer, where) if tokenizer else getattr(policy, "tokenizer", None)
     if found is None:
@@ -110,8 +110,13 @@ def decoder(tokenizer: str, policy: Policy | None = None, where: str = "tokenize
 
 @lru_cache(maxsize=4)
 def _tokenizer(source: str, where: str) -> Any:
-    from transformers import AutoTokenizer
-
+    try:
+        from transformers import AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{where} is {source!r}, and the package {error.name} that reads tokenizers is not installed: "
+            f'pip install "guerdon[train]"'
+        ) from error
     try:
         return AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Ties = Literal["index", "random"]
 CHUNK = 4096
 """Runs held at once: their state fits a core's cache."""
+LEAST = 1e-290
+"""What a decayed key keeps; times any chance that is worth the name it is above 0."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _played(
     """Worth of what succeeded in each run (R,), and attempts in all.
 
     Each vertex has a key per run, above 0 while it is available and 0 after: the largest key, times the chance where
-    the rule looks at chances, is attempted.
+    the rule looks at chances, is attempted. A decay never brings a key to 0, which would count as a success.
     """
     import numpy as np
 
@@ -89,8 +91,11 @@ def _played(
         key = random.random(key.shape) + 0.5
     elif rule in ("greedy", "balance"):
         key *= worth[:, None]
-        if ties == "random":  # too little to turn what is no tie
+        # Too little to turn what is no tie, and more than the rounding of loads that were added up in another order.
+        if ties == "random":
             key *= 1.0 + 1e-9 * random.random(key.shape)
+        else:
+            key *= 1.0 - 1e-12 * np.arange(instance.offline)[:, None]
     attempts = 0
     edges = {
         arrival: (
@@ -121,7 +126,7 @@ def _played(
         p = chance[0, 0] if (chance == chance[0]).all() else chance[best, 0]
         success = random.random(runs) < p
         held = key[u, columns]
-        after = held * shrink[best] if rule == "balance" else held
+        after = np.where(held > 0.0, np.maximum(held * shrink[best], LEAST), 0.0) if rule == "balance" else held
         key[u, columns] = np.where(success, 0.0, after)
         attempts += int(available.sum())
     return worth @ (key == 0.0), attempts  # one of worth 0 may count as done from the start, and counts for nothing

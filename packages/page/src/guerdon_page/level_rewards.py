@@ -1,0 +1,161 @@
+"""Rewards of a page's two levels, which `page/pagellm-v1` mixes: of the whole page, and of each item where it stands.
+
+| name | value |
+|---|---|
+| `page/page-model-v1` | r_page of a linear model on features that do not depend on the order |
+| `page/item-model-v1` | mean r_item of a linear model of who stands where; each r_item in the stream `items` |
+| `page/item-scores-v1` | any reward, asked about the page as it stands after each item; in the stream `items` |
+
+Source: PageLLM (arXiv 2506.09084), abstracts: one number per page, one per position; what they are made of is the fact
+sheet's choice, and that of `page/item-scores-v1` ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from guerdon.errors import ConfigError
+from guerdon.fields import one_of
+from guerdon.rewards import Context, Reward
+from guerdon.rewards.base import Scores, Sees
+from guerdon.types import Group, Rollout, Score, Segment, Stream
+from guerdon_page.examples import PageExample
+from guerdon_page.linear_models import Fitted, fitted_file, fitted_world
+from guerdon_page.prompts import LAYOUTS, Layout, written
+from guerdon_page.rewards import page_of
+from guerdon_page.worlds import World
+
+ITEMS = "items"
+"""The stream of an item-level model: one value for each item that is seen, in order."""
+
+
+@dataclass(frozen=True)
+class LinearModel(Reward):
+    """What the two linear models share: the logged pages that they learn from, once per process."""
+
+    logs: str = ""
+    """A file of logged pages (`guerdon_page.logs`); empty: pages of the made shop, for which alone they are any use."""
+    pages: int = 1500
+    """Logged pages of the made shop to learn from."""
+    seed: int = 0
+    """Of the made shop; that of the task `page/simulated-v1`."""
+
+    def __post_init__(self) -> None:
+        if self.pages < 1:
+            raise ConfigError(f"{type(self).__name__}.pages is {self.pages!r}; a whole number >= 1 is needed")
+        if self.logs and not Path(self.logs).expanduser().is_file():
+            raise ConfigError(f"{type(self).__name__}.logs is {self.logs!r}, and there is no such file")
+
+    @property
+    def models(self) -> Fitted:
+        """Both models."""
+        return fitted_file(self.logs) if self.logs else fitted_world(World(seed=self.seed), self.pages)
+
+
+def _misfit(example: PageExample, models: Fitted) -> Score | None:
+    """Unscored where the items have other features than those learned from."""
+    found, wanted = len(example.items[0].features), len(models.item)
+    if found == wanted:
+        return None
+    return Score.unscored(f"the items have {found} features, and the model learned from {wanted}", status="abstain")
+
+
+@dataclass(frozen=True)
+class PageModel(LinearModel, name="page/page-model-v1"):
+    """r_page of the items that are seen, in whatever order; of an empty page the lowest that was learned from."""
+
+    def score(self, rollout: Rollout) -> Score:
+        """Score the set of items."""
+        example, page = page_of(rollout)
+        if (misfit := _misfit(example, self.models)) is not None:
+            return misfit
+        value = self.models.page_score(example, page.ids[: example.length])
+        if not page.ids:
+            return Score(value, page.fault or "the page is empty", status="fail")
+        return Score(value)
+
+
+@dataclass(frozen=True)
+class ItemModel(LinearModel, name="page/item-model-v1"):
+    """Mean r_item over the places that are seen; r_item of each in the stream `items`. 0 of an empty page.
+
+    It judges an order and no choice of items: a page of one item has 0, and so has one of equals.
+    """
+
+    def score(self, rollout: Rollout) -> Score:
+        """Score each place."""
+        example, page = page_of(rollout)
+        if (misfit := _misfit(example, self.models)) is not None:
+            return misfit
+        if not page.ids:
+            return Score(0.0, page.fault or "the page is empty", status="fail")
+        values = self.models.item_scores(example, page.ids[: example.length])
+        return Score(math.fsum(values) / len(values), dense={ITEMS: Stream("span", tuple(values))})
+
+
+@dataclass(frozen=True)
+class ItemScores(Reward, name="page/item-scores-v1", runs_in="elsewhere"):
+    """Item-level scores from a reward of whole pages (a reward model that reads text): the page after each item.
+
+    The value is the mean over the items that are seen; an empty page is scored as it stands, without a stream. A model
+    that learned from whole pages (`guerdon page pairs`) is asked about pages cut short, which it has not seen [choice]:
+    look at what it says of them before it trains anything.
+    """
+
+    reward: Reward
+    """Scores a page; one that compares the attempts of a group cannot."""
+    layout: Layout = "json"
+    """How the pages are written that it is asked about."""
+
+    def __post_init__(self) -> None:
+        one_of("ItemScores.layout", self.layout, LAYOUTS)
+        if self.reward.sees == "group":
+            raise ConfigError(
+                f"ItemScores.reward is {self.reward.name}, which compares the attempts of a group; a page cut short "
+                f"has no siblings"
+            )
+
+    @property
+    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
+        """The child's: a mean lies between."""
+        return self.reward.bounds
+
+    @property
+    def sees(self) -> Sees:  # type: ignore[override]
+        """The child's."""
+        return self.reward.sees
+
+    @property
+    def children(self) -> tuple[Reward, ...]:
+        """The one that scores pages."""
+        return (self.reward,)
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
+        """Ask about all cut pages of the batch at once."""
+        asked, counts = [], []
+        for number, group in enumerate(groups):
+            for index, rollout in enumerate(group.rollouts):
+                example, page = page_of(rollout)
+                ids = page.ids[: example.length]
+                cut = [_answering(rollout, written(ids[:k], self.layout)) for k in range(1, len(ids) + 1)]
+                asked.append(Group(tuple(cut or [rollout]), f"{group.key}/{number}/{index}", one_attempt=True))
+                counts.append(len(ids))
+        answers = iter(zip(counts, context.scores(self.reward, asked), strict=True))
+        return [[self._scored(*next(answers)) for _ in group.rollouts] for group in groups]
+
+    def _scored(self, count: int, scores: Sequence[Score]) -> Score:
+        if not count:
+            return scores[0]
+        for place, score in enumerate(scores, 1):
+            if not score.scored:
+                return Score(math.nan, f"the page after item {place}: {score.why}", status=score.status)
+        values = tuple(score.value for score in scores)
+        mean = min(max(math.fsum(values) / count, min(values)), max(values))
+        return Score(mean, dense={ITEMS: Stream("span", values)})
+
+
+def _answering(rollout: Rollout, text: str) -> Rollout:
+    return replace(rollout, segments=(Segment("policy", text),), stop="stop")
