@@ -1,0 +1,165 @@
+"""Published cases: what was found in a patient, what was looked for and absent, and which disease it was.
+
+Two layouts are read. **Rows**: one JSON object a line (`.jsonl`, gzipped or not) with `id`, `pmid`, `observed`,
+`excluded` (HPO ids), `diagnosis` ([[id, label], ...]), `sex`. **Phenopackets** as the public store keeps them: a folder
+of GA4GH phenopacket JSON files, of any depth.
+
+Cases of one publication share wording, so a split is by publication, never by case: on clean charts a split by case
+raised top-1 accuracy from .59 to .79 (fact sheet Deep-DxSearch, measured).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from guerdon.errors import TaskError
+
+_PUBLICATION = re.compile(r"PMID[_:](\d+)")
+
+
+@dataclass(frozen=True)
+class Disease:
+    """A disease by its id in some vocabulary (`OMIM:147791`), and a name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient of one publication."""
+
+    id: str
+    publication: str
+    """The PubMed id; the case's own id where none is known, so that it is a publication by itself."""
+    observed: tuple[str, ...]
+    """HPO ids of what was found, each once."""
+    excluded: tuple[str, ...]
+    """HPO ids of what was looked for and absent: never a symptom."""
+    diagnoses: tuple[Disease, ...]
+    """At least one."""
+    sex: str = ""
+    """`FEMALE`, `MALE`, or empty where it is not known."""
+
+
+def read_cases(path: str | Path) -> list[Case]:
+    """All cases of a file of rows or a folder of phenopackets, in the order of the file, or of paths.
+
+    Cases without a diagnosis or without anything observed are left out: nothing can be asked about them.
+
+    Raises:
+        TaskError: no such path, broken JSON, a field of another shape, or an id that stands twice; with the place.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise TaskError(f"cases: {source} does not exist; a .jsonl file of rows or a folder of phenopackets is needed")
+    cases: dict[str, Case] = {}
+    for place, case in _from_folder(source) if source.is_dir() else _from_rows(source):
+        if case.id in cases:
+            raise TaskError(f"{place}: the case {case.id!r} stands twice")
+        cases[case.id] = case
+    return [case for case in cases.values() if case.diagnoses and case.observed]
+
+
+def split_by_publication(cases: Sequence[Case], shares: Mapping[str, float], seed: int) -> dict[str, list[Case]]:
+    """Cases dealt out in whole publications, so that no two parts share one.
+
+    Publications are drawn in an order of `seed`, and each goes to the part that is furthest below its share of cases.
+
+    Args:
+        cases: what is dealt out.
+        shares: the parts by name, with their shares, each > 0; they are relative to their sum.
+        seed: of the order.
+
+    Returns:
+        The cases of each part, in the order of `cases`.
+
+    Raises:
+        TaskError: no parts, or a share that is not > 0.
+    """
+    if not shares or not all(share > 0 for share in shares.values()):
+        raise TaskError(f"split_by_publication: shares are {dict(shares)}; at least one is needed, each > 0")
+    by_publication: dict[str, list[Case]] = {}
+    for case in cases:
+        by_publication.setdefault(case.publication, []).append(case)
+    order = sorted(by_publication)
+    random.Random(seed).shuffle(order)
+    dealt = dict.fromkeys(shares, 0)
+    part_of: dict[str, str] = {}
+    for publication in order:
+        part = min(shares, key=lambda name: dealt[name] / shares[name])
+        part_of[publication] = part
+        dealt[part] += len(by_publication[publication])
+    return {name: [case for case in cases if part_of[case.publication] == name] for name in shares}
+
+
+def _from_rows(path: Path) -> Iterator[tuple[str, Case]]:
+    read = gzip.open if path.suffix == ".gz" else open
+    with read(path, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            place = f"{path.name}:{number}"
+            row = _parsed(line, place)
+            try:
+                case = Case(
+                    id=str(row["id"]),
+                    publication=str(row.get("pmid") or row["id"]),
+                    observed=_once(row["observed"]),
+                    excluded=_once(row.get("excluded") or ()),
+                    diagnoses=tuple(Disease(str(id), str(name)) for id, name in row["diagnosis"]),
+                    sex=str(row.get("sex") or ""),
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                raise TaskError(f"{place}: not a case: {error!r}") from error
+            yield place, case
+
+
+def _from_folder(folder: Path) -> Iterator[tuple[str, Case]]:
+    for path in sorted(folder.rglob("*.json")):
+        place = str(path.relative_to(folder))
+        packet = _parsed(path.read_text(encoding="utf-8"), place)
+        try:
+            yield place, _from_packet(packet)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TaskError(f"{place}: not a phenopacket: {error!r}") from error
+
+
+def _from_packet(packet: Mapping[str, Any]) -> Case:
+    features = packet.get("phenotypicFeatures") or ()
+    named = packet.get("interpretations") or ()
+    diseases = [one["diagnosis"]["disease"] for one in named if "disease" in (one.get("diagnosis") or {})]
+    if not diseases:  # the older layout
+        diseases = [one["term"] for one in packet.get("diseases") or () if not one.get("excluded")]
+    found = _PUBLICATION.search(packet["id"]) or _PUBLICATION.search(json.dumps(packet.get("metaData") or {}))
+    return Case(
+        id=packet["id"],
+        publication=found[1] if found else packet["id"],
+        observed=_once(one["type"]["id"] for one in features if not one.get("excluded")),
+        excluded=_once(one["type"]["id"] for one in features if one.get("excluded")),
+        diagnoses=tuple(dict.fromkeys(Disease(one["id"], one["label"]) for one in diseases)),
+        sex=(packet.get("subject") or {}).get("sex") or "",
+    )
+
+
+def _once(ids: Iterable[Any]) -> tuple[str, ...]:
+    if isinstance(ids, str):
+        raise TypeError(f"a list of HPO ids is needed, not {ids!r}")
+    return tuple(dict.fromkeys(str(one) for one in ids))
+
+
+def _parsed(text: str, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise TaskError(f"{place}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise TaskError(f"{place}: a JSON object is needed, not {type(value).__name__}")
+    return value
