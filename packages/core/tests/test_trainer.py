@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -129,6 +130,34 @@ def test_a_warm_start_imitates_the_references(tmp_path):
     losses = [line["loss"] for line in metrics if line["phase"] == "sft"]
     assert losses[0] == pytest.approx(1.386294, abs=1e-5)  # log 4: the untrained table is uniform
     assert losses[-1] < 0.1
+
+
+@pytest.mark.parametrize("where", ["optimizer", "sft"])
+def test_a_policy_without_parts_has_none_to_freeze(tmp_path, where):
+    optimizer = {"lr": 0.3, "frozen": ["vision_model"]}
+    fields = {"optimizer": optimizer} if where == "optimizer" else {"sft": {"examples": 3, "optimizer": optimizer}}
+    with pytest.raises(ConfigError, match=r"\['vision_model'\].*TabularPolicy has no parts to freeze"):
+        train(tmp_path / "run", **fields)
+
+
+class Halves(TabularPolicy):
+    """A table that can leave its answers to one question as they are."""
+
+    def frozen(self, modules):
+        @contextmanager
+        def held():
+            self.asked = (*getattr(self, "asked", ()), *modules)
+            yield
+
+        return held()
+
+
+def test_each_stage_freezes_what_its_own_optimizer_names(tmp_path):
+    """Asked once of each when the run is checked, and once around its steps."""
+    policy = Halves.for_task(Letters(), ANSWERS)
+    sft = {"examples": 3, "batch_size": 3, "optimizer": {"lr": 0.3, "frozen": ["first"]}}
+    train(tmp_path / "run", policy=policy, steps=1, sft=sft, optimizer={"lr": 0.3, "frozen": ["second"]})
+    assert policy.asked == ("second", "first", "first", "second")
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from guerdon.errors import PolicyError, TaskError
+from guerdon.engines import multimodal
+from guerdon.errors import ConfigError, PolicyError, TaskError
 from guerdon.policies.language import LanguagePolicy, LoraSpec
 from guerdon.protocols import Sampling, Split, Task
 from guerdon.types import Example, Group, Image, Message, Prompt, Rollout
@@ -19,6 +20,7 @@ tiny_sighted = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(tiny_sighted)
 
 SAMPLING = Sampling(max_tokens=6)
+real = multimodal.prompt_states
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,24 @@ def test_a_shared_prompt_gives_the_numbers_of_the_model_as_it_is(tmp_path: Path)
             for one, two in zip(groups, again, strict=True)
             for a, b in zip(one.rollouts, two.rollouts, strict=True)
         )
+
+
+@pytest.mark.parametrize(("made", "together"), [("smolvlm", True), ("llava", True), ("qwen2_vl", False)])
+def test_pictures_of_one_shape_go_through_the_model_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str, together: bool
+):
+    """Where positions have several axes they go one by one; the states are the same either way."""
+    policy = tiny_sighted.qwen2_vl(tmp_path) if made == "qwen2_vl" else getattr(tiny_sighted, made)()
+    prompts = [policy.chat.read(Seen().prompt(Example(id=name))) for name in ("0", "2", "3")]
+    alone = [multimodal.prompt_states(policy.model, *prompt) for prompt in prompts]
+    multimodal.states_of(policy.model, prompts)  # asks the model once whether it allows it
+    asked: list[int] = []
+    monkeypatch.setattr(multimodal, "prompt_states", lambda model, ids, own: asked.append(1) or real(model, ids, own))
+    found = multimodal.states_of(policy.model, prompts)
+    assert len(asked) == (0 if together else 3)
+    for one, other in zip(alone, found, strict=True):
+        torch.testing.assert_close(one.states_PW, other.states_PW, atol=1e-5, rtol=1e-4)
+        assert torch.equal(one.positions_AP, other.positions_AP)
 
 
 def test_features_for_deeper_layers_cannot_be_shared_and_are_not(tmp_path: Path):
@@ -176,3 +196,24 @@ def test_a_part_that_is_not_there_cannot_be_trained_whole(tmp_path: Path):
     tiny_sighted.smolvlm().save(tmp_path / "base")
     with pytest.raises(ConfigError, match="tower"):
         LanguagePolicy.from_pretrained(str(tmp_path / "base"), dtype="float32", lora=LoraSpec(whole=("tower",)))
+
+
+def test_what_is_frozen_has_no_gradient_and_is_no_parameter_for_a_while(policy: LanguagePolicy):
+    _, (rollout, *_) = drawn(policy)
+    names = {part for name in policy.masters.pairs for part in name.split(".")}
+    (sight,) = names & {"vision_model", "vision_tower", "visual"}
+    whole = len(list(policy.parameters()))
+    with policy.frozen([sight]):
+        left = len(list(policy.parameters()))
+        policy.logprobs([rollout]).logprobs_N.sum().backward()
+    graded = {name for name, (master, _) in policy.masters.pairs.items() if master.grad is not None}
+    assert graded == {name for name in policy.masters.pairs if sight not in name.split(".")}
+    assert left == len(graded) < whole == len(list(policy.parameters()))
+
+
+def test_what_cannot_be_frozen_is_named(policy: LanguagePolicy):
+    with pytest.raises(ConfigError, match=r"frozen names \['eyes'\]"), policy.frozen(["eyes"]):
+        pass
+    everything = sorted({name.split(".")[0] for name in policy.masters.pairs})
+    with pytest.raises(ConfigError, match="nothing else of the model is trained"), policy.frozen(everything):
+        pass

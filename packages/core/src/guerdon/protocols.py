@@ -10,6 +10,7 @@ import dataclasses
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
@@ -250,6 +251,18 @@ class SightAlignment(Protocol):
 
     def loss(self, rollouts: Sequence[Rollout]) -> torch.Tensor:
         """Of a batch, differentiable."""
+
+
+@runtime_checkable
+class Freezes(Protocol):
+    """An optional power of policies: to leave parts of themselves as they are for a while."""
+
+    def frozen(self, modules: Sequence[str]) -> AbstractContextManager[None]:
+        """Within it the parameters of modules by these names have no gradients and are not among `parameters()`.
+
+        Raises:
+            ConfigError: no such module, or nothing would be left to train.
+        """
 
 
 @runtime_checkable

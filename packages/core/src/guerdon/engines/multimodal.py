@@ -11,13 +11,15 @@ have height and width, as M-RoPE has), V vocabulary.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
-from guerdon.engines.attention import Unsupported, hidden_states, plain
+from guerdon.engines.attention import Unsupported, any_shape, hidden_states, plain
 from guerdon.engines.cache import PromptAttention
 
 Pictures = Mapping[str, torch.Tensor]
@@ -78,7 +80,8 @@ def _at_the_door(inner: Any, ids_RP: torch.Tensor, pictures: Pictures) -> dict[s
 
     hook = inner.get_decoder().register_forward_pre_hook(stop, with_kwargs=True)
     try:
-        inner(input_ids=ids_RP, attention_mask=torch.ones_like(ids_RP), use_cache=False, **pictures)
+        with any_shape():
+            inner(input_ids=ids_RP, attention_mask=torch.ones_like(ids_RP), use_cache=False, **pictures)
     except _Reached:
         pass
     finally:
@@ -103,6 +106,68 @@ def batch_states(model: Any, image_id: int, count: int, pictures: Sequence[Pictu
         joined["mm_token_type_ids"] = torch.ones_like(ids_BN)
     states_BNW: torch.Tensor = _at_the_door(inner, ids_BN, joined)["inputs_embeds"]
     return states_BNW
+
+
+def image_token(model: Any) -> int | None:
+    """The token that stands for a picture's states; None where the model does not say."""
+    config: Mapping[str, Any] = plain(model).config.to_dict()
+    named = (config.get(name) for name in ("image_token_id", "image_token_index"))
+    return next((token for token in named if isinstance(token, int)), None)
+
+
+_BATCHES: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
+"""Whether a model's pictures can go through it together, as found at its first two of a row."""
+
+
+def states_of(model: Any, prompts: Sequence[tuple[Sequence[int], Pictures]]) -> list[PromptStates]:
+    """`prompt_states` of several prompts; pictures of one shape go through the model together, where it allows that.
+
+    One by one, a small vision tower's launches take half of a training step on a GPU.
+
+    Raises:
+        Unsupported: see `prompt_states`.
+    """
+    image_id = image_token(model)
+    alike: dict[Any, list[int]] = {}
+    for place, (ids, own) in enumerate(prompts):
+        shapes = tuple((name, tensor.shape) for name, tensor in own.items() if name != "mm_token_type_ids")
+        alike.setdefault((sum(token == image_id for token in ids), shapes), []).append(place)
+    found: dict[int, PromptStates] = {}
+    for (count, _), places in alike.items():
+        if image_id is not None and count and len(places) > 1 and _batches(model, image_id, count, prompts[places[0]]):
+            states_BNW = batch_states(model, image_id, count, [prompts[place][1] for place in places])
+            found |= {p: _placed(model, image_id, prompts[p][0], s) for p, s in zip(places, states_BNW, strict=True)}
+        else:
+            found |= {place: prompt_states(model, *prompts[place]) for place in places}
+    return [found[place] for place in range(len(prompts))]
+
+
+def _placed(model: Any, image_id: int, ids: Sequence[int], states_NW: torch.Tensor) -> PromptStates:
+    """A prompt's embeddings, its placeholders' replaced by states."""
+    ids_P = torch.tensor(list(ids), device=states_NW.device)
+    states_PW = plain(model).get_input_embeddings()(ids_P)
+    states_PW = states_PW.masked_scatter((ids_P == image_id)[:, None], states_NW.to(states_PW.dtype))
+    return PromptStates(states_PW, torch.arange(len(ids), device=states_NW.device)[None])
+
+
+@torch.no_grad()
+def _batches(model: Any, image_id: int, count: int, prompt: tuple[Sequence[int], Pictures]) -> bool:
+    """Whether a prompt is the same alone as in a batch of placeholders; asked of a model once."""
+    inner = plain(model)
+    if inner not in _BATCHES:
+        training = inner.training
+        inner.eval()
+        try:
+            alone = prompt_states(model, *prompt)
+            placed = _placed(model, image_id, prompt[0], batch_states(model, image_id, count, [prompt[1]] * 2)[1])
+            rounding = 1e-4 if alone.states_PW.dtype == torch.float32 else 2e-2
+            gap = (alone.states_PW - placed.states_PW).abs().mean() / alone.states_PW.abs().mean()
+            _BATCHES[inner] = torch.equal(alone.positions_AP, placed.positions_AP) and bool(gap <= rounding)
+        except Exception:  # noqa: BLE001 - foreign model code may fail in any way; one by one is the answer
+            _BATCHES[inner] = False
+        finally:
+            inner.train(training)
+    return _BATCHES[inner]
 
 
 def on(device: Any, pictures: Pictures, length: int) -> dict[str, torch.Tensor]:
@@ -150,6 +215,10 @@ def row_states(
     positions: list[torch.Tensor] = []
     following: list[int] = []
     lengths = [span.length for span in spans]
+    starts = itertools.accumulate(lengths, initial=0)
+    ids = ids_1T[0].tolist()
+    seen = [(ids[at : at + span.prompt], span.pictures) for span, at in zip(spans, starts, strict=False)]
+    prompts = iter(states_of(model, [(prompt, own) for prompt, own in seen if own]))
     rows = zip(spans, torch.split(ids_1T[0], lengths), torch.split(positions_1T, lengths, dim=1), strict=True)
     for span, ids_T, places_1T in rows:
         if not span.pictures:
@@ -157,7 +226,7 @@ def row_states(
             positions.append(places_1T)
             following.append(span.prompt)
             continue
-        prompt = prompt_states(model, ids_T[: span.prompt].tolist(), span.pictures)
+        prompt = next(prompts)
         pieces.append(prompt.states_PW)
         if span.length > span.prompt:
             pieces.append(embed(ids_T[span.prompt :]))

@@ -20,13 +20,13 @@ Axes: B prompts, N placeholder tokens of one prompt, W width, V words.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from guerdon.engines.attention import plain
-from guerdon.engines.multimodal import batch_states
+from guerdon.engines.multimodal import batch_states, image_token
 from guerdon.errors import ConfigError
 from guerdon.types import Rollout
 
@@ -57,7 +57,10 @@ class Alignment:
             raise ConfigError(
                 "train.sft.alignment is for policies that see, on prompts that show images; here are none"
             )
-        self.image_id = _image_id(policy)
+        image_id = image_token(policy.model)
+        if image_id is None:
+            raise ConfigError(f"{type(plain(policy.model)).__name__} does not say which token stands for an image")
+        self.image_id = image_id
         counts: dict[int, int] = {}
         for rollout in self.rollouts:
             for word in _words(rollout):
@@ -126,12 +129,3 @@ class Alignment:
 
 def _words(rollout: Rollout) -> set[int]:
     return {token for segment in rollout.segments if segment.author == "policy" for token in segment.token_ids}
-
-
-def _image_id(policy: LanguagePolicy) -> int:
-    """The token that stands for a picture's states."""
-    config: Mapping[str, Any] = plain(policy.model).config.to_dict()
-    for name in ("image_token_id", "image_token_index"):
-        if isinstance(config.get(name), int):
-            return int(config[name])
-    raise ConfigError(f"{type(plain(policy.model)).__name__} does not say which token stands for an image")

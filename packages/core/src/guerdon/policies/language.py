@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,6 +223,24 @@ class LanguagePolicy:
     def parameters(self) -> Iterable[torch.nn.Parameter]:
         """The float32 trainable parameters, in a stable order."""
         return self.masters.parameters()
+
+    @contextmanager
+    def frozen(self, modules: Sequence[str]) -> Iterator[None]:
+        """See `guerdon.protocols.Freezes`."""
+        asked = set(modules)
+        held = [(name.split("."), parameter) for name, (_, parameter) in self.masters.pairs.items()]
+        if missing := sorted(asked - {part for parts, _ in held for part in parts}):
+            raise ConfigError(f"frozen names {missing!r}, and no trained weights of the model belong to such modules")
+        chosen = [parameter for parts, parameter in held if not asked.isdisjoint(parts)]
+        if len(chosen) == len(held):
+            raise ConfigError(f"frozen names {sorted(asked)!r}, and nothing else of the model is trained")
+        for parameter in chosen:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in chosen:
+                parameter.requires_grad_(True)
 
     def cost(self, rollouts: Sequence[Rollout]) -> int:
         """Tokens that `logprobs` would read: each shared prompt once."""

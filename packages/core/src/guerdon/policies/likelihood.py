@@ -26,15 +26,17 @@ log = logging.getLogger(__name__)
 class Likelihood:
     """Scores completions with one model; decides once, at first use, whether packing is exact for it."""
 
-    def __init__(self, model: Any, chat: Chat | None = None, *, row_tokens: int = 4096) -> None:
+    def __init__(self, model: Any, chat: Chat | None = None, *, row_tokens: int | None = None) -> None:
         """
         Args:
             model: a causal model of transformers, or a peft wrapper of one.
             chat: reads the images of prompts; needed where there are any.
-            row_tokens: the most tokens of one row that holds several groups; a single group may exceed it.
+            row_tokens: the most tokens of one row that holds several groups; a single group may exceed it. By default
+                what fits a CPU's caches, or keeps a GPU busy.
         """
-        self.model, self.chat, self.row_tokens = model, chat, row_tokens
+        self.model, self.chat = model, chat
         self.head = plain(model).get_output_embeddings()
+        self.row_tokens = row_tokens or (16384 if self.head.weight.is_cuda else 4096)
         self._packs: bool | None = None
         self._packs_pictures: bool | None = None
 

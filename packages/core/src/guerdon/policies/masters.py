@@ -38,8 +38,8 @@ class Masters:
             self.pairs[name] = (master, parameter)
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:
-        """The masters, in the module's order."""
-        return (master for master, _ in self.pairs.values())
+        """The masters, in the module's order, less those of parameters that want no gradient at present."""
+        return (master for master, parameter in self.pairs.values() if parameter.requires_grad)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Name -> float32 values, detached and not copied."""

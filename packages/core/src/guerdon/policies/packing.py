@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -133,9 +134,7 @@ class PackedRow:
 
         Split, not sliced: the gradient of a slice is a tensor of the whole row, once per group and layer.
         """
-        attention = functools.partial(
-            functional.scaled_dot_product_attention, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
-        )
+        attention = functools.partial(_attention, scale=scaling)
         lengths = [prompt + rest for prompt, rest in self.spans]
         queries, keys, values = (torch.split(whole, lengths, dim=2) for whole in (query, key, value))
         outputs: list[torch.Tensor] = []
@@ -144,8 +143,14 @@ class PackedRow:
                 outputs.append(attention(q, k, v, is_causal=True))
             else:
                 outputs.append(attention(q[:, :, :prompt], k[:, :, :prompt], v[:, :, :prompt], is_causal=True))
+                if q.is_cuda:  # CUDA's kernel that takes a mask takes no fewer key heads than query heads
+                    k, v = (kept.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for kept in (k, v))
                 outputs.append(attention(q[:, :, prompt:], k, v, attn_mask=mask))
         return torch.cat(outputs, dim=2).transpose(1, 2)
+
+
+def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **options: Any) -> torch.Tensor:
+    return functional.scaled_dot_product_attention(q, k, v, enable_gqa=q.shape[1] != k.shape[1], **options)
 
 
 def _mask(lengths: Sequence[int], prompt: int, device: torch.device | str) -> torch.Tensor | None:

@@ -51,6 +51,8 @@ class OptimizerConfig(Config):
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     grad_clip: Annotated[float, Field(gt=0.0)] | None = 1.0
     """Largest global L2 norm of the gradient; null does not clip."""
+    frozen: tuple[str, ...] = ()
+    """Modules of the policy, by name, that this optimiser leaves as they are: what sees, in RL after a warm start."""
 
 
 class CorrectionConfig(Config):

@@ -11,6 +11,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,13 @@ import torch
 from guerdon.advantages import Advantages, Estimator, group_relative
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.progress import progress
-from guerdon.protocols import ReadsText
+from guerdon.protocols import Freezes, ReadsText
 from guerdon.rewards import Context, Reward, Scores, walk
 from guerdon.scoring import Runner
 from guerdon.trainer.aligning import align
 from guerdon.trainer.batches import batch_at, step_seed
 from guerdon.trainer.checkpoints import Position, restore, save
-from guerdon.trainer.config import TrainConfig
+from guerdon.trainer.config import OptimizerConfig, TrainConfig
 from guerdon.trainer.controlling import Controls
 from guerdon.trainer.evaluation import EvalResult, evaluate, evaluation_records
 from guerdon.trainer.measures import Clock, Metrics, batch_metrics
@@ -80,6 +81,9 @@ class Trainer:
                 raise ConfigError(f"{asked}, but task {self.task.name!r} has no training examples")
             if next(iter(self.policy.parameters()), None) is None:
                 raise ConfigError(f"{asked}, but the policy has nothing that could be trained; accepted are 0 and 0")
+            for optimizer in (self.config.optimizer, self.config.sft.optimizer):
+                with self._frozen(optimizer):
+                    pass  # refuses what it does not have
             if fixed := getattr(self.policy, "fixed", ""):
                 raise ConfigError(f"{asked}, but the policy cannot be trained: {fixed}. Accepted here are 0 and 0")
             if self.reward.needs_policy and not isinstance(self.policy, ReadsText):
@@ -125,10 +129,22 @@ class Trainer:
                 self.evaluate_and_log("before", 0)
                 at = Position(evaluated_before=True)
             at = self._warm_start(at)
-            self._reinforce(at)
+            with self._frozen(self.config.optimizer):
+                self._reinforce(at)
         finally:
             if self.runner is None:
                 self._runner.close()  # ends its processes; used again, it starts new ones
+
+    def _frozen(self, optimizer: OptimizerConfig) -> AbstractContextManager[None]:
+        """What this optimiser leaves as it is has no gradients within it."""
+        if not optimizer.frozen:
+            return nullcontext()
+        if not isinstance(self.policy, Freezes):
+            raise ConfigError(
+                f"an optimizer's frozen names {list(optimizer.frozen)!r}, and a {type(self.policy).__name__} has no "
+                "parts to freeze; accepted here is []"
+            )
+        return self.policy.frozen(optimizer.frozen)
 
     # -- the warm start ----------------------------------------------------------------------------------------------
 
@@ -146,6 +162,15 @@ class Trainer:
         if sft.alignment is not None and at.sft_steps == 0:
             shown = self._chosen(max(sft.alignment.examples or 0, sft.examples))
             align(self.policy, self._references(shown), sft.alignment, self._run, self.seed)
+        with self._frozen(sft.optimizer):
+            at = self._imitate(at, chosen, total)
+        self.evaluate_and_log("sft", total)
+        save(self._run, at, self.policy, self.reward, None, self._controls)
+        return at
+
+    def _imitate(self, at: Position, chosen: Sequence[Example], total: int) -> Position:
+        """The optimiser steps of the warm start."""
+        sft = self.config.sft
         optimizer = adamw(self.policy.parameters(), sft.optimizer)
         at.load_optimizer(optimizer)
         with progress("warm start", total, done=at.sft_steps) as bar:
@@ -162,8 +187,6 @@ class Trainer:
                 at = Position(evaluated_before=True, sft_steps=step + 1)
                 if self._due(step + 1) and step + 1 < total:
                     save(self._run, at, self.policy, self.reward, optimizer, self._controls)
-        self.evaluate_and_log("sft", total)
-        save(self._run, at, self.policy, self.reward, None, self._controls)
         return at
 
     def _chosen(self, count: int) -> list[Example]:
