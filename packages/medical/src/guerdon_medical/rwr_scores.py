@@ -126,10 +126,8 @@ def format_score(trace: Trace, right: bool) -> float:
         return 0.0
     value = 0.0
     if _VALID.fullmatch(text):
-        if order:
-            value = 3.0 if right else 1.0
-        else:
-            value = float(text.count("<think>") == 1)
+        paid = 3.0 if right else 1.0
+        value = paid if order else float(text.count("<think>") == 1)
     return value - bool(_EMPTY.search(text)) - ("\n\n\n" in text)
 
 

@@ -74,7 +74,9 @@ def trace_of(rollout: Rollout, reading: Reading = "repaired") -> Trace:
             pieces.append(f"<retrieve>{_BREAKS.sub(chr(10), html.escape(inside, quote=False))}</retrieve>")
     own = "".join(written)
     forged = "<retrieve>" in own or "</retrieve>" in own
-    return Trace("".join(pieces), len(own), tuple(one.strip() for one in blocks(own, "query")), tuple(retrieved), forged)
+    return Trace(
+        "".join(pieces), len(own), tuple(one.strip() for one in blocks(own, "query")), tuple(retrieved), forged
+    )
 
 
 def shown_in(segment: Segment) -> str:
