@@ -136,11 +136,12 @@ def _beside(name: str) -> Any:
     return module
 
 
-@pytest.mark.parametrize("kind", ["smolvlm", "llava"])
-def test_a_model_that_sees_is_shown_the_late_picture(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["llava", "qwen2_vl"])
+def test_a_model_that_sees_is_shown_the_late_picture(kind: str, tmp_path: Path) -> None:
     """Two pictures in the second prompt; its log-probs read back are those it was sampled with."""
     pytest.importorskip("transformers")
-    policy = getattr(_beside("tiny_sighted"), kind)()
+    made = getattr(_beside("tiny_sighted"), kind)
+    policy = made() if kind == "llava" else made(tmp_path)
     (group,) = policy.sample(TASK, [EXAMPLE], 1, Sampling(max_tokens=6), seed=0)
     (look,) = second_looks(policy, group.rollouts, CASES, Sampling(max_tokens=6), seed=1)
     assert look.confidence == 0.0  # random weights give no answer
