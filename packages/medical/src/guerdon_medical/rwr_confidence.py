@@ -2,7 +2,8 @@
 
 Both are read back from the policy (`guerdon.protocols.Scorer`, `ReadsText`), not kept from sampling: engines keep the
 log-prob of what was drawn, and other letters' are needed. Under the weights that sampled, at temperature 1, they are
-the same numbers.
+the same numbers. The released lists also have the token that was sampled; it moves a rank only where it is no letter,
+and is left out [choice].
 
 **The first turn's answer.** The released trainer does not stop at `</query>`: the first turn runs on to an answer made
 without documents, whose letters are `begin`, and is then cut. Here generation stops at the query, so that no answer

@@ -54,7 +54,7 @@ class MedRwR(Scored, name="medical/med-rwr-v1", sees="rollout"):
     extractor: Extractor | None = None
     """In place of both: who finds entities. With none of the three they are those of the made-up world."""
     counted: tuple[Part, ...] = PARTS
-    """What the sum is made of; other parts are not computed."""
+    """What the sum is made of; other parts are not reported."""
     reading: Reading = "repaired"
 
     def __post_init__(self) -> None:
