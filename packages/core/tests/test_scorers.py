@@ -86,11 +86,25 @@ def test_scores_carry_no_gradient_and_leave_none():
 
 
 def test_neighbours_that_share_the_turns_before_share_their_cost():
-    """One prompt of 19 tokens; four texts of two tokens, of which only the first is read before the last is told."""
+    """One prompt of 20 tokens; four prefixes, and texts of two tokens of which only the first is read."""
     policy = make()
-    rollouts = policy.continued([Continuation(HI, text, "a") for text in ("bc", "de", "fg", "hi")])
+    rollouts = policy.continued([Continuation(HI, text, text[0]) for text in ("bc", "de", "fg", "hi")])
     prompt = len("[user]Hi[assistant]") + 1
     assert policy.cost(rollouts) == prompt + 4 * 2
+
+
+def test_neighbours_that_share_a_prefix_too_share_its_cost_and_score_as_alone():
+    """The prefix is read once; of texts of two tokens only the first is read."""
+    policy = make()
+    asked = [Continuation(HI, text, "so it is ") for text in ("bc", "de", "fg", "hi")]
+    rollouts = policy.continued(asked)
+    assert policy.cost(rollouts) == len("[user]Hi[assistant]") + 1 + len("so it is ") + 4 * 1
+    assert [rollout.completion for rollout in rollouts] == ["bc", "de", "fg", "hi"]
+    together = UnderPolicy().logprobs(asked, policy=policy)
+    for one, values in zip(asked, together, strict=True):
+        assert values == pytest.approx(UnderPolicy().logprobs([one], policy=policy)[0], abs=1e-4)
+        before = "[user]Hi<end>[assistant]so it is "
+        assert values == pytest.approx(by_hand(policy.model, policy.tokenizer, before, one.text), abs=1e-4)
 
 
 def test_a_text_that_does_not_fit_the_context_has_no_score():

@@ -27,3 +27,38 @@ def guerdon_claims(register: Register) -> None:
     """What the papers claim, shrunk."""
     claim = "guerdon_medical.deep_dxsearch_claim:DeepDxSearchClaim"
     register("deep_dxsearch", claim, summary="a trained diagnostic agent beats fixed work flows on noisy charts")
+    register(
+        "med_rwr", "guerdon_medical.med_rwr_claim:MedRwRClaim", summary="rewards on the query make retrieval useful"
+    )
+
+
+@hookimpl
+def guerdon_rewards(register: Register) -> None:
+    """What medical agents earn."""
+    rwr = "guerdon_medical.rwr_rewards"
+    register("medical/med-rwr-v1", f"{rwr}:MedRwR", summary="Med-RwR's six parts: answer, layout, queries, confidence")
+    register("medical/rwr-right-v1", f"{rwr}:right_answer", summary="the right option or text, 0 or 1")
+    register("medical/rwr-queried-v1", f"{rwr}:asked_something", summary="a query was answered, 0 or 1")
+    register("medical/rwr-gold-document-v1", f"{rwr}:saw_gold", summary="a document with the answer was shown, 0 or 1")
+
+
+@hookimpl
+def guerdon_tasks(register: Register) -> None:
+    """Made-up tasks, and those of files."""
+    rwr = "guerdon_medical.rwr_tasks"
+    register("medical/rwr-questions-v1", f"{rwr}:RwrQuestions", summary="options and a retriever, made-up diseases")
+    register("medical/rwr-file-v1", f"{rwr}:RwrFile", summary="questions of your own, with a retriever at hand")
+
+
+@hookimpl
+def guerdon_encoders(register: Register) -> None:
+    """Who sees pictures and reads texts."""
+    register(
+        "medical/made-sight", "guerdon_medical.rwr_world:MadeSight", summary="made-up pictures and texts in one space"
+    )
+
+
+@hookimpl
+def guerdon_recipes(register: Register) -> None:
+    """The runs that `guerdon train NAME` starts."""
+    register("medical-rwr-gpu", "guerdon_medical.rwr_recipe:medical_rwr_gpu", summary="Med-RwR's GRPO, sized for a GPU")

@@ -24,6 +24,9 @@ def continued(
 ) -> list[Rollout | None]:
     """See `guerdon.protocols.ReadsText`.
 
+    A prefix that neighbours share (the options of one question, behind one reasoning) is part of their prompt, and is
+    read once for all of them.
+
     Args:
         chat: the model's tokens.
         continuations: any.
@@ -34,8 +37,11 @@ def continued(
         PolicyError: the chat template refuses the messages, or there are none where one is needed.
     """
     found: list[Rollout | None] = []
-    for one in continuations:
-        before, given, text = chat.given(one)
+    cut = [chat.given(one) for one in continuations]
+    for place, one in enumerate(continuations):
+        before, given, text = cut[place]
+        if given and any(cut[near][:2] == (before, given) for near in (place - 1, place + 1) if 0 <= near < len(cut)):
+            before, given = (*before, *given), ()
         if limit is not None and len(before) + len(given) + len(text) > limit:
             found.append(None)
             continue
