@@ -265,5 +265,5 @@ class Scattered(Numbers):
 
 
 def test_a_unit_whose_examples_stand_apart_is_refused(tmp_path):
-    with pytest.raises(TaskError, match="unit '0'.*do not stand side by side: one is at place 2"):
+    with pytest.raises(TaskError, match=r"unit '0'.*do not stand side by side: one is at place 2"):
         train(tmp_path / "run", None, task=Scattered())

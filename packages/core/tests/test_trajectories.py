@@ -74,7 +74,7 @@ def test_a_broken_row_is_named_with_line_and_step(tmp_path, rows, told):
 
 
 def test_baselines_are_of_one_step_of_one_trajectory(tmp_path):
-    """Two steps of one trajectory earn 0 and 1 throughout: in one group they would differ, in two they teach nothing."""
+    """Two steps of one trajectory earn 0 and 1 throughout: one group would see a difference, two see none."""
     (steps,) = read_trajectories(written(tmp_path, {"id": "t7", **ROW}), made)
     groups = [Group.of([Rollout.of(step, "x") for _ in range(5)]) for step in steps]
     assert [group.key for group in groups] == ["t7#0", "t7#1"]

@@ -126,7 +126,11 @@ def test_the_advantages_of_one_step():
 
     def advantages(*values):
         group = Group.of([Rollout.of(plan_step(), "x") for _ in values])
-        return estimator.centred(values) if len(set(values)) > 1 else estimator.estimate([group], [list(map(Score, values))])
+        return (
+            estimator.centred(values)
+            if len(set(values)) > 1
+            else estimator.estimate([group], [list(map(Score, values))])
+        )
 
     assert advantages(1, 0.5, 0.5, 0.25, 1) == pytest.approx(
         [1.043495, -0.447212, -0.447212, -1.192566, 1.043495], abs=5e-7
@@ -135,7 +139,7 @@ def test_the_advantages_of_one_step():
     assert advantages(0, 0, 0, 1) == pytest.approx([-0.499999] * 3 + [1.499997], abs=2e-6)
 
 
-# -- pitfalls ------------------------------------------------------------------------------------------------------------
+# -- pitfalls
 
 
 def test_another_correct_decomposition_earns_about_half_its_cosine():
@@ -221,7 +225,7 @@ def test_a_negative_cosine_counts_unless_it_is_clipped():
     assert RouterStepReward(Opposed(), clip_negative=True).bounds == (0.0, 1.0)
 
 
-# -- layouts, bad input --------------------------------------------------------------------------------------------------
+# -- layouts, bad input
 
 
 def test_blocks_may_stand_in_any_order_and_the_first_of_each_counts():
@@ -248,7 +252,11 @@ def test_a_batch_is_scored_as_its_rollouts_are_and_each_query_is_encoded_once():
             asked.append(list(texts))
             return super().encode(texts, kind=kind)
 
-    texts = [plan(FILM, "Text Retriever"), plan("who made the film", "Web"), plan("who made the film", "Text Retriever")]
+    texts = [
+        plan(FILM, "Text Retriever"),
+        plan("who made the film", "Web"),
+        plan("who made the film", "Text Retriever"),
+    ]
     groups = [
         Group.of([Rollout.of(plan_step(), text) for text in texts]),
         Group.of([Rollout.of(answer_step("Rome"), said(word)) for word in ("Rome", "Oslo")]),
@@ -270,7 +278,10 @@ def test_it_abstains_on_the_other_kind_of_step_where_it_is_told_to():
 
 
 def test_weights_are_a_share():
-    assert scored(plan(FILM, "Table Retriever"), plan_step(), RouterStepReward(Words(), similarity_weight=0.25)).value == 0.25
+    assert (
+        scored(plan(FILM, "Table Retriever"), plan_step(), RouterStepReward(Words(), similarity_weight=0.25)).value
+        == 0.25
+    )
     for options in ({"similarity_weight": 1.5}, {"similarity_weight": float("nan")}, {"reading": "x"}, {"on": "x"}):
         with pytest.raises(ConfigError):
             RouterStepReward(Words(), **options)

@@ -1,11 +1,11 @@
-"""R1-Router's step reward: of a plan, whether it asks the reference's question and the right base; of an answer, recall.
+r"""R1-Router's step reward: of a plan, whether it asks the reference's question of the right base; of an answer, recall.
 
-$$R_{ret} = w\\,\\cos(E(q), E(q^*)) + (1 - w)\\,[\\text{exactly one base, and it is } k^*_1],\\quad w = 0.5$$
+$$R_{ret} = w\\,\cos(E(q), E(q^*)) + (1 - w)\\,[\text{exactly one base, and it is } k^*_1],\quad w = 0.5$$
 
 and the recall rules of `guerdon_medical.router_text.answer_value` for an answer; an output without its blocks earns 0.
-Each step is on its reference history, so each (trajectory, step) is a group of its own (Step-GRPO). What it cannot see:
-another correct decomposition earns about the cosine's half, since the reference is one teacher's choice; and a long list
-of candidates has full recall.
+Each step is on its reference history, so each (trajectory, step) is a group of its own (Step-GRPO). What it cannot
+see: another correct decomposition earns about half its cosine, since the reference is one teacher's choice; and a long
+list of candidates has full recall.
 
 Source: R1-Router (arXiv 2505.22095) [code]; E is BGE-M3's dense vector there.
 """

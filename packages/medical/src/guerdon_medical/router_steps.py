@@ -1,7 +1,7 @@
 """R1-Router's steps: the example, and what a policy writes on it.
 
-A `ret` step plans: `<think>…</think> <sub-question>…</sub-question> <ret>Table Retriever</ret>`, or None in both to stop.
-An `ans` step answers a sub-question from passages, or the whole question from the history: `<think>…</think>
+A `ret` step plans: `<think>…</think> <sub-question>…</sub-question> <ret>Table Retriever</ret>`, or None in both to
+stop. An `ans` step answers a sub-question from passages, or the whole question from the history: `<think>…</think>
 <answer>…</answer>`. Of each block the first match counts, in any order; other text is passed over.
 
 Source: R1-Router (arXiv 2505.22095), the released step reward and file layout.
@@ -44,7 +44,7 @@ class RouterQuestion(Example):
     images: tuple[str, ...] = ()
 
 
-class Malformed(ValueError):
+class Malformed(ValueError):  # noqa: N818 - reads as what it is: `except Malformed`
     """An output that is no plan, or no answer; the text says why."""
 
 

@@ -1,11 +1,12 @@
 """R1-Router's normal form of answers, and how much of a reference an answer recalls.
 
 The normal form is that of visual question answering, with the quirks of the authors' code, since their references were
-made for it: "a" is no article here, "none" becomes 0, and one comma between two digits deletes *all* listed marks of its
-text ("well-known" becomes "wellknown") instead of replacing those that touch no blank.
+made for it: "a" is no article here, "none" becomes 0, and one comma between two digits deletes *all* listed marks of
+its text ("well-known" becomes "wellknown") instead of replacing those that touch no blank.
 
-Source: R1-Router (arXiv 2505.22095), the released step reward. The authors' word tokeniser is white-space splitting here
-[choice], which gives the same on normalised text except for apostrophes; the contractions are the usual English ones.
+Source: R1-Router (arXiv 2505.22095), the released step reward. The authors' word tokeniser is white-space splitting
+here [choice], which gives the same on normalised text except for apostrophes; the contractions are the usual English
+ones [choice].
 """
 
 from __future__ import annotations
@@ -29,17 +30,15 @@ _NUMBERS = dict(
 )
 _ARTICLES = frozenset(("an", "the"))
 _PUNCTUATION = ",.?!:;'\""
-_CONTRACTIONS = {
-    whole.replace("'", ""): whole
-    for whole in (
-        "ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's "
-        "i'm i've isn't it'd it'll let's ma'am might've mightn't must've mustn't needn't not've o'clock oughtn't shan't "
-        "she'd she's should've shouldn't somebody'd somebody'll somebody's someone'd someone'll someone's something'd "
-        "something'll that's there'd there're there's they'd they'll they're they've 'twas wasn't we'd we've weren't "
-        "what'll what're what's what've when's where'd where's where've who'd who'll who's who've why'll why're why's "
-        "won't would've wouldn't y'all you'd you'll you're you've"
-    ).split()
-}
+_FULL_FORMS = """
+    ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's i'm i've
+    isn't it'd it'll let's ma'am might've mightn't must've mustn't needn't not've o'clock oughtn't shan't she'd she's
+    should've shouldn't somebody'd somebody'll somebody's someone'd someone'll someone's something'd something'll that's
+    there'd there're there's they'd they'll they're they've 'twas wasn't we'd we've weren't what'll what're what's
+    what've when's where'd where's where've who'd who'll who's who've why'll why're why's won't would've wouldn't y'all
+    you'd you'll you're you've
+"""
+_CONTRACTIONS = {whole.replace("'", ""): whole for whole in _FULL_FORMS.split()}
 
 
 def normal_form(text: str) -> str:

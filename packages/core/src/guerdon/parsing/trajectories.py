@@ -1,6 +1,6 @@
 """Step data sets: trajectories in a file, each step of which is an example with a prompt of its own (teacher forcing).
 
-A line is one trajectory, as R1-Router's files have it (arXiv 2505.22095, its data loader), and an `id` where it has one:
+A line is one trajectory, as R1-Router's data loader reads it (arXiv 2505.22095); `id` may be left out:
 
 ```
 {"id": "t7", "images": ["scan.png"], "steps": [{"step_type": "ret", "system": "...", "problem": "...", "answer": ...}]}
@@ -87,7 +87,9 @@ def read_trajectories(path: Path, made: Callable[[Mapping[str, Any], FileRow], S
     return list(found.values())
 
 
-def write_trajectories(path: Path, trajectories: Iterable[Sequence[TrajectoryStep]], answer: Callable[[Any], Any]) -> None:
+def write_trajectories(
+    path: Path, trajectories: Iterable[Sequence[TrajectoryStep]], answer: Callable[[Any], Any]
+) -> None:
     """Write what `read_trajectories` reads.
 
     Args:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from guerdon.advantages import Estimator, alive, group_relative
 from guerdon.rewards import Scores
-from guerdon.trainer.batches import batch_at, shuffled, units_of
+from guerdon.trainer.batches import batch_at, shuffled
 from guerdon.types import Group
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def prompt_order(step: int, size: int, units: Sequence[range], seed: int) -> Ite
         units: the places of each unit of the training split (`units_of`).
         seed: the run's.
 
+    >>> from guerdon.trainer.batches import units_of
     >>> order = list(prompt_order(0, 2, units_of("abcde"), seed=0))
     >>> [unit.start for unit in order[:2]] == batch_at(0, 2, 5, 0, "rl"), sorted(unit.start for unit in order)
     (True, [0, 1, 2, 3, 4])
@@ -94,6 +95,7 @@ def prompt_order(step: int, size: int, units: Sequence[range], seed: int) -> Ite
 def own_units(size: int, units: Sequence[range]) -> int:
     """How many units a step's batch has, so that it has `size` prompts; in the mean, where units differ in size.
 
+    >>> from guerdon.trainer.batches import units_of
     >>> own_units(4, units_of("aabbcc")), own_units(6, units_of("aabbb"))
     (2, 2)
     """
@@ -103,6 +105,7 @@ def own_units(size: int, units: Sequence[range]) -> int:
 def whole_units(units: Iterator[range], missing: int) -> list[int]:
     """The places of the next units: as many as are needed for `missing` prompts, and the last one whole.
 
+    >>> from guerdon.trainer.batches import units_of
     >>> whole_units(iter(units_of("aabbcc")), 3)
     [0, 1, 2, 3]
     """
