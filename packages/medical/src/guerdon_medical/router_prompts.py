@@ -25,8 +25,8 @@ _PLAN = (
     "single-hop sub-question to look up next and the base to ask.\n"
     "Text Retriever: facts that need not be seen. Text Image Retriever: what a picture shows. Table Retriever: numbers "
     "and statistics.\n"
-    "Ask one atomic question at a time, and repeat nothing in your thought that was retrieved. Where the answers so far "
-    "suffice, write None in both.\n"
+    "Ask one atomic question at a time, and repeat nothing in your thought that was retrieved. Where the answers so "
+    "far suffice, write None in both.\n"
     "Write <think>...</think><sub-question>...</sub-question><ret>...</ret> and nothing else."
 )
 _ANSWER = (
@@ -37,8 +37,8 @@ _ANSWER = (
 _BRIEF_PLAN = "Ask the next sub-question and its base (text: facts, text image: looks, table: numbers), or None."
 _BRIEF_ANSWER = "Answer in a few words."
 REMINDER = (
-    "Mind the format: <think>...</think><sub-question>...</sub-question><ret>...</ret>, with Text Retriever, Text Image "
-    "Retriever, Table Retriever or None in the last; None in both or in neither."
+    "Mind the format: <think>...</think><sub-question>...</sub-question><ret>...</ret>, with Text Retriever, Text "
+    "Image Retriever, Table Retriever or None in the last; None in both or in neither."
 )
 """Put under a plan's problem where plans were malformed several times."""
 

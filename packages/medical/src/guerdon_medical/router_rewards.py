@@ -1,4 +1,4 @@
-r"""R1-Router's step reward: of a plan, whether it asks the reference's question of the right base; of an answer, recall.
+r"""R1-Router's step reward: of a plan, whether it asks the right question of the right base; of an answer, recall.
 
 $$R_{ret} = w\\,\cos(E(q), E(q^*)) + (1 - w)\\,[\text{exactly one base, and it is } k^*_1],\quad w = 0.5$$
 

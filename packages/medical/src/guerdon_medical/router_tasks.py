@@ -1,4 +1,4 @@
-"""R1-Router's tasks: teacher-forced steps of a file or a made world, and whole questions on the policy's own history."""
+"""R1-Router's tasks: teacher-forced steps, of a file or made up, and whole questions on the policy's own history."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ _NUMBERS = dict(
 _ARTICLES = frozenset(("an", "the"))
 _PUNCTUATION = ",.?!:;'\""
 _FULL_FORMS = """
-    ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's i'm i've
-    isn't it'd it'll let's ma'am might've mightn't must've mustn't needn't not've o'clock oughtn't shan't she'd she's
-    should've shouldn't somebody'd somebody'll somebody's someone'd someone'll someone's something'd something'll that's
-    there'd there're there's they'd they'll they're they've 'twas wasn't we'd we've weren't what'll what're what's
-    what've when's where'd where's where've who'd who'll who's who've why'll why're why's won't would've wouldn't y'all
-    you'd you'll you're you've
+    ain't aren't can't could've couldn't didn't doesn't don't hadn't hasn't haven't he'd he's how'd how'll how's
+    i'm i've isn't it'd it'll let's ma'am might've mightn't must've mustn't needn't not've o'clock oughtn't
+    shan't she'd she's should've shouldn't somebody'd somebody'll somebody's someone'd someone'll someone's
+    something'd something'll that's there'd there're there's they'd they'll they're they've 'twas wasn't we'd
+    we've weren't what'll what're what's what've when's where'd where's where've who'd who'll who's who've
+    why'll why're why's won't would've wouldn't y'all you'd you'll you're you've
 """
 _CONTRACTIONS = {whole.replace("'", ""): whole for whole in _FULL_FORMS.split()}
 
