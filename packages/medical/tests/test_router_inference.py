@@ -215,6 +215,19 @@ def test_a_rollout_that_was_cut_has_no_answer_and_a_failed_look_up_is_not_the_po
         assert value(metric, failed).status == "infra"
 
 
+def test_a_turn_that_the_budget_cut_before_it_was_answered_is_the_policys_fault():
+    first = Rollout(QUESTION, (Segment("policy", "<think>on and on"),), stop="length")
+    later, _ = rolled([plan("a")], stop="length")
+    later = replace_segments(later, (*later.segments, Segment("policy", "<think>on and on")))
+    for rollout, made in ((first, 0.0), (later, 1.0)):
+        assert (value(FinalAnswer(), rollout).value, value(FinalAnswer(), rollout).status) == (0.0, "truncated")
+        assert value(LookUps(), rollout).value == made
+
+
+def replace_segments(rollout, segments):
+    return Rollout(rollout.example, segments, stop=rollout.stop)
+
+
 def test_without_look_ups_there_are_no_shares_and_without_an_environment_there_is_nothing():
     none, _ = rolled([STOP, answer("x")])
     assert value(BaseShare("text retriever"), none).status == "abstain"

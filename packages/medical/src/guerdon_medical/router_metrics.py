@@ -18,9 +18,13 @@ from guerdon_medical.router_text import best_recall
 
 
 def told(rollout: Rollout) -> Mapping[str, Any]:
-    """What the environment told of a rollout's newest turn; empty where no environment answered."""
-    turn = rollout.turns[-1].observation if rollout.turns else None
-    return turn.info if isinstance(turn, Turn) else {}
+    """What the environment told last; empty where none answered. The budget may cut a turn before it is answered: what
+    was told before that counts, and of a first turn that nothing was looked up.
+    """
+    for segment in reversed(rollout.turns):
+        if isinstance(segment.observation, Turn):
+            return segment.observation.info
+    return {"look_ups": (), "malformed": 0, "failed": False} if rollout.truncated else {}
 
 
 def _ours(info: Mapping[str, Any]) -> Score | None:
