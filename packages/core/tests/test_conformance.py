@@ -137,13 +137,23 @@ def test_splits_that_share_an_example_are_found():
 
 
 @dataclass(frozen=True)
-class Pairs(Echoes):
-    """Echoes of which two belong together."""
+class Scattered(Echoes):
+    """Echoes of which the first and the last belong together."""
 
-    linked: ClassVar[int] = 2
+    def unit(self, example):
+        return f"{example.id[:-1]}{int(example.id[-1]) % 2}"
 
 
-def test_examples_that_belong_together_come_in_whole_units():
-    """Three are one pair and a half."""
-    with pytest.raises(AssertionError, match="every 2 training examples belong together, and 1 are left over"):
-        check_task(Pairs())
+@dataclass(frozen=True)
+class Parted(Echoes):
+    """Echoes that all belong together, in both splits."""
+
+    def unit(self, example):
+        return "all"
+
+
+def test_examples_that_belong_together_stand_side_by_side_and_in_one_split():
+    with pytest.raises(AssertionError, match="unit 'train0' do not stand side by side"):
+        check_task(Scattered())
+    with pytest.raises(AssertionError, match="unit 'all' has examples in both splits"):
+        check_task(Parted())

@@ -16,7 +16,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the trainer needs torch; the extra guerdon[train] is not installed")
 
 from guerdon.advantages import alive  # noqa: E402
-from guerdon.errors import ConfigError  # noqa: E402
+from guerdon.errors import ConfigError, TaskError  # noqa: E402
 from guerdon.policies.tabular import TabularPolicy  # noqa: E402
 from guerdon.protocols import Split, Task  # noqa: E402
 from guerdon.rewards import reward  # noqa: E402
@@ -197,7 +197,8 @@ def test_a_replayed_step_samples_no_round_again(tmp_path, monkeypatch):
 class Pairs(Numbers):
     """Two numbers that follow one another belong together."""
 
-    linked: ClassVar[int] = 2
+    def unit(self, example: Example) -> str:
+        return str(example.number // 2)
 
 
 @pytest.mark.parametrize("refill", [None, {"max_rounds": 10}])
@@ -214,19 +215,55 @@ def test_what_belongs_together_is_asked_together(tmp_path, refill):
             assert {second - first for first, second in zip(asked[::2], asked[1::2], strict=True)} == {1}
 
 
-@pytest.mark.parametrize(("prompts", "count"), [(3, 12), (4, 11)])
-def test_pairs_that_would_be_parted_are_refused(tmp_path, prompts, count):
-    with pytest.raises(ConfigError, match="multiples of 2 are needed"):
-        train(tmp_path / "run", None, task=Pairs(count), prompts_per_step=prompts)
+def test_pairs_that_would_be_parted_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="a multiple of 2 is needed"):
+        train(tmp_path / "run", None, task=Pairs(), prompts_per_step=3)
 
 
 @dataclass(frozen=True)
-class Unlinked(Numbers):
-    """None at a time."""
+class Trajectories(Numbers):
+    """Units of 2, 3 and 4 steps, again and again: 18 numbers are six of them."""
 
-    linked: ClassVar[int] = 0
+    count: int = 18
+    sizes: ClassVar[tuple[int, ...]] = (2, 3, 4)
+
+    def unit(self, example: Example) -> str:
+        return f"t{self.starts().index(max(one for one in self.starts() if one <= example.number))}"
+
+    @classmethod
+    def starts(cls):
+        return [9 * lap + start for lap in range(2) for start in (0, 2, 5)]
 
 
-def test_a_task_of_which_none_belong_together_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"Unlinked\.linked is 0"):
-        train(tmp_path / "run", None, task=Unlinked())
+@pytest.mark.parametrize("refill", [None, {"max_rounds": 10}])
+def test_units_of_different_sizes_are_asked_whole(tmp_path, refill):
+    """Nine prompts a step are three of six units, in the mean; every unit comes once in two steps."""
+    task = Trajectories()
+    train(tmp_path / "run", refill, task=task, steps=2, prompts_per_step=9)
+    whole = {f"t{place}": 2 + place % 3 for place in range(6)}
+    first_rounds = []
+    for step in range(2):
+        rows = [row for row in records(tmp_path / "run", step) if row["index"] == 0]
+        asked = [task.unit(Numbered(id="", number=int(row["example"][1:]))) for row in rows]
+        assert {unit: asked.count(unit) for unit in asked} == {unit: whole[unit] for unit in asked}
+        assert len({row["key"] for row in rows}) == len(rows)  # each step of each trajectory is a group of its own
+        first_rounds += [unit for unit, row in zip(asked, rows, strict=True) if row["round"] == 0]
+    assert {unit: first_rounds.count(unit) for unit in first_rounds} == whole
+
+
+def test_a_batch_that_cannot_hold_the_largest_unit_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="up to 4 examples belong together; a number >= 4 is needed"):
+        train(tmp_path / "run", None, task=Trajectories(), prompts_per_step=3)
+
+
+@dataclass(frozen=True)
+class Scattered(Numbers):
+    """Even and odd numbers belong together, and do not stand side by side."""
+
+    def unit(self, example: Example) -> str:
+        return str(example.number % 2)
+
+
+def test_a_unit_whose_examples_stand_apart_is_refused(tmp_path):
+    with pytest.raises(TaskError, match=r"unit '0'.*do not stand side by side: one is at place 2"):
+        train(tmp_path / "run", None, task=Scattered())

@@ -21,6 +21,7 @@ import importlib
 import math
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from guerdon.errors import GuerdonError
@@ -134,10 +135,14 @@ def check_task(task: Task, reward: Reward | None = None, *, count: int = 16, top
         if reward is not None:
             with Runner(workers=1) as runner:
                 _check_gold(runner, reward, task, examples[:count], top)
-    parted = len(ids["train"]) % task.linked
-    assert not parted, f"{task.name}: every {task.linked} training examples belong together, and {parted} are left over"
+    units = {split: [task.unit(example) for example in task.examples(split)] for split in ("train", "eval")}
+    runs = [name for name, _ in groupby(units["train"])]
+    apart = next((name for name in runs if runs.count(name) > 1), None) if len(set(runs)) < len(runs) else None
+    assert apart is None, f"{task.name}: the training examples of unit {apart!r} do not stand side by side"
     both = ids["train"] & ids["eval"]
     assert not both, f"{task.name}: example {min(both)!r} is in both splits"
+    parted = set(units["train"]) & set(units["eval"])
+    assert not parted, f"{task.name}: unit {min(parted)!r} has examples in both splits"
 
 
 def check_attack(made: type[Attack]) -> None:

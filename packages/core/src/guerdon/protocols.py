@@ -56,9 +56,6 @@ class Task(ABC):
     makes: ClassVar[str] = ""
     """What the first use has to make where that takes long ("thousands of frames, which takes minutes"); such a task is
     not tried where nobody asked for it."""
-    linked: ClassVar[int] = 1
-    """So many neighbours of the training split belong together (a query's good document and its bad one) and are always
-    in one batch, for rewards that compare their groups. The split's size is a multiple of it."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """Refuse a task without a name, which every report and every row of another trainer needs.
@@ -83,6 +80,15 @@ class Task(ABC):
     @abstractmethod
     def prompt(self, example: Example) -> Prompt:
         """What the policy is shown."""
+
+    def unit(self, example: Example) -> str:
+        """What an example is a part of: those with the same unit are always in one batch.
+
+        A query's good document and its bad one, for a reward that compares their groups; the steps of one trajectory,
+        each its own group. They stand side by side in the training split, and a unit is of one split alone. Units may
+        differ in size. By default each example is one by itself.
+        """
+        return example.id
 
     def reference(self, example: Example) -> str | None:
         """A completion that earns the top, for warm starts and for proving the reward; None where none is known."""

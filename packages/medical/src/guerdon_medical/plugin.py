@@ -30,6 +30,11 @@ def guerdon_claims(register: Register) -> None:
     register(
         "med_rwr", "guerdon_medical.med_rwr_claim:MedRwRClaim", summary="rewards on the query make retrieval useful"
     )
+    register(
+        "r1_router",
+        "guerdon_medical.router_claim:RouterClaim",
+        summary="step rewards teach routing, the outcome rarely",
+    )
 
 
 @hookimpl
@@ -40,6 +45,15 @@ def guerdon_rewards(register: Register) -> None:
     register("medical/rwr-right-v1", f"{rwr}:right_answer", summary="the right option or text, 0 or 1")
     register("medical/rwr-queried-v1", f"{rwr}:asked_something", summary="a query was answered, 0 or 1")
     register("medical/rwr-gold-document-v1", f"{rwr}:saw_gold", summary="a document with the answer was shown, 0 or 1")
+    router = "guerdon_medical.router_metrics"
+    register(
+        "medical/router-step-v1",
+        "guerdon_medical.router_rewards:RouterStepReward",
+        summary="R1-Router's reward of one step: similarity and routing of a plan, recall of an answer",
+    )
+    register("medical/router-answer-v1", f"{router}:FinalAnswer", summary="recall of a final answer; for reporting")
+    register("medical/router-look-ups-v1", f"{router}:LookUps", summary="look-ups, those beyond need, malformed plans")
+    register("medical/router-base-share-v1", f"{router}:BaseShare", summary="one base's share of the look-ups")
 
 
 @hookimpl
@@ -48,6 +62,16 @@ def guerdon_tasks(register: Register) -> None:
     rwr = "guerdon_medical.rwr_tasks"
     register("medical/rwr-questions-v1", f"{rwr}:RwrQuestions", summary="options and a retriever, made-up diseases")
     register("medical/rwr-file-v1", f"{rwr}:RwrFile", summary="questions of your own, with a retriever at hand")
+    router = "guerdon_medical.router_tasks"
+    register(
+        "medical/router-steps-v1", f"{router}:RouterSteps", summary="R1-Router's steps from a file of trajectories"
+    )
+    register("medical/made-router-v1", f"{router}:MadeRouter", summary="R1-Router's steps over three made-up bases")
+    register(
+        "medical/made-router-questions-v1",
+        f"{router}:MadeRouterQuestions",
+        summary="whole questions over them, on the policy's own history",
+    )
 
 
 @hookimpl
@@ -62,3 +86,8 @@ def guerdon_encoders(register: Register) -> None:
 def guerdon_recipes(register: Register) -> None:
     """The runs that `guerdon train NAME` starts."""
     register("medical-rwr-gpu", "guerdon_medical.rwr_recipe:medical_rwr_gpu", summary="Med-RwR's GRPO, sized for a GPU")
+    register(
+        "medical-router",
+        "guerdon_medical.router_recipe:medical_router",
+        summary="R1-Router's steps on 135M: SFT on references, then Step-GRPO",
+    )

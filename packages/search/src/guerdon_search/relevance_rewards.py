@@ -28,7 +28,7 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
 
     Groups whose examples have the same `pair` are linked: each positive document's with each negative one's. A group
     whose link is not in the batch is unscored (`infra`), unless alpha is 1, since a batch that parts what belongs
-    together is our fault; the task says `linked = 2`, which the trainer keeps.
+    together is our fault; the task says that a pair is one unit (`Task.unit`), which the trainer keeps.
 
     Alone (alpha 1) it is self-consistency and may lock in a wrong consensus; extreme scores 0 and 100 please inter and
     ruin calibration: report `search/relevance-calibration-v1` beside it.

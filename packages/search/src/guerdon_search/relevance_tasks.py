@@ -23,8 +23,6 @@ from guerdon_search.search_tasks import MadeUp, SearchTask, at_least, file_in, w
 class _Judging(SearchTask[JudgedDocument]):
     """Prompt, reference and metrics of scoring."""
 
-    linked: ClassVar[int] = 2
-
     length: Length = "full"
     """Of the rubric: `full`, or `brief` for small models."""
     good: int = 95
@@ -38,6 +36,10 @@ class _Judging(SearchTask[JudgedDocument]):
         at_least("good", self.good, 0, 100)
         if self.bad >= self.good:
             raise ConfigError(f"bad is {self.bad} and good {self.good}; bad < good is needed")
+
+    def unit(self, example: Example) -> str:
+        """The pair: the reward compares its documents."""
+        return wanted(example, JudgedDocument).pair
 
     def prompt(self, example: Example) -> Prompt:
         """The rubric, the query, the document."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import TypeVar
+
+from guerdon.errors import TaskError
 
 ItemT = TypeVar("ItemT")
 
@@ -39,6 +42,27 @@ def shuffled(count: int, seed: int, phase: str, epoch: int) -> list[int]:
     order = list(range(count))
     random.Random(f"{seed}/{phase}/epoch{epoch}").shuffle(order)
     return order
+
+
+def units_of(names: Iterable[str]) -> list[range]:
+    """The places of each unit, in order; `names` are `Task.unit` of a split's examples.
+
+    >>> units_of(["a", "a", "b"])
+    [range(0, 2), range(2, 3)]
+
+    Raises:
+        TaskError: examples of one unit do not stand side by side.
+    """
+    runs = [(name, list(places)) for name, places in groupby(enumerate(names), key=lambda one: one[1])]
+    seen: set[str] = set()
+    for name, places in runs:
+        if name in seen:
+            raise TaskError(
+                f"the examples of unit {name!r} (Task.unit) do not stand side by side: one is at place {places[0][0]}, "
+                "behind those of another unit; sort the split by unit"
+            )
+        seen.add(name)
+    return [range(places[0][0], places[-1][0] + 1) for _, places in runs]
 
 
 def microbatches(items: Sequence[ItemT], cost: Callable[[Sequence[ItemT]], int], budget: int) -> list[list[ItemT]]:

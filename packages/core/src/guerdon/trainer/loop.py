@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +25,7 @@ from guerdon.protocols import Freezes, ReadsText
 from guerdon.rewards import Context, Reward, Scores, walk
 from guerdon.scoring import Runner
 from guerdon.trainer.aligning import align
-from guerdon.trainer.batches import batch_at, step_seed
+from guerdon.trainer.batches import batch_at, step_seed, units_of
 from guerdon.trainer.checkpoints import Position, restore, save
 from guerdon.trainer.config import OptimizerConfig, TrainConfig
 from guerdon.trainer.controlling import Controls
@@ -33,7 +34,7 @@ from guerdon.trainer.measures import Clock, Metrics, batch_metrics
 from guerdon.trainer.optimizers import adamw, learning_rate
 from guerdon.trainer.pairing import check_parts, mismatches
 from guerdon.trainer.records import groups_of, part_weights, rollout_records, rounds_of, shown_advantages
-from guerdon.trainer.refilling import Batch, prompt_order
+from guerdon.trainer.refilling import Batch, own_units, prompt_order, whole_units
 from guerdon.trainer.unscored import why_unscored
 from guerdon.trainer.updates import imitate, reinforce
 from guerdon.types import Example, Group, Rollout
@@ -92,7 +93,7 @@ class Trainer:
             self.reward.targets([], [], Context(policy=self.policy))  # refuses what it could not pass on
         self._controls = Controls.of(self.controllers, config, self.reward)
         if config.steps:
-            self._check_linked()
+            self._check_units()
             check_parts(self.reward, self.advantage)
             for told in mismatches(self.reward, config.loss, self.advantage, self.controllers):
                 warnings.warn(told, RuntimeWarning, stacklevel=2)
@@ -100,15 +101,19 @@ class Trainer:
             for task in (self.task, *self.evals.values()):
                 task.examples("eval")
 
-    def _check_linked(self) -> None:
-        linked, found = self.task.linked, len(self.task.examples("train"))
-        if linked < 1:
-            raise ConfigError(f"{type(self.task).__name__}.linked is {linked!r}; a whole number >= 1 is needed")
-        if self.config.prompts_per_step % linked or found % linked:
+    def _check_units(self) -> None:
+        """Whole units only: a batch that could not hold one, or would hold a part of one, is refused."""
+        asked, sizes = self.config.prompts_per_step, {len(unit) for unit in self._units}
+        if asked < max(sizes) or (len(sizes) == 1 and asked % max(sizes)):
+            needed = f"a multiple of {max(sizes)}" if len(sizes) == 1 else f"a number >= {max(sizes)}"
             raise ConfigError(
-                f"train.prompts_per_step is {self.config.prompts_per_step}, and task {self.task.name!r} has {found} "
-                f"training examples of which every {linked} belong together; multiples of {linked} are needed"
+                f"train.prompts_per_step is {asked}, and of task {self.task.name!r} up to {max(sizes)} examples belong "
+                f"together; {needed} is needed"
             )
+
+    @cached_property
+    def _units(self) -> list[range]:
+        return units_of(self.task.unit(example) for example in self.task.examples("train"))
 
     def fit(self, run: RunFolder, *, resume: bool = False) -> None:
         """Train, writing everything into `run`; or take it up at the latest checkpoint there.
@@ -236,13 +241,14 @@ class Trainer:
         config, refill = self._controls.applied(self.config), self.config.refill
         torch.manual_seed(step_seed(self.seed, "rl", step))
         sampling, scoring, training = Clock(), Clock(), Clock()
-        linked = self.task.linked
-        prompts = prompt_order(step, config.prompts_per_step, len(self._train), self.seed, linked)
+        units = prompt_order(step, config.prompts_per_step, self._units, self.seed)
+        first = itertools.islice(units, own_units(config.prompts_per_step, self._units))
+        own = list(itertools.chain.from_iterable(first))
         replayed = self._replay(step)
         batch = Batch(refill, self.advantage)
         for number in range(1 + (refill.max_rounds if refill else 0)):
-            missing = config.prompts_per_step - sum(batch.kept)
-            examples = [self._train[i] for i in itertools.islice(prompts, math.ceil(missing / linked) * linked)]
+            places = whole_units(units, len(own) - sum(batch.kept)) if number else own
+            examples = [self._train[place] for place in places]
             if not examples:
                 break
             seed = step_seed(self.seed, f"rl-refill-{number}" if number else "rl", step)

@@ -7,7 +7,7 @@ out, and further rounds ask other prompts in their place. Source: DAPO (arXiv:25
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,20 +71,45 @@ class Batch:
         return {"refill/rounds": self.next_round - 1, "refill/kept": kept, "refill/dropped": len(self.groups) - kept}
 
 
-def prompt_order(step: int, size: int, count: int, seed: int, linked: int = 1) -> Iterator[int]:
-    """The prompts of a step in the order it may ask them: its own batch (`batch_at`), then all others, shuffled.
-
-    Of `linked` prompts above 1, so many neighbours come together, in their own order; `size` and `count` are multiples.
+def prompt_order(step: int, size: int, units: Sequence[range], seed: int) -> Iterator[range]:
+    """The units of a step in the order it may ask them: its own batch (`own_units` of them), then all others, shuffled.
 
     A pure function of its arguments, so that a resumed run refills with what an undisturbed one did.
 
-    >>> order = list(prompt_order(0, 2, 5, seed=0))
-    >>> order[:2] == batch_at(0, 2, 5, 0, "rl"), sorted(order)
+    Args:
+        step: from 0.
+        size: prompts of a step; of units that differ in size, so many in the mean.
+        units: the places of each unit of the training split (`units_of`).
+        seed: the run's.
+
+    >>> from guerdon.trainer.batches import units_of
+    >>> order = list(prompt_order(0, 2, units_of("abcde"), seed=0))
+    >>> [unit.start for unit in order[:2]] == batch_at(0, 2, 5, 0, "rl"), sorted(unit.start for unit in order)
     (True, [0, 1, 2, 3, 4])
-    >>> pairs = list(prompt_order(0, 4, 8, seed=0, linked=2))
-    >>> [second - first for first, second in zip(pairs[::2], pairs[1::2])]
-    [1, 1, 1, 1]
     """
-    own = batch_at(step, size // linked, count // linked, seed, "rl")
-    others = (unit for unit in shuffled(count // linked, seed, "refill", step) if unit not in own)
-    yield from (unit * linked + place for unit in (*own, *others) for place in range(linked))
+    own = batch_at(step, own_units(size, units), len(units), seed, "rl")
+    others = (unit for unit in shuffled(len(units), seed, "refill", step) if unit not in own)
+    yield from (units[unit] for unit in (*own, *others))
+
+
+def own_units(size: int, units: Sequence[range]) -> int:
+    """How many units a step's batch has, so that it has `size` prompts; in the mean, where units differ in size.
+
+    >>> from guerdon.trainer.batches import units_of
+    >>> own_units(4, units_of("aabbcc")), own_units(6, units_of("aabbb"))
+    (2, 2)
+    """
+    return max(1, round(size * len(units) / units[-1].stop))
+
+
+def whole_units(units: Iterator[range], missing: int) -> list[int]:
+    """The places of the next units: as many as are needed for `missing` prompts, and the last one whole.
+
+    >>> from guerdon.trainer.batches import units_of
+    >>> whole_units(iter(units_of("aabbcc")), 3)
+    [0, 1, 2, 3]
+    """
+    places: list[int] = []
+    while len(places) < missing and (unit := next(units, None)) is not None:
+        places += unit
+    return places
