@@ -150,7 +150,8 @@ class RefillConfig(Config):
 
     A group stays if the advantage estimator finds a preference in it (`group_relative`: its scored values differ) and
     the mean of its scored values lies strictly between `above` and `below`. Those that leave also leave what the loss
-    is averaged over; a step of which none stays moves nothing. Batch rewards, and transforms of scope `batch`, see each round as a batch of its own.
+    is averaged over; a step of which none stays moves nothing. Batch rewards, and transforms of scope `batch`, see each
+    round as a batch of its own.
     """
 
     max_rounds: Annotated[int, Field(ge=0)] = 3
