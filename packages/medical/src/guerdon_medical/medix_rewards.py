@@ -233,6 +233,23 @@ def _judge(backend: JudgeBackend, reading: Reading, seed: int) -> Judge[bool]:
     return Judge(backend, contains_yes if reading == "released" else yes_or_no, seed)
 
 
+def only(part: str, judge: JudgeBackend = _EQUAL, encoder: Encoder = _WORDS) -> MediX:
+    """One part by itself, for metrics: `judge`, `embedding`, `format` or `modality`.
+
+    Raises:
+        ConfigError: there is no such part.
+    """
+    one_of("medical/medix-r1's part", part, ("judge", "embedding", "format", "modality"))
+    return MediX(
+        judge,
+        encoder,
+        judge_weight=float(part == "judge"),
+        embedding_weight=float(part == "embedding"),
+        format_weight=float(part == "format"),
+        modality_weight=float(part == "modality"),
+    )
+
+
 def judge_counts(reward: MediX) -> Mapping[str, int]:
     """What the reward's judge was asked so far: `questions`, `asked` (of the backend), `failed`, `unparsed`."""
     return dict(_judge(reward.judge, reward.reading, reward.seed).stats)  # type: ignore[arg-type]  # as above

@@ -88,15 +88,9 @@ class OpenQuestionTask(Task):
 
     def metrics(self) -> Mapping[str, Reward]:
         """The whole reward and its parts, by the judge without a model: equal words alone."""
-        from guerdon_medical.medix_rewards import MediX
+        from guerdon_medical.medix_rewards import MediX, only
 
-        alone = {"judge_weight": 0.0, "embedding_weight": 0.0, "format_weight": 0.0, "modality_weight": 0.0}
-        return {
-            "medix-r1": MediX(),
-            "answer": MediX(**{**alone, "judge_weight": 1.0}),
-            "format": MediX(**{**alone, "format_weight": 1.0}),
-            "modality": MediX(**{**alone, "modality_weight": 1.0}),
-        }
+        return {"medix-r1": MediX(), **{name: only(name) for name in ("judge", "format", "modality")}}
 
 
 _FINDINGS: Mapping[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
