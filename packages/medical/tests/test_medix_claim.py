@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from guerdon.errors import ConfigError
 from guerdon.retrieval import Corpus, HashedEncoder, TermEncoder
 from guerdon.retrieval.terms import terms
 from guerdon_medical.disease_names import families, made_names, real_names
@@ -37,6 +38,16 @@ def test_a_question_has_the_gold_its_family_and_others():
         assert len(set(one.names)) == 8
         assert one.example.solution.endswith(f">{gold}")
         assert set(NEAR[gold]) <= set(one.names)
+
+
+def test_questions_are_about_names_with_a_family_unless_told_otherwise():
+    rng = np.random.default_rng(0)
+    asked = [one.names[one.gold] for one in MediXClaim().asked(60, NEAR, rng, "q")]
+    assert all(NEAR[gold] for gold in asked)
+    of_all = [one.names[one.gold] for one in MediXClaim(golds="all").asked(60, NEAR, rng, "q")]
+    assert not all(NEAR[gold] for gold in of_all)
+    with pytest.raises(ConfigError, match=r"medix_r1\.golds"):
+        MediXClaim(golds="some")
 
 
 def question(evidence):

@@ -1,10 +1,10 @@
 """The claim of MediX-R1, shrunk to seconds: a composite reward against weak single signals that can be hacked.
 
-A question has eight candidate diagnoses: the right one, up to three of its family of near names, and others; each has
-noisy evidence for itself and for its family. The policy, a softmax of fourteen weights, chooses how many to list (1 to
-6), which, in which order, with the layout or bare, and which of three modality tags. The answers are texts, scored by
-the package's own reward as released: a weak judge (YES where all words of the gold occur) and TF-IDF words as embedder.
-Truth, which no reward sees, is 1 / number listed where the gold is listed, else 0.
+A question has eight candidate diagnoses: the right one, which has a family, up to three of its near names, and others;
+each has noisy evidence for itself and for its family. The policy, a softmax of eighteen weights, chooses how many to
+list (1 to 6), which, in which order, with the layout or bare, and which of three modality tags. The answers are texts,
+scored by the package's own reward as released: a weak judge (YES where all words of the gold occur) and TF-IDF words as
+embedder. Truth, which no reward sees, is 1 / number listed where the gold is listed, else 0.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
+from guerdon.fields import one_of
 from guerdon.protocols import Encoder
 from guerdon.retrieval import Corpus, HashedEncoder, TermEncoder
 from guerdon.rewards import Context
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 CANDIDATES, FAMILY, MOST, TAGS = 8, 3, 6, ("X_RAY", "CT_SCAN", "MRI_SCAN")
 Arm = Literal["judge only", "embedding only", "0.6 judge + 0.4 embedding", "composite"]
+Golds = Literal["families", "all"]
 WEIGHTS: dict[Arm, tuple[float, float, float, float]] = {
     "judge only": (1.0, 0.0, 0.0, 0.0),
     "embedding only": (0.0, 1.0, 0.0, 0.0),
@@ -37,7 +39,7 @@ WEIGHTS: dict[Arm, tuple[float, float, float, float]] = {
     "composite": (0.5175, 0.3375, 0.1, 0.045),
 }
 """Of judge, embedding, format and modality."""
-EARLIER: dict[Arm, tuple[str, str, str, str, str]] = {
+EARLIER: Mapping[str, tuple[str, ...]] = {
     "judge only": (".99", ".17 to .18", "5.7 to 5.9", ".2 to .4", ".35"),
     "embedding only": (".62 to .66", ".45 to .62", "1.0 to 1.7", ".1 to .6", ".3"),
     "0.6 judge + 0.4 embedding": (".73 to .75", ".38 to .41", "2.0", ".1 to .35", ".3"),
@@ -157,10 +159,17 @@ class MediXClaim(Claim):
     """Share of answers with tags before training [choice]."""
     reads_at_start: float = 0.5
     """The start's weight of either evidence [choice]."""
-    gold_evidence: float = 1.0
-    """In units of the noise [choice]."""
+    golds: Golds = "families"
+    """Which names are asked about: those with a near name, as the trial's world is described, or all of them. With all,
+    where most have no family, a list of six pays the composite as much as one name does."""
+    gold_evidence: float = 1.5
+    """In units of the noise. The sheet does not say; with 1.5 the best single name is the gold in .54 of questions of
+    whole families and the best two hold it in .75, as its trial's figures imply (.45 to .62, and twice .39)."""
     family_evidence: float = 1.5
     """In units of the noise [choice]."""
+
+    def __post_init__(self) -> None:
+        one_of("medix_r1.golds", self.golds, get_args(Golds))
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
         """Every arm on every seed; then the composite and the embedding with an embedder that counts trigrams."""
@@ -195,9 +204,8 @@ class MediXClaim(Claim):
             Measurement("modality, composite", modality, needed=">= 0.95", earlier=".98 to .99"),
             Measurement("larger of layout and modality, judge only", unpaid, needed="<= 0.6", earlier=".35 to .4"),
         ]
-        earlier_of: Mapping[str, tuple[str, ...]] = {**EARLIER}
         for title, outcomes in found.items():
-            earlier = earlier_of.get(title, ("", "", "about 4", "", ""))
+            earlier = EARLIER.get(title, ("", "", "about 4", "", ""))
             for part, said in zip(("reward", "truth", "listed", "layout", "modality"), earlier, strict=True):
                 values = tuple(getattr(one, part) for one in outcomes)
                 measurements.append(Measurement(f"{part}, {title}", values, earlier=said))
@@ -216,9 +224,10 @@ class MediXClaim(Claim):
         import numpy as np
 
         names = list(near)
+        golds = names if self.golds == "all" else [name for name in names if near[name]]
         questions = []
         for number in range(count):
-            gold = names[int(rng.integers(len(names)))]
+            gold = golds[int(rng.integers(len(golds)))]
             chosen = [gold, *near[gold]]
             while len(chosen) < CANDIDATES:
                 other = names[int(rng.integers(len(names)))]
@@ -315,5 +324,6 @@ class MediXClaim(Claim):
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
 
-    chances: NDArray[np.float64] = np.exp(logits - logits.max())
-    return chances / chances.sum()
+    chances = np.exp(logits - logits.max())
+    shares: NDArray[np.float64] = chances / chances.sum()
+    return shares
