@@ -47,6 +47,17 @@ EARLIER: Mapping[str, tuple[str, ...]] = {
 }
 
 
+NOTES = (
+    "The reward as released; its parts' weights are what differs between arms. Embedding alone is reported and not "
+    "asserted: it is not below the composite on truth. The composite is hacked too: it makes one answer of two near "
+    "names, and with an embedder that counts repeated trigrams it lists three to six, never the gold alone (embedding "
+    "alone then does so with made-up names, and not with published labels). All hangs on how strong the evidence is, "
+    "which the sheet does not say. With 1.0 in place of 1.5 the claim did not hold: a list of six paid the composite "
+    "as much as two names. Its truth above judge only's was then, on seeds 0 to 2, .02, .42, .05 (published labels, "
+    "golds of all names) and .00, .16, .16 (made-up names)."
+)
+
+
 @dataclass(frozen=True)
 class Question:
     """One question, as the policy sees it."""
@@ -212,11 +223,7 @@ class MediXClaim(Claim):
             measurements.append(Measurement(f"gold alone, {title}", tuple(one.exact for one in outcomes)))
             measurements.append(Measurement(f"time, {title}", tuple(one.seconds for one in outcomes), "s"))
         held = min(gained) >= 0.15 and max(gaps) <= 0.6 and min(*layout, *modality) >= 0.95 and max(unpaid) <= 0.6
-        notes = (
-            f"Names: {told}. The reward as released; its parts' weights are what differs between arms. Embedding alone "
-            "is reported and not asserted: it may win on truth here, and a weak embedder is hacked as a weak judge is: "
-            "one that counts repeated trigrams takes a list of near names for the gold, under any of the rewards."
-        )
+        notes = f"Names: {told}. {NOTES}"
         return self.result(held, measurements, seeds, notes)
 
     def asked(self, count: int, near: dict[str, tuple[str, ...]], rng: np.random.Generator, id: str) -> list[Question]:
