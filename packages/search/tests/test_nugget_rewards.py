@@ -8,6 +8,7 @@ import pytest
 from guerdon.conformance import check_reward, hostile_texts
 from guerdon.errors import ConfigError
 from guerdon.judges import StandIn
+from guerdon.parsing.quoting import quoted
 from guerdon.rewards import Context
 from guerdon.scoring import Runner
 from guerdon.types import Example, Group, Rollout
@@ -17,7 +18,6 @@ from guerdon_search.lexical import Lexical
 from guerdon_search.nugget_rewards import ClassRecall, ExactMatch, NuggetCoverage, ShortForm, Verifier
 from guerdon_search.nugget_tasks import Nuggets
 from guerdon_search.nuggets import Nugget, NuggetBlock, NuggetQuestion
-from guerdon_search.quoting import quoted
 from guerdon_search.verifier import NuggetVerifier, blocks
 from guerdon_search.verifier_prompts import verifier_messages
 

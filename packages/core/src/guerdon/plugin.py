@@ -185,6 +185,7 @@ def guerdon_encoders(register: Register) -> None:
     """Who can give texts vectors."""
     register("hashed", "guerdon.retrieval:HashedEncoder", summary="words and their pieces, hashed: without a model")
     register("sentences", "guerdon.retrieval:SentenceEncoder", summary="any sentence encoder; one comes as a wheel")
+    register("terms", "guerdon.retrieval:TermEncoder", summary="TF-IDF: weighted words, without a model")
 
 
 @hookimpl

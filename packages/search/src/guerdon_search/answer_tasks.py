@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+from guerdon.parsing.quoting import quoted
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon.rewards import Reward
@@ -15,7 +16,6 @@ from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import Fact, World
 from guerdon_search.nugget_rows import questions_of
 from guerdon_search.nuggets import Nugget, NuggetQuestion
-from guerdon_search.quoting import quoted
 from guerdon_search.search_tasks import MadeUp, SearchTask, at_least, file_in, wanted
 
 

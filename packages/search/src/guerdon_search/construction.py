@@ -28,12 +28,12 @@ from typing import Any, TypeVar
 from guerdon.errors import ConfigError, JudgeError, RetrievalError
 from guerdon.fields import check_numbers
 from guerdon.judges import Judge, Unparsed, choice
+from guerdon.parsing.quoting import quoted
 from guerdon.protocols import Hit, JudgeBackend, Retriever
 from guerdon_search.answers import normal
 from guerdon_search.labels import Importance
 from guerdon_search.lexical import content_words
 from guerdon_search.nuggets import Nugget, NuggetQuestion
-from guerdon_search.quoting import quoted
 
 T = TypeVar("T")
 _MAX_TEXT = 400

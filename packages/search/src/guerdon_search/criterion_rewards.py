@@ -10,13 +10,13 @@ from typing import Literal, get_args
 
 from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Unparsed
+from guerdon.parsing.quoting import quoted
 from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.rewards.gated_aggregate import GatedAggregate, GateKind, Missing
 from guerdon.types import Group, Rollout, Score
 from guerdon_search.answers import answer_in
 from guerdon_search.criteria import BEHAVIOURS, BOTTOM_LINES, RULES
-from guerdon_search.quoting import quoted
 from guerdon_search.sessions import SearchSession
 
 Opinion = tuple[float, str]

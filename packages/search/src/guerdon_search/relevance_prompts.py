@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from guerdon_search.quoting import REMOVED, quoted
+from guerdon.parsing.quoting import REMOVED, quoted
 
 Length = Literal["full", "brief"]
 

@@ -10,12 +10,12 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.parsing.quoting import quoted
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon.rewards import Reward
 from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import World
-from guerdon_search.quoting import quoted
 from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
 from guerdon_search.sessions import Evidence, SearchSession
 

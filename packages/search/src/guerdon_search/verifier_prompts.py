@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from guerdon.parsing.quoting import quoted
 from guerdon_search.label_formats import ASKED, Format
-from guerdon_search.quoting import quoted
 from guerdon_search.verifier_scores import Reasoning
 
 Length = Literal["full", "brief"]

@@ -7,6 +7,7 @@
 | `BM25` | by words, in any of the usual formulas |
 | `Dense`, `FaissFile` | by vectors: exact, with numpy or faiss; and an index that faiss saved |
 | `HashedEncoder`, `SentenceEncoder` | who makes vectors: hashes, for tests; and sentence-transformers' models |
+| `TermEncoder` | TF-IDF: vectors of words |
 | `Fused`, `Router` | several rankings as one; several collections, by name |
 | `Cached`, `Recorded` | asks nothing twice; answers written down and given again |
 | `ServedRetriever` | a server's, over HTTP |
@@ -26,6 +27,7 @@ from guerdon.retrieval.replaying import Recorded
 from guerdon.retrieval.routing import Router
 from guerdon.retrieval.sentences import SentenceEncoder
 from guerdon.retrieval.served import ServedRetriever
+from guerdon.retrieval.term_vectors import TermEncoder
 
 __all__ = [
     "BM25",
@@ -43,5 +45,6 @@ __all__ = [
     "Router",
     "SentenceEncoder",
     "ServedRetriever",
+    "TermEncoder",
     "windows",
 ]

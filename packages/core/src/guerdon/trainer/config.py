@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from guerdon.losses.averaging import Average
 from guerdon.losses.correction import CorrectionKind
 from guerdon.losses.occupancy import SequenceKind
+from guerdon.losses.surrogate import SurrogateKind
 from guerdon.protocols import Sampling
 
 Schedule = Literal["constant", "linear", "cosine"]
@@ -76,10 +77,18 @@ class CorrectionConfig(Config):
 class LossConfig(Config):
     """The clipped surrogate's choices."""
 
+    kind: SurrogateKind = "ppo"
+    """What the ratio is of and how it is clipped (`losses.surrogate`): `ppo` per token, as PPO, GRPO and DAPO; `gspo`
+    and `gspo_token` per sequence, with clips of about 3e-4; `cispo` clips the weight and keeps every token's gradient.
+    """
     average: Average = "token"
     clip_low: Share = 0.2
     clip_high: Annotated[float, Field(ge=0.0)] = 0.2
     dual_clip: Annotated[float, Field(gt=1.0)] | None = None
+    max_log_ratio: Annotated[float, Field(gt=0.0)] | None = None
+    """Log-ratios to the old policy and to the reference are held within this of 0; null holds none."""
+    max_kl: Annotated[float, Field(gt=0.0)] | None = None
+    """The k3 of a step is held below this; null holds none."""
     kl_weight: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the divergence from the frozen policy that RL started from; 0 keeps no reference."""
     divergence: Literal["k3"] | SequenceKind = "k3"
@@ -93,6 +102,10 @@ class LossConfig(Config):
     def _weighed(self) -> Self:
         if self.divergence != "k3" and not self.kl_weight:
             raise ValueError(f"divergence {self.divergence} has no effect with kl_weight 0; give it a weight")
+        if self.kind == "cispo" and self.dual_clip is not None:
+            raise ValueError("dual_clip has no effect with kind cispo, whose weight is clipped on both sides")
+        if self.max_kl is not None and self.divergence != "k3":
+            raise ValueError(f"max_kl is of divergence k3, and has no effect on {self.divergence}")
         return self
 
 
@@ -139,14 +152,24 @@ class RefillConfig(Config):
 
     A group stays if the advantage estimator finds a preference in it (`group_relative`: its scored values differ) and
     the mean of its scored values lies strictly between `above` and `below`. Those that leave also leave what the loss
-    is averaged over. Batch rewards, and transforms of scope `batch`, see each round as a batch of its own.
+    is averaged over; a step of which none stays moves nothing. Batch rewards, and transforms of scope `batch`, see each
+    round as a batch of its own.
     """
 
     max_rounds: Annotated[int, Field(ge=0)] = 3
     """At most so many further rounds of sampling a step, each as large as what is missing, none asking a prompt again.
     What is missing after the last one stays missing; 0 drops groups and asks nothing in their place."""
+    dead: Literal["drop", "keep"] = "drop"
+    """What becomes of groups without a preference. `keep` leaves the choice to the mean alone, as the online filter of
+    DAPO's released trainers does: a group whose values are all 0.145 stays, and has no gradient."""
     above: Annotated[float, Field(allow_inf_nan=False)] | None = None
     below: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _drops_something(self) -> Self:
+        if self.dead == "keep" and self.above is None and self.below is None:
+            raise ValueError("dead: keep without above or below leaves nothing out; null (no refill) does the same")
+        return self
 
 
 class TrainConfig(Config):

@@ -54,9 +54,9 @@ class Batch:
         """Per group: whether it goes into the update."""
         if self.refill is None:
             return [True] * len(self.groups)
-        above, below = self.refill.above, self.refill.below
-        low, high = -math.inf if above is None else above, math.inf if below is None else below
-        return alive(self.scores, self.dead, low=low, high=high)
+        gone = self.dead if self.refill.dead == "drop" else [not values for values in _numbers(self.scores)]
+        low, high = _limits(self.refill)
+        return alive(self.scores, gone, low=low, high=high)
 
     @property
     def kept_groups(self) -> list[Group]:
@@ -64,11 +64,33 @@ class Batch:
         return [group for group, kept in zip(self.groups, self.kept, strict=True) if kept]
 
     def metrics(self) -> Metrics:
-        """Further rounds sampled, groups kept for the update and groups left out of it; nothing without refill."""
+        """Further rounds sampled, groups kept for the update and groups left out of it; nothing without refill.
+
+        And, of all groups sampled, how many are `dead` and of how many the mean lies `outside` the limits: the two
+        grounds to leave one out, counted apart, whichever of them `refill.dead` heeds. A group may be both.
+        """
         if self.refill is None:
             return {}
         kept = sum(self.kept)
-        return {"refill/rounds": self.next_round - 1, "refill/kept": kept, "refill/dropped": len(self.groups) - kept}
+        low, high = _limits(self.refill)
+        inside = sum(low < math.fsum(values) / len(values) < high for values in _numbers(self.scores) if values)
+        return {
+            "refill/rounds": self.next_round - 1,
+            "refill/kept": kept,
+            "refill/dropped": len(self.groups) - kept,
+            "refill/dead": sum(self.dead),
+            "refill/outside": sum(map(bool, _numbers(self.scores))) - inside,
+        }
+
+
+def _limits(refill: RefillConfig) -> tuple[float, float]:
+    low, high = refill.above, refill.below
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def _numbers(scores: Scores) -> list[list[float]]:
+    """The scored values of each group."""
+    return [[score.value for score in row if score.scored] for row in scores]
 
 
 def prompt_order(step: int, size: int, units: Sequence[range], seed: int) -> Iterator[range]:

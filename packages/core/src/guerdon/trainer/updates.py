@@ -91,8 +91,15 @@ def reinforce(
         PolicyError: the gradient is not finite (that step was not taken); or a correction is asked for and the engine
             kept no log-probs.
     """
+    loss_config = config.loss
     surrogate = ClippedSurrogate(
-        config.loss.clip_low, config.loss.clip_high, config.loss.kl_weight, config.loss.dual_clip
+        loss_config.clip_low,
+        loss_config.clip_high,
+        loss_config.kl_weight,
+        loss_config.dual_clip,
+        loss_config.kind,
+        loss_config.max_log_ratio,
+        loss_config.max_kl,
     )
     penalty = None
     if config.loss.kl_weight and config.loss.divergence != "k3":
@@ -147,7 +154,9 @@ def reinforce(
             reference_N = None
             if reference:
                 reference_N = reference.logprobs(chosen, temperature=temperature, grad=False).logprobs_N
-            terms = surrogate(steps.logprobs_N, old[number], credits[number], weights_N, reference_N)
+            terms = surrogate(
+                steps.logprobs_N, old[number], credits[number], weights_N, reference_N, lengths=steps.lengths
+            )
             loss = terms.loss
             if penalty and reference_N is not None:
                 ratios_R = log_ratios(steps.logprobs_N, reference_N, steps.lengths)

@@ -1,7 +1,7 @@
 """Text of others inside a prompt: between markers that it cannot close.
 
 It covers the markers alone. A model may still do what a quoted text tells it; that is measured by attacks
-(`guerdon_search.attacks`) and not promised away here.
+(`guerdon.audit`) and not promised away here.
 """
 
 from __future__ import annotations
