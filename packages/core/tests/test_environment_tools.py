@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from guerdon import Example, Message, Prompt, Segment
+from guerdon import Example, Message, Prompt, Segment, reward
 from guerdon.environments import Search, Tags, Tool, ToolUse
 from guerdon.errors import ConfigError
 from guerdon.protocols import Generation, Hit, Sampling, Task
 from guerdon.retrieval.asking import asked
+from guerdon.rewards import Context
 
 
 @dataclass(frozen=True)
@@ -205,3 +206,35 @@ def test_a_group_searches_in_one_batch_and_its_tool_segments_are_not_the_policys
         )
         assert rollout.segments[0].observation.info["hits"][0].id == "0"
         assert rollout.stop == "environment"
+
+
+def test_a_search_that_fails_ends_the_rollout_and_nobody_scores_it():
+    """Of three attempts the second one's search fails; it says no further word, and no reward is shown it."""
+    pytest.importorskip("transformers")
+    from guerdon.policies.chat import Chat
+    from guerdon.policies.turns import Conversation
+
+    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
+    tiny_models = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tiny_models)
+    chat = Chat(tiny_models.byte_tokenizer())
+
+    class Several(Scripted):
+        def generate(self, prompts, n, sampling, *, seed, on_token=None):
+            turns = self.turns.pop(0)
+            ids = [(*chat.encode(turn), chat.end_id) for turn in turns]
+            made = [Generation(each, (0.0,) * len(each), "stop") for each in ids]
+            return [made] if n > 1 else [[each] for each in made]
+
+    first = ["<search>bird</search>", "<search>fail</search>", "<search>bird</search>"]
+    task = Asking(Search(Found(("a red bird",))))
+    conversation = Conversation(Several(chat, first, ["A red one.", "Red."]), chat)
+    (group,) = conversation.groups(task, task.examples("train"), 3, Sampling(), seed=0, version=0)
+    assert [rollout.stop for rollout in group.rollouts] == ["environment", "error", "environment"]
+    assert [len(rollout.turns) for rollout in group.rollouts] == [2, 1, 2]
+    seen = []
+    longest = reward(lambda rollout: seen.append(rollout.answer) or 1.0)
+    (row,) = Context().scores(longest, [group])
+    assert [score.status for score in row] == ["ok", "infra", "ok"]
+    assert "failed" in row[1].why
+    assert seen == ["A red one.", "Red."]

@@ -15,8 +15,8 @@ from guerdon.protocols import Hit, Query, Retriever
 class Search:
     """Looks for what a policy asks, and shows numbered passages: `(1) Title: text`.
 
-    A failure of the retriever is shown as such, and told to rewards (`info["failed"]`), so that they can leave such a
-    rollout unscored (`infra`): it is not the policy's fault, and not "nothing found".
+    A failure of the retriever is written down as such and ends the rollout (`info["failed"]`, see
+    `guerdon.protocols.Turn`), which nobody scores (`infra`): it is not the policy's fault, and not "nothing found".
     """
 
     retriever: Retriever
