@@ -135,7 +135,7 @@ def test_several_tools_are_told_apart_by_their_tags():
         (lambda: Tags("<search>"), "without brackets"),
         (lambda: Tags("a", "a"), "two words"),
         (lambda: Search(Found(()), k=0), "Search.k is 0"),
-        (lambda: Search(Found(()), max_chars=3), "max_chars is 3; a number >= 4"),
+        (lambda: Search(Found(()), max_chars=3), "max_chars is 3; a whole number >= 4"),
         (lambda: ToolUse([]), "at least one is needed"),
         (lambda: ToolUse([Search(Found(())), Search(Found(()))]), "no two alike"),
         (lambda: ToolUse([Search(Found(()))], max_calls=0), "max_calls is 0"),

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
@@ -186,8 +185,7 @@ class ShortForm(_Judged, name="search/short-form-v1", bounds=(0.0, 1.0)):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_numbers(self, "most_words")
-        if self.most_words < 1:
-            raise ConfigError(f"search/short-form.most_words is {self.most_words!r}; a whole number >= 1 is needed")
+        whole_number("search/short-form.most_words", self.most_words, 1)
 
     def grade(self, pairs: Sequence[tuple[NuggetQuestion, str]]) -> list[Score]:
         """Ask about the answers that do not match."""

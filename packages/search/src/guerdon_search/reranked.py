@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guerdon.errors import ConfigError, JudgeError, RetrievalError
-from guerdon.fields import check_numbers
+from guerdon.errors import JudgeError, RetrievalError
+from guerdon.fields import check_numbers, whole_number
 from guerdon.protocols import Hit, Query, Retriever
 from guerdon.retrieval.asking import asked
 from guerdon_search.reranking import Ranked, Reranker
@@ -31,8 +31,7 @@ class Reranked:
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        if self.depth < 1:
-            raise ConfigError(f"Reranked.depth is {self.depth!r}; a whole number >= 1 is needed")
+        whole_number("Reranked.depth", self.depth, 1)
 
     @property
     def name(self) -> str:

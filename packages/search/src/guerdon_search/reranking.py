@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
-from guerdon.errors import ConfigError, JudgeError
-from guerdon.fields import check_numbers, one_of
+from guerdon.errors import JudgeError
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.judges import Judge, Unparsed
 from guerdon.protocols import Hit, JudgeBackend
 from guerdon_search.relevance_prompts import DEFAULT, relevance_messages
@@ -75,8 +75,7 @@ class Reranker:
     def __post_init__(self) -> None:
         check_numbers(self)
         for name, least in (("samples", 1), ("again", 0), ("samples_again", 1), ("max_words", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"Reranker.{name} is {getattr(self, name)!r}; a whole number >= {least} is needed")
+            whole_number(f"Reranker.{name}", getattr(self, name), least)
         one_of("Reranker.unreadable", self.unreadable, get_args(Unreadable))
         count = max(self.samples, self.samples_again if self.again else 0)
         judges = [Judge(self.backend, _score, self.seed + number) for number in range(count)]

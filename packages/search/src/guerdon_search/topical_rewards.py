@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.protocols import Encoder
 from guerdon.retrieval.vectors import encoded
 from guerdon.rewards import Context, Reward, Scores
@@ -62,8 +62,7 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
         one_of("search/r3.encodes", self.encodes, ("whole", "cleaned"))
         if not 0.0 < self.top < math.inf:
             raise ConfigError(f"search/r3.top is {self.top!r}; a finite number above 0 is needed")
-        if self.max_length < 1:
-            raise ConfigError(f"search/r3.max_length is {self.max_length!r}; a whole number >= 1 is needed")
+        whole_number("search/r3.max_length", self.max_length, 1)
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]

@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from guerdon.environments.tools import Call, Tags, escaped
-from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers
+from guerdon.fields import check_numbers, whole_number
 from guerdon.protocols import Hit, Query, Retriever
 
 
@@ -42,8 +41,7 @@ class Search:
         check_numbers(self)
         object.__setattr__(self, "exclude_ids", frozenset(self.exclude_ids))
         for name, least in (("k", 1), ("max_chars", 4), ("max_total_chars", 4), ("max_query_chars", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"Search.{name} is {getattr(self, name)!r}; a number >= {least} is needed")
+            whole_number(f"Search.{name}", getattr(self, name), least)
 
     def call(self, queries: Sequence[str]) -> list[Call]:
         """See `guerdon.environments.Tool`; the whole batch goes to the retriever at once.

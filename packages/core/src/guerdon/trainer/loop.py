@@ -18,6 +18,7 @@ import torch
 
 from guerdon.advantages import Advantages, Estimator, group_relative
 from guerdon.errors import ConfigError, PolicyError
+from guerdon.fields import whole_number
 from guerdon.progress import progress
 from guerdon.protocols import ReadsText
 from guerdon.rewards import Context, Reward, Scores, walk
@@ -98,8 +99,7 @@ class Trainer:
 
     def _check_linked(self) -> None:
         linked, found = self.task.linked, len(self.task.examples("train"))
-        if linked < 1:
-            raise ConfigError(f"{type(self.task).__name__}.linked is {linked!r}; a whole number >= 1 is needed")
+        whole_number(f"{type(self.task).__name__}.linked", linked, 1)
         if self.config.prompts_per_step % linked or found % linked:
             raise ConfigError(
                 f"train.prompts_per_step is {self.config.prompts_per_step}, and task {self.task.name!r} has {found} "
