@@ -581,8 +581,8 @@ def test_a_task_of_another_kind_is_a_wrong_setting_and_no_bug():
         (lambda: toolrl(correctness_max=1.0, schedule="smooth"), "the schedule 'smooth' does not heed"),
         (lambda: Correctness(low=3, high=3), "low < high is needed"),
         (lambda: Correctness(high=float("nan")), "high is nan; a finite number is needed"),
-        (lambda: Format(steps=-1), "steps is -1; a whole number of at least 0"),
-        (lambda: ThoughtLength(words=0), "words is 0; a whole number of at least 1"),
+        (lambda: Format(steps=-1), "steps is -1; a whole number >= 0"),
+        (lambda: ThoughtLength(words=0), "words is 0; a whole number >= 1"),
     ],
 )
 def test_a_wrong_option_is_refused_at_the_start(make, said):

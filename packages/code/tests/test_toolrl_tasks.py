@@ -233,7 +233,7 @@ def test_two_kinds_must_not_share_an_id(folder):
         (lambda: ToolCalls(root="x", kinds=()), r"kinds is \(\); one or more"),
         (lambda: ToolCalls(root="x", eval_share=1.0), "eval_share is 1.0; a number above 0 and below 1"),
         (lambda: ToolCalls(root="x", apart="files"), "apart is 'files'; accepted are 'tools', 'examples'"),
-        (lambda: ToolCalls(root="x", limit=0), "limit is 0; a whole number of at least 1"),
+        (lambda: ToolCalls(root="x", limit=0), "limit is 0; a whole number >= 1"),
         (lambda: ToolCallLines(), "path of code/tool-calls-jsonl-v1 is empty"),
     ],
 )

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from guerdon import Example, Message, Prompt, Segment
+from guerdon import Example, Message, Prompt, Segment, reward
 from guerdon.environments import Search, Tags, Tool, ToolUse, alike
 from guerdon.errors import ConfigError
 from guerdon.protocols import Generation, Hit, Sampling, Task
 from guerdon.retrieval.asking import asked
+from guerdon.rewards import Context
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def test_several_tools_are_told_apart_by_their_tags():
         (lambda: Tags("<search>"), "without brackets"),
         (lambda: Tags("a", "a"), "two words"),
         (lambda: Search(Found(()), k=0), "Search.k is 0"),
-        (lambda: Search(Found(()), max_chars=3), "max_chars is 3; a number >= 4"),
+        (lambda: Search(Found(()), max_chars=3), "max_chars is 3; a whole number >= 4"),
         (lambda: ToolUse([]), "at least one is needed"),
         (lambda: ToolUse([Search(Found(())), Search(Found(()))]), "no two alike"),
         (lambda: ToolUse([Search(Found(()))], max_calls=0), "max_calls is 0"),
@@ -222,3 +223,35 @@ def test_alike_are_tools_that_differ_in_what_they_exclude_alone():
     found = Found(("red",))
     tools = [Search(found, exclude_ids={"a"}), Search(found, k=1), Search(found), Search(found, exclude_ids={"b"})]
     assert alike(tools) == {Search(found): [0, 2, 3], Search(found, k=1): [1]}
+
+
+def test_a_search_that_fails_ends_the_rollout_and_nobody_scores_it():
+    """Of three attempts the second one's search fails; it says no further word, and no reward is shown it."""
+    pytest.importorskip("transformers")
+    from guerdon.policies.chat import Chat
+    from guerdon.policies.turns import Conversation
+
+    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
+    tiny_models = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tiny_models)
+    chat = Chat(tiny_models.byte_tokenizer())
+
+    class Several(Scripted):
+        def generate(self, prompts, n, sampling, *, seed, on_token=None):
+            turns = self.turns.pop(0)
+            ids = [(*chat.encode(turn), chat.end_id) for turn in turns]
+            made = [Generation(each, (0.0,) * len(each), "stop") for each in ids]
+            return [made] if n > 1 else [[each] for each in made]
+
+    first = ["<search>bird</search>", "<search>fail</search>", "<search>bird</search>"]
+    task = Asking(Search(Found(("a red bird",))))
+    conversation = Conversation(Several(chat, first, ["A red one.", "Red."]), chat)
+    (group,) = conversation.groups(task, task.examples("train"), 3, Sampling(), seed=0, version=0)
+    assert [rollout.stop for rollout in group.rollouts] == ["environment", "error", "environment"]
+    assert [len(rollout.turns) for rollout in group.rollouts] == [2, 1, 2]
+    seen = []
+    longest = reward(lambda rollout: seen.append(rollout.answer) or 1.0)
+    (row,) = Context().scores(longest, [group])
+    assert [score.status for score in row] == ["ok", "infra", "ok"]
+    assert "failed" in row[1].why
+    assert seen == ["A red one.", "Red."]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from guerdon.errors import ConfigError, RewardError
+from guerdon.fields import whole_number
 from guerdon.rewards import reward
 from guerdon.rewards.constrained import Constrained
 from guerdon.rewards.length import LengthPenalty
@@ -85,3 +86,17 @@ def test_a_threshold_that_no_mean_can_reach_is_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Constrained({"a": half}, {"a": 1.0})
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(7)])
+def test_a_whole_number_in_range_passes(value):
+    whole_number("X.k", value, 1)
+    whole_number("X.k", value, 1, 7)
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 2.0, "2", None, math.nan, np.float64(2.0)])
+def test_anything_else_is_told_with_its_field(value):
+    with pytest.raises(ConfigError, match=r"^X.k is .*; a whole number >= 1 is needed$"):
+        whole_number("X.k", value, 1)
+    with pytest.raises(ConfigError, match=r"; a whole number from 3 to 5 is needed$"):
+        whole_number("X.k", 6, 3, 5)

@@ -24,3 +24,10 @@ def test_it_pickles_empty_and_keeps_its_size():
     held.keep({"a": 1})
     travelled = pickle.loads(pickle.dumps(held))
     assert (travelled.size, travelled.known(["a"])) == (7, {})
+
+
+def test_what_is_cleared_is_forgotten():
+    held = Recent(2)
+    held.keep({"a": 1})
+    held.clear()
+    assert held.known(["a"]) == {}

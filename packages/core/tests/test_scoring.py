@@ -2,14 +2,16 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from guerdon.errors import BoundsError, ConfigError, RewardError
+from guerdon.protocols import Turn
 from guerdon.rewards import Context, Reward, reward
 from guerdon.scoring import Runner
 from guerdon.scoring.threads import Late, in_threads
+from guerdon.transforms import center
 from guerdon.types import Example, Group, Rollout, Score
 
 
@@ -140,3 +142,38 @@ def test_a_lie_about_bounds_is_a_bug_too():
 def test_a_wrong_option_is_named(wrong):
     with pytest.raises(ConfigError, match=f"Runner.{next(iter(wrong))}"):
         Runner(**wrong)
+
+
+def broken_off(group, place):
+    rollouts = [replace(one, stop="error") if k == place else one for k, one in enumerate(group.rollouts)]
+    return replace(group, rollouts=tuple(rollouts))
+
+
+@pytest.mark.parametrize("score", [lambda *asked: Context().scores(*asked), lambda *asked: Runner().score(*asked)])
+def test_an_attempt_that_our_machinery_broke_off_is_unscored_and_changes_no_other(score):
+    """The longest of the three that are left is "ccc"; the broken one would have been 4 long. A group of broken ones
+    alone is not shown at all.
+    """
+    first, second = groups(["a", "bbbb", "ccc", "dd"], ["e"])
+    rows = score(SlowRank() + length, [broken_off(first, 1), broken_off(second, 0)])
+    assert values(rows)[0][0] == pytest.approx(1 / 3 + 1)
+    assert values(rows)[0][2:] == pytest.approx([4.0, 2 / 3 + 2])
+    assert [one.status for row in rows for one in row] == ["ok", "infra", "ok", "ok", "infra"]
+
+
+def test_a_reward_that_learns_learns_from_a_batch_with_a_broken_attempt():
+    """What it is told of is the batch as it came; what it scored was one attempt shorter."""
+    (group,) = groups(["a", "bbbb", "ccc"])
+    batch, shaped = [broken_off(group, 1)], length.then(center(decay=0.5))
+    context = Context()
+    shaped.update(batch, context.scores(shaped, batch), context)
+    assert shaped.version == 1
+
+
+def test_a_step_that_says_it_failed_is_an_error_whatever_else_it_says():
+    assert Turn("x", terminated=True, info={"failed": True}).stop == "error"
+    assert [Turn("").stop, Turn("", terminated=True).stop, Turn("", truncated=True).stop] == [
+        None,
+        "environment",
+        "length",
+    ]

@@ -3,6 +3,7 @@
 import pytest
 
 from guerdon.errors import ConfigError, RunError
+from guerdon.grading import Grader
 from guerdon.plugins.catalog import register_local
 from guerdon.protocols import Task
 from guerdon.recipes.trained import greedy_answers, trainer_of_run
@@ -25,6 +26,11 @@ class Words(Task):
 @reward(bounds=(0.0, 1.0))
 def spoken(rollout):
     return Score(1.0)
+
+
+@reward
+def length(rollout):
+    return float(len(rollout.answer))
 
 
 @pytest.fixture
@@ -87,3 +93,26 @@ def test_weights_that_cannot_be_read_a_missing_checkpoint_and_no_run_are_named(f
         trainer_of_run(folder, folder / "step-3")
     with pytest.raises(RunError, match="holds no run"):
         trainer_of_run(tmp_path / "checkpoints")
+
+
+def test_a_grader_of_a_run_begins_with_what_the_rewards_had_learnt(tmp_path):
+    """The running mean of lengths 1 and 3 is 2, so that a length of 5 is 3 above it; another reward begins anew."""
+    register_local("tasks", "test/words-v1", Words)
+    register_local("rewards", "test/length-v1", length)
+    recipe = "task: test/words-v1\nreward: {use: test/length-v1, then: [{use: center, with: {decay: 0.5}}]}\n"
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    row = [{"example": "0", "completion": "abcde"}]
+    fresh = Grader.of(tmp_path)
+    assert fresh.learning
+    (before,) = fresh.grade(row)
+    fresh.grade([{"example": "0", "completion": text} for text in ("a", "abc")], learn=True)
+    (after,) = fresh.grade(row)
+    assert after.value != before.value
+    folder = tmp_path / "checkpoints" / "step-000001"
+    folder.mkdir(parents=True)
+    torch.save(fresh.state_dict(), folder / "rewards.pt")
+    assert Grader.of(tmp_path).grade(row)[0].value == after.value
+    assert Grader.of(tmp_path, reward="test/length-v1[]").grade(row)[0].value == 5.0
+    torch.save({"rewards": []}, folder / "rewards.pt")
+    with pytest.raises(RunError, match="not of the same reward"):
+        Grader.of(tmp_path)

@@ -263,3 +263,20 @@ def test_a_lexical_verifier_that_takes_everything_for_half_is_refused(least):
 def test_the_lexical_verifier_labels_by_shared_words(passage, label):
     nugget = "The Arvik bridge was opened in 1921 by Dalter."
     assert NuggetVerifier(Lexical()).label([("q", passage, (nugget,))])[0].labels == (label,)
+
+
+@pytest.mark.parametrize("gold", ["", " ", ".", "the"])
+def test_a_gold_answer_that_says_nothing_makes_no_answer_right(gold):
+    """A verifier finds it supported by whatever is said; beside one that says something it does not count."""
+    yes = StandIn(lambda chat: '["support", "support"]' if "2. " in chat[-1]["content"] else '["not_support"]')
+    alone = NuggetQuestion(id="1", query="Where?", answers=(gold,))
+    both = NuggetQuestion(id="2", query="Where?", answers=(gold, "Oslo"))
+    for reward in (ExactMatch(), ShortForm(yes)):
+        assert reward(Rollout.of(alone, "a")).status == "invalid"
+        assert reward(Rollout.of(both, "in Rome")).value == 0.0
+    assert ExactMatch()(Rollout.of(both, "Oslo")).value == 1.0
+
+
+def test_a_nugget_that_says_nothing_is_refused():
+    with pytest.raises(ValueError, match="text"):
+        Nugget(text="  ")

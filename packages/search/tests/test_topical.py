@@ -185,6 +185,12 @@ def test_the_relevance_is_that_of_the_uncut_answer():
     assert (score.parts["relevance"].value, score.parts["length"].value) == (3.0, 0.01)
 
 
+def test_behind_a_stop_string_nothing_is_won_where_the_encoder_reads_what_is_left():
+    """ "aaa" behind it are three pairs of letters of the whole, and none of what is left."""
+    score = R3(Letters(), top=10.0, encodes="cleaned")(Rollout.of(OPEN, "c\n\n\n\naaa"))
+    assert (score.parts["relevance"].value, score.value) == (0.0, 0.0)
+
+
 def test_a_batch_and_one_alone_score_the_same_and_equal_texts_are_encoded_once():
     calls = []
 
@@ -223,7 +229,14 @@ def test_no_text_leaves_the_bounds(text):
 
 
 @pytest.mark.parametrize(
-    "options", [{"top": 0.0}, {"top": math.nan}, {"top": 1.0, "factors": ("size",)}, {"top": 1.0, "max_length": 0}]
+    "options",
+    [
+        {"top": 0.0},
+        {"top": math.nan},
+        {"top": 1.0, "factors": ("size",)},
+        {"top": 1.0, "max_length": 0},
+        {"top": 1.0, "encodes": "cut"},
+    ],
 )
 def test_wrong_options_are_refused(options):
     with pytest.raises(ConfigError):

@@ -15,7 +15,6 @@ from guerdon.rewards.base import Reward
 from guerdon.sandbox import default_sandbox
 from guerdon.sandbox.wire import unpack
 from guerdon.types import Example, Message, Prompt
-from guerdon_code import options
 from guerdon_code.problems import CheckTest, CodeProblem, StdioTest, Test, ValueTest
 
 FENCE = "```python\n"
@@ -38,9 +37,9 @@ class CodeTask(Task):
     """How many tests the prompt shows; None for what the problems say themselves."""
 
     def __post_init__(self) -> None:
-        options.whole("turns", self.turns, 1)
+        fields.whole_number("turns", self.turns, 1)
         if self.shown is not None:
-            options.whole("shown", self.shown, 0)
+            fields.whole_number("shown", self.shown, 0)
 
     @abstractmethod
     def load(self, split: Split) -> Sequence[CodeProblem]:

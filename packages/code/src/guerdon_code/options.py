@@ -7,16 +7,6 @@ import math
 from guerdon.errors import ConfigError
 
 
-def whole(field: str, value: object, low: int) -> None:
-    """Check an option that is a whole number from `low` on.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise ConfigError(f"{field} is {value!r}; a whole number of at least {low} is needed")
-
-
 def interval(title: str, low: object, high: object) -> None:
     """Check two options that are the ends of a range.
 

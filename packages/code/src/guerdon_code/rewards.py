@@ -67,7 +67,7 @@ class Tested(Reward, sees="rollout"):
         fields.one_of(f"{self.name}.fallback", self.fallback, FALLBACKS)
         fields.one_of(f"{self.name}.output", self.output, RULES)
         options.between(f"{self.name}.floor_s", self.floor_s, 0.0, math.inf)
-        options.whole(f"{self.name}.memory_mb", self.memory_mb, 16)
+        fields.whole_number(f"{self.name}.memory_mb", self.memory_mb, 16)
 
     @property
     def testing(self) -> Testing:

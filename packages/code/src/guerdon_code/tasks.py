@@ -14,8 +14,8 @@ from typing import ClassVar
 
 from guerdon import fields
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import whole_number
 from guerdon.protocols import Split
-from guerdon_code import options
 from guerdon_code.code_tasks import CodeTask
 from guerdon_code.generate import LEVELS, problems
 from guerdon_code.loaders import read_problems
@@ -45,8 +45,8 @@ class Generated(CodeTask):
             fields.one_of(f"levels[{place}]", level, tuple(LEVELS))
         if not self.levels or len(set(self.levels)) < len(self.levels):
             raise ConfigError(f"levels is {self.levels!r}; one or more different ones are needed")
-        options.whole("train_size", self.train_size, 0)
-        options.whole("eval_size", self.eval_size, 0)
+        whole_number("train_size", self.train_size, 0)
+        whole_number("eval_size", self.eval_size, 0)
 
     @cached_property
     def _made(self) -> dict[str, list[CodeProblem]]:
@@ -72,7 +72,7 @@ class _Filed(CodeTask):
         if not 0.0 <= self.train_share <= 1.0:
             raise ConfigError(f"train_share is {self.train_share!r}; accepted is a number from 0 to 1")
         if self.limit is not None:
-            options.whole("limit", self.limit, 1)
+            whole_number("limit", self.limit, 1)
 
     @abstractmethod
     def _path(self) -> Path:

@@ -25,10 +25,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.rewards import Reward
 from guerdon.types import Score
-from guerdon_code.options import between, interval, whole
+from guerdon_code.options import between, interval
 from guerdon_code.tool_calls import Call, Malformed, calls_in, shown
 from guerdon_code.tool_examples import ToolExample, gold_accepted, gold_calls
 from guerdon_code.tool_layout import CALL_OPEN, last_thought, layout_fault
@@ -189,8 +189,8 @@ class ThoughtLength(TurnReward, name="code/toolrl-length-v1", bounds=(0.0, 1.0))
 
     def __post_init__(self) -> None:
         one_of(f"{self.name}.target", self.target, ("fixed", "dynamic"))
-        whole(f"{self.name}.words", self.words, 1)
-        whole(f"{self.name}.steps", self.steps, 1)
+        whole_number(f"{self.name}.words", self.words, 1)
+        whole_number(f"{self.name}.steps", self.steps, 1)
 
     def grade(self, example: ToolExample, text: str, step: int) -> Score:
         """Count words."""

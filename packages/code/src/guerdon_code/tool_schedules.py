@@ -18,8 +18,7 @@ from __future__ import annotations
 from typing import Literal
 
 from guerdon.errors import ConfigError
-from guerdon.fields import one_of
-from guerdon_code.options import whole
+from guerdon.fields import one_of, whole_number
 
 Schedule = Literal["constant", "two_stage", "smooth", "smooth_printed"]
 SCHEDULES: tuple[Schedule, ...] = ("constant", "two_stage", "smooth", "smooth_printed")
@@ -104,7 +103,7 @@ def check_schedule(title: str, schedule: str, given: Range, usual: Range, steps:
         ConfigError: names the option and what is accepted.
     """
     one_of(f"{title}.schedule", schedule, SCHEDULES)
-    whole(f"{title}.steps", steps, 0)
+    whole_number(f"{title}.steps", steps, 0)
     if schedule.startswith("smooth") and given != usual:
         raise ConfigError(
             f"{title} has the range {list(given)}, which the schedule {schedule!r} does not heed: leave low and high "

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.protocols import Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.types import Example, Prompt
-from guerdon_code.options import between, whole
+from guerdon_code.options import between
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_loaders import bfcl_examples, jsonl_examples
 from guerdon_code.tool_made import made_examples
@@ -48,7 +48,7 @@ class _ToolTask(Task):
         between("eval_share", self.eval_share, 0.0, 1.0)
         one_of("apart", self.apart, get_args(Apart))
         if self.limit is not None:
-            whole("limit", self.limit, 1)
+            whole_number("limit", self.limit, 1)
 
     @abstractmethod
     def load(self) -> Parted:
@@ -184,7 +184,7 @@ class MadeToolCalls(_ToolTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("size", self.size, 2)
+        whole_number("size", self.size, 2)
 
     def load(self) -> Parted:
         """Make them."""

@@ -8,14 +8,13 @@ answer + calls ──▶ sandbox ──▶ values ──┬──▶ compared wi
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
 from guerdon.errors import SandboxError
+from guerdon.recent import Recent
 from guerdon.sandbox import Call, Calls, Equality, Job, Limits, Outcome, Programs, Sandbox, default_sandbox
 from guerdon.sandbox.batches import Visit
 from guerdon.sandbox.limits import Status as SandboxStatus
@@ -92,14 +91,14 @@ def verdicts(
         anew: run them though their verdicts are remembered.
     """
     keys = [(problem.fingerprint, code, testing) for problem, code in asked]
-    found = {} if anew else {key: kept for key in keys if (kept := _KEPT.get(key)) is not None}
+    found = {} if anew else _KEPT.known(keys)
     new = {key: answer for key, answer in zip(keys, asked, strict=True) if key not in found}
     where = sandbox or default_sandbox()
     for _ in range(1 + RETRIES):
         for key, row in zip(new, _run(list(new.values()), testing, where), strict=True):
             found[key] = row
             if not any(verdict.ours for verdict in row):
-                _KEPT.put(key, row)
+                _KEPT.keep({key: row})
         new = {key: answer for key, answer in new.items() if any(verdict.ours for verdict in found[key])}
         if not new:
             break
@@ -268,30 +267,5 @@ def _clipped(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
 
 
-class _Kept:
-    """The most recent verdicts, by problem, code and testing."""
-
-    def __init__(self, room: int) -> None:
-        self._room, self._lock = room, threading.Lock()
-        self._rows: OrderedDict[Any, tuple[Verdict, ...]] = OrderedDict()
-
-    def get(self, key: Any) -> tuple[Verdict, ...] | None:
-        with self._lock:
-            row = self._rows.get(key)
-            if row is not None:
-                self._rows.move_to_end(key)
-            return row
-
-    def put(self, key: Any, row: tuple[Verdict, ...]) -> None:
-        with self._lock:
-            self._rows[key] = row
-            if len(self._rows) > self._room:
-                self._rows.popitem(last=False)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._rows.clear()
-
-
-_KEPT = _Kept(8192)
-"""Some 100 bytes a verdict, and the code: tens of megabytes at the most."""
+_KEPT = Recent[Any, tuple[Verdict, ...]](8192)
+"""By problem, code and testing. Some 100 bytes a verdict, and the code: tens of megabytes at the most."""

@@ -42,6 +42,25 @@ def check_numbers(made: Any, *names: str) -> None:
         )
 
 
+def whole_number(field: str, value: object, least: int, most: int | None = None) -> None:
+    """Check an option that has to be a whole number; one of numpy's is, True and 3.0 are not.
+
+    Args:
+        field: as an error calls it: "Search.k".
+        value: what was given.
+        least: the smallest that is accepted.
+        most: the largest; None sets no limit.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if whole and least <= int(value) and (most is None or int(value) <= most):  # type: ignore[call-overload]
+        return
+    needed = f">= {least}" if most is None else f"from {least} to {most}"
+    raise ConfigError(f"{field} is {value!r:.200}; a whole number {needed} is needed")
+
+
 def one_of(field: str, value: object, accepted: Collection[Any]) -> None:
     """Check an option against the words it may be.
 

@@ -291,6 +291,15 @@ class Turn:
     terminated: bool = False
     truncated: bool = False
     info: Mapping[str, Any] = field(default_factory=dict)
+    """What rewards need to know of it. `failed` that is true says that we failed and not the policy (a server is away):
+    the rollout ends, and nobody scores it."""
+
+    @property
+    def stop(self) -> StopReason | None:
+        """Why the rollout ends here; None where it goes on."""
+        if self.info.get("failed"):
+            return "error"
+        return "environment" if self.terminated else "length" if self.truncated else None
 
 
 class Environment(Protocol):

@@ -47,5 +47,10 @@ class Recent(Generic[K, V]):
             while len(self._held) > self.size:
                 self._held.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._held.clear()
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Recent, (self.size,)

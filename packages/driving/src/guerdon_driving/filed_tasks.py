@@ -10,7 +10,7 @@ from random import Random
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
@@ -55,8 +55,8 @@ class JsonLines(Task):
         one_of("images", self.images, get_args(ImageCheck))
         if not 0.0 < self.eval_share < 1.0:
             raise ConfigError(f"eval_share is {self.eval_share!r}; a number above 0 and below 1 is needed")
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"limit is {self.limit!r}; a whole number of at least 1 is needed")
+        if self.limit is not None:
+            whole_number("limit", self.limit, 1)
 
     @cached_property
     def _loaded(self) -> Parted:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
@@ -59,9 +59,7 @@ class BuiltFrames(Task):
         if not self.kinds or len(set(self.kinds)) < len(self.kinds):
             raise ConfigError(f"kinds is {self.kinds!r}; one or more different ones are needed")
         for field, low, high in (("train_size", 0, 200_000), ("eval_size", 0, 200_000), ("image_size", 32, 1024)):
-            value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-                raise ConfigError(f"{field} is {value!r}; a whole number from {low} to {high} is needed")
+            whole_number(field, getattr(self, field), low, high)
         one_of("view", self.view, get_args(View))
 
     @property

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from guerdon.errors import ConfigError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.rewards import Context, Reward
 from guerdon.rewards.base import Scores, Sees
 from guerdon.types import Group, Rollout, Score, Segment, Stream
@@ -44,8 +44,7 @@ class LinearModel(Reward):
     """Of the made shop; that of the task `page/simulated-v1`."""
 
     def __post_init__(self) -> None:
-        if self.pages < 1:
-            raise ConfigError(f"{type(self).__name__}.pages is {self.pages!r}; a whole number >= 1 is needed")
+        whole_number(f"{type(self).__name__}.pages", self.pages, 1)
         if self.logs and not Path(self.logs).expanduser().is_file():
             raise ConfigError(f"{type(self).__name__}.logs is {self.logs!r}, and there is no such file")
 

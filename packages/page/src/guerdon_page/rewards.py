@@ -23,7 +23,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.rewards import Reward
 from guerdon.types import Rollout, Score
 from guerdon_page.answers import Page, read_page
@@ -96,8 +96,7 @@ class Ndcg(PageReward, name="page/ndcg-v1", bounds=(0.0, 1.0)):
     """Places that count; 0 means the page's length."""
 
     def __post_init__(self) -> None:
-        if self.k < 0:
-            raise ConfigError(f"Ndcg.k is {self.k!r}; a whole number >= 0 is needed")
+        whole_number("Ndcg.k", self.k, 0)
 
     def lacks(self, example: PageExample) -> str:
         """Something logged, and engaged with."""

@@ -12,7 +12,7 @@ from random import Random
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
@@ -43,9 +43,7 @@ class Simulated(Task):
     def __post_init__(self) -> None:
         one_of("layout", self.layout, LAYOUTS)
         for field in ("train_size", "eval_size"):
-            value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1_000_000:
-                raise ConfigError(f"{field} is {value!r}; a whole number from 0 to 1000000 is needed")
+            whole_number(field, getattr(self, field), 0, 1_000_000)
 
     @cached_property
     def _loaded(self) -> dict[str, tuple[PageExample, ...]]:
@@ -93,8 +91,7 @@ class Logged(Simulated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.readers < 1:
-            raise ConfigError(f"readers is {self.readers!r}; a whole number >= 1 is needed")
+        whole_number("readers", self.readers, 1)
 
     @cached_property
     def _made(self) -> dict[str, tuple[PageExample, ...]]:
@@ -150,8 +147,8 @@ class JsonLines(Task):
         one_of("layout", self.layout, LAYOUTS)
         if not 0.0 < self.eval_share < 1.0:
             raise ConfigError(f"eval_share is {self.eval_share!r}; a number above 0 and below 1 is needed")
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"limit is {self.limit!r}; a whole number of at least 1 is needed")
+        if self.limit is not None:
+            whole_number("limit", self.limit, 1)
 
     @cached_property
     def _loaded(self) -> dict[str, tuple[PageExample, ...]]:

@@ -10,7 +10,7 @@ from random import Random
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.protocols import Split
 from guerdon_resume.examples import ResumeExample
 from guerdon_resume.loaders import read_candidates
@@ -44,8 +44,8 @@ class JsonLines(OfCandidates):
             raise ConfigError(f"path of {self.name} is empty; the path of a file is needed")
         if not 0.0 < self.eval_share < 1.0:
             raise ConfigError(f"eval_share is {self.eval_share!r}; a number above 0 and below 1 is needed")
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"limit is {self.limit!r}; a whole number of at least 1 is needed")
+        if self.limit is not None:
+            whole_number("limit", self.limit, 1)
 
     @cached_property
     def _loaded(self) -> Parted:

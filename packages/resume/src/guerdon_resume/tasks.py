@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
@@ -78,8 +78,7 @@ class Screening(OfCandidates):
         super().__post_init__()
         check_numbers(self)
         for field in ("train_size", "eval_size"):
-            if not 0 <= getattr(self, field) <= 1_000_000:
-                raise ConfigError(f"{field} is {getattr(self, field)!r}; a whole number from 0 to 1,000,000 is needed")
+            whole_number(field, getattr(self, field), 0, 1_000_000)
         for field, most in (("noise", 100.0), ("synonyms", 1.0), ("denied", 1.0), ("selected_share", 1.0)):
             if not 0.0 <= getattr(self, field) <= most:
                 raise ConfigError(f"{field} is {getattr(self, field)!r}; a number from 0 to {most:g} is needed")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+from guerdon.fields import whole_number
 from guerdon.parsing.quoting import quoted
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
@@ -16,7 +17,7 @@ from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import Fact, World
 from guerdon_search.nugget_rows import questions_of
 from guerdon_search.nuggets import Nugget, NuggetQuestion
-from guerdon_search.search_tasks import MadeUp, SearchTask, at_least, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class _MadeUpAnswers(MadeUp[NuggetQuestion], _Answering):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("facts_max", self.facts_max, 2, 8)
+        whole_number("facts_max", self.facts_max, 2, 8)
 
     def load(self, split: Split) -> Sequence[NuggetQuestion]:
         """Draw the questions of a split."""

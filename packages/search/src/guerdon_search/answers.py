@@ -34,6 +34,14 @@ def normal(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
+def told(golds: Sequence[str]) -> tuple[str, ...]:
+    """The gold answers that say something: those whose normal form is not empty, which "." and "the" are not.
+
+    Of one that says nothing a verifier finds every answer to hold it.
+    """
+    return tuple(gold for gold in golds if normal(gold))
+
+
 def exact_match(answer: str, golds: Sequence[str]) -> bool:
     """Whether the answer's normal form is that of a gold answer; an empty one never is.
 

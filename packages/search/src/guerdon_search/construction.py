@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from guerdon.errors import ConfigError, JudgeError, RetrievalError
-from guerdon.fields import check_numbers
+from guerdon.fields import check_numbers, whole_number
 from guerdon.judges import Judge, Unparsed, choice
 from guerdon.parsing.quoting import quoted
 from guerdon.protocols import Hit, JudgeBackend, Retriever
@@ -112,8 +112,7 @@ class RubricBuilder:
     def __post_init__(self) -> None:
         check_numbers(self)
         for name in ("queries", "passages", "rounds", "batch", "most"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"RubricBuilder.{name} is {getattr(self, name)!r}; a whole number >= 1 is needed")
+            whole_number(f"RubricBuilder.{name}", getattr(self, name), 1)
         if not 0.0 < self.alike <= 1.0:
             raise ConfigError(f"RubricBuilder.alike is {self.alike!r}; a share in (0, 1] is needed")
         object.__setattr__(self, "_lists", Judge(self.backend, texts, self.seed))

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
-from guerdon_search.answers import answer_in, exact_match
+from guerdon_search.answers import answer_in, exact_match, told
 from guerdon_search.label_parsing import labels_in, taken_apart
 from guerdon_search.labels import LABELS, WORTH, coverage
 from guerdon_search.nuggets import NuggetBlock, NuggetQuestion
@@ -167,8 +166,8 @@ class ExactMatch(Reward, name="search/exact-match-v1", bounds=(0.0, 1.0)):
     def score(self, rollout: Rollout) -> Score:
         """From the last `<answer>` block, or the whole completion."""
         question = rollout.example_as(NuggetQuestion)
-        if not question.answers:
-            return Score.unscored("the question has no gold answer", status="abstain")
+        if not told(question.answers):
+            return _no_gold(question)
         return Score(float(exact_match(answer_in(rollout.answer), question.answers)))
 
 
@@ -186,21 +185,20 @@ class ShortForm(_Judged, name="search/short-form-v1", bounds=(0.0, 1.0)):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_numbers(self, "most_words")
-        if self.most_words < 1:
-            raise ConfigError(f"search/short-form.most_words is {self.most_words!r}; a whole number >= 1 is needed")
+        whole_number("search/short-form.most_words", self.most_words, 1)
 
     def grade(self, pairs: Sequence[tuple[NuggetQuestion, str]]) -> list[Score]:
         """Ask about the answers that do not match."""
         asked = [
             place
             for place, (question, answer) in enumerate(pairs)
-            if question.answers and self._may_be_right(answer) and not exact_match(answer, question.answers)
+            if told(question.answers) and self._may_be_right(answer) and not exact_match(answer, question.answers)
         ]
         items = [
             (
                 question.query,
                 f"{question.query} {answer}",
-                tuple(f"{question.query} {gold}" for gold in question.answers),
+                tuple(f"{question.query} {gold}" for gold in told(question.answers)),
             )
             for question, answer in (pairs[place] for place in asked)
         ]
@@ -211,8 +209,8 @@ class ShortForm(_Judged, name="search/short-form-v1", bounds=(0.0, 1.0)):
         return 0 < len(answer.split()) <= self.most_words
 
     def _score(self, question: NuggetQuestion, answer: str, found: Labelled | None) -> Score:
-        if not question.answers:
-            return Score.unscored("the question has no gold answer", status="abstain")
+        if not told(question.answers):
+            return _no_gold(question)
         if found is None:
             if not self._may_be_right(answer):
                 return Score(0.0, f"{len(answer.split())} words; 1 to {self.most_words} are taken", status="fail")
@@ -220,3 +218,9 @@ class ShortForm(_Judged, name="search/short-form-v1", bounds=(0.0, 1.0)):
         if found.labels is None:
             return _without(found)
         return Score(float("support" in found.labels), f"the verifier says {', '.join(found.labels)}"[:200])
+
+
+def _no_gold(question: NuggetQuestion) -> Score:
+    if question.answers:
+        return Score.unscored(f"no gold answer of {question.answers!r:.80} says anything", status="invalid")
+    return Score.unscored("the question has no gold answer", status="abstain")

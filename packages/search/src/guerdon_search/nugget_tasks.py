@@ -8,7 +8,7 @@ from random import Random
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon.rewards import Reward
@@ -18,7 +18,7 @@ from guerdon_search.label_formats import FORMATS, SEPARATED, Format, written
 from guerdon_search.labels import Label
 from guerdon_search.nugget_rows import blocks_of
 from guerdon_search.nuggets import NuggetBlock
-from guerdon_search.search_tasks import MadeUp, SearchTask, at_least, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
 from guerdon_search.verifier_prompts import Length, verifier_messages
 from guerdon_search.verifier_scores import Reasoning
 
@@ -102,8 +102,8 @@ class Nuggets(MadeUp[NuggetBlock], _Labelling):
     def __post_init__(self) -> None:
         MadeUp.__post_init__(self)
         _Labelling.__post_init__(self)
-        at_least("nuggets_min", self.nuggets_min, 1)
-        at_least("nuggets_max", self.nuggets_max, self.nuggets_min, 8)
+        whole_number("nuggets_min", self.nuggets_min, 1)
+        whole_number("nuggets_max", self.nuggets_max, self.nuggets_min, 8)
 
     def load(self, split: Split) -> Sequence[NuggetBlock]:
         """Draw the blocks of a split."""
@@ -146,7 +146,7 @@ class NuggetFile(_Labelling):
     def __post_init__(self) -> None:
         super().__post_init__()
         file_in(self.root, self.train, self.name)
-        at_least("batch_size", self.batch_size, 1)
+        whole_number("batch_size", self.batch_size, 1)
 
     def load(self, split: Split) -> Sequence[NuggetBlock]:
         """Read a split's file, and cut its blocks into batches of nuggets."""

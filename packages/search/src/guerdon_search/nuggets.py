@@ -19,7 +19,7 @@ class Nugget(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    text: str = Field(min_length=1)
+    text: str = Field(pattern=r"\S")
     importance: Importance = "vital"
     weight: float | None = Field(default=None, ge=0.0, allow_inf_nan=False)
     """Of its own; None: 1 for `vital`, 0.5 for `okay`."""

@@ -50,6 +50,12 @@ def guerdon_judges(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_retrievers(register: Register) -> None:
+    """A second stage on another retriever."""
+    register("search/reranked", "guerdon_search.reranked:Reranked", summary="another's hits, in a judge's order")
+
+
+@hookimpl
 def guerdon_tasks(register: Register) -> None:
     """Made-up tasks, and those of files."""
     nuggets = "guerdon_search.nugget_tasks"

@@ -9,14 +9,14 @@ from random import Random
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.protocols import Hit, Split
 from guerdon.rewards import Reward
 from guerdon.types import Example, Message, Prompt
 from guerdon_search.documents import JudgedDocument
 from guerdon_search.facts import World
 from guerdon_search.relevance_prompts import DEFAULT, Length, relevance_messages
-from guerdon_search.search_tasks import MadeUp, SearchTask, at_least, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class _Judging(SearchTask[JudgedDocument]):
 
     def __post_init__(self) -> None:
         one_of("length", self.length, get_args(Length))
-        at_least("bad", self.bad, 0, 100)
-        at_least("good", self.good, 0, 100)
+        whole_number("bad", self.bad, 0, 100)
+        whole_number("good", self.good, 0, 100)
         if self.bad >= self.good:
             raise ConfigError(f"bad is {self.bad} and good {self.good}; bad < good is needed")
 
@@ -137,10 +137,10 @@ class BeirPairs(_Judging):
     def __post_init__(self) -> None:
         super().__post_init__()
         file_in(self.root, "corpus.jsonl", self.name)
-        at_least("skip", self.skip, 0)
+        whole_number("skip", self.skip, 0)
         if not 0.0 < self.least_gain < math.inf:
             raise ConfigError(f"least_gain is {self.least_gain!r}; a finite number above 0 is needed")
-        at_least("max_words", self.max_words, 1)
+        whole_number("max_words", self.max_words, 1)
         if not 0.0 < self.eval_share < 1.0:
             raise ConfigError(f"eval_share is {self.eval_share!r}; a number between 0 and 1 is needed")
 

@@ -6,20 +6,22 @@ those sixteen times. Answers are kept per (query, document, sample), so that the
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
-from guerdon.errors import ConfigError, JudgeError
-from guerdon.fields import check_numbers, one_of
+from guerdon.errors import JudgeError
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.judges import Judge, Unparsed
 from guerdon.protocols import Hit, JudgeBackend
 from guerdon_search.relevance_prompts import DEFAULT, relevance_messages
-from guerdon_search.relevance_scores import Rating, Unreadable, integrated, sole_score_in
+from guerdon_search.relevance_scores import Unreadable, integrated, sole_score_in
 
 Pair = tuple[str, Hit]
 """A query and one of its candidates."""
+_Scores = dict[tuple[str, str, str], float | None]
 
 
 def _score(text: str) -> int:
@@ -49,26 +51,31 @@ class Reranker:
     """
 
     backend: JudgeBackend
+    """Who scores."""
     samples: int = 1
     """K of the first stage; 1 or 16 in the paper."""
     again: int = 0
     """Score so many of the best a second time, with `samples_again`; 0: a single stage. 30 in the paper's scripts."""
     samples_again: int = 16
+    """K of the second stage."""
     unreadable: Unreadable = "zero"
     """A sample without a score counts as 0 in the mean, as released, or is left out."""
     definition: str = DEFAULT
+    """When a document is relevant; `guerdon_search.relevance_prompts` has one for each kind of collection in BRIGHT."""
     query_type: str = "query"
+    """What the queries are: "math problem"."""
     document_type: str = "document"
+    """What the documents are: "passage"."""
     max_words: int = 4000
     """Query and document are cut behind so many words each; a model's context is counted in tokens, so leave room."""
     seed: int = 42
+    """Of the first sample; each further one has the next."""
     _judges: list[Judge[int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_numbers(self)
         for name, least in (("samples", 1), ("again", 0), ("samples_again", 1), ("max_words", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"Reranker.{name} is {getattr(self, name)!r}; a whole number >= {least} is needed")
+            whole_number(f"Reranker.{name}", getattr(self, name), least)
         one_of("Reranker.unreadable", self.unreadable, get_args(Unreadable))
         count = max(self.samples, self.samples_again if self.again else 0)
         judges = [Judge(self.backend, _score, self.seed + number) for number in range(count)]
@@ -78,6 +85,19 @@ class Reranker:
     def asked(self) -> int:
         """Questions that the backend was put so far."""
         return sum(judge.stats["asked"] for judge in self._judges)
+
+    @property
+    def name(self) -> str:
+        """Tells apart what may rank differently."""
+        settings = (
+            self.samples,
+            (self.again, self.samples_again) if self.again else (),
+            self.unreadable,
+            (self.definition, self.query_type, self.document_type),
+            self.max_words,
+            self.seed,
+        )
+        return f"reranker?{hashlib.sha256(repr(settings).encode()).hexdigest()[:16]}({self.backend.name})"
 
     def rerank(self, candidates: Mapping[str, Sequence[Hit]]) -> dict[str, list[Ranked]]:
         """The candidates of each query, in their new order.
@@ -89,44 +109,60 @@ class Reranker:
         Raises:
             JudgeError: the backend failed for good, or gave no answer to some question.
         """
-        candidates = {query: _distinct(query, hits) for query, hits in candidates.items()}
-        pairs = [(query, hit) for query, hits in candidates.items() for hit in hits]
-        once = dict(zip(map(_key, pairs), self.integrated(pairs, self.samples), strict=True))
-        found = {query: _sorted(query, hits, once, self.samples) for query, hits in candidates.items()}
-        if not self.again:
-            return found
-        best = [(query, one.hit) for query, ranked in found.items() for one in ranked[: self.again]]
-        twice = dict(zip(map(_key, best), self.integrated(best, self.samples_again), strict=True))
-        for query, ranked in found.items():
-            hits = [hit for hit in candidates[query] if _key((query, hit)) in twice]
-            found[query] = [*_sorted(query, hits, twice, self.samples_again), *ranked[self.again :]]
+        found: dict[str, list[Ranked]] = {}
+        for query, ranked in zip(candidates, self.rankings(list(candidates.items())), strict=True):
+            if ranked is None:
+                raise JudgeError(
+                    f"{self.backend.name} gave no answer about some document of {query!r:.80}; documents that nobody "
+                    f"scored cannot be ranked. Ask again: what was answered is kept"
+                )
+            found[query] = ranked
         return found
 
-    def integrated(self, pairs: Sequence[Pair], samples: int) -> list[float]:
-        """The mean score of each pair over so many samples; NaN where all are left out."""
+    def rankings(self, candidates: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Ranked] | None]:
+        """The same of a list, in which a query may stand more than once; None where some question got no answer.
+
+        All questions of a stage go to the backend in one batch a sample.
+
+        Raises:
+            JudgeError: the backend failed for good.
+        """
+        candidates = [(query, _distinct(query, hits)) for query, hits in candidates]
+        once = self._scores([(query, hit) for query, hits in candidates for hit in hits], self.samples)
+        found = [_sorted(query, hits, once, self.samples) for query, hits in candidates]
+        if not self.again:
+            return found
+        best = [[one.hit for one in ranked[: self.again]] if ranked else [] for ranked in found]
+        chosen = [(query, hit) for (query, _), hits in zip(candidates, best, strict=True) for hit in hits]
+        twice = self._scores(chosen, self.samples_again)
+        for place, ((query, hits), ranked, chose) in enumerate(zip(candidates, found, best, strict=True)):
+            if ranked:
+                keys = {_key((query, hit)) for hit in chose}
+                first = [hit for hit in hits if _key((query, hit)) in keys]  # in the first stage's order
+                again = _sorted(query, first, twice, self.samples_again)
+                found[place] = None if again is None else [*again, *ranked[self.again :]]
+        return found
+
+    def _scores(self, pairs: Sequence[Pair], samples: int) -> _Scores:
+        """The mean score of each pair over so many samples; NaN where all are left out, None where one is missing."""
+        pairs = list({_key(pair): pair for pair in reversed(pairs)}.values())[::-1]
         questions = [
             relevance_messages(
                 self._cut(query), self._cut(hit.text), hit.title, self.definition, self.query_type, self.document_type
             )
             for query, hit in pairs
         ]
-        columns = [self._column(judge, questions) for judge in self._judges[:samples]]
-        return [integrated(scores, unreadable=self.unreadable) for scores in zip(*columns, strict=True)]
+        columns = [judge.ask(questions) for judge in self._judges[:samples]]
+        return {
+            _key(pair): integrated([verdict.value for verdict in verdicts], unreadable=self.unreadable)
+            if all(verdict.answered for verdict in verdicts)
+            else None
+            for pair, verdicts in zip(pairs, zip(*columns, strict=True), strict=True)
+        }
 
     def _cut(self, text: str) -> str:
         words = text.split()
         return text if len(words) <= self.max_words else " ".join(words[: self.max_words])
-
-    @staticmethod
-    def _column(judge: Judge[int], questions: Sequence[Sequence[Mapping[str, str]]]) -> list[Rating]:
-        verdicts = judge.ask(questions)
-        gone = sum(not verdict.answered for verdict in verdicts)
-        if gone:
-            raise JudgeError(
-                f"{judge.backend.name} gave no answer to {gone} of {len(verdicts)} questions; documents that "
-                f"nobody scored cannot be ranked. Ask again: what was answered is kept"
-            )
-        return [verdict.value for verdict in verdicts]
 
 
 def _key(pair: Pair) -> tuple[str, str, str]:
@@ -142,9 +178,10 @@ def _distinct(query: str, hits: Sequence[Hit]) -> list[Hit]:
     return list(first.values())
 
 
-def _sorted(
-    query: str, hits: Sequence[Hit], scores: Mapping[tuple[str, str, str], float], samples: int
-) -> list[Ranked]:
+def _sorted(query: str, hits: Sequence[Hit], scores: _Scores, samples: int) -> list[Ranked] | None:
     """By score, documents without one last; the sort is stable, so that ties keep the first stage's order."""
-    ranked = [Ranked(hit, scores[_key((query, hit))], samples) for hit in hits]
+    found = [(hit, scores[_key((query, hit))]) for hit in hits]
+    ranked = [Ranked(hit, score, samples) for hit, score in found if score is not None]
+    if len(ranked) < len(found):
+        return None
     return sorted(ranked, key=lambda one: -one.score if not math.isnan(one.score) else math.inf)

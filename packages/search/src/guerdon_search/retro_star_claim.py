@@ -194,16 +194,31 @@ class RetroStarClaim(Claim):
         return Scorer(weights, 0.0, math.log(self.start_sigma))
 
     def trained(self, arm: Arm, seed: int, train: Queries, test: Queries) -> Trained:
-        """REINFORCE on groups of N scores, rewards standardised by group."""
+        """One arm, from the weak start to a ranking of the test queries."""
+        import numpy as np
+
+        scorer, dead = self.taught(self.start(seed), ALPHA[arm], seed, train)
+        return Trained(
+            scorer.ndcg(test, 1, np.random.default_rng([seed, 3])),
+            scorer.sigma,
+            dead / max(self.steps * self.pairs * 2, 1),
+        )
+
+    def taught(self, scorer: Scorer, alpha: float, seed: int, train: Queries) -> tuple[Scorer, int]:
+        """REINFORCE on groups of N scores, rewards standardised by group: the same scorer, and how many groups were
+        dead. Features may be of any number.
+        """
         import numpy as np
 
         rng = np.random.default_rng([seed, 2])
-        scorer, dead = self.start(seed), 0
+        dead = 0
         for _ in range(self.steps):
             chosen = rng.integers(0, len(train.features), self.pairs)
-            features = np.stack([_pair(train, query, rng) for query in chosen])  # (pairs, 2, 10), the good one first
+            features = np.stack(
+                [_pair(train, query, rng) for query in chosen]
+            )  # (pairs, 2, features), the good one first
             noise, scores = scorer.drawn(features, self.group_size, rng)
-            rewards = np.array([_rewards(pair, ALPHA[arm]) for pair in scores])  # (pairs, 2, N)
+            rewards = np.array([_rewards(pair, alpha) for pair in scores])  # (pairs, 2, N)
             spread = rewards.std(axis=-1, keepdims=True)
             alive = spread > 1e-9
             dead += int((~alive).sum())
@@ -217,11 +232,7 @@ class RetroStarClaim(Claim):
             scorer.bias += self.learning_rate * float(pull.sum()) / self.pairs
             widening = float((advantages * (noise**2 - 1.0)).mean())
             scorer.log_sigma += self.learning_rate * widening
-        return Trained(
-            scorer.ndcg(test, 1, np.random.default_rng([seed, 3])),
-            scorer.sigma,
-            dead / max(self.steps * self.pairs * 2, 1),
-        )
+        return scorer, dead
 
 
 def _pair(queries: Queries, query: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.parsing.rows import FileRow
 from guerdon.protocols import Split, Task
 from guerdon.types import Example
@@ -57,24 +57,12 @@ class MadeUp(SearchTask[ExampleT]):
     eval_size: int = 200
 
     def __post_init__(self) -> None:
-        at_least("train_size", self.train_size, 0)
-        at_least("eval_size", self.eval_size, 0)
+        whole_number("train_size", self.train_size, 0)
+        whole_number("eval_size", self.eval_size, 0)
 
     def size(self, split: Split) -> int:
         """How many examples a split has."""
         return self.train_size if split == "train" else self.eval_size
-
-
-def at_least(name: str, value: object, least: int, most: int | None = None) -> None:
-    """Check an option that has to be a whole number.
-
-    Raises:
-        ConfigError: it is not, or is out of range.
-    """
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):  # type: ignore[operator]
-        needed = f">= {least}" if most is None else f"from {least} to {most}"
-        raise ConfigError(f"{name} is {value!r}; a whole number {needed} is needed")
 
 
 def file_in(root: str, name: str, task: str) -> Path:

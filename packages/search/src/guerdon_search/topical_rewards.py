@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.protocols import Encoder
 from guerdon.retrieval.vectors import encoded
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Example, Group, Rollout, Score
-from guerdon_search.topical import DIVISOR, FACTORS, MAX_LENGTH, Factor, Reading, query_text, topical
+from guerdon_search.topical import DIVISOR, FACTORS, MAX_LENGTH, Factor, Reading, cleaned, query_text, topical
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +36,8 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
     """Relevance times length times distinctness where open, relevance to the reference times distinctness where closed.
 
     Examples are `TopicalQuery`. A closed query without a reference is `invalid`. All texts of a batch are encoded at
-    once, each once; the encoder reads the uncut answer, as released, and what is too long is cut by the encoder (the
-    paper's keeps the end). The part `outside` is 1 where the relevance lay outside [0, top]: its mean is to be watched.
+    once, each once; what is too long is cut by the encoder (the paper's keeps the end). The part `outside` is 1 where
+    the relevance lay outside [0, top]: its mean is to be watched.
     """
 
     encoder: Encoder
@@ -48,6 +48,10 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
     max_length: int = MAX_LENGTH
     factors: tuple[Factor, ...] = FACTORS
     reading: Reading = "repaired"
+    encodes: Literal["whole", "cleaned"] = "whole"
+    """What of an answer the encoder reads: all of it, as released, or what `guerdon_search.topical.cleaned` leaves and
+    the other factors count. Of the whole, relevance can be won behind a stop string, where nothing else is looked
+    at."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -55,10 +59,10 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
         for place, factor in enumerate(self.factors):
             one_of(f"search/r3.factors[{place}]", factor, FACTORS)
         one_of("search/r3.reading", self.reading, get_args(Reading))
+        one_of("search/r3.encodes", self.encodes, ("whole", "cleaned"))
         if not 0.0 < self.top < math.inf:
             raise ConfigError(f"search/r3.top is {self.top!r}; a finite number above 0 is needed")
-        if self.max_length < 1:
-            raise ConfigError(f"search/r3.max_length is {self.max_length!r}; a whole number >= 1 is needed")
+        whole_number("search/r3.max_length", self.max_length, 1)
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]
@@ -89,7 +93,7 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
         queries = self._encoded([query_text(pairs[p][0].query, pairs[p][0].history) for p in open_], "query")
         references = self._encoded([pairs[p][0].reference for p in closed], "passage")
         beside = dict(zip([*open_, *closed], [*queries, *references], strict=True))
-        answers = dict(zip(sound, self._encoded([pairs[p][1] for p in sound], "passage"), strict=True))
+        answers = dict(zip(sound, self._encoded([self._read(pairs[p][1]) for p in sound], "passage"), strict=True))
         return [
             self._score(*pair, float(beside[place] @ answers[place]))
             if place in answers
@@ -99,6 +103,9 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
 
     def _is_closed(self, query: TopicalQuery) -> bool:
         return query.closed and "branching" in self.factors
+
+    def _read(self, answer: str) -> str:
+        return cleaned(answer) if self.encodes == "cleaned" else answer
 
     def _encoded(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[NDArray[np.float64]]:
         """A vector for each text, equal ones encoded once."""

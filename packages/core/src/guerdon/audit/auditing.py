@@ -16,6 +16,7 @@ from guerdon.audit.measuring import Bench, Unsteady
 from guerdon.audit.searching import Search, search
 from guerdon.counting import counting
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.progress import progress
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward, walk
@@ -49,8 +50,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, least in (("examples", 1), ("group_size", 2), ("budget", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} of an audit is {getattr(self, name)!r}; a whole number >= {least} is needed")
+            whole_number(f"{name} of an audit", getattr(self, name), least)
         if not self.seconds > 0.0:
             raise ConfigError(f"seconds of an audit is {self.seconds!r}; a number > 0 is needed")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from guerdon.cli.limits import Finite
-from guerdon.cli.sources import admit, take_up
+from guerdon.cli.sources import admit
 from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
@@ -75,6 +75,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     from guerdon.audit import Settings, audit
     from guerdon.audit.attack import LEVELS
+    from guerdon.grading.taking_up import take_up
     from guerdon.recipes.fitting import build_attacks
 
     admit("tasks", options["task"])

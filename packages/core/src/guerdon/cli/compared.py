@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guerdon.cli.sources import admit, is_run, rows_of_file, rows_of_run, take_up
+from guerdon.cli.sources import admit, is_run, rows_of_file, rows_of_run
 from guerdon.errors import ConfigError, UnknownName
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def sides_of(texts: Sequence[str], checkpoint: Path | None) -> tuple[Side, ...]:
         UnknownName, ConfigError: as `side_of`; or a checkpoint is named and no run, or by its folder for two runs.
         RunError: there is no such checkpoint, or it cannot be read.
     """
+    from guerdon.grading.taking_up import take_up
+
     runs = [text for text in texts if is_run(text)]
     if checkpoint is not None and not runs:
         raise ConfigError(f"--checkpoint {str(checkpoint)!r} is of a run, and neither A nor B is a run folder")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import admit, is_run, naming, rows_of_file, rows_of_run, take_up
+from guerdon.cli.sources import admit, is_run, naming, rows_of_file, rows_of_run
 from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
@@ -70,6 +70,7 @@ def command(
     both are said. Rewards of a run that learn are as they were by a checkpoint.
     """
     from guerdon.grading import task_and_reward
+    from guerdon.grading.taking_up import take_up
     from guerdon.recipes.building import build_reward, build_task
 
     admit("tasks", task)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from guerdon.environments.tools import Call, Tags, alike, escaped
-from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers
+from guerdon.fields import check_numbers, whole_number
 from guerdon.protocols import Hit, Query, Retriever
 
 
@@ -16,8 +15,8 @@ from guerdon.protocols import Hit, Query, Retriever
 class Search:
     """Looks for what a policy asks, and shows numbered passages: `(1) Title: text`.
 
-    A failure of the retriever is shown as such, and told to rewards (`info["failed"]`), so that they can leave such a
-    rollout unscored (`infra`): it is not the policy's fault, and not "nothing found".
+    A failure of the retriever is written down as such and ends the rollout (`info["failed"]`, see
+    `guerdon.protocols.Turn`), which nobody scores (`infra`): it is not the policy's fault, and not "nothing found".
     """
 
     retriever: Retriever
@@ -43,8 +42,7 @@ class Search:
         check_numbers(self)
         object.__setattr__(self, "exclude_ids", frozenset(self.exclude_ids))
         for name, least in (("k", 1), ("max_chars", 4), ("max_total_chars", 4), ("max_query_chars", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"Search.{name} is {getattr(self, name)!r}; a number >= {least} is needed")
+            whole_number(f"Search.{name}", getattr(self, name), least)
 
     def call(self, queries: Sequence[str]) -> list[Call]:
         """See `guerdon.environments.Tool`; the whole batch goes to the retriever at once.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.protocols import Turn
 from guerdon.types import Segment
 
@@ -126,8 +127,7 @@ class ToolUse:
         names = [tool.tags.call for tool in self.tools]
         if not names or len(set(names)) < len(names):
             raise ConfigError(f"ToolUse: the tools' call tags are {names}; at least one is needed, and no two alike")
-        if self.max_calls < 1:
-            raise ConfigError(f"ToolUse.max_calls is {self.max_calls!r}; a number >= 1 is needed")
+        whole_number("ToolUse.max_calls", self.max_calls, 1)
 
     def reset(self, *, seed: int) -> str:
         """See `guerdon.protocols.Environment`; nothing is drawn."""

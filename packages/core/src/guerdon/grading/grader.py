@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.grading.rows import OBJECTS, RECORDED, TOLD, USUAL, Columns, Row, group_in, rollout_in, short
+from guerdon.grading.taking_up import take_up
 from guerdon.protocols import Split
 from guerdon.rewards import Context, Reward, walk
 from guerdon.rewards.algebra import OfOne
@@ -75,7 +76,8 @@ class Grader:
         """The grader that names mean.
 
         Args:
-            source: a recipe (built in, or a file) or a run folder, which has both task and reward.
+            source: a recipe (built in, or a file) or a run folder, which has both task and reward. Of a run, rewards
+                that learn begin with what they had learnt at its latest checkpoint, unless `reward` names others.
             task: another task, as `NAME` or `NAME[k=v,...]`. With neither source nor task, rows bring all that the
                 reward looks at.
             reward: another reward, as `NAME`, `W*NAME[k=v,...]`, or several of these to be summed.
@@ -83,6 +85,7 @@ class Grader:
 
         Raises:
             ConfigError: a name or an option is wrong, or no reward is named.
+            RunError: the run's latest checkpoint cannot be read, or is of another reward.
         """
         from guerdon.recipes.building import build_reward, build_task
         from guerdon.recipes.spelling import reward_spec
@@ -93,7 +96,10 @@ class Grader:
         if source is None and task is None and rewards:
             return cls(build_reward(reward_spec(rewards)), **options)
         use, spec = task_and_reward(source, task, rewards)
-        return cls(build_reward(spec), build_task(use), **options)
+        made = cls(build_reward(spec), build_task(use), **options)
+        if not rewards:
+            take_up(made.reward, source, None)
+        return made
 
     def grade(self, rows: Sequence[Row], context: Context | None = None, *, learn: bool = False) -> list[Score]:
         """One score per row, in order.

@@ -14,7 +14,7 @@ import torch
 
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.protocols import Sampling, Split, StepLogprobs, Task
-from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
+from guerdon.types import Example, Group, Prompt, Rollout, Segment
 
 MAX_TURNS = 64
 """A rollout against an environment that does not end by then is truncated."""
@@ -77,9 +77,8 @@ class TabularPolicy:
             turn = world.step(segments)
             segments[-1] = replace(segments[-1], observation=turn)
             segments.append(Segment("environment", turn.observation))
-            if turn.terminated or turn.truncated:
-                stop: StopReason = "environment" if turn.terminated else "length"
-                return Rollout(example, tuple(segments), prompt, stop=stop, policy_version=self.version)
+            if turn.stop:
+                return Rollout(example, tuple(segments), prompt, stop=turn.stop, policy_version=self.version)
             state = turn.observation
         return Rollout(example, tuple(segments), prompt, stop="length", policy_version=self.version)
 

@@ -95,10 +95,8 @@ class Conversation:
         turns = stepped([world for _, world in played], [attempt.segments for attempt, _ in played])
         for (attempt, _), turn in zip(played, turns, strict=True):
             attempt.segments[-1] = replace(attempt.segments[-1], observation=turn)
-            if turn.terminated:
-                attempt.end("environment")
-            elif turn.truncated or last:
-                attempt.end("length")
+            if stop := turn.stop or ("length" if last else None):
+                attempt.end(stop)
             ended = bool(attempt.segments[-1].token_ids) and attempt.segments[-1].token_ids[-1] in self._ends
             ids = () if attempt.done else self.chat.reply_ids(turn.observation, ended=ended)
             if turn.observation or ids:

@@ -245,7 +245,14 @@ def _coerced(value: Any, annotation: Any, where: str) -> Any:
                 return {key: _coerced(one, part, f"{where}.{key}") for key, one in value.items()}
         if isinstance(value, list | tuple) and _is_tuple_of(part, annotation):
             return tuple(_coerced(one, part, f"{where}.{index}") for index, one in enumerate(value))
+    if isinstance(value, Mapping) and _has_parts(annotation):
+        return construct(annotation, value, where)
     return _validated(value, annotation, where)
+
+
+def _has_parts(annotation: Any) -> bool:
+    """Whether it is a dataclass of options among which are things of their own: pydantic cannot build those."""
+    return dataclasses.is_dataclass(annotation) and any(hint in PARTS for hint in hints_of(annotation).values())
 
 
 def _is_tuple_of(part: Any, annotation: Any) -> bool:

@@ -164,7 +164,9 @@ def _fields(annotation: Any) -> list[str]:
         return []
     if issubclass(annotation, BaseModel):
         return [one.alias or name for name, one in annotation.model_fields.items()]
-    return [one.name for one in dataclasses.fields(annotation)] if dataclasses.is_dataclass(annotation) else []
+    return (
+        [one.name for one in dataclasses.fields(annotation) if one.init] if dataclasses.is_dataclass(annotation) else []
+    )
 
 
 def _annotations(made: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.protocols import Query
 
 KINDS = ("text", "vector", "image")
@@ -23,8 +24,7 @@ def asked(who: str, queries: Sequence[str | Query], k: int, takes: Collection[st
         ConfigError: `k` is no whole number above 0; `queries` is one string, or holds something else; a query has
             something to look for, and nothing of a kind that is taken.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise ConfigError(f"{who}: k is {k!r}; a whole number >= 1 is needed")
+    whole_number(f"{who}: k", k, 1)
     if isinstance(queries, str | Query):
         raise ConfigError(f"{who}: search takes a list of queries, and was given {queries!r:.80}; put it into a list")
     return [_one(who, query, place, takes) for place, query in enumerate(queries)]

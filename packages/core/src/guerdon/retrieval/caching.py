@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from guerdon.errors import ConfigError, RetrievalError
-from guerdon.fields import check_numbers
+from guerdon.errors import RetrievalError
+from guerdon.fields import check_numbers, whole_number
 from guerdon.protocols import Hit, Query, Retriever
 from guerdon.recent import Recent
 from guerdon.retrieval.asking import KINDS, asked
@@ -46,8 +46,7 @@ class Cached:
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        if self.size < 1:
-            raise ConfigError(f"Cached.size is {self.size!r}; a number >= 1 is needed")
+        whole_number("Cached.size", self.size, 1)
         object.__setattr__(self, "_held", Recent(self.size))
 
     @property

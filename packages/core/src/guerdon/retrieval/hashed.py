@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers
+from guerdon.fields import check_numbers, whole_number
 from guerdon.retrieval.terms import terms
 
 if TYPE_CHECKING:
@@ -30,8 +29,7 @@ class HashedEncoder:
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        if self.dimensions < 1:
-            raise ConfigError(f"HashedEncoder.dimensions is {self.dimensions!r}; a number >= 1 is needed")
+        whole_number("HashedEncoder.dimensions", self.dimensions, 1)
 
     @property
     def name(self) -> str:

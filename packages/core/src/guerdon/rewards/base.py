@@ -15,7 +15,7 @@ import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from guerdon.errors import (
@@ -44,6 +44,9 @@ Scores = list[list[Score]]
 """One list per group, one score per rollout."""
 Targets = list[list[tuple[Target, ...]]]
 """One list per group, for each rollout the targets it has: none, for most rewards."""
+
+
+BROKEN_OFF = "a tool or the environment failed, and broke the attempt off"
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class Context:
         if key not in self._memo:
             self._asked.append(groups)
             try:
-                self._memo[key] = groups, reward, self._evaluate(reward, groups)
+                ask = self._evaluate if len(self._asked) > 1 else self._evaluate_whole
+                self._memo[key] = groups, reward, ask(reward, groups)
             finally:
                 self._asked.pop()
         return self._memo[key][2]
@@ -110,6 +114,26 @@ class Context:
         from. A composite may ask about other groups (steps, those a gate lets in).
         """
         return self._asked[0] if self._asked else groups
+
+    def _evaluate_whole(self, reward: Reward, groups: Sequence[Group]) -> Scores:
+        """The scores of what came from outside. A rollout that our own machinery broke off is unscored, and no reward
+        is shown it: neither alone nor beside the others of its group.
+        """
+        sound = [[place for place, one in enumerate(group.rollouts) if one.stop != "error"] for group in groups]
+        if all(len(places) == len(group) for places, group in zip(sound, groups, strict=True)):
+            return self._evaluate(reward, groups)
+        narrowed = [
+            replace(group, rollouts=tuple(group.rollouts[place] for place in places))
+            for group, places in zip(groups, sound, strict=True)
+            if places
+        ]
+        rows = iter(self._evaluate(reward, narrowed) if narrowed else [])
+        found = [[Score.unscored(BROKEN_OFF) for _ in group.rollouts] for group in groups]
+        for row, places in zip(found, sound, strict=True):
+            if places:
+                for place, score in zip(places, next(rows), strict=True):
+                    row[place] = score
+        return found
 
     def _evaluate(self, reward: Reward, groups: Sequence[Group]) -> Scores:
         return evaluated(reward, groups, self)

@@ -26,7 +26,7 @@ from numbers import Real
 from typing import Any, Literal
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_is, check_numbers
+from guerdon.fields import check_is, check_numbers, whole_number
 from guerdon.rewards.algebra import walk
 from guerdon.rewards.base import Context, End, Reward, Scores, same_batch
 from guerdon.rewards.lagrange import (
@@ -117,8 +117,7 @@ class Constrained(Reward, name="constrained-v1", sees="batch"):
             raise ConfigError(f"constrained.kl is {self.kl!r}; accepted are 'controlled' and 'divided'")
         if self.kl == "divided" and self.limit is None:
             raise ConfigError("constrained.kl is 'divided' and limit is none: the divisor may near 0; 5.0 is a limit")
-        if self.warmup_steps < 0:
-            raise ConfigError(f"constrained.warmup_steps is {self.warmup_steps!r}; a number >= 0 is needed")
+        whole_number("constrained.warmup_steps", self.warmup_steps, 0)
         self._steps  # noqa: B018 - checks kind, learning_rate, momentum, grad_clip and limit
         self._check_limit()
         self._warn_of_thresholds()

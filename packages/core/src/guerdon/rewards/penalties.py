@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers
+from guerdon.fields import check_numbers, whole_number
 from guerdon.parsing.words import words
 from guerdon.rewards.base import Reward
 from guerdon.types import Rollout, Score
@@ -74,8 +74,7 @@ class Repetition(Reward, name="repetition-v1"):
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        if self.n < 1:
-            raise ConfigError(f"Repetition.n is {self.n!r}; a number >= 1 is needed")
+        whole_number("Repetition.n", self.n, 1)
         if not 0.0 <= self.weight < math.inf:
             raise ConfigError(f"Repetition.weight is {self.weight!r}; a finite number >= 0 is needed")
 

@@ -36,6 +36,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from guerdon.errors import ConfigError, RewardError
+from guerdon.fields import whole_number
 from guerdon.rewards.base import Context, Reward, Scores, Sees
 from guerdon.rewards.steps import Decode, Delimiter, Step, alone, decoder, ends_of, prefix, steps_of
 from guerdon.types import Group, Rollout, Score, Stream
@@ -94,8 +95,7 @@ class StepScores(Reward, name="step-scores-v1", runs_in="elsewhere"):
             if getattr(self, name) not in accepted:
                 found = getattr(self, name)
                 raise ConfigError(f"StepScores.{name} is {found!r}; accepted are {', '.join(map(repr, accepted))}")
-        if self.limit < 1:
-            raise ConfigError(f"StepScores.limit is {self.limit!r}; a number >= 1 is needed")
+        whole_number("StepScores.limit", self.limit, 1)
         if self.reward.sees == "group":
             raise ConfigError(
                 f"StepScores.reward is {self.reward.name}, which compares the attempts of a group; a step has no "

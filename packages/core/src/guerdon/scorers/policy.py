@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.protocols import Continuation, HasWeights, ReadsText
 
 if TYPE_CHECKING:
@@ -107,8 +108,7 @@ class UnderMoving:
         _check_temperature("moving", self.temperature)
         if not 0.0 <= self.mix <= 1.0:
             raise ConfigError(f"moving.mix is {self.mix!r}; a share from 0 to 1 is needed")
-        if self.every < 1:
-            raise ConfigError(f"moving.every is {self.every!r}; a number >= 1 is needed")
+        whole_number("moving.every", self.every, 1)
 
     @property
     def name(self) -> str:

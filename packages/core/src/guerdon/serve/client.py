@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from guerdon.errors import ConfigError, RewardError, ServerError
+from guerdon.fields import whole_number
 from guerdon.posting import retry_after_s
 from guerdon.rewards import Context
 from guerdon.trainer.records import score_of
@@ -65,8 +66,7 @@ class Client:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"the server's address is {url!r}; one like 'http://127.0.0.1:8000' is needed")
-        if attempts < 1:
-            raise ConfigError(f"attempts is {attempts!r}; a whole number of at least 1 is needed")
+        whole_number("attempts", attempts, 1)
         self._address, self._path = (parts.scheme, parts.hostname, parts.port), parts.path.rstrip("/")
         self._shown = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")
         self._headers = {"Content-Type": "application/json"}

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, get_args
 
 from guerdon.errors import ConfigError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.protocols import Split, Task, Turn
 from guerdon.rewards import Reward
 from guerdon.types import Example, Message, Prompt, Segment
@@ -146,9 +146,7 @@ class Allocation(Task):
         one_of("shown", self.shown, get_args(Shown))
         limits = {"size": (1, 20), "copies": (1, 1000), "train_size": (0, 10**6), "eval_size": (0, 10**6)}
         for name, (least, most) in limits.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-                raise ConfigError(f"{name} is {value!r}; a whole number from {least} to {most} is needed")
+            whole_number(name, getattr(self, name), least, most)
 
     @cached_property
     def _loaded(self) -> dict[str, tuple[AllocationExample, ...]]:

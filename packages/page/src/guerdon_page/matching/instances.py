@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import whole_number
 
 Arrival = tuple[tuple[int, float], ...]
 """Pairs of a neighbour and the chance to succeed there, by rising neighbour; chances above 0."""
@@ -27,8 +28,7 @@ class Instance:
     """Worth of each offline vertex; empty: 1 each."""
 
     def __post_init__(self) -> None:
-        if self.offline < 0:
-            raise ConfigError(f"Instance.offline is {self.offline!r}; a whole number >= 0 is needed")
+        whole_number("Instance.offline", self.offline, 0)
         if self.weights and len(self.weights) != self.offline:
             raise ConfigError(f"Instance.weights has {len(self.weights)} values for {self.offline} offline vertices")
         if any(not 0.0 <= weight < math.inf for weight in self.weights):
@@ -67,8 +67,7 @@ class Instance:
         Raises:
             ConfigError: `copies` is below 1.
         """
-        if copies < 1:
-            raise ConfigError(f"copies is {copies!r}; a whole number >= 1 is needed")
+        whole_number("copies", copies, 1)
         rows = [dict.fromkeys(neighbours, 1.0 / copies) for neighbours in types]
         return cls.of(offline, [row for row in rows for _ in range(copies)])
 

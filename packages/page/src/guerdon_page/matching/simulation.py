@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from guerdon.errors import ConfigError
-from guerdon.fields import one_of
+from guerdon.fields import one_of, whole_number
 from guerdon_page.matching.instances import Instance
 from guerdon_page.matching.rules import RULES, Rule
 
@@ -60,8 +60,7 @@ def simulate(
 
     one_of("rule", rule, RULES)
     one_of("ties", ties, ("index", "random"))
-    if runs < 1:
-        raise ConfigError(f"runs is {runs!r}; a whole number >= 1 is needed")
+    whole_number("runs", runs, 1)
     if not 0.0 <= rate < math.inf:
         raise ConfigError(f"rate is {rate!r}; a finite number >= 0 is needed")
     random = np.random.default_rng(seed)

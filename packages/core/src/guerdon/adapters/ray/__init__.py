@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any
 
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.grading import Grader
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.rewards.algebra import OfOne
@@ -61,8 +62,7 @@ class RayReward(OfOne, runs_in="elsewhere"):
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 1), ("retries", 0), ("rollouts_per_task", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"RayReward.{name} is {getattr(self, name)!r}; a number >= {least} is needed")
+            whole_number(f"RayReward.{name}", getattr(self, name), least)
         if not self.deadline_s > 0.0:
             raise ConfigError(f"RayReward.deadline_s is {self.deadline_s!r}; a number of seconds > 0 is needed")
         Grader(self.reward).refuse_learning(

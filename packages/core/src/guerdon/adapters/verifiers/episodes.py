@@ -104,8 +104,8 @@ async def play(task: vf.Task, agent: vf.Agent) -> None:
             segments[-1] = replace(segments[-1], observation=turn)
             if turn.observation:
                 segments.append(Segment("environment", turn.observation))
-            if turn.terminated or turn.truncated or turns == MAX_TURNS:
-                stop = "environment" if turn.terminated else "length"
+            if turn.stop or turns == MAX_TURNS:
+                stop = turn.stop or "length"
                 break
             answer = await talk.turn(turn.observation)
         else:

@@ -18,6 +18,7 @@ from guerdon.audit.school_of_reward_hacks.hacks import PHRASES
 from guerdon.audit.school_of_reward_hacks.rows import HackRow, read_csv
 from guerdon.audit.school_of_reward_hacks.standin import stand_in
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
 from guerdon.transforms import Transform
@@ -74,8 +75,7 @@ class Quality(Reward, name="school/quality-v1", bounds=(0.0, 1.0)):
         for field in ("type_token", "top_word", "bigrams"):
             if not 0.0 <= getattr(self, field) <= 1.0:
                 raise ConfigError(f"{self.name}.{field} is {getattr(self, field)!r}; a share from 0 to 1 is needed")
-        if self.least_words < 1:
-            raise ConfigError(f"{self.name}.least_words is {self.least_words!r}; a whole number >= 1 is needed")
+        whole_number(f"{self.name}.least_words", self.least_words, 1)
 
     def score(self, rollout: Rollout) -> Score:
         """Looks at the answer's words alone."""
