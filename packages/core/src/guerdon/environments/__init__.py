@@ -5,10 +5,13 @@
 | `Tool` | what can be called: from texts to texts, a whole batch at once |
 | `Tags` | how a call and its answer are written |
 | `ToolUse` | an environment that answers a policy's calls until it makes none |
+| `stops` | where generation has to stop for some tools |
+| `played` | the rollout of a policy that says a given text, answered by the task's environment |
 | `Search` | a retriever as a tool |
 """
 
+from guerdon.environments.playing import played
 from guerdon.environments.searching import Search
-from guerdon.environments.tools import Call, Tags, Tool, ToolUse
+from guerdon.environments.tools import Call, Tags, Tool, ToolUse, stops
 
-__all__ = ["Call", "Search", "Tags", "Tool", "ToolUse"]
+__all__ = ["Call", "Search", "Tags", "Tool", "ToolUse", "played", "stops"]
