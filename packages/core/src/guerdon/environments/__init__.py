@@ -8,10 +8,11 @@
 | `stops` | where generation has to stop for some tools |
 | `played` | the rollout of a policy that says a given text, answered by the task's environment |
 | `Search` | a retriever as a tool |
+| `alike`, `escaped` | for tools of your own: what goes out as one batch, and text that opens no tag |
 """
 
 from guerdon.environments.playing import played
 from guerdon.environments.searching import Search
-from guerdon.environments.tools import Call, Tags, Tool, ToolUse, stops
+from guerdon.environments.tools import Call, Tags, Tool, ToolUse, alike, escaped, stops
 
-__all__ = ["Call", "Search", "Tags", "Tool", "ToolUse", "played", "stops"]
+__all__ = ["Call", "Search", "Tags", "Tool", "ToolUse", "alike", "escaped", "played", "stops"]

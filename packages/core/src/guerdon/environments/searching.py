@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Self
 
-from guerdon.environments.tools import Call, Tags, escaped
+from guerdon.environments.tools import Call, Tags, alike, escaped
 from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers
 from guerdon.protocols import Hit, Query, Retriever
@@ -50,9 +51,20 @@ class Search:
 
         `info` has `hits`, the documents shown, and `failed`.
         """
-        asked = Query(base=self.base, exclude_ids=self.exclude_ids)
-        found = self.retriever.search([replace(asked, text=text[: self.max_query_chars]) for text in queries], self.k)
-        return [self._shown(hits) for hits in found]
+        return self.call_together([self] * len(queries), queries)
+
+    @classmethod
+    def call_together(cls, tools: Sequence[Self], queries: Sequence[str]) -> list[Call]:
+        """See `guerdon.environments.Tool`: searches that differ in what they exclude are one batch."""
+        calls: dict[int, Call] = {}
+        for tool, places in alike(tools).items():
+            asked = [tools[place]._query(queries[place]) for place in places]
+            for place, hits in zip(places, tool.retriever.search(asked, tool.k), strict=True):
+                calls[place] = tool._shown(hits)
+        return [calls[place] for place in range(len(tools))]
+
+    def _query(self, text: str) -> Query:
+        return Query(text[: self.max_query_chars], base=self.base, exclude_ids=self.exclude_ids)
 
     def _shown(self, hits: Sequence[Hit] | None) -> Call:
         if hits is None:

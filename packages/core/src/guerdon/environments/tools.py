@@ -26,13 +26,14 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from guerdon.errors import ConfigError
 from guerdon.protocols import Turn
 from guerdon.types import Segment
 
+T = TypeVar("T")
 _WORD = re.compile(r"[A-Za-z_][\w.-]*")
 _LAST_TAG = re.compile(r"</([A-Za-z_][\w.-]{0,63})>\Z")
 
@@ -86,7 +87,12 @@ class Call:
 
 @runtime_checkable
 class Tool(Protocol):
-    """Something that can be called. A frozen dataclass of settings, equal where it answers alike."""
+    """Something that can be called. A frozen dataclass of settings, equal where it answers alike.
+
+    Declared optional power: a class method `call_together(tools, queries)`, which answers for many tools of its class
+    at once, one text each, in order. Tools that differ from example to example (by what they may not show: a case's own
+    record) have it, so that a batch of rollouts still goes out as one.
+    """
 
     @property
     def tags(self) -> Tags:
@@ -94,6 +100,21 @@ class Tool(Protocol):
 
     def call(self, queries: Sequence[str]) -> list[Call]:
         """One answer per text, in order; any text a policy can write gets one."""
+
+
+def alike(tools: Sequence[T]) -> dict[T, list[int]]:
+    """The places of tools that differ by `exclude_ids` alone, by the tool that excludes nothing: for `call_together`.
+
+    Args:
+        tools: frozen dataclasses with such a field.
+    """
+    found: dict[T, list[int]] = {}
+    shared: dict[int, T] = {}  # the rollouts of a group have one tool, and are told from others fast
+    for place, tool in enumerate(tools):
+        if id(tool) not in shared:
+            shared[id(tool)] = replace(tool, exclude_ids=frozenset())  # type: ignore[type-var]
+        found.setdefault(shared[id(tool)], []).append(place)
+    return found
 
 
 def escaped(text: str) -> str:
@@ -157,17 +178,17 @@ class ToolUse:
     def step_together(cls, environments: Sequence[ToolUse], segments: Sequence[Sequence[Segment]]) -> list[Turn]:
         """Answer the newest turn of many rollouts: each tool is called once, with all that it is asked."""
         turns: dict[int, Turn] = {}
-        asked: dict[Tool, list[tuple[int, str]]] = {}
+        asked: dict[Tool | type[Tool], list[tuple[int, Tool, str]]] = {}
         for place, (world, one) in enumerate(zip(environments, segments, strict=True)):
             found = world._called(one)
             if isinstance(found, Turn):
                 turns[place] = found
             else:
                 tool, query = found
-                asked.setdefault(tool, []).append((place, query))
-        for tool, calls in asked.items():
-            answers = tool.call([query for _, query in calls])
-            for (place, query), answer in zip(calls, answers, strict=True):
+                together = type(tool) if hasattr(tool, "call_together") else tool
+                asked.setdefault(together, []).append((place, tool, query))
+        for calls in asked.values():
+            for (place, tool, query), answer in zip(calls, _answers(calls), strict=True):
                 info = {"tool": tool.tags.call, "query": query, **answer.info}
                 turns[place] = environments[place]._shown(tool.tags, answer.text, info)
         return [turns[place] for place in range(len(environments))]
@@ -263,3 +284,11 @@ def cut_after(text: str, ends: Sequence[str]) -> str:
 def _open(text: str, name: str) -> bool:
     """Whether a tag of that name is opened in the text and not closed behind it."""
     return text.rfind(f"<{name}>") > text.rfind(f"</{name}>")
+
+
+def _answers(calls: Sequence[tuple[int, Tool, str]]) -> list[Call]:
+    """Of calls of one tool, or of tools of one class that answers for all of them."""
+    first = calls[0][1]
+    queries = [query for _, _, query in calls]
+    together = getattr(type(first), "call_together", None)
+    return first.call(queries) if together is None else list(together([tool for _, tool, _ in calls], queries))
