@@ -63,7 +63,7 @@ PAPER = Layout(think="reason", lookup="lookup", search="search", answer="diagnos
 
 
 def layout_of(named: str) -> Layout:
-    """A layout by its name, `released` or `paper`; or by tags that differ from the released: "think=reason,answer=final".
+    """A layout by its name, `released` or `paper`; or by tags that differ from it, such as "think=reason,answer=final".
 
     Raises:
         ConfigError: no such name, tag or word.

@@ -88,8 +88,12 @@ class GoldMatched(_OfTrace, name="medical/gold-matched-v1", bounds=(0.0, 1.0)):
         """1 or 0; `invalid` without gold."""
         if not example.gold:
             return Score.unscored(f"the case {example.id!r} has no diagnosis", status="invalid")
-        found = is_hit([name for call in trace.of("match") for one in call.sources for name in one.diseases], example.gold)
-        return Score(float(found), "" if found else "no matched record has the disease", status="ok" if found else "fail")
+        found = is_hit(
+            [name for call in trace.of("match") for one in call.sources for name in one.diseases], example.gold
+        )
+        return Score(
+            float(found), "" if found else "no matched record has the disease", status="ok" if found else "fail"
+        )
 
 
 @dataclass(frozen=True)

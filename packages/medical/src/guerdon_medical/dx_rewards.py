@@ -32,7 +32,8 @@ from typing import Literal, get_args
 
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of
-from guerdon.rewards import Context, Reward, raised
+from guerdon.rewards import Context, Reward
+from guerdon.rewards.base import raised
 from guerdon.types import Group, Rollout, Score
 from guerdon_medical.dx_examples import DiagnosisExample
 from guerdon_medical.dx_layout import Layout, layout_of, marked
@@ -91,7 +92,10 @@ class DeepDxSearch(Reward, name="medical/deep-dxsearch-v1", bounds=(0.0, 1.0), s
         layout_of(self.layout)
         stages = {step: tuple(map(float, weights)) for step, weights in self.stages.items()}
         object.__setattr__(self, "stages", stages)
-        for place, weights in {"weights": self._own, **{f"stages[{step}]": one for step, one in stages.items()}}.items():
+        for place, weights in {
+            "weights": self._own,
+            **{f"stages[{step}]": one for step, one in stages.items()},
+        }.items():
             sane = len(weights) == 3 and all(math.isfinite(one) and one >= 0.0 for one in weights)
             if not sane or sum(weights) > 1.0 + 1e-9:
                 raise ConfigError(

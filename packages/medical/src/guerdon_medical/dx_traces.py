@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from guerdon.protocols import Turn
+from guerdon.protocols import Hit, Turn
 from guerdon.types import Rollout
 from guerdon_medical.dx_layout import Layout, marked
 from guerdon_medical.dx_scoring import Round, comma_parts
+from guerdon_medical.dx_tools import FoundGuideline, MatchedRecord
 
 Action = Literal["match", "lookup", "search"]
 Kind = Literal["record", "guideline", "passage"]
@@ -27,7 +28,7 @@ class Source:
     id: str
     """Of the record, the disease or the passage."""
     diseases: tuple[str, ...] = ()
-    """Names that it is about; of a guideline also the name that was asked."""
+    """Names that it is about; none of a passage."""
     publication: str = ""
     title: str = ""
     text: str = ""
@@ -93,7 +94,9 @@ def read_trace(rollout: Rollout, layout: Layout) -> Trace:
         elif segment.author == "policy":
             said.append(forced + segment.text)
             forced = ""
-            if isinstance(segment.observation, Turn) and (call := _call(segment.observation.info, len(said) - 1, layout)):
+            if isinstance(segment.observation, Turn) and (
+                call := _call(segment.observation.info, len(said) - 1, layout)
+            ):
                 calls.append(call)
     answer = single(said[-1], layout.answer) if said else None
     return Trace(tuple(calls), tuple(said), marked(answer or ""), layout)
@@ -126,11 +129,22 @@ def _call(info: Mapping[str, Any], turn: int, layout: Layout) -> Call | None:
     query = str(info.get("query", ""))
     if not fault and not query.strip():
         fault, reason = "empty", f"an empty call of {info['tool']}"
-    return Call(
-        turn, action_of(info["tool"], layout), query, _sources(info), bool(info.get("failed")), fault, reason
-    )
+    return Call(turn, action_of(info["tool"], layout), query, _sources(info), bool(info.get("failed")), fault, reason)
 
 
 def _sources(info: Mapping[str, Any]) -> tuple[Source, ...]:
-    return ()
-
+    """What `guerdon_medical.dx_tools` says that it showed."""
+    records: tuple[MatchedRecord, ...] = info.get("records", ())
+    guidelines: tuple[FoundGuideline, ...] = info.get("guidelines", ())
+    hits: tuple[Hit, ...] = info.get("hits", ())
+    return (
+        *(
+            Source("record", one.id, one.diseases, one.publication, text=", ".join(one.symptoms), score=one.score)
+            for one in records
+        ),
+        *(
+            Source("guideline", one.id, (one.name,), title=one.name, text=", ".join(one.symptoms), score=one.score)
+            for one in guidelines
+        ),
+        *(Source("passage", hit.id, title=hit.title, text=hit.text, score=hit.score) for hit in hits),
+    )

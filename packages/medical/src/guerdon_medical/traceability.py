@@ -52,7 +52,9 @@ class Report:
         """One line per claim, one per source below it; of many sources the first `most` and how many more."""
         lines = []
         for claim in self.claims:
-            lines.append(f"{claim.kind} {claim.name!r} (turn {claim.turn + 1}): {'' if claim.sources else NONE}".rstrip())
+            lines.append(
+                f"{claim.kind} {claim.name!r} (turn {claim.turn + 1}): {'' if claim.sources else NONE}".rstrip()
+            )
             lines += [f"  {told(source)}" for source in claim.sources[:most]]
             if len(claim.sources) > most:
                 lines.append(f"  and {len(claim.sources) - most} more")
@@ -90,7 +92,9 @@ def shows(source: Source, name: str) -> bool:
     if any(normalised(one) == wanted for one in source.diseases):
         return True
     long_enough = len(name.strip()) >= LEAST_CONTAINED
-    return source.kind == "passage" and long_enough and f" {wanted} " in f" {normalised(f'{source.title} {source.text}')} "
+    return (
+        source.kind == "passage" and long_enough and f" {wanted} " in f" {normalised(f'{source.title} {source.text}')} "
+    )
 
 
 def _claim(kind: ClaimKind, name: str, turn: int, shown: Sequence[Source]) -> Claim:

@@ -7,6 +7,7 @@ of a policy that wrote it. So a forged answer within the text stays what it is, 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,16 +33,39 @@ def played(task: Task, example: Example, text: str, *, prompt: Prompt | None = N
         index: place in its group.
     """
     shown = task.prompt(example) if prompt is None else prompt
-    segments = [Segment("forced", shown.forced)] if shown.forced else []
     text = text.removeprefix(shown.forced)
     world = task.environment(example)
     turns = turns_of(world, text)
     if world is None or turns is None:
-        return Rollout(example, (*segments, Segment("policy", text)), shown, index=index)
+        start = (Segment("forced", shown.forced),) if shown.forced else ()
+        return Rollout(example, (*start, Segment("policy", text)), shown, index=index)
+    left = iter(turns or [""])
+    return acted(example, shown, world, lambda segments: next(left, None), index=index)
+
+
+def acted(
+    example: Example,
+    prompt: Prompt,
+    world: Environment,
+    say: Callable[[Sequence[Segment]], str | None],
+    *,
+    index: int = 0,
+) -> Rollout:
+    """The attempt of a program in a policy's place: a fixed work flow, which sees what the environment answered.
+
+    Args:
+        example: the problem.
+        prompt: what a policy would be shown.
+        world: answers; it is reset first.
+        say: given the segments so far (each turn of the policy's with its `Turn` as `observation`), the next turn; None
+            where there is nothing more to say.
+        index: place in its group.
+    """
     if opening := world.reset(seed=0):
-        shown = replace(shown, messages=(*shown.messages, Message("user", opening)))
+        prompt = replace(prompt, messages=(*prompt.messages, Message("user", opening)))
+    segments = [Segment("forced", prompt.forced)] if prompt.forced else []
     stop: StopReason = "stop"
-    for turn in turns or [""]:
+    while (turn := say(segments)) is not None:
         segments.append(Segment("policy", turn))
         answer = world.step(segments)
         segments[-1] = replace(segments[-1], observation=answer)
@@ -50,4 +74,4 @@ def played(task: Task, example: Example, text: str, *, prompt: Prompt | None = N
         if answer.terminated or answer.truncated:
             stop = "environment" if answer.terminated else "length"
             break
-    return Rollout(example, tuple(segments), shown, stop=stop, index=index)
+    return Rollout(example, tuple(segments), prompt, stop=stop, index=index)
