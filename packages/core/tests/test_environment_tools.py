@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from guerdon import Example, Message, Prompt, Segment
-from guerdon.environments import Search, Tags, Tool, ToolUse, played, stops
+from guerdon.environments import Search, Tags, Tool, ToolUse, alike, played, stops
 from guerdon.errors import ConfigError
 from guerdon.protocols import Generation, Hit, Sampling, Task
 from guerdon.retrieval.asking import asked
@@ -322,3 +322,20 @@ def test_a_reference_of_many_turns_is_learnt_as_it_would_have_been_sampled():
     ]
     assert told.steps == len("<search>bird</search>") + len("A red one.") + 1
     assert told.policy_version == 3
+
+
+def test_searches_that_differ_in_what_they_exclude_are_one_batch_and_others_are_not():
+    """Every rollout has its own example's ids to leave out; the retriever is asked once for all with the same k."""
+    found = Found(("red", "blue"))
+    worlds = [ToolUse([Search(found, exclude_ids=ids)]) for ids in ({"0"}, {"1"}, set())]
+    worlds.append(ToolUse([Search(found, k=1)]))
+    asked_now = [[policy(f"<search>q{n}</search>")] for n in range(4)]
+    turns = ToolUse.step_together(worlds, asked_now)
+    assert found.seen == [["q0", "q1", "q2"], ["q3"]]
+    assert [[hit.id for hit in turn.info["hits"]] for turn in turns] == [["1"], ["0"], ["0", "1"], ["0"]]
+
+
+def test_alike_are_tools_that_differ_in_what_they_exclude_alone():
+    found = Found(("red",))
+    tools = [Search(found, exclude_ids={"a"}), Search(found, k=1), Search(found), Search(found, exclude_ids={"b"})]
+    assert alike(tools) == {Search(found): [0, 2, 3], Search(found, k=1): [1]}

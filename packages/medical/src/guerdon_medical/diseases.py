@@ -26,7 +26,9 @@ class DiseaseNames:
             synonyms: other names, by id.
         """
         self.diseases: Mapping[str, Disease] = {one.id: one for one in diseases}
-        others = [(self.diseases[id], name) for id, names in (synonyms or {}).items() if id in self.diseases for name in names]
+        others = [
+            (self.diseases[id], name) for id, names in (synonyms or {}).items() if id in self.diseases for name in names
+        ]
         named = [(one, one.name) for one in self.diseases.values()] + others
         self._exact: dict[str, Disease] = {}
         self._normalised: dict[str, Disease] = {}
@@ -43,4 +45,6 @@ class DiseaseNames:
             wanted: a disease of any vocabulary, an id, or a name.
         """
         id, name = (wanted.id, wanted.name) if isinstance(wanted, Disease) else (wanted.strip(), wanted)
-        return self.diseases.get(id) or self._exact.get(name.casefold().strip()) or self._normalised.get(normalised(name))
+        return (
+            self.diseases.get(id) or self._exact.get(name.casefold().strip()) or self._normalised.get(normalised(name))
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from guerdon.types import Example
 from guerdon_medical.cases import Case
@@ -30,19 +30,20 @@ class DiagnosisExample(Example):
         return frozenset(name for name in (self.id, self.publication) if name)
 
 
-def example_of(case: Case, names: Mapping[str, str], *, added: tuple[str, ...] = ()) -> DiagnosisExample:
+def example_of(case: Case, names: Mapping[str, str], *, listed: Sequence[str] = ()) -> DiagnosisExample:
     """A case as it is asked about.
 
     Args:
         case: of a split that is asked about, never a record.
         names: of findings by id; a finding without a name stands as its id.
-        added: ids of findings that the chart lists and the patient does not have (noise).
+        listed: what the chart lists in place of what was found, noise included; noise that the patient was looked at
+            for is not told to be absent as well.
     """
-    shown = dict.fromkeys(names.get(id, id) for id in (*case.observed, *added))
+    findings = tuple(dict.fromkeys(listed or (names.get(id, id) for id in case.observed)))
     return DiagnosisExample(
         id=case.id,
-        findings=tuple(shown),
-        absent=tuple(names.get(id, id) for id in case.excluded),
+        findings=findings,
+        absent=tuple(name for id in case.excluded if (name := names.get(id, id)) not in findings),
         sex=case.sex,
         publication=case.publication,
         gold=tuple(disease.name for disease in case.diagnoses),

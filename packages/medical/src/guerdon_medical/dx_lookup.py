@@ -1,4 +1,4 @@
-"""Guidelines by the name of a disease: the name itself, else the name that is nearest by words, if it is near enough."""
+"""Guidelines by the name of a disease: the name itself, else the nearest by words, if it is near enough."""
 
 from __future__ import annotations
 

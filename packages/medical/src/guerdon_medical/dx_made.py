@@ -121,10 +121,9 @@ class MadeDiagnosis(Patients):
         case = _case(f"{split}-{number}", f"made-{split}-{number}", disease, own, f"{self.seed} {split} {number}")
         others = sorted(set(names) - set(own))
         added = tuple(draw.sample(others, min(self.noise, len(others))))
-        patient = example_of(case, names, added=added)
-        listed = list(patient.findings)
+        listed = [names[id] for id in (*case.observed, *added)]
         draw.shuffle(listed)
-        return patient.model_copy(update={"findings": tuple(listed), "telling": tuple(listed)})
+        return example_of(case, names, listed=listed).model_copy(update={"telling": tuple(listed)})
 
 
 def _findings(seed: int) -> list[tuple[str, str]]:

@@ -91,6 +91,15 @@ def comma_parts(text: str, *, released: bool = False) -> tuple[str, ...]:
     return tuple(stripped for part in parts if (stripped := part.strip()))
 
 
+def comma_list(names: Sequence[str]) -> str:
+    """Names as a list that `comma_parts` reads as they are; one with a comma stands in single quotes.
+
+    >>> comma_list(["fever", "Ataxia, episodic"])
+    "fever, 'Ataxia, episodic'"
+    """
+    return ", ".join(f"'{name}'" if "," in name else name for name in names)
+
+
 def named_diseases(text: str, *, released: bool = False) -> tuple[str, ...]:
     """The diseases that a tool's answer to a match names, each as often as it stands there.
 

@@ -7,34 +7,28 @@ a corpus of your own cannot leak it either. For research, not for clinical use.
 
 from __future__ import annotations
 
-import random
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, get_args
 
 from guerdon import fields
 from guerdon.environments import Search, Tool, ToolUse
-from guerdon.errors import ConfigError, TaskError
+from guerdon.errors import ConfigError
 from guerdon.protocols import Retriever, Split, Task
 from guerdon.retrieval import BM25, Corpus
 from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
-from guerdon_medical.cases import Case, read_cases, split_by_publication
+from guerdon_medical.cases import read_cases
 from guerdon_medical.dx_examples import DiagnosisExample, example_of
 from guerdon_medical.dx_layout import Layout, layout_of
 from guerdon_medical.dx_lookup import ByName
 from guerdon_medical.dx_prompts import LENGTHS, Length, prompt_of, told
 from guerdon_medical.dx_scoring import is_hit
 from guerdon_medical.dx_tools import Lookup, Match
-from guerdon_medical.guidelines import guidelines_of_cases, half_hidden
-from guerdon_medical.records import SymptomMatch, read_term_names, records_of
+from guerdon_medical.dx_world import Chart, make_world
+from guerdon_medical.records import SymptomMatch, read_term_names
 
-SHARES: Mapping[str, float] = {"records": 2.0, "train": 1.0, "eval": 1.0}
-"""How cases are dealt out [sheet, the claim's split]."""
-FREQUENT = 80
-"""Findings that charts are made noisy with [sheet]."""
 REFERENCE_FINDINGS = 5
 """A reference asks for so many findings, at most."""
 
@@ -177,7 +171,10 @@ class Patients(Task):
 
 @dataclass(frozen=True)
 class Diagnosis(Patients):
-    """Published cases: rows or phenopackets (`guerdon_medical.cases.read_cases`)."""
+    """Published cases: rows or phenopackets (`guerdon_medical.cases.read_cases`), dealt out as in the claim
+    (`guerdon_medical.dx_world.make_world`): half of them records, a quarter each to train on and to evaluate, by
+    publication, and 20, 10 and 10 of a disease at most.
+    """
 
     cases: str = ""
     """A file of rows, or a folder of phenopackets."""
@@ -191,16 +188,15 @@ class Diagnosis(Patients):
     """JSON lines of passages (`guerdon.retrieval.Corpus.read`), to be searched by BM25; empty offers no search."""
     noise: float = 0.0
     """So many times as many frequent findings are added to each chart; 1.5 in the claim."""
-    diseases: int = 0
-    """So many are drawn, among those that at least 3 publications report in 12 cases or more; 0 takes all there are."""
-    min_findings: int = 3
-    """Cases with fewer are left out."""
+    diseases: int = 60
+    """So many are drawn, or all, where there are fewer."""
+    least_cases: int = 12
+    """Rarer diseases are left out."""
+    least_publications: int = 3
+    """So are diseases that fewer report."""
     train_on: Literal["all", "found"] = "all"
     """`found` leaves training patients out of whom no match of their own findings shows the disease: those left have a
-    reference, as a warm start needs. Evaluation keeps all whose disease is in the records."""
-    max_train: int = 0
-    """At most so many; 0 takes all. So does `max_eval`."""
-    max_eval: int = 0
+    reference, as a warm start needs. Evaluation keeps all."""
 
     name: ClassVar[str] = "medical/diagnosis-v1"
 
@@ -210,32 +206,34 @@ class Diagnosis(Patients):
         fields.one_of(f"{self.name}.train_on", self.train_on, ("all", "found"))
         if not 0.0 <= self.noise <= 10.0:
             raise ConfigError(f"{self.name}.noise is {self.noise!r}; a number from 0 to 10 is needed")
+        for name in ("diseases", "least_cases", "least_publications"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{self.name}.{name} is {getattr(self, name)!r}; a number >= 1 is needed")
 
     def load(self) -> World:
         """Read, deal out, and make the corpora."""
         if not self.cases:
             raise ConfigError(f"{self.name}.cases is empty; name a file of rows or a folder of phenopackets")
         names = self._names()
-        cases = [case for case in read_cases(self.cases) if len(case.observed) >= self.min_findings]
-        parts = split_by_publication(drawn(cases, self.diseases, self.seed), SHARES, self.seed)
-        if not all(parts.values()):
-            sizes = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
-            raise TaskError(f"{self.name}: {self.cases} leaves {sizes} cases; each needs some")
-        records = records_of(parts["records"], names)
-        known = {disease.id for case in parts["records"] for disease in case.diagnoses}
-        frequent = frequent_findings(parts["records"])
-        patients: dict[str, list[DiagnosisExample]] = {}
-        for split in ("train", "eval"):
-            asked = [case for case in parts[split] if not known.isdisjoint(one.id for one in case.diagnoses)]
-            patients[split] = [self._patient(case, names, frequent) for case in asked]
-        found = {one.id for one in self.found([p for ps in patients.values() for p in ps], records)}
+        made = make_world(
+            read_cases(self.cases),
+            names,
+            self.seed,
+            diseases=self.diseases,
+            noise=self.noise,
+            complete=self.guidelines != "half",
+            least_cases=self.least_cases,
+            least_publications=self.least_publications,
+        )
+        patients = {"train": self._patients(made.train, names), "eval": self._patients(made.test, names)}
+        asked = [*patients["train"], *patients["eval"]]
+        found = {one.id for one in self.found(asked, made.records)}
         for split, ones in patients.items():
             patients[split] = [one if one.id in found else one.model_copy(update={"telling": ()}) for one in ones]
         if self.train_on == "found":
             patients["train"] = [one for one in patients["train"] if one.telling]
-        most = {"train": self.max_train, "eval": self.max_eval}
-        patients = {split: ones[: most[split] or None] for split, ones in patients.items()}
-        return World(records, self._guidelines(parts["records"], names), patients, names)
+        guidelines = _rare_guidelines() if self.guidelines == "rare" else made.guidelines
+        return World(made.records, guidelines, patients, names)
 
     def search(self) -> Retriever | None:
         """By BM25 over `passages`."""
@@ -246,10 +244,13 @@ class Diagnosis(Patients):
         found: Retriever = self._held["search"]
         return found
 
-    def _patient(self, case: Case, names: Mapping[str, str], frequent: Sequence[str]) -> DiagnosisExample:
-        patient = example_of(case, names, added=noise_of(case, frequent, self.noise, self.seed))
-        telling = tuple(names.get(id, id) for id in case.observed[:REFERENCE_FINDINGS])
-        return patient.model_copy(update={"telling": telling})
+    def _patients(self, charts: Sequence[Chart], names: Mapping[str, str]) -> list[DiagnosisExample]:
+        return [
+            example_of(chart.case, names, listed=chart.findings).model_copy(
+                update={"telling": tuple(names.get(id, id) for id in chart.case.observed[:REFERENCE_FINDINGS])}
+            )
+            for chart in charts
+        ]
 
     def _names(self) -> Mapping[str, str]:
         if self.terms:
@@ -257,15 +258,6 @@ class Diagnosis(Patients):
         from guerdon_medical.phenotypes import Phenotypes
 
         return {term.id: term.name for term in Phenotypes.load(source=None).terms.values()}
-
-    def _guidelines(self, records: Sequence[Case], names: Mapping[str, str]) -> Corpus:
-        if self.guidelines == "rare":
-            from guerdon_medical.guidelines import rare_guidelines
-            from guerdon_medical.phenotypes import Phenotypes
-
-            return rare_guidelines(Phenotypes.load())
-        made = guidelines_of_cases(records, names)
-        return half_hidden(made, self.seed) if self.guidelines == "half" else made
 
 
 def a_patient(example: Example) -> DiagnosisExample:
@@ -279,42 +271,8 @@ def a_patient(example: Example) -> DiagnosisExample:
     return example
 
 
-def drawn(cases: Sequence[Case], count: int, seed: int, *, publications: int = 3, least: int = 12) -> list[Case]:
-    """The cases of `count` diseases that enough publications report in enough cases; all cases where `count` is 0.
+def _rare_guidelines() -> Corpus:
+    from guerdon_medical.guidelines import rare_guidelines
+    from guerdon_medical.phenotypes import Phenotypes
 
-    Raises:
-        TaskError: fewer diseases are reported so often.
-    """
-    if not count:
-        return list(cases)
-    reported: dict[str, set[str]] = {}
-    times: Counter[str] = Counter()
-    for case in cases:
-        for disease in case.diagnoses:
-            reported.setdefault(disease.id, set()).add(case.publication)
-            times[disease.id] += 1
-    often = sorted(id for id in times if times[id] >= least and len(reported[id]) >= publications)
-    if len(often) < count:
-        raise TaskError(
-            f"{len(often)} diseases are reported by {publications} publications or more in {least} cases or more; "
-            f"{count} were asked for"
-        )
-    kept = frozenset(random.Random(seed).sample(often, count))
-    return [case for case in cases if any(disease.id in kept for disease in case.diagnoses)]
-
-
-def frequent_findings(records: Sequence[Case], most: int = FREQUENT) -> list[str]:
-    """Ids of the findings that most records have; equal ones by id."""
-    counts = Counter(id for case in records for id in case.observed)
-    return sorted(counts, key=lambda id: (-counts[id], id))[:most]
-
-
-def noise_of(case: Case, frequent: Sequence[str], times: float, seed: int) -> tuple[str, ...]:
-    """Frequent findings that a case has not: `times` as many as it has, rounded, as far as there are so many.
-
-    What was looked for and absent is not added either.
-    """
-    own = {*case.observed, *case.excluded}
-    others = [id for id in frequent if id not in own]
-    count = min(len(others), round(times * len(case.observed)))
-    return tuple(random.Random(f"{seed} {case.id}").sample(others, count))
+    return rare_guidelines(Phenotypes.load())

@@ -92,7 +92,9 @@ class Match:
         calls: dict[int, Call] = {}
         for tool, places in alike(tools).items():
             texts = [queries[place][: tool.max_query_chars] for place in places]
-            asked = [Query(text, exclude_ids=tools[place].exclude_ids) for text, place in zip(texts, places, strict=True)]
+            asked = [
+                Query(text, exclude_ids=tools[place].exclude_ids) for text, place in zip(texts, places, strict=True)
+            ]
             for place, text, hits in zip(places, texts, tool.retriever.search(asked, tool.k), strict=True):
                 calls[place] = tool._shown(comma_parts(text), hits)
         return [calls[place] for place in range(len(tools))]

@@ -1,8 +1,9 @@
 """Disease guidelines: for each disease its name and its usual findings, as documents that are found by name.
 
 A document's id is the disease's, its text the name; its payload has `symptoms` (the most usual first), `source`, and of
-common diseases the ICD-10 code (`icd10`). Three sources: what is known of rare diseases (`rare_guidelines`), made for tests of
-software about common ones (`common_guidelines`), and what the records themselves show (`guidelines_of_cases`).
+common diseases the ICD-10 code (`icd10`). Three sources: what is known of rare diseases (`rare_guidelines`), a table of
+common ones that was made to test software with (`common_guidelines`), and what the records themselves show
+(`guidelines_of_cases`).
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 extra `hpo`; nothing else of it is used, and nothing of it is imported. What is read is kept in guerdon's cache folder,
 in a place named by the files' checksum: another release of the files is read anew.
 
-The ontology has a licence of its own: free to use, to be cited, not to be altered (Human Phenotype Ontology Consortium).
-Names of OMIM's diseases are OMIM's; the default elsewhere is Orphanet's rows.
+The ontology has a licence of its own: free to use, to be cited, not to be altered (Human Phenotype Ontology
+Consortium). Names of OMIM's diseases are OMIM's; the default elsewhere is Orphanet's rows.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def read_terms(folder: Path) -> dict[str, Any]:
         ConfigError: no such file, or it cannot be kept.
         TaskError: it has no terms.
     """
-    return _kept(folder / TERMS, "terms", lambda path: {"terms": _terms(path)})["terms"]
+    found: dict[str, Any] = _kept(folder / TERMS, "terms", lambda path: {"terms": _terms(path)})["terms"]
+    return found
 
 
 def read_annotations(folder: Path, source: str) -> list[list[Any]]:

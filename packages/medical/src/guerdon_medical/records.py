@@ -190,7 +190,7 @@ class _Index:
         known = [row for row in rows if row is not None]
         if not known:
             return []
-        scores_N = np.sum(known, axis=0, dtype=np.float64) / len(rows)
+        scores_N: npt.NDArray[np.float64] = np.asarray(np.sum(known, axis=0, dtype=np.float64)) / len(rows)
         out = self.corpus.excluded(query.exclude_ids)
         out += [place for id in query.exclude_ids for place in self.publications.get(id, ())]
         scores_N[out] = -np.inf
