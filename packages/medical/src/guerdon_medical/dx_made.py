@@ -1,9 +1,9 @@
 """A made world of diseases, findings and records: `medical/made-diagnosis-v1`, which anyone can run at once.
 
-Each disease has six findings of its own choice among those of the world, two of which, together, no other disease has: its
-key. A record has the key and some of the others; so does a patient, whose chart may list findings that mean nothing. All
-names are invented. A reference asks for all that the chart lists; patients for whom that shows no record of their disease
-are not among the examples.
+Each disease has six findings among those of the world, and no two diseases share two of them. A record has the first
+two and some of the others; so does a patient, whose chart may list findings that mean nothing. All names are invented. A
+reference asks for all that the chart lists; patients for whom that shows no record of their disease are not among the
+examples.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class MadeDiagnosis(Patients):
             found += self.found(drawn, records)
             if number > 8 * size + 64:
                 raise ConfigError(
-                    f"{self.name}: of {number} patients {len(found)} are found by what their charts list; fewer diseases, "
-                    f"less noise or more records_shown are needed"
+                    f"{self.name}: of {number} patients {len(found)} are found by what their charts list; fewer "
+                    f"diseases, less noise or more records_shown are needed"
                 )
         return found[:size]
 
@@ -133,7 +133,7 @@ def _findings(seed: int) -> list[tuple[str, str]]:
 
 
 def _profiles(findings: list[str], count: int, seed: int) -> dict[Disease, tuple[str, ...]]:
-    """Each disease's findings, its key first; no two diseases share two findings."""
+    """Each disease's findings; no two diseases share two findings."""
     draw = random.Random(f"{seed} diseases")
     titles = [f"{first}{last} {kind}" for first in _FIRST for last in _LAST for kind in _KINDS]
     taken: set[frozenset[str]] = set()
@@ -150,7 +150,7 @@ def _profiles(findings: list[str], count: int, seed: int) -> dict[Disease, tuple
 
 
 def _case(id: str, publication: str, disease: Disease, own: tuple[str, ...], seed: str) -> Case:
-    """The key, and two to four of the others."""
+    """The first two, and two to four of the others."""
     draw = random.Random(seed)
     others = draw.sample(own[2:], draw.randint(2, OWN - 2))
     return Case(id, publication, (*own[:2], *others), (), (disease,))

@@ -13,7 +13,7 @@ name. The share of traced claims is ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of

@@ -8,7 +8,7 @@ about the diagnosis; a report should show accuracy beside it (`guerdon_medical.d
 | | `repaired` (the default) | `released` |
 |---|---|---|
 | a round | a match that the environment answered, then a thought | whatever in the text looks like one |
-| its diseases | those of the records, as structured data | the answer's text, cut at commas: the first disease of each JSON record is lost |
+| its diseases | those of the records, as values | the text, cut at commas: each JSON record's first is lost |
 | an apostrophe | a letter | opens a quote |
 | diagnoses | 1 to 5 | any number |
 | calls with a fault, answers that the policy forged | close the gate | - |

@@ -1,7 +1,7 @@
 """A fixed work flow in a policy's place: match all findings, look the most frequent diseases up, answer them.
 
-It is what a trained agent has to beat (the sheet's best fixed flow is of this kind), and what `guerdon dx` runs where no
-run is named. It sees what tools found as values, as rewards do, and writes what a policy would write.
+It is what a trained agent has to beat (the sheet's best fixed flow is of this kind), and what `guerdon dx` runs where
+no run is named. It sees what tools found as values, as rewards do, and writes what a policy would write.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from guerdon.environments import acted
 from guerdon.types import Rollout, Segment
 from guerdon_medical.dx_examples import DiagnosisExample
-from guerdon_medical.dx_layout import Layout, written
+from guerdon_medical.dx_layout import Layout, listed, written
 from guerdon_medical.dx_rewards import MOST_NAMES
 from guerdon_medical.dx_scoring import normalised
 from guerdon_medical.dx_tasks import Patients
@@ -28,19 +28,18 @@ def fixed_workflow(task: Patients, example: DiagnosisExample) -> Rollout:
         example: a patient with findings.
     """
     layout = task.tags
-    names = [_listed(finding) for finding in example.findings]
 
     def say(segments: Sequence[Segment]) -> str | None:
         trace = read_trace(Rollout(example, tuple(segments)), layout)
         if not trace.calls:
-            return f"<{layout.match}>{', '.join(names)}</{layout.match}>"
+            return f"<{layout.match}>{listed(example.findings)}</{layout.match}>"
         votes = most_frequent([name for call in trace.of("match") for one in call.sources for name in one.diseases])
         if not votes:
             return f"<{layout.think}>No record is like this patient.</{layout.think}>"
         told = ", ".join(f"{name} ({count})" for name, count in votes)
         thought = f"<{layout.think}>Records by disease: {told}.</{layout.think}>"
         if not trace.of("lookup"):
-            return f"{thought}<{layout.lookup}>{', '.join(_listed(name) for name, _ in votes)}</{layout.lookup}>"
+            return f"{thought}<{layout.lookup}>{listed(name for name, _ in votes)}</{layout.lookup}>"
         return _answer([name for name, _ in votes], layout)
 
     return acted(example, task.prompt(example), task.environment(example), say)
@@ -63,8 +62,3 @@ def most_frequent(names: Sequence[str], most: int = MOST_NAMES) -> list[tuple[st
 
 def _answer(names: Sequence[str], layout: Layout) -> str:
     return f"<{layout.answer}>{' '.join(map(written, names))}</{layout.answer}>"
-
-
-def _listed(name: str) -> str:
-    """A name as one part of a list with commas."""
-    return f"'{name}'" if "," in name else name

@@ -1,8 +1,8 @@
 """Which retrieved source shows each name that a trace claims: `traced`.
 
-A claim is a disease that the policy names: one it answers, or one it looks up. Its sources are what tools showed *before*
-it was named and that is about that disease: a matched record (id and publication), a guideline, a passage that has the
-name. A guideline that is found for a looked-up name is no source of having asked for it, but of later claims.
+A claim is a disease that the policy names: one it answers, or one it looks up. Its sources are what tools showed
+*before* it was named and that is about that disease: a matched record (id and publication), a guideline, a passage that
+has the name. A guideline that is found for a looked-up name is no source of having asked for it, but of later claims.
 
 Names are compared by `guerdon_medical.dx_scoring.normalised`. A source shows that a disease was *found*; whether it is
 the right one, nobody says here. For research, not for clinical use.

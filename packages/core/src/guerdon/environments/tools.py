@@ -3,8 +3,8 @@
 A call is `<search>a text</search>` at the very end of a turn, where generation stops at the closing tag
 (`Sampling.stop`, for which `stops` gives those of several tools); the answer is a segment of the environment's. Only
 the policy's newest segment is read for calls, so nothing that a tool returns, however it is written, is ever taken for
-the policy's own words; and tags within an answer are escaped, so that a policy is not shown a document's forged ones either
-(nor `<|im_end|>` and its like, which a tokenizer would take for the end of a turn).
+the policy's own words; and tags within an answer are escaped, so that a policy is not shown a document's forged ones
+either (nor `<|im_end|>` and its like, which a tokenizer would take for the end of a turn).
 
 What is no call and looks like one has a word in the turn's `info["fault"]`, for rewards:
 
