@@ -99,8 +99,8 @@ class DeepDxSearch(Reward, name="medical/deep-dxsearch-v1", bounds=(0.0, 1.0), s
             sane = len(weights) == 3 and all(math.isfinite(one) and one >= 0.0 for one in weights)
             if not sane or sum(weights) > 1.0 + 1e-9:
                 raise ConfigError(
-                    f"{self.name}: {place} are {weights}; three numbers >= 0 (structure, search, answer) are needed that "
-                    "add up to 1 at most"
+                    f"{self.name}: {place} are {weights}; three numbers >= 0 (structure, search, answer) are needed, "
+                    "which add up to 1 at most"
                 )
         if any(not isinstance(step, int) or step < 0 for step in stages):
             raise ConfigError(f"{self.name}.stages begin at steps {sorted(stages)}; whole numbers >= 0 are needed")
