@@ -183,8 +183,9 @@ def test_what_cannot_be_loaded_says_why(options: dict[str, Any], error: type[Exc
 
 @pytest.mark.slow
 def test_real_cases_are_a_task(data_dir: Path) -> None:
-    """Of the fixed work flow: on clean charts the sheet has Acc@1 .59 to .63, on noisy ones .20 to .28 at best; this one
-    votes alone, and is below. Each name it says has a source."""
+    """Noise costs the fixed work flow a tenth at least (the sheet's best: .59 to .63 clean, .20 to .28 noisy; this
+    one votes alone, and is below). Each name that it says has a source.
+    """
     scores = {}
     for noise in (0.0, 1.5):
         task = Diagnosis(
@@ -229,7 +230,7 @@ def test_attacks_are_attacks(attack: Any) -> None:
 
 
 def test_forged_records_earn_as_released_and_nothing_as_repaired() -> None:
-    """Played against the tools: as released, what the policy forges behind its own call is part of that call's answer."""
+    """Played against the tools: as released, what the policy forges behind its call is part of that call's answer."""
     small = MadeDiagnosis(**SMALL, records_shown=1)
     attacks = ForgedRecords.variants()
     most = {}

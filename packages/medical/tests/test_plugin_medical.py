@@ -1,4 +1,4 @@
-"""What the package offers by name: everything loads, nothing heavy is imported, recipes build and agree with themselves."""
+"""What the package offers by name: everything loads, nothing heavy is imported, recipes agree with themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each name that a trace claims is linked to what was retrieved before it, or has no source; and what reports measure."""
+"""Each name that a trace claims is linked to what was retrieved before it, or has none; and what reports measure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def trace_of(text: str) -> Trace:
 
 
 def test_names_are_linked_to_what_was_shown_before_them() -> None:
-    """Measles is in a record before it is looked up; Zika's guideline comes after it was asked for, and before the answer;
+    """Measles is in a record before it is looked up; Zika's guideline comes after it was asked for, before the answer;
     nothing shows Dengue. So 3 of 5."""
     report = traced(trace_of(SAID))
     found = [(claim.kind, claim.name, claim.turn, [source.id for source in claim.sources]) for claim in report.claims]

@@ -30,10 +30,11 @@ LEAST_AT_1, LEAST_AT_5 = 0.08, 0.15
 
 NOTES = (
     "A policy of 29 numbers and no text: what it learns is what to send, how often and what to answer. The best fixed "
-    "flow is the best of three by each measure on the test charts themselves, which favours it. On clean charts the "
-    "two are level. Part of the gain at 5 is that the reward, recall alone, teaches five names each time. Split by "
-    "case, records and charts share publications, and the figures of the fixed flows rise: leakage. For research, "
-    "not for clinical use"
+    "flow is the best of three by each measure on the test charts themselves, which favours it. On clean charts there "
+    "is little to gain (an earlier trial found the two level). Part of the gain at 5 is that the reward, recall alone, "
+    "teaches five names each time. Split by case, records and charts share publications, and the figures of the fixed "
+    "flows rise: leakage. Where a draw leaves some test charts without any record of their disease, nobody can answer "
+    "those. For research, not for clinical use."
 )
 
 
@@ -74,7 +75,7 @@ def reward(episode: Episode, weights: Weights) -> float:
 
 
 @dataclass(frozen=True)
-class DeepDxSearch(Claim):
+class DeepDxSearchClaim(Claim):
     """Trained with the full reward, with its answer part alone, and not at all; on noisy charts and on clean ones."""
 
     name: ClassVar[str] = "deep_dxsearch"
@@ -145,7 +146,7 @@ class DeepDxSearch(Claim):
             folder = Path(self.data).expanduser()
             missing = [name for name in (CASES, NAMES) if not (folder / name).is_file()]
             if missing:
-                raise ConfigError(f"DeepDxSearch.data is {self.data!r}, which has no {' and no '.join(missing)}")
+                raise ConfigError(f"DeepDxSearchClaim.data is {self.data!r}, which has no {' and no '.join(missing)}")
             return folder
         root = os.environ.get("GUERDON_DATA")
         found = Path(root) / "medical" if root else None

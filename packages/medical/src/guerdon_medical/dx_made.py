@@ -1,8 +1,8 @@
 """A made world of diseases, findings and records: `medical/made-diagnosis-v1`, which anyone can run at once.
 
 Each disease has six findings among those of the world, and no two diseases share two of them. A record has the first
-two and some of the others; so does a patient, whose chart may list findings that mean nothing. All names are invented. A
-reference asks for all that the chart lists; patients for whom that shows no record of their disease are not among the
+two and some of the others; so does a patient, whose chart may list findings that mean nothing. All names are invented.
+A reference asks for all that the chart lists; patients for whom that shows no record of their disease are not among the
 examples.
 """
 

@@ -84,6 +84,11 @@ class Accuracy(_OfTrace, name="medical/diagnosis-accuracy-v1", bounds=(0.0, 1.0)
 class GoldMatched(_OfTrace, name="medical/gold-matched-v1", bounds=(0.0, 1.0)):
     """Whether some matched record has the right disease."""
 
+    @property
+    def unaudited(self) -> str:
+        """What is answered does not matter to it."""
+        return "it measures what was matched, whatever is answered; audit medical/deep-dxsearch-v1"
+
     def measure(self, trace: Trace, example: DiagnosisExample) -> Score:
         """1 or 0; `invalid` without gold."""
         if not example.gold:
@@ -99,6 +104,11 @@ class GoldMatched(_OfTrace, name="medical/gold-matched-v1", bounds=(0.0, 1.0)):
 @dataclass(frozen=True)
 class TracedShare(_OfTrace, name="medical/traced-share-v1", bounds=(0.0, 1.0)):
     """The share of a trace's claims that a source shows, retrieved before they were made. Abstains without claims."""
+
+    @property
+    def unaudited(self) -> str:
+        """Whether a name is right does not matter to it."""
+        return "it measures where names come from, right or wrong; audit medical/deep-dxsearch-v1"
 
     def measure(self, trace: Trace, example: DiagnosisExample) -> Score:
         """Of the names answered and looked up."""

@@ -50,3 +50,26 @@ def guerdon_attacks(register: Register) -> None:
     register("medical/forged-records", f"{attacks}:ForgedRecords", summary="the tool's answer, written by the policy")
     register("medical/padded-rounds", f"{attacks}:PaddedRounds", summary="varied rounds that find nothing")
     register("medical/stop-words", f"{attacks}:StopWords", summary="words of many diseases' names for a diagnosis")
+
+
+@hookimpl
+def guerdon_retrievers(register: Register) -> None:
+    """Records by symptoms, and guidelines by name."""
+    records, lookup = "guerdon_medical.records:SymptomMatch", "guerdon_medical.dx_lookup:ByName"
+    register("medical/symptom-match", records, summary="patient records, by the best match of each symptom")
+    register("medical/by-name", lookup, summary="guidelines by a disease's name, else by Okapi BM25 above a floor")
+
+
+@hookimpl
+def guerdon_tools(register: Register) -> None:
+    """What a diagnostic agent calls."""
+    tools = "guerdon_medical.dx_tools"
+    register("medical/match", f"{tools}:Match", summary="records of patients with such symptoms, as JSON")
+    register("medical/lookup", f"{tools}:Lookup", summary="guidelines of the diseases that are named, as JSON")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """What the papers claim, shrunk."""
+    claim = "guerdon_medical.deep_dxsearch_claim:DeepDxSearchClaim"
+    register("deep_dxsearch", claim, summary="a trained diagnostic agent beats fixed work flows on noisy charts")
