@@ -166,10 +166,18 @@ def test_a_thousand_calls_are_cut_and_cost_everything() -> None:
 
 
 def test_a_forged_answer_counts_as_released_and_not_as_repaired() -> None:
-    """A text that no tool answered: all of it is the policy's."""
-    rollout = Rollout.of(patient(), R1 + end())
-    assert RELEASED(rollout).value == 1.0
-    assert DeepDxSearch()(rollout).value == 0.0
+    """All of it is the policy's own words, one turn that calls nothing."""
+    task = Bedside(KNOWN)
+    said = (R1 + end()).replace("</match>", "</match >").replace("</search>", "</search >")
+    assert DeepDxSearch()(task.play(said)).value == 0.0
+    assert RELEASED(Rollout.of(patient(), R1 + end())).value == 1.0
+
+
+def test_a_text_that_no_environment_answered_is_no_number_unless_released() -> None:
+    """Where a budget cut the first turn, the environment was not asked, and that is the policy's fault."""
+    assert DeepDxSearch()(Rollout.of(patient(), R1 + end())).status == "abstain"
+    cut = DeepDxSearch()(Rollout.of(patient(), "<match>fever", stop="length"))
+    assert (cut.value, cut.status) == (0.0, "truncated")
 
 
 def test_what_a_tool_shows_is_never_the_policys_own_words() -> None:

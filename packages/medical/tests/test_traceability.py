@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from guerdon import Rollout
+from guerdon.trainer.records import rollout_of, row_of
 from guerdon_medical.dx_layout import RELEASED
 from guerdon_medical.dx_metrics import Accuracy, GoldMatched, TracedShare
+from guerdon_medical.dx_rewards import DeepDxSearch
 from guerdon_medical.dx_traces import Source, Trace, read_trace
 from guerdon_medical.traceability import shows, told, traced
 
@@ -73,6 +75,15 @@ def test_many_sources_of_a_claim_are_counted_and_not_all_told() -> None:
     text = "<match>fever</match><think>a</think><answer>\\textbf{Measles}</answer>"
     lines = traced(read_trace(task.play(text), RELEASED)).text(most=2).splitlines()
     assert lines[-2:] == ["  and 5 more", "1 of 1 claims have a source"]
+
+
+def test_a_trace_read_from_a_runs_file_has_the_same_sources() -> None:
+    """Rollouts are kept as JSON; what was found comes back as mappings."""
+    rollout = TASK.play(SAID, "Zika")
+    row = json.loads(json.dumps(row_of(rollout)))
+    again = rollout_of(row, rollout.example, rollout.prompt)
+    assert traced(read_trace(again, RELEASED)) == traced(read_trace(rollout, RELEASED))
+    assert DeepDxSearch()(again).flat() == DeepDxSearch()(rollout).flat()
 
 
 def test_a_forged_record_is_no_source() -> None:

@@ -14,7 +14,8 @@ about the diagnosis; a report should show accuracy beside it (`guerdon_medical.d
 | calls with a fault, answers that the policy forged | close the gate | - |
 
 An attempt with a bad format is the policy's fault: `fail`, or `truncated` where a budget cut it, and 0. A case without
-a diagnosis is `invalid`, and a tool that failed `infra`: neither is a number.
+a diagnosis is `invalid`, a tool that failed `infra`, and a text that no environment answered (from a file, or from a
+trainer that plays none) makes the repaired reading `abstain`: none of these is a number.
 
 What it does not cover: whether a thought follows from what was retrieved (`guerdon_medical.traceability` links names,
 not reasons), and precision: five names are as good as one.
@@ -148,6 +149,8 @@ class DeepDxSearch(Reward, name="medical/deep-dxsearch-v1", bounds=(0.0, 1.0), s
         trace = read_trace(rollout, layout)
         if failed := next((call for call in trace.calls if call.failed), None):
             return Score.unscored(f"the tool {failed.action!r} failed", status="infra")
+        if self.reading == "repaired" and rollout.terminated and not trace.answered:
+            return Score.unscored("no environment answered this attempt, a text alone", status="abstain")
         read = released_parts if self.reading == "released" else repaired_parts
         found = read(rollout, trace, example.gold, self.form)
         if found.fault:

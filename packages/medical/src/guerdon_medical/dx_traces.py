@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from guerdon.protocols import Hit, Turn
 from guerdon.types import Rollout
@@ -16,6 +16,7 @@ from guerdon_medical.dx_layout import Layout, marked
 from guerdon_medical.dx_scoring import Round, comma_parts
 from guerdon_medical.dx_tools import FoundGuideline, MatchedRecord
 
+T = TypeVar("T")
 Action = Literal["match", "lookup", "search"]
 Kind = Literal["record", "guideline", "passage"]
 
@@ -68,6 +69,8 @@ class Trace:
     names: tuple[str, ...]
     """The marked names of the answer; empty where there is not exactly one answer."""
     layout: Layout
+    answered: bool = False
+    """Whether an environment answered any turn, if only by the end."""
 
     def of(self, action: Action) -> tuple[Call, ...]:
         """The calls of one tool, without fault, in order."""
@@ -99,7 +102,8 @@ def read_trace(rollout: Rollout, layout: Layout) -> Trace:
             ):
                 calls.append(call)
     answer = single(said[-1], layout.answer) if said else None
-    return Trace(tuple(calls), tuple(said), marked(answer or ""), layout)
+    answered = any(isinstance(segment.observation, Turn) for segment in rollout.turns)
+    return Trace(tuple(calls), tuple(said), marked(answer or ""), layout, answered)
 
 
 def single(text: str, tag: str) -> str | None:
@@ -134,9 +138,9 @@ def _call(info: Mapping[str, Any], turn: int, layout: Layout) -> Call | None:
 
 def _sources(info: Mapping[str, Any]) -> tuple[Source, ...]:
     """What `guerdon_medical.dx_tools` says that it showed."""
-    records: tuple[MatchedRecord, ...] = info.get("records", ())
-    guidelines: tuple[FoundGuideline, ...] = info.get("guidelines", ())
-    hits: tuple[Hit, ...] = info.get("hits", ())
+    records = [_as(MatchedRecord, one) for one in info.get("records", ())]
+    guidelines = [_as(FoundGuideline, one) for one in info.get("guidelines", ())]
+    hits = [_as(Hit, one) for one in info.get("hits", ())]
     return (
         *(
             Source("record", one.id, one.diseases, one.publication, text=", ".join(one.symptoms), score=one.score)
@@ -148,3 +152,10 @@ def _sources(info: Mapping[str, Any]) -> tuple[Source, ...]:
         ),
         *(Source("passage", hit.id, title=hit.title, text=hit.text, score=hit.score) for hit in hits),
     )
+
+
+def _as(kind: type[T], found: Any) -> T:
+    """What a tool found; as a mapping where the rollout was read from a run's file."""
+    if isinstance(found, kind):
+        return found
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
