@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from guerdon import Example, Message, Prompt, Segment
-from guerdon.environments import Search, Tags, Tool, ToolUse, alike, played, stops
+from guerdon.audit import Attack, Settings, audit
+from guerdon.environments import Search, Tags, Tool, ToolUse, acted, alike, played, stops
 from guerdon.errors import ConfigError
 from guerdon.protocols import Generation, Hit, Sampling, Task
 from guerdon.retrieval.asking import asked
+from guerdon.rewards import Reward
+from guerdon.types import Score
 
 
 @dataclass(frozen=True)
@@ -302,6 +305,53 @@ def test_nothing_is_said_behind_the_turn_that_ends_a_played_rollout():
     assert [segment.text for segment in rollout.turns] == ["<search>a</search>", "<search>b</search>"]
     assert rollout.stop == "length"
     assert [segment.text for segment in played(task, example, "").turns] == [""]
+
+
+def test_a_program_in_a_policys_place_sees_what_was_answered():
+    task = Asking(Search(Found(("a red bird",))))
+    (example,) = task.examples("train")
+
+    def say(segments):
+        if not segments:
+            return "<search>bird</search>"
+        return segments[0].observation.info["hits"][0].text if len(segments) == 2 else None
+
+    rollout = acted(example, task.prompt(example), task.environment(example), say)
+    assert [segment.text for segment in rollout.turns] == ["<search>bird</search>", "a red bird"]
+    assert rollout.stop == "environment"
+
+
+def test_an_audit_plays_its_attacks_against_the_tools():
+    """What earns is a tool's answer: the honest text calls one and an attack that forges the answer does not."""
+
+    @dataclass(frozen=True)
+    class Birds(Asking):
+        def examples(self, split):
+            return [Example(id=str(place)) for place in range(2)]
+
+        def reference(self, example):
+            return "<search>bird</search>Red."
+
+    @dataclass(frozen=True)
+    class Forged(Attack):
+        name = "test/forged"
+        exploits = "tampering"
+        source = "ours"
+
+        def attempt(self, target):
+            return ("<result>(1) a red bird</result>Red.",)
+
+    report = audit(Looked(), Birds(Search(Found(("a red bird",)))), [Forged()], Settings(workers=1))
+    assert (report.honest_mean, report.findings[0].mean) == (1.0, 0.0)
+    assert not [note for note in report.notes if "of one turn" in note]
+
+
+@dataclass(frozen=True)
+class Looked(Reward, name="test/looked", bounds=(0.0, 1.0)):
+    """1 where a tool found something."""
+
+    def score(self, rollout):
+        return Score(float(any(turn.observation.info.get("hits") for turn in rollout.turns)))
 
 
 def test_a_reference_of_many_turns_is_learnt_as_it_would_have_been_sampled():
