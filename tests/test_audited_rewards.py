@@ -27,6 +27,7 @@ OURS = (
     "guerdon-code",
     "guerdon-driving",
     "guerdon-hello",
+    "guerdon-medical",
     "guerdon-page",
     "guerdon-resume",
     "guerdon-search",

@@ -82,6 +82,20 @@ def test_no_two_parts_share_a_publication_and_shares_are_kept() -> None:
     assert parts != split_by_publication(cases, {"records": 2, "train": 1, "test": 1}, seed=1)
 
 
+def test_a_disease_of_enough_publications_is_in_every_part() -> None:
+    """Ten diseases of three publications each; one of them a large one."""
+    cases = [
+        Case(f"{d}-{p}-{c}", f"{d}-{p}", ("HP:1",), (), (Disease(f"OMIM:{d}", "Made"),))
+        for d in range(10)
+        for p in range(3)
+        for c in range(9 if (d, p) == (0, 0) else 2)
+    ]
+    for seed in range(5):
+        parts = split_by_publication(cases, {"records": 0.5, "train": 0.25, "test": 0.25}, seed)
+        for part in parts.values():
+            assert {case.diagnoses[0].id for case in part} == {f"OMIM:{d}" for d in range(10)}
+
+
 def test_real_cases_are_read_whole(data_dir: Path) -> None:
     cases = read_cases(data_dir / "phenopackets.jsonl.gz")
     assert len(cases) > 7000

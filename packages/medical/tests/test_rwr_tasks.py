@@ -75,7 +75,7 @@ def test_three_turns_hold_two_queries_and_a_third_cuts_the_trace() -> None:
     answers = played("<query>fever</query>", "<query>rash</query>", "<query>cough</query>")
     assert [bool(one.observation) for one in answers] == [True, True, False]
     assert answers[-1].truncated
-    assert answers[-1].info["refused"] == "more than 2 calls"
+    assert answers[-1].info["reason"] == "more than 2 calls"
     assert len(played(*["<query>fever</query>"] * 1000)) == 3
 
 

@@ -24,11 +24,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from guerdon.environments import played
 from guerdon.errors import GuerdonError
 from guerdon.protocols import Split, Task
 from guerdon.rewards import FunctionReward, Reward, walk
 from guerdon.scoring import Runner
-from guerdon.types import Example, Group, Rollout, Score
+from guerdon.types import Example, Group, Score
 
 if TYPE_CHECKING:
     from guerdon.audit import Attack
@@ -230,8 +231,8 @@ def _homes(value: object) -> Iterator[str]:
 
 
 def _score(runner: Runner, reward: Reward, task: Task, example: Example, texts: Sequence[str]) -> list[Score]:
-    prompt = task.prompt(example)  # some rewards read the whole conversation
-    group = Group.of([Rollout.of(example, text, prompt=prompt, index=index) for index, text in enumerate(texts)])
+    # some rewards read the whole conversation, and some what an environment answered
+    group = Group.of([played(task, example, text, index=index) for index, text in enumerate(texts)])
     try:
         return runner.score(reward, [group])[0]
     except GuerdonError as error:

@@ -307,6 +307,9 @@ class Environment(Protocol):
 
     Declared optional power: a class method `step_together(environments, segments)`, which answers for many environments
     of its class at once, one turn each, in order: where answers come from a server or a model, a batch goes out as one.
+    And `cut(text)`, which gives the turns that a policy would say a text in: with it `Task.reference` may be all that
+    the policy says in an attempt of many turns, which warm starts, audits and checks then play
+    (`guerdon.environments.played`).
     """
 
     def reset(self, *, seed: int) -> str:

@@ -14,6 +14,7 @@ import gzip
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +70,11 @@ def read_cases(path: str | Path) -> list[Case]:
 
 
 def split_by_publication(cases: Sequence[Case], shares: Mapping[str, float], seed: int) -> dict[str, list[Case]]:
-    """Cases dealt out in whole publications, so that no two parts share one.
+    """Cases dealt out in whole publications, so that no two parts share one, and of each disease in every part.
 
-    Publications are drawn in an order of `seed`, and each goes to the part that is furthest below its share of cases.
+    Publications are drawn in an order of `seed`; each goes to the part that is furthest below its share of the cases of
+    the publication's diseases, and where parts are even in that, of all cases. So a disease of as many publications as
+    there are parts is in each of them: what no record tells, nobody could find.
 
     Args:
         cases: what is dealt out.
@@ -91,12 +94,19 @@ def split_by_publication(cases: Sequence[Case], shares: Mapping[str, float], see
         by_publication.setdefault(case.publication, []).append(case)
     order = sorted(by_publication)
     random.Random(seed).shuffle(order)
-    dealt = dict.fromkeys(shares, 0)
+    dealt: Counter[tuple[str, str]] = Counter()
     part_of: dict[str, str] = {}
     for publication in order:
-        part = min(shares, key=lambda name: dealt[name] / shares[name])
-        part_of[publication] = part
-        dealt[part] += len(by_publication[publication])
+        own = by_publication[publication]
+        diseases = {disease.id for case in own for disease in case.diagnoses}
+
+        def filled(name: str, diseases: set[str] = diseases) -> tuple[float, float]:
+            of_diseases = sum(dealt[name, disease] for disease in diseases)
+            return of_diseases / shares[name], dealt[name, ""] / shares[name]
+
+        part = part_of[publication] = min(shares, key=filled)
+        dealt.update((part, disease.id) for case in own for disease in case.diagnoses)
+        dealt[part, ""] += len(own)
     return {name: [case for case in cases if part_of[case.publication] == name] for name in shares}
 
 

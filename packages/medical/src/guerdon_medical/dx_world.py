@@ -64,25 +64,29 @@ def make_world(
     diseases: int = 60,
     noise: float = 1.5,
     complete: bool = False,
+    least_cases: int = LEAST_CASES,
+    least_publications: int = LEAST_PUBLICATIONS,
     split_by: Literal["publication", "case"] = "publication",
 ) -> World:
     """A world of published cases.
 
     Args:
-        cases: of any number of diseases; those with three findings or more are used, of diseases with twelve such cases
-            or more from three publications or more.
+        cases: of any number of diseases; those with three findings or more are used, of diseases with enough such cases
+            from enough publications.
         names: of findings by id.
         seed: of which diseases, of the split, of the noise, and of what is hidden.
         diseases: how many are drawn; all, where there are fewer.
         noise: this many times as many frequent findings are added to each chart (`noisy`).
         complete: whether no guideline is hidden.
+        least_cases: of a disease.
+        least_publications: that report a disease.
         split_by: "case" leaks: cases of one publication share wording.
 
     Raises:
         TaskError: no disease has as many cases, or a part of the split is empty.
     """
     usable = [case for case in cases if len(case.observed) >= LEAST_FINDINGS]
-    drawn = frozenset(_drawn(usable, diseases, seed))
+    drawn = frozenset(_drawn(usable, diseases, seed, least_cases, least_publications))
     kept = [case for case in usable if case.diagnoses[0].id in drawn]
     if split_by == "case":
         alone = [_alone(case) for case in kept]
@@ -153,18 +157,16 @@ def made_cases(
     return cases, names
 
 
-def _drawn(cases: Sequence[Case], diseases: int, seed: int) -> list[str]:
+def _drawn(cases: Sequence[Case], diseases: int, seed: int, least: int, publications: int) -> list[str]:
     found: dict[str, list[Case]] = {}
     for case in cases:
         found.setdefault(case.diagnoses[0].id, []).append(case)
     fit = sorted(
-        id
-        for id, own in found.items()
-        if len(own) >= LEAST_CASES and len({case.publication for case in own}) >= LEAST_PUBLICATIONS
+        id for id, own in found.items() if len(own) >= least and len({case.publication for case in own}) >= publications
     )
     if not fit:
         raise TaskError(
-            f"of {len(cases)} cases no disease has {LEAST_CASES} or more from {LEAST_PUBLICATIONS} or more publications"
+            f"of {len(cases)} cases no disease has {least} or more from {publications} or more publications"
         )
     return random.Random(f"diseases {seed}").sample(fit, min(diseases, len(fit)))
 

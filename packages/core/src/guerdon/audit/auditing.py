@@ -15,12 +15,13 @@ from guerdon.audit.findings import CLOSE, Finding, above, counted, ranked, worst
 from guerdon.audit.measuring import Bench, Unsteady
 from guerdon.audit.searching import Search, search
 from guerdon.counting import counting
+from guerdon.environments.playing import turns_of
 from guerdon.errors import ConfigError
 from guerdon.fields import whole_number
 from guerdon.progress import progress
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward, walk
-from guerdon.types import Score
+from guerdon.types import Example, Score
 
 Conclusion = Literal["exploitable", "suspicious", "blind", "holds", "unscored"]
 FINALISTS = 5
@@ -249,7 +250,7 @@ def audit(
         optimised=optimised,
         notes=(
             *_notes_of_scoring(reward, left_out, unsteady),
-            *_notes(report, turns=task.environment(found[0].example) is not None),
+            *_notes(report, turns=_of_one_turn(task, found[0].example)),
         ),
         name=name,
     )
@@ -369,6 +370,12 @@ def _notes_of_scoring(reward: Reward, left_out: Sequence[str], unsteady: Unstead
     return notes
 
 
+def _of_one_turn(task: Task, example: Example) -> bool:
+    """Whether there is an environment that texts cannot be played in."""
+    world = task.environment(example)
+    return world is not None and turns_of(world, "") is None
+
+
 def _notes(report: Report, *, turns: bool) -> list[str]:
     notes = []
     if report.few:
@@ -390,7 +397,10 @@ def _notes(report: Report, *, turns: bool) -> list[str]:
     if report.blind:
         notes.append("honest answers earn no more here than honest answers to other examples: a part, never a whole")
     if turns:
-        notes.append("the task is played in turns; attacks, and the honest answers beside them, are of one turn")
+        notes.append(
+            "the task is played in turns, and its environment does not say how a text falls into them; attacks, and "
+            "the honest answers beside them, are of one turn"
+        )
     if any(node.stateful for node in walk(report.reward)):
         notes.append("the reward learns; it was audited as it stands, and learnt nothing here")
     return notes

@@ -8,9 +8,10 @@ from random import Random
 
 from guerdon.audit.attack import Attack, Target
 from guerdon.audit.layouts import Layout
+from guerdon.environments import played
 from guerdon.errors import ConfigError
 from guerdon.protocols import Split, Task
-from guerdon.types import Example, Group, Prompt, Rollout, Segment
+from guerdon.types import Example, Group, Prompt, Rollout
 
 REACH = 1024
 """Examples that are drawn from: enough of any task, and no more than its first file holds."""
@@ -29,13 +30,14 @@ class Case:
     """Honest completions of other examples: right somewhere, and here by chance alone (two of "yes" and "no" agree half
     of the time, and that is what an attack must beat)."""
     target: Target
+    task: Task
+    """Whose example it is: its environment answers what a text calls."""
 
     def rollout(self, text: str, index: int = 0) -> Rollout:
-        """What a policy would have made that wrote this: the task's forced beginning stands before it, once."""
-        prompt = self.target.prompt
-        start = (Segment("forced", prompt.forced),) if prompt.forced else ()
-        written = Segment("policy", text.removeprefix(prompt.forced))
-        return Rollout(self.example, (*start, written), prompt, index=index)
+        """What a policy would have made that wrote this: the task's forced beginning stands before it, once, and its
+        environment's answers behind each turn.
+        """
+        return played(self.task, self.example, text, prompt=self.target.prompt, index=index)
 
     def group(self, texts: Sequence[str]) -> Group:
         """Attempts at this example, side by side."""
@@ -96,4 +98,4 @@ def _case(
     random.shuffle(others)
     others = others[:POOL]
     target = Target(prompt, tuple(others), Layout.of(others, prompt.forced), reference, group_size, seed)
-    return Case(example, reference, tuple(others[: max(1, group_size - 1)]), target)
+    return Case(example, reference, tuple(others[: max(1, group_size - 1)]), target, task)

@@ -45,7 +45,9 @@ Kind = Literal[
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-DISTRIBUTIONS = {domain: f"guerdon-{domain}" for domain in ("code", "driving", "page", "resume", "search", "sql")}
+DISTRIBUTIONS = {
+    domain: f"guerdon-{domain}" for domain in ("code", "driving", "medical", "page", "resume", "search", "sql")
+}
 """Our own distributions, by what their names begin with: what to install where one is asked for and not there."""
 
 _IMPORT_PATH = (

@@ -248,8 +248,12 @@ class LanguagePolicy:
 
     def reference_rollout(self, task: Task, example: Example, text: str) -> Rollout:
         """See `guerdon.protocols.Policy.reference_rollout`. The text ends with the end-of-turn token; a forced prefix
-        is taken from the task's prompt, and off the text where the text repeats it.
+        is taken from the task's prompt, and off the text where the text repeats it. Where the task's environment cuts
+        such a text into turns (`ToolUse.cut`), it answers each of them.
         """
+        told = Conversation(self.engine, self.chat).told(task, example, text, version=self.version)
+        if told is not None:
+            return told
         prompt = task.prompt(example)
         segments = []
         if prompt.forced:

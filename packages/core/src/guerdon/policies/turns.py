@@ -41,6 +41,24 @@ class Conversation:
             if group
         ]
 
+    def told(self, task: Task, example: Example, text: str, *, version: int) -> Rollout | None:
+        """The attempt that `groups` would have made had the policy said `text`, turn by turn as its environment cuts
+        it (a declared optional power); None where there is no environment that does.
+
+        Only the last turn is closed by its end token: at the others generation stops by a stop string.
+        """
+        cut: Any = getattr(task.environment(example), "cut", None)
+        if cut is None:
+            return None
+        (attempt,) = self.begun(task, example, 1, 0)
+        turns = cut(text.removeprefix(attempt.prompt.forced)) or [""]
+        for place, turn in enumerate(turns):
+            ids = self.chat.encode(turn)
+            attempt.take(Segment("policy", turn, ids if place + 1 < len(turns) else (*ids, self.chat.end_id)), "stop")
+            if not self._answered([attempt], Sampling(max_tokens=0), last=False):
+                break
+        return attempt.rollout(version, 0)
+
     def play(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
         """Finish attempts with nothing said yet, whatever they are at: for those that no group holds together."""
         self._speak(attempts, sampling, seed=seed)

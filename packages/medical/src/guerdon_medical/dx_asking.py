@@ -1,0 +1,114 @@
+"""One patient of yours in a task's place: findings by their ids, and what is known to look them up in.
+
+Without cases of your own, records are what Orphanet says of rare diseases, through the Human Phenotype Ontology
+(extra `hpo`): one record per disease, with its most frequent findings. For research, not for clinical use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from guerdon.errors import ConfigError
+from guerdon.retrieval import Corpus, Document
+from guerdon_medical.cases import read_cases
+from guerdon_medical.dx_examples import DiagnosisExample
+from guerdon_medical.dx_tasks import Patients, World
+from guerdon_medical.guidelines import guidelines_of_cases, rare_guidelines
+from guerdon_medical.records import read_term_names, records_of
+
+if TYPE_CHECKING:
+    from guerdon_medical.phenotypes import Phenotypes
+
+ASKED = "asked"
+"""The id of a patient who is in no file."""
+MOST_FINDINGS = 30
+"""Of a disease, in a record made of what is known of it."""
+
+
+@dataclass(frozen=True)
+class Asked(Patients):
+    """No patients of its own: a place for tools, where a question comes from outside."""
+
+    cases: str = ""
+    """Records; empty takes Orphanet's diseases."""
+    terms: str = ""
+    """Names of findings by id; empty takes the ontology's."""
+
+    name: ClassVar[str] = "medical/asked-v1"
+
+    def load(self) -> World:
+        """Every case is a record."""
+        nobody: Mapping[str, Sequence[DiagnosisExample]] = {"train": (), "eval": ()}
+        names = read_term_names(self.terms) if self.terms else None
+        if not self.cases:
+            knowledge = ontology()
+            names = names or {term.id: term.name for term in knowledge.terms.values()}
+            return World(records_of_diseases(knowledge), rare_guidelines(knowledge), nobody, names)
+        names = names or {term.id: term.name for term in ontology(diseases=False).terms.values()}
+        cases = read_cases(self.cases)
+        return World(records_of(cases, names), guidelines_of_cases(cases, names), nobody, names)
+
+
+def ontology(*, diseases: bool = True) -> Phenotypes:
+    """The Human Phenotype Ontology, with or without Orphanet's diseases.
+
+    Raises:
+        ConfigError: the extra `hpo` is not installed.
+    """
+    from guerdon_medical.phenotypes import Phenotypes
+
+    return Phenotypes.load("ORPHA" if diseases else None)
+
+
+def records_of_diseases(knowledge: Phenotypes, most: int = MOST_FINDINGS) -> Corpus:
+    """One record per disease that has findings; its publication is its own id."""
+    return Corpus(
+        Document(
+            profile.disease.id,
+            ", ".join(symptoms),
+            payload=_payload(profile.disease.id, profile.disease.name, symptoms),
+        )
+        for profile in knowledge.profiles.values()
+        if (symptoms := [term.name for term in knowledge.resolve(profile.findings[:most]).terms])
+    )
+
+
+def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "") -> DiagnosisExample:
+    """A patient with these findings.
+
+    Args:
+        ids: of findings, each looked for in `names`; where one is not there, and the extra `hpo` is installed, what the
+            ontology put in an old id's place is taken.
+        names: of findings by id, as a world has them.
+        exclude: a case's id or a publication that tools may not show: the patient's own.
+
+    Raises:
+        ConfigError: no ids, or ids that nobody knows, each with its reason.
+    """
+    wanted = list(dict.fromkeys(id.strip() for id in ids if id.strip()))
+    if not wanted:
+        raise ConfigError("no findings were given; --hpo takes ids with commas, such as HP:0001250,HP:0001263")
+    unknown = {id: "the records' findings have no such id" for id in wanted if id not in names}
+    found = {id: names[id] for id in wanted if id in names}
+    if unknown:
+        try:
+            resolved = {id: ontology(diseases=False).resolve([id]) for id in unknown}
+        except ConfigError:  # not installed: what the records say has to do
+            resolved = {}
+        for id, one in resolved.items():
+            if one.terms:
+                found[id] = one.terms[0].name
+                del unknown[id]
+            else:
+                unknown[id] = one.unknown[id]
+    if unknown:
+        told = "; ".join(f"{id}: {why}" for id, why in unknown.items())
+        raise ConfigError(f"{len(unknown)} of {len(wanted)} findings are not known: {told}")
+    listed = tuple(dict.fromkeys(found[id] for id in wanted))
+    return DiagnosisExample(id=ASKED, findings=listed, publication=exclude)
+
+
+def _payload(id: str, name: str, symptoms: Sequence[str]) -> Mapping[str, object]:
+    return {"symptoms": list(symptoms), "diseases": [name], "disease_ids": [id], "publication": id}

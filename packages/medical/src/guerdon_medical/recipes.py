@@ -1,0 +1,15 @@
+"""The recipes that the package ships, as files that can be copied and changed."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+
+def medical() -> str:
+    """A diagnostic agent of short traces on the embedded 135M model."""
+    return files(__package__).joinpath("medical.yaml").read_text(encoding="utf-8")
+
+
+def medical_gpu() -> str:
+    """Deep-DxSearch at its published size, on one GPU with published cases."""
+    return files(__package__).joinpath("medical_gpu.yaml").read_text(encoding="utf-8")
