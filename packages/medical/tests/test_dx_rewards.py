@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib.util
 import math
 import pickle
+import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guerdon import Group, Rollout
 from guerdon.errors import ConfigError
@@ -17,6 +21,7 @@ from guerdon.rewards import Context
 from guerdon.types import StopReason
 from guerdon_medical.dx_layout import PAPER, Layout, layout_of, listed, marked
 from guerdon_medical.dx_rewards import DeepDxSearch
+from guerdon_medical.dx_traces import elements
 
 _spec = importlib.util.spec_from_file_location("dx_patients", Path(__file__).with_name("dx_patients.py"))
 if "dx_patients" not in sys.modules:
@@ -106,6 +111,23 @@ def test_the_earlier_version_weighs_otherwise_and_needs_a_lookup() -> None:
     assert released(R2 + R3 + end(), form="earlier").value == pytest.approx(0.7)
     score = released(R1 + "<answer>\\textbf{Measles}</answer>", form="earlier")
     assert (score.value, score.why) == (0.0, "nothing was looked up")
+
+
+@given(st.lists(st.sampled_from(["<a>", "</a>", "<b>", "</b>", "<c>", "</c>", " ", "x"]), max_size=24))
+def test_elements_are_those_of_the_authors_expression(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    wanted = re.findall(r"<a>(.*?)</a>\s*<b>(.*?)</b>\s*<c>(.*?)</c>", text, re.DOTALL)
+    assert elements(text, "a", "b", "c") == wanted
+    assert [one for (one,) in elements(text, "a")] == re.findall(r"<a>(.*?)</a>", text, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "text", ["<match></match><refer></refer>" * 5000, "<match>" * 20_000, "<match></match>" + " " * 100_000]
+)
+def test_hostile_text_is_graded_in_time(text: str) -> None:
+    started = time.process_time()
+    assert released(text + end()).value == 0.0
+    assert time.process_time() - started < 1.0
 
 
 # -- repaired: what tools answered, from segments ----------------------------------------------------------------------

@@ -26,7 +26,6 @@ Source: Deep-DxSearch (arXiv 2508.15746), [code]; the repaired reading and `stag
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -37,7 +36,7 @@ from guerdon.rewards import Context, Reward
 from guerdon.rewards.base import raised
 from guerdon.types import Group, Rollout, Score
 from guerdon_medical.dx_examples import DiagnosisExample
-from guerdon_medical.dx_layout import Layout, layout_of, marked
+from guerdon_medical.dx_layout import layout_of, marked
 from guerdon_medical.dx_scoring import (
     EARLIER,
     MAX_ROUNDS,
@@ -50,7 +49,7 @@ from guerdon_medical.dx_scoring import (
     structure_score,
     token_similarity,
 )
-from guerdon_medical.dx_traces import Trace, read_trace, single
+from guerdon_medical.dx_traces import Trace, elements, read_trace, single
 
 Reading = Literal["repaired", "released"]
 Form = Literal["latest", "earlier"]
@@ -208,7 +207,7 @@ def released_parts(rollout: Rollout, trace: Trace, gold: Sequence[str], form: Fo
     """From the whole text, as the authors' functions read it: whoever wrote what."""
     layout = trace.layout
     text = "".join(segment.text for segment in rollout.segments)
-    found = _elements(layout, "match", "records", "think").findall(text)
+    found = elements(text, layout.match, layout.records, layout.think)
     rounds = [
         Round(comma_parts(asked, released=True), named_diseases(shown, released=True)) for asked, shown, _ in found
     ]
@@ -223,10 +222,10 @@ def released_parts(rollout: Rollout, trace: Trace, gold: Sequence[str], form: Fo
         return Parts(f"as many <{layout.lookup}> as <{layout.guidelines}> are needed")
     if "\\textbf{" not in answer or "}" not in answer:
         return Parts("the answer marks no diagnosis")
-    searches = _elements(layout, "lookup").findall(text)
+    searches = elements(text, layout.lookup)
     if form == "earlier" and not searches:
         return Parts("nothing was looked up")
-    names = comma_parts(searches[0], released=True) if searches else ()
+    names = comma_parts(searches[0][0], released=True) if searches else ()
     return Parts(
         structure=_first_part(rounds, gold, form),
         search=search_score(names, gold),
@@ -238,9 +237,3 @@ def _first_part(rounds: Sequence[Round], gold: Sequence[str], form: Form) -> flo
     if form == "earlier":
         return token_similarity(rounds[0].diseases if rounds else (), gold)
     return structure_score(rounds, gold)
-
-
-def _elements(layout: Layout, *names: str) -> re.Pattern[str]:
-    """These elements one after another, white space between them, as short as they can be."""
-    tags = [re.escape(getattr(layout, name)) for name in names]
-    return re.compile(r"\s*".join(f"<{tag}>(.*?)</{tag}>" for tag in tags), re.DOTALL)

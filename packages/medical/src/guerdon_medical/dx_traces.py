@@ -6,6 +6,8 @@ Who wrote what comes from the segments, and what a tool found from the structure
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -113,6 +115,29 @@ def single(text: str, tag: str) -> str | None:
         return None
     start, end = text.index(opened) + len(opened), text.index(closed)
     return text[start:end] if start <= end else None
+
+
+def elements(text: str, *tags: str) -> list[tuple[str, ...]]:
+    r"""What stands in these elements one after another, white space between them, each as short as it can be.
+
+    The authors' `<a>(.*?)</a>\s*<b>(.*?)</b>`, found everywhere, in time linear in the text: a regular expression takes
+    the third power of it where a policy repeats `<a></a><b></b>` and no `<c>` follows.
+
+    >>> elements("<a>1</a> <b>2</b> <a>3</a>", "a", "b")
+    [('1', '2')]
+    """
+    seams = [rf"</{re.escape(one)}>\s*<{re.escape(other)}>" for one, other in itertools.pairwise(tags)]
+    marks = [re.compile(mark) for mark in (rf"<{re.escape(tags[0])}>", *seams, rf"</{re.escape(tags[-1])}>")]
+    found: list[tuple[str, ...]] = []
+    at = 0
+    while True:
+        ends: list[re.Match[str]] = []
+        for mark in marks:
+            if (end := mark.search(text, at)) is None:  # a later beginning would lack it as well
+                return found
+            ends.append(end)
+            at = end.end()
+        found.append(tuple(text[one.end() : other.start()] for one, other in itertools.pairwise(ends)))
 
 
 def opens_with(text: str, tag: str) -> bool:
