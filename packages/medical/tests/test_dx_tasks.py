@@ -170,7 +170,7 @@ def test_a_search_is_offered_where_there_are_passages(published: tuple[str, str]
     ("options", "error", "told"),
     [
         ({}, ConfigError, "cases is empty"),
-        ({"cases": "nowhere.jsonl", "terms": "?"}, TaskError, "cannot read"),
+        ({"cases": "nowhere.jsonl", "terms": "?"}, TaskError, "no names of findings at"),
         ({"guidelines": "none"}, ConfigError, "guidelines is 'none'"),
         ({"noise": float("nan")}, ConfigError, "noise is nan"),
         ({"diseases": 0}, ConfigError, "diseases is 0"),

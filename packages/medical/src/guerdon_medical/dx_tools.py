@@ -71,7 +71,7 @@ class Match:
     max_query_chars: int = 4000
     """Of a query; what is longer is cut before it is looked for."""
     exclude_ids: Collection[str] = frozenset()
-    """Records, and publications, that are never shown: the example's own (`guerdon_medical.records.own_ids`)."""
+    """Records, and publications, that are never shown: the example's own (`DiagnosisExample.exclude_ids`)."""
     failed: str = "The search failed."
     """Shown where the retriever failed."""
 
