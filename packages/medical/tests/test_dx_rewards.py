@@ -19,8 +19,9 @@ from guerdon import Group, Rollout
 from guerdon.errors import ConfigError
 from guerdon.rewards import Context
 from guerdon.types import StopReason
-from guerdon_medical.dx_layout import PAPER, Layout, layout_of, listed, marked
+from guerdon_medical.dx_layout import PAPER, Layout, layout_of, marked
 from guerdon_medical.dx_rewards import DeepDxSearch
+from guerdon_medical.dx_scoring import comma_list
 from guerdon_medical.dx_traces import elements
 
 _spec = importlib.util.spec_from_file_location("dx_patients", Path(__file__).with_name("dx_patients.py"))
@@ -271,4 +272,4 @@ def test_a_layout_may_differ_by_single_tags() -> None:
 
 def test_marked_names_and_lists_are_read_as_they_are_written() -> None:
     assert marked("\\textbf{Flu} \\textbf{ } \\textbf{ Measles } \\textbf{open") == ("Flu", "Measles")
-    assert listed(["Flu", "Deafness, type 4"]) == "Flu, 'Deafness, type 4'"
+    assert comma_list(["Flu", "Deafness, type 4"]) == "Flu, 'Deafness, type 4'"

@@ -16,6 +16,7 @@ from guerdon_medical.dx_scoring import (
     accuracy_at,
     answer_score,
     changes,
+    comma_list,
     comma_parts,
     named_diseases,
     normalised,
@@ -131,6 +132,11 @@ def test_any_text_is_a_list_of_names_without_blank_ones(text: str) -> None:
     for released in (False, True):
         assert all(part == part.strip() != "" for part in comma_parts(text, released=released))
         assert all(named_diseases(text, released=released) or [True])
+
+
+@given(st.lists(st.text("ab ,", min_size=1).map(str.strip).filter(bool)))
+def test_names_come_back_from_the_list_they_were_written_in(names: list[str]) -> None:
+    assert comma_parts(comma_list(names)) == tuple(names)
 
 
 RECORDS = json.dumps([{"phenotype": "fever, rash", "disease": ["Flu"]}, {"phenotype": "x", "disease": ["A", "B, c"]}])

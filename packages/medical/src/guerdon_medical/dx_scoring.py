@@ -16,7 +16,7 @@ import itertools
 import json
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,8 +91,10 @@ def comma_parts(text: str, *, released: bool = False) -> tuple[str, ...]:
     return tuple(stripped for part in parts if (stripped := part.strip()))
 
 
-def comma_list(names: Sequence[str]) -> str:
+def comma_list(names: Iterable[str]) -> str:
     """Names as a list that `comma_parts` reads as they are; one with a comma stands in single quotes.
+
+    No list can hold a name in which an apostrophe stands before a comma (`carriers', mild`), or at both ends.
 
     >>> comma_list(["fever", "Ataxia, episodic"])
     "fever, 'Ataxia, episodic'"

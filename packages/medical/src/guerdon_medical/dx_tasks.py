@@ -21,10 +21,10 @@ from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
 from guerdon_medical.cases import read_cases
 from guerdon_medical.dx_examples import DiagnosisExample, example_of
-from guerdon_medical.dx_layout import Layout, layout_of, listed
+from guerdon_medical.dx_layout import Layout, layout_of
 from guerdon_medical.dx_lookup import ByName
 from guerdon_medical.dx_prompts import LENGTHS, Length, prompt_of, told
-from guerdon_medical.dx_scoring import is_hit
+from guerdon_medical.dx_scoring import comma_list, is_hit
 from guerdon_medical.dx_tools import Lookup, Match
 from guerdon_medical.dx_world import Chart, make_world
 from guerdon_medical.records import SymptomMatch, read_term_names
@@ -157,7 +157,7 @@ class Patients(Task):
         """
         match = Match(SymptomMatch(records), k=self.records_shown)
         tools = [replace(match, exclude_ids=one.exclude_ids) for one in patients]
-        calls = match.call_together(tools, [listed(one.telling) for one in patients]) if patients else []
+        calls = match.call_together(tools, [comma_list(one.telling) for one in patients]) if patients else []
         return [
             one
             for one, call in zip(patients, calls, strict=True)

@@ -1,4 +1,6 @@
-"""Deep-DxSearch's tools over retrievers: patient records (`Match`), guidelines (`Lookup`), passages (`passages`).
+"""Deep-DxSearch's tools over retrievers: patient records (`Match`) and guidelines (`Lookup`).
+
+Passages are searched by core's `Search`.
 
 What a tool found goes to rewards and reports as values (`Call.info`), never as text to be read again; what a policy is
 shown is JSON, in which no text of a record opens or closes a tag.
@@ -12,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from guerdon.environments import Call, Search, Tags, alike, escaped
+from guerdon.environments import Call, Tags, alike, escaped
 from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers
 from guerdon.protocols import Hit, Query, Retriever
@@ -177,11 +179,6 @@ class Lookup:
             exact=exact,
             score=None if exact else hit.score,
         )
-
-
-def passages(retriever: Retriever, k: int = 3, exclude_ids: Collection[str] = frozenset()) -> Search:
-    """Passages of literature or textbooks, as core's `Search` shows them."""
-    return Search(retriever, k=k, tags=Tags("search", "result"), exclude_ids=exclude_ids)
 
 
 def _record(hit: Hit) -> MatchedRecord:

@@ -24,7 +24,7 @@ from guerdon.retrieval.corpora import check_corpus, corpus_of
 from guerdon.retrieval.dense import directions
 from guerdon.retrieval.ranking import best
 from guerdon.retrieval.vectors import encoded
-from guerdon_medical.cases import Case
+from guerdon_medical.cases import Case, Disease
 from guerdon_medical.dx_scoring import comma_parts
 
 if TYPE_CHECKING:
@@ -59,14 +59,18 @@ def records_of(cases: Iterable[Case], names: Mapping[str, str]) -> Corpus:
 
 
 def _record(case: Case, names: Mapping[str, str]) -> Document:
-    symptoms = [names.get(id, id) for id in case.observed]
+    return record(case.id, [names.get(id, id) for id in case.observed], case.diagnoses, case.publication)
+
+
+def record(id: str, symptoms: Sequence[str], diseases: Sequence[Disease], publication: str) -> Document:
+    """One record, of a case or of what is known of a disease; `symptoms` are names."""
     payload = {
-        "symptoms": symptoms,
-        "diseases": [disease.name for disease in case.diagnoses],
-        "disease_ids": [disease.id for disease in case.diagnoses],
-        "publication": case.publication,
+        "symptoms": list(symptoms),
+        "diseases": [disease.name for disease in diseases],
+        "disease_ids": [disease.id for disease in diseases],
+        "publication": publication,
     }
-    return Document(case.id, ", ".join(symptoms), payload=payload)
+    return Document(id, ", ".join(symptoms), payload=payload)
 
 
 @dataclass(frozen=True)
