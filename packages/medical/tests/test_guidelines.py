@@ -18,7 +18,8 @@ from guerdon_medical.guidelines import (
     rare_guidelines,
     without,
 )
-from guerdon_medical.phenotypes import Phenotypes, Profile, Term
+from guerdon_medical.ontologies import Term
+from guerdon_medical.phenotypes import Phenotypes, Profile
 
 KNOWLEDGE = Phenotypes(
     [Term("HP:0000001", "One"), Term("HP:0000002", "Two")],
