@@ -20,15 +20,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from guerdon.environments import Call
+from guerdon.environments import Call, Search
 from guerdon.retrieval import BM25, Corpus, Document
 from guerdon_medical.cases import Case, read_cases
 from guerdon_medical.dx_lookup import ByName
 from guerdon_medical.dx_scoring import comma_list
-from guerdon_medical.dx_tools import Lookup, Match, passages
+from guerdon_medical.dx_tools import Lookup, Match
 from guerdon_medical.guidelines import rare_guidelines
 from guerdon_medical.phenotypes import Phenotypes
-from guerdon_medical.records import SymptomMatch, own_ids, read_term_names, records_of
+from guerdon_medical.records import SymptomMatch, read_term_names, records_of
 
 BATCH, TURNS = 64, 5
 LIMIT_WARM_S, LIMIT_SHARE = 2.0, 0.1
@@ -90,7 +90,7 @@ def main() -> None:
     listed = {case.id: comma_list([names[id] for id in case.observed]) for batch in batches for case in batch}
 
     def match(batch: Sequence[Case]) -> Sequence[Call]:
-        own = [Match(records, exclude_ids=own_ids(case)) for case in batch]
+        own = [Match(records, exclude_ids={case.id, case.publication}) for case in batch]
         return Match.call_together(own, [listed[case.id] for case in batch])
 
     start = time.perf_counter()
@@ -105,7 +105,7 @@ def main() -> None:
     )
     texts.search(["fever"])
     wanted = [[listed[case.id][:200] for case in batch] for batch in batches]
-    found = told("search", [timed(lambda queries=queries: passages(texts).call(queries)) for queries in wanted])
+    found = told("search", [timed(lambda queries=queries: Search(texts).call(queries)) for queries in wanted])
     model = TURNS * BATCH * chosen.tokens / chosen.rate
     tools = 3 * new + looked + found
     share = tools / (tools + model)

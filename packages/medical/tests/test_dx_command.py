@@ -114,13 +114,11 @@ def test_a_runs_agent_is_asked_in_its_own_world(monkeypatch: pytest.MonkeyPatch,
     told = json.loads(CliRunner().invoke(main, line).output)
     assert set(told["findings"]) == set(patient.findings)
     assert patient.gold[0] in told["diagnoses"]
-    silent = task.environment(patient)
     monkeypatch.setattr(
         dx_running,
         "trained_attempt",
         lambda trainer, example: fixed_workflow(task, example.model_copy(update={"findings": ("''",)})),
     )
-    assert silent.calls == 0
     assert CliRunner().invoke(main, line).exit_code == 1
 
 

@@ -179,6 +179,15 @@ def test_a_single_letter_and_nothing_at_all_are_right_as_released_only() -> None
     assert accuracy_at([""], MEASLES, 5, released=True)
 
 
+@pytest.mark.parametrize("cheat", ["disease", "Diseases", "type 1", "Syndrome disorder", "????"])
+def test_words_that_every_name_has_are_right_as_released_only(cheat: str) -> None:
+    gold = ("Syndrome disorder diseases, type 1????", "Crohn disease")
+    assert not accuracy_at([cheat], gold, 1)
+    assert accuracy_at([cheat], gold, 1, released=True)
+    assert accuracy_at(["crohn"], gold, 1)
+    assert accuracy_at(["Disease"], ["disease"], 1)
+
+
 def test_the_earlier_version_weighs_the_parts_alike() -> None:
     assert (EARLIER.structure, EARLIER.search, EARLIER.answer) == (0.3, 0.3, 0.4)
     assert EARLIER.total(1.0, 1.0, 1.0) == pytest.approx(1.0)
