@@ -98,6 +98,21 @@ def test_a_fourth_match_is_told_so_and_a_ninth_call_ends_the_attempt() -> None:
     assert played(FULL, patient, asked * 9).stop == "length"
 
 
+def test_records_that_a_budget_cut_off_are_no_sources() -> None:
+    """Records that stand whole in what the policy was shown count, and no others."""
+    patient = FULL.examples("train")[0]
+    asked = f"<match>{', '.join(patient.findings)}</match><think>a</think>Done."
+    (whole,) = read_trace(played(FULL, patient, asked), FULL.tags).calls
+    for most in (1, 150, 400, 401):
+        cut = MadeDiagnosis(**SMALL, max_chars=most)
+        rollout = played(cut, patient, asked)
+        (call,) = read_trace(rollout, cut.tags).calls
+        shown = rollout.segments[1].text
+        assert len(shown) == most + len("<refer></refer>")
+        assert len(call.sources) == shown.count("}")
+        assert call.sources == whole.sources[: len(call.sources)]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

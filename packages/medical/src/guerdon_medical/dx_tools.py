@@ -8,6 +8,7 @@ shown is JSON, in which no text of a record opens or closes a tag.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Collection, Sequence
@@ -59,8 +60,9 @@ class Match:
     """Records of patients like the one that a policy describes by a list of symptoms with commas.
 
     It is shown a JSON list of {phenotype, disease}, the most alike first. `info` has `terms`, the symptoms that were
-    asked for; `records`, those that were shown (`MatchedRecord`); and `failed`, whether the retriever did, which is not
-    the policy's fault.
+    asked for; `records`, those that were shown (`MatchedRecord`); `ends`, how many characters were shown by the end of
+    each, for an environment that cuts the answer; and `failed`, whether the retriever did, which is not the policy's
+    fault.
     """
 
     retriever: Retriever
@@ -118,7 +120,9 @@ class Match:
             texts.append(text)
             left -= len(text)
         shown = ",\n".join(texts)
-        return Call(f"\n[{shown}]\n", {"terms": terms, "records": tuple(records), "failed": False})
+        ends = tuple(itertools.accumulate(len(text) + len(",\n") for text in texts))  # "\n[" stands before the first
+        info = {"terms": terms, "records": tuple(records), "ends": ends, "failed": False}
+        return Call(f"\n[{shown}]\n", info)
 
 
 @dataclass(frozen=True)

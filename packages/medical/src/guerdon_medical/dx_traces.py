@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -163,9 +163,9 @@ def _call(info: Mapping[str, Any], turn: int, layout: Layout) -> Call | None:
 
 def _sources(info: Mapping[str, Any]) -> tuple[Source, ...]:
     """What `guerdon_medical.dx_tools` says that it showed."""
-    records = [_as(MatchedRecord, one) for one in info.get("records", ())]
-    guidelines = [_as(FoundGuideline, one) for one in info.get("guidelines", ())]
-    hits = [_as(Hit, one) for one in info.get("hits", ())]
+    records = [_as(MatchedRecord, one) for one in _whole("records", info)]
+    guidelines = [_as(FoundGuideline, one) for one in _whole("guidelines", info)]
+    hits = [_as(Hit, one) for one in _whole("hits", info)]
     return (
         *(
             Source("record", one.id, one.diseases, one.publication, text=", ".join(one.symptoms), score=one.score)
@@ -177,6 +177,14 @@ def _sources(info: Mapping[str, Any]) -> tuple[Source, ...]:
         ),
         *(Source("passage", hit.id, title=hit.title, text=hit.text, score=hit.score) for hit in hits),
     )
+
+
+def _whole(found: str, info: Mapping[str, Any]) -> Sequence[Any]:
+    """What stood whole in the answer; of one that the environment cut, that of which the tool says where it ended."""
+    shown: Sequence[Any] = info.get(found, ())
+    if "cut_at" not in info:
+        return shown
+    return [one for one, end in zip(shown, info.get("ends", ()), strict=False) if end <= info["cut_at"]]
 
 
 def _as(kind: type[T], found: Any) -> T:
