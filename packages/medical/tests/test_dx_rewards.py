@@ -240,6 +240,10 @@ def test_stages_change_the_weights_at_their_steps() -> None:
     assert pickle.loads(pickle.dumps(reward)) == reward
 
 
+def test_stages_of_a_file_whose_keys_are_texts_are_the_same() -> None:
+    assert DeepDxSearch(stages={"5": [0.2, 0.2, 0.6]}) == DeepDxSearch(stages={5: (0.2, 0.2, 0.6)})  # type: ignore[dict-item]
+
+
 def test_a_weight_can_be_changed_alone() -> None:
     rollout = TASK.play(M1 + "<answer>\\textbf{Measles}</answer>")
     assert DeepDxSearch(structure=0.0, search=0.0, answer=1.0)(rollout).value == 1.0
@@ -256,6 +260,11 @@ def test_a_weight_can_be_changed_alone() -> None:
         ({"answer": -0.1}, "numbers >= 0"),
         ({"stages": {0: (1.0,)}}, r"stages\[0\] are"),
         ({"stages": {-1: (0.8, 0.05, 0.15)}}, "whole numbers >= 0"),
+        ({"stages": {True: (0.8, 0.05, 0.15)}}, "begin at step True"),
+        ({"stages": {0: (0.8, 0.05, 0.15), "late": (0.8, 0.05, 0.15)}}, "begin at step 'late'"),
+        ({"stages": {0: ("much", 0.0, 0.0)}}, r"stages\[0\] is \('much'"),
+        ({"stages": {0: 1.0}}, r"stages\[0\] is 1.0"),
+        ({"stages": [1]}, r"stages is \[1\]"),
         ({"layout": "mine"}, "accepted are 'released', 'paper'"),
         ({"layout": "think=match"}, "are alike"),
         ({"layout": "think=<b>"}, "without brackets"),

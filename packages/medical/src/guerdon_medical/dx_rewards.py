@@ -90,7 +90,7 @@ class DeepDxSearch(Reward, name="medical/deep-dxsearch-v1", bounds=(0.0, 1.0), s
         one_of(f"{self.name}.reading", self.reading, get_args(Reading))
         one_of(f"{self.name}.form", self.form, get_args(Form))
         layout_of(self.layout)
-        stages = {step: tuple(map(float, weights)) for step, weights in self.stages.items()}
+        stages = _stages(f"{self.name}.stages", self.stages)
         object.__setattr__(self, "stages", stages)
         for place, weights in {
             "weights": self._own,
@@ -102,8 +102,6 @@ class DeepDxSearch(Reward, name="medical/deep-dxsearch-v1", bounds=(0.0, 1.0), s
                     f"{self.name}: {place} are {weights}; three numbers >= 0 (structure, search, answer) are needed, "
                     "which add up to 1 at most"
                 )
-        if any(not isinstance(step, int) or step < 0 for step in stages):
-            raise ConfigError(f"{self.name}.stages begin at steps {sorted(stages)}; whole numbers >= 0 are needed")
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -237,3 +235,18 @@ def _first_part(rounds: Sequence[Round], gold: Sequence[str], form: Form) -> flo
     if form == "earlier":
         return token_similarity(rounds[0].diseases if rounds else (), gold)
     return structure_score(rounds, gold)
+
+
+def _stages(field: str, given: object) -> dict[int, tuple[float, ...]]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{field} is {given!r}; weights by the step from which on they hold are needed")
+    found: dict[int, tuple[float, ...]] = {}
+    for key, weights in given.items():
+        step = int(key) if isinstance(key, str) and key.isdecimal() else key  # keys of TOML and JSON are texts
+        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+            raise ConfigError(f"{field} begin at step {key!r}; whole numbers >= 0 are needed")
+        try:
+            found[step] = tuple(map(float, weights))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{field}[{step}] is {weights!r}; three numbers are needed") from error
+    return found
