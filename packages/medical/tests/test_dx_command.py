@@ -103,6 +103,13 @@ def test_a_question_that_cannot_be_asked_says_why(asked: Any, options: tuple[str
     assert told in result.stderr
 
 
+def test_a_folder_without_cases_is_named(asked: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = asked("--hpo", "HP:1", "--cases", str(tmp_path / "empty"))
+    assert result.exit_code != 0
+    assert "empty' has a diagnosis and a finding; rows or phenopackets are needed" in result.stderr
+
+
 def test_a_runs_agent_is_asked_in_its_own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The findings are those of the run's world, and no diagnosis is the exit code 1."""
     task = MadeDiagnosis(diseases=4, train_size=2, eval_size=2)

@@ -51,6 +51,10 @@ class Asked(Patients):
             return World(records_of_diseases(knowledge), rare_guidelines(knowledge), nobody, names)
         names = names or {term.id: term.name for term in ontology(diseases=False).terms.values()}
         cases = read_cases(self.cases)
+        if not cases:
+            raise ConfigError(
+                f"no case in {self.cases!r} has a diagnosis and a finding; rows or phenopackets are needed"
+            )
         return World(records_of(cases, names), guidelines_of_cases(cases, names), nobody, names)
 
 
