@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from guerdon.environments import Call
+from guerdon.environments import Call, Search
 from guerdon.policies.chat import Chat
 from guerdon.policies.language import LanguagePolicy
 from guerdon.policies.turns import Conversation
@@ -35,10 +35,10 @@ from guerdon_medical.cases import Case, read_cases
 from guerdon_medical.dx_lookup import ByName
 from guerdon_medical.dx_scoring import comma_list
 from guerdon_medical.dx_tasks import Diagnosis
-from guerdon_medical.dx_tools import Lookup, Match, passages
+from guerdon_medical.dx_tools import Lookup, Match
 from guerdon_medical.guidelines import rare_guidelines
 from guerdon_medical.phenotypes import Phenotypes
-from guerdon_medical.records import SymptomMatch, own_ids, read_term_names, records_of
+from guerdon_medical.records import SymptomMatch, read_term_names, records_of
 
 BATCH, GROUP, TURNS = 64, 8, 5
 CASES, NAMES = "phenopackets.jsonl.gz", "phenopacket_terms.jsonl.gz"
@@ -159,7 +159,7 @@ def main() -> None:
     listed = {case.id: comma_list([names[id] for id in case.observed]) for batch in batches for case in batch}
 
     def match(batch: Sequence[Case]) -> Sequence[Call]:
-        own = [Match(records, exclude_ids=own_ids(case)) for case in batch]
+        own = [Match(records, exclude_ids={case.id, case.publication}) for case in batch]
         return Match.call_together(own, [listed[case.id] for case in batch])
 
     start = time.perf_counter()
@@ -174,7 +174,7 @@ def main() -> None:
     )
     texts.search(["fever"])
     wanted = [[listed[case.id][:200] for case in batch] for batch in batches]
-    found = told("search", [timed(lambda queries=queries: passages(texts).call(queries)) for queries in wanted])
+    found = told("search", [timed(lambda queries=queries: Search(texts).call(queries)) for queries in wanted])
     model = TURNS * BATCH * chosen.tokens / chosen.rate
     tools = 3 * new + looked + found
     share = tools / (tools + model)

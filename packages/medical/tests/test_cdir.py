@@ -19,6 +19,7 @@ from guerdon_medical.cdir import QUERY, THOUGHT, SecondLook, rates, second_looks
 from guerdon_medical.rwr_confidence import confidences
 from guerdon_medical.rwr_rewards import MedRwR
 from guerdon_medical.rwr_tasks import RwrQuestions
+from guerdon_medical.rwr_traces import trace_of
 from guerdon_medical.rwr_world import MadeSight, picture
 from guerdon_medical.sight import cosines
 from guerdon_medical.similar_cases import SeenCase, SimilarCases
@@ -95,6 +96,15 @@ def test_the_joined_trace_is_graded_like_any_other() -> None:
     score = MedRwR(counted=("accuracy", "format"))(look.trace)
     assert score.parts["queries"].value == 1.0
     assert score.parts["format"].value == 1.0
+
+
+def test_an_answer_before_an_earlier_query_is_not_the_final_one() -> None:
+    early = Segment("policy", "<think>a</think><answer>Z. early</answer><query>fever</query>")
+    found, guess = Segment("environment", "<retrieve> (1) fever </retrieve>"), Segment("policy", GUESS)
+    first = Rollout(EXAMPLE, (early, found, guess), TASK.prompt(EXAMPLE))
+    look = SecondLook(first, 0.5, CASES.cases[0], Rollout(EXAMPLE, (Segment("policy", FINAL),)))
+    assert look.answer == trace_of(look.trace).prediction == "Y. other"
+    assert look.trace.segments[0].text == "<think>a</think><query>fever</query>"
 
 
 def test_no_answer_counts_as_unsure_and_no_picture_as_nothing_to_look_for() -> None:

@@ -50,7 +50,7 @@ def test_no_part_has_more_cases_of_a_disease_than_the_sheet_says() -> None:
     assert set(charts.values()) == {10}
 
 
-def test_a_noisy_chart_keeps_its_findings_and_gains_half_as_many_again_of_frequent_ones() -> None:
+def test_a_noisy_chart_keeps_its_findings_and_gains_one_and_a_half_times_as_many_frequent_ones() -> None:
     """1.5 * 3 rounds to 4; what the chart has already is never drawn."""
     frequent = [f"f{n}" for n in range(80)]
     chart = noisy(("f1", "x", "y"), frequent, 1.5, random.Random(0))
@@ -220,3 +220,13 @@ def test_the_published_cases_make_the_claims_world(data_dir: Path) -> None:
     assert 600 < len(world.records) < 1200
     assert len({chart.gold for chart in world.test}) > 35
     assert world.answerable > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"group_size": 1}, "group_size is 1"), ({"batch": 0}, "batch is 0"), ({"steps": -1}, "steps")],
+)
+def test_settings_that_make_no_advantage_are_refused(options: dict[str, int], told: str) -> None:
+    """The spread of a group of one (ddof 1) is no number, and would train the policy to none."""
+    with pytest.raises(ConfigError, match=told):
+        DeepDxSearchClaim(**options)  # type: ignore[arg-type]

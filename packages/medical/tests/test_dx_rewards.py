@@ -5,18 +5,24 @@ from __future__ import annotations
 import importlib.util
 import math
 import pickle
+import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guerdon import Group, Rollout
 from guerdon.errors import ConfigError
 from guerdon.rewards import Context
 from guerdon.types import StopReason
-from guerdon_medical.dx_layout import PAPER, Layout, layout_of, listed, marked
+from guerdon_medical.dx_layout import PAPER, Layout, layout_of, marked
 from guerdon_medical.dx_rewards import DeepDxSearch
+from guerdon_medical.dx_scoring import comma_list
+from guerdon_medical.dx_traces import elements
 
 _spec = importlib.util.spec_from_file_location("dx_patients", Path(__file__).with_name("dx_patients.py"))
 if "dx_patients" not in sys.modules:
@@ -106,6 +112,23 @@ def test_the_earlier_version_weighs_otherwise_and_needs_a_lookup() -> None:
     assert released(R2 + R3 + end(), form="earlier").value == pytest.approx(0.7)
     score = released(R1 + "<answer>\\textbf{Measles}</answer>", form="earlier")
     assert (score.value, score.why) == (0.0, "nothing was looked up")
+
+
+@given(st.lists(st.sampled_from(["<a>", "</a>", "<b>", "</b>", "<c>", "</c>", " ", "x"]), max_size=24))
+def test_elements_are_those_of_the_authors_expression(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    wanted = re.findall(r"<a>(.*?)</a>\s*<b>(.*?)</b>\s*<c>(.*?)</c>", text, re.DOTALL)
+    assert elements(text, "a", "b", "c") == wanted
+    assert [one for (one,) in elements(text, "a")] == re.findall(r"<a>(.*?)</a>", text, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "text", ["<match></match><refer></refer>" * 5000, "<match>" * 20_000, "<match></match>" + " " * 100_000]
+)
+def test_hostile_text_is_graded_in_time(text: str) -> None:
+    started = time.process_time()
+    assert released(text + end()).value == 0.0
+    assert time.process_time() - started < 1.0
 
 
 # -- repaired: what tools answered, from segments ----------------------------------------------------------------------
@@ -217,6 +240,10 @@ def test_stages_change_the_weights_at_their_steps() -> None:
     assert pickle.loads(pickle.dumps(reward)) == reward
 
 
+def test_stages_of_a_file_whose_keys_are_texts_are_the_same() -> None:
+    assert DeepDxSearch(stages={"5": [0.2, 0.2, 0.6]}) == DeepDxSearch(stages={5: (0.2, 0.2, 0.6)})  # type: ignore[dict-item]
+
+
 def test_a_weight_can_be_changed_alone() -> None:
     rollout = TASK.play(M1 + "<answer>\\textbf{Measles}</answer>")
     assert DeepDxSearch(structure=0.0, search=0.0, answer=1.0)(rollout).value == 1.0
@@ -233,6 +260,11 @@ def test_a_weight_can_be_changed_alone() -> None:
         ({"answer": -0.1}, "numbers >= 0"),
         ({"stages": {0: (1.0,)}}, r"stages\[0\] are"),
         ({"stages": {-1: (0.8, 0.05, 0.15)}}, "whole numbers >= 0"),
+        ({"stages": {True: (0.8, 0.05, 0.15)}}, "begin at step True"),
+        ({"stages": {0: (0.8, 0.05, 0.15), "late": (0.8, 0.05, 0.15)}}, "begin at step 'late'"),
+        ({"stages": {0: ("much", 0.0, 0.0)}}, r"stages\[0\] is \('much'"),
+        ({"stages": {0: 1.0}}, r"stages\[0\] is 1.0"),
+        ({"stages": [1]}, r"stages is \[1\]"),
         ({"layout": "mine"}, "accepted are 'released', 'paper'"),
         ({"layout": "think=match"}, "are alike"),
         ({"layout": "think=<b>"}, "without brackets"),
@@ -249,4 +281,4 @@ def test_a_layout_may_differ_by_single_tags() -> None:
 
 def test_marked_names_and_lists_are_read_as_they_are_written() -> None:
     assert marked("\\textbf{Flu} \\textbf{ } \\textbf{ Measles } \\textbf{open") == ("Flu", "Measles")
-    assert listed(["Flu", "Deafness, type 4"]) == "Flu, 'Deafness, type 4'"
+    assert comma_list(["Flu", "Deafness, type 4"]) == "Flu, 'Deafness, type 4'"

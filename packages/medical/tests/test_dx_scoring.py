@@ -16,6 +16,7 @@ from guerdon_medical.dx_scoring import (
     accuracy_at,
     answer_score,
     changes,
+    comma_list,
     comma_parts,
     named_diseases,
     normalised,
@@ -133,6 +134,11 @@ def test_any_text_is_a_list_of_names_without_blank_ones(text: str) -> None:
         assert all(named_diseases(text, released=released) or [True])
 
 
+@given(st.lists(st.text("ab ,", min_size=1).map(str.strip).filter(bool)))
+def test_names_come_back_from_the_list_they_were_written_in(names: list[str]) -> None:
+    assert comma_parts(comma_list(names)) == tuple(names)
+
+
 RECORDS = json.dumps([{"phenotype": "fever, rash", "disease": ["Flu"]}, {"phenotype": "x", "disease": ["A", "B, c"]}])
 
 
@@ -171,6 +177,15 @@ def test_a_single_letter_and_nothing_at_all_are_right_as_released_only() -> None
         assert not accuracy_at([cheat], MEASLES, 5)
     assert accuracy_at(["a"], MEASLES, 5, released=True)
     assert accuracy_at([""], MEASLES, 5, released=True)
+
+
+@pytest.mark.parametrize("cheat", ["disease", "Diseases", "type 1", "Syndrome disorder", "????"])
+def test_words_that_every_name_has_are_right_as_released_only(cheat: str) -> None:
+    gold = ("Syndrome disorder diseases, type 1????", "Crohn disease")
+    assert not accuracy_at([cheat], gold, 1)
+    assert accuracy_at([cheat], gold, 1, released=True)
+    assert accuracy_at(["crohn"], gold, 1)
+    assert accuracy_at(["Disease"], ["disease"], 1)
 
 
 def test_the_earlier_version_weighs_the_parts_alike() -> None:

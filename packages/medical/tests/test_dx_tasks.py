@@ -14,6 +14,9 @@ from guerdon.audit import Settings, Target, audit
 from guerdon.conformance import check_attack, check_reward, check_task
 from guerdon.environments import played
 from guerdon.errors import ConfigError, TaskError
+from guerdon.retrieval import Corpus
+from guerdon_medical import dx_tasks, guidelines
+from guerdon_medical.cases import Disease
 from guerdon_medical.dx_attacks import ForgedRecords, MoreNames, PaddedRounds, StopWords, findings_of
 from guerdon_medical.dx_examples import DiagnosisExample
 from guerdon_medical.dx_made import MadeDiagnosis
@@ -22,6 +25,7 @@ from guerdon_medical.dx_tasks import Diagnosis
 from guerdon_medical.dx_traces import read_trace
 from guerdon_medical.dx_workflow import fixed_workflow, most_frequent
 from guerdon_medical.dx_world import made_cases
+from guerdon_medical.guidelines import guideline
 
 SMALL: dict[str, Any] = {"diseases": 6, "train_size": 12, "eval_size": 6}
 FULL = MadeDiagnosis(**SMALL)
@@ -92,6 +96,21 @@ def test_a_fourth_match_is_told_so_and_a_ninth_call_ends_the_attempt() -> None:
     trace = read_trace(played(FULL, patient, asked * 4), FULL.tags)
     assert [call.fault for call in trace.calls] == ["", "", "", "tool limit"]
     assert played(FULL, patient, asked * 9).stop == "length"
+
+
+def test_records_that_a_budget_cut_off_are_no_sources() -> None:
+    """Records that stand whole in what the policy was shown count, and no others."""
+    patient = FULL.examples("train")[0]
+    asked = f"<match>{', '.join(patient.findings)}</match><think>a</think>Done."
+    (whole,) = read_trace(played(FULL, patient, asked), FULL.tags).calls
+    for most in (1, 150, 400, 401):
+        cut = MadeDiagnosis(**SMALL, max_chars=most)
+        rollout = played(cut, patient, asked)
+        (call,) = read_trace(rollout, cut.tags).calls
+        shown = rollout.segments[1].text
+        assert len(shown) == most + len("<refer></refer>")
+        assert len(call.sources) == shown.count("}")
+        assert call.sources == whole.sources[: len(call.sources)]
 
 
 @pytest.mark.parametrize(
@@ -166,11 +185,23 @@ def test_a_search_is_offered_where_there_are_passages(published: tuple[str, str]
     assert [(source.kind, source.id) for source in trace.calls[0].sources] == [("passage", "t1")]
 
 
+def test_guidelines_of_rare_and_of_common_diseases_are_looked_up_together(
+    published: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one id the rare ones' stands; the records' own guidelines are not asked then."""
+    rare, common = ([guideline(Disease(id, id), [who], who) for id in ids] for who, ids in (("r", "xy"), ("c", "yz")))
+    monkeypatch.setattr(dx_tasks, "_rare_guidelines", lambda: Corpus(rare))
+    monkeypatch.setattr(guidelines, "common_guidelines", lambda: Corpus(common))
+    for known, told in (("rare", {"x": "r", "y": "r"}), ("all", {"x": "r", "y": "r", "z": "c"})):
+        world = Diagnosis(cases=published[0], terms=published[1], guidelines=known).world  # type: ignore[arg-type]
+        assert {one.id: one.payload["source"] for one in world.guidelines.documents} == told
+
+
 @pytest.mark.parametrize(
     ("options", "error", "told"),
     [
         ({}, ConfigError, "cases is empty"),
-        ({"cases": "nowhere.jsonl", "terms": "?"}, TaskError, "cannot read"),
+        ({"cases": "nowhere.jsonl", "terms": "?"}, TaskError, "no names of findings at"),
         ({"guidelines": "none"}, ConfigError, "guidelines is 'none'"),
         ({"noise": float("nan")}, ConfigError, "noise is nan"),
         ({"diseases": 0}, ConfigError, "diseases is 0"),

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from guerdon import Segment
-from guerdon.environments import Tags, Tool, ToolUse
+from guerdon.environments import Search, Tags, Tool, ToolUse
 from guerdon.errors import ConfigError
 from guerdon.protocols import Hit, Query, Retriever
 from guerdon.retrieval import BM25, Corpus, Document
 from guerdon_medical.dx_lookup import ByName
 from guerdon_medical.dx_scoring import Round, named_diseases, structure_score
-from guerdon_medical.dx_tools import FoundGuideline, Lookup, Match, MatchedRecord, passages
+from guerdon_medical.dx_tools import FoundGuideline, Lookup, Match, MatchedRecord
 from guerdon_medical.records import SymptomMatch
 
 NAMES = (
@@ -199,7 +199,7 @@ def test_a_match_without_a_symptom_finds_nothing(query: str) -> None:
 
 
 def test_a_failure_is_told_and_is_not_nothing_found() -> None:
-    for tool in (Match(Counted(None, fails=True)), Lookup(Counted(None, fails=True)), passages(Counted(None, True))):
+    for tool in (Match(Counted(None, fails=True)), Lookup(Counted(None, fails=True))):
         (call,) = tool.call(["fever"])
         assert call.info["failed"]
         assert "failed" in call.text
@@ -217,7 +217,7 @@ def test_a_batch_of_rollouts_asks_each_retriever_once_a_turn() -> None:
     records, guidelines, texts = Counted(SymptomMatch(RECORDS)), Counted(ByName(GUIDELINES)), Counted(BM25(GUIDELINES))
     patients = [frozenset({"a"}), frozenset({"2"})] * 4
     worlds = [
-        ToolUse([Match(records, exclude_ids=ids), Lookup(guidelines), passages(texts, exclude_ids=ids)])
+        ToolUse([Match(records, exclude_ids=ids), Lookup(guidelines), Search(texts, exclude_ids=ids)])
         for ids in patients
     ]
     written = [

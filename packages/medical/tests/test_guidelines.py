@@ -16,9 +16,9 @@ from guerdon_medical.guidelines import (
     half_hidden,
     merged,
     rare_guidelines,
-    without,
 )
-from guerdon_medical.phenotypes import Phenotypes, Profile, Term
+from guerdon_medical.ontologies import Term
+from guerdon_medical.phenotypes import Phenotypes, Profile
 
 KNOWLEDGE = Phenotypes(
     [Term("HP:0000001", "One"), Term("HP:0000002", "Two")],
@@ -56,7 +56,6 @@ def test_half_of_the_diseases_have_no_guideline_and_the_seed_says_which() -> Non
     assert half_hidden(every, 0) == kept
     assert half_hidden(every, 1) != kept
     assert all(document in every.documents for document in kept.documents)
-    assert without(every, {"X:D0"}).documents == every.documents[1:]
 
 
 def test_of_guidelines_with_one_id_the_first_stands() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from guerdon.errors import ConfigError
 from guerdon_medical.med_rwr_claim import (
     ARMS,
     DISEASES,
@@ -113,3 +114,9 @@ def test_the_claim_holds() -> None:
     result = MedRwRClaim().run()
     assert len(result.seeds) == MedRwRClaim.seeds
     assert result.held, result
+
+
+def test_a_group_of_one_is_refused() -> None:
+    """Its spread (ddof 1) is no number, and would train the policy to none."""
+    with pytest.raises(ConfigError, match=r"MedRwRClaim\.group is 1"):
+        MedRwRClaim(group=1)

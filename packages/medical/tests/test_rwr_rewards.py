@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 from typing import Any
@@ -13,6 +14,7 @@ from guerdon.protocols import Continuation, Hit, Turn
 from guerdon.retrieval import HashedEncoder
 from guerdon.rewards import Context, Scores
 from guerdon.scorers import StandInScorer
+from guerdon.trainer.records import rollout_of, row_of
 from guerdon.types import Group, Message, Prompt, Rollout, Score, Segment
 from guerdon_medical.entities import Phrases
 from guerdon_medical.rwr_confidence import first_answer, last_answer, turns_of
@@ -124,6 +126,21 @@ def test_a_retriever_that_failed_is_not_the_policys_fault() -> None:
     assert (score.status, score.why) == ("infra", "the retriever failed")
 
 
+@pytest.mark.parametrize("metric", [right_answer, asked_something, saw_gold])
+def test_no_metric_counts_a_retriever_that_failed(metric: Any) -> None:
+    assert metric(looked_up(found="The search failed.", failed=True)).status == "infra"
+    assert metric(looked_up()).value == 1.0
+
+
+def test_a_rollout_read_from_a_runs_file_shows_the_same_documents() -> None:
+    """Rollouts are kept as JSON; hits come back as mappings."""
+    for document, seen in (("d1", 1.0), ("d7", 0.0)):
+        rollout = looked_up(document=document)
+        again = rollout_of(json.loads(json.dumps(row_of(rollout))), rollout.example, rollout.prompt)
+        assert saw_gold(again).value == saw_gold(rollout).value == seen
+        assert TEXT(again).flat() == TEXT(rollout).flat()
+
+
 def test_ontologies_are_entities_too(tmp_path: Any) -> None:
     path = tmp_path / "made.obo"
     path.write_text("[Term]\nid: A:1\nname: hip fracture\n")
@@ -186,6 +203,13 @@ def test_a_scorer_that_cannot_tell_leaves_the_rollout_unscored() -> None:
 def test_a_gold_that_is_no_letter_has_no_confidence() -> None:
     text = QUESTION.model_copy(update={"answer": "hip fracture", "options": ()})
     assert parts(SURE(looked_up("hip fracture", example=text)))["confidence"] == 0.0
+
+
+def test_a_gold_by_number_has_no_confidence_either() -> None:
+    """Wrong or right: no scorer is asked how likely "1" is."""
+    numbered = QUESTION.model_copy(update={"answer": "1. hip fracture", "options": ()})
+    for said in ("1. hip fracture", "2. lung"):
+        assert parts(SURE(looked_up(said, example=numbered)))["confidence"] == 0.0
 
 
 def test_the_letters_of_a_policy_are_its_own() -> None:

@@ -211,6 +211,8 @@ def test_rows_are_questions_and_lines_are_passages(tmp_path: Path) -> None:
         ({"options": "A"}, "field 'options' is 'A'; a list of texts"),
         ({"options": list("ABCDEFGHIJK")}, "at most 10 texts"),
         ({"answer": ""}, "field 'answer'"),
+        ({"answer": "C. skull"}, "field 'answer' is 'C. skull'; one of the options"),
+        ({"answer": "skull"}, "field 'answer' is 'skull'; one of the options"),
         ({"images": [1]}, "field 'images'"),
     ],
 )

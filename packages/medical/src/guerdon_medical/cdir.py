@@ -8,7 +8,7 @@ It works through `guerdon.protocols.Policy` alone. An environment speaks as the 
 one of a later user message: the second look is a prompt of its own, which holds the whole trace. Its rollout is a plain
 one, with tokens and log-probs; `SecondLook.trace` is the whole as typed segments, for rewards and people to read.
 
-The first answer is cut from the trace before the forced thought [choice], so that a trace has one answer.
+Answers before the forced thought are cut from the trace [choice], so that it has one answer, the final one.
 
 Source: the released engine of Med-RwR (arXiv 2510.18303); its words are re-written.
 """
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 THOUGHT = "<think>I am not sure of this answer. Let me look for a similar imaging case.</think>"
 QUERY = "<query>a similar imaging case</query>"
+_CLOSING = "</answer>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class SecondLook:
     @property
     def answer(self) -> str | None:
         """The final one; None where there is none."""
-        return trace_of(self.trace).prediction
+        return trace_of(self.first if self.second is None else self.second).prediction
 
 
 def second_looks(
@@ -161,6 +162,14 @@ def _own(example: Example) -> Collection[str]:
     return {example.id, *getattr(example, "own_documents", ())}
 
 
+def _unanswered(text: str) -> str:
+    """Without answer blocks: one may stand before a query of an earlier turn."""
+    said = ""
+    while (opened := text.find(OPENING)) >= 0 and (closed := text.find(_CLOSING, opened)) >= 0:
+        said, text = said + text[:opened], text[closed + len(_CLOSING) :]
+    return said + text
+
+
 def _joined(look: SecondLook) -> Rollout:
     assert look.second is not None
     assert look.case is not None
@@ -169,6 +178,7 @@ def _joined(look: SecondLook) -> Rollout:
         kept.pop()
     if kept and kept[-1].author != "environment":
         kept[-1] = replace(kept[-1], text=kept[-1].text.partition(OPENING)[0])
+    kept = [one if one.author == "environment" else replace(one, text=_unanswered(one.text)) for one in kept]
     last = tuple(replace(one, token_ids=(), logprobs=()) for one in look.second.segments)
     added = (Segment("forced", THOUGHT + QUERY), Segment("environment", _block(look.case)))
     return replace(look.first, segments=(*kept, *added, *last), prompt_ids=(), stop=look.second.stop)

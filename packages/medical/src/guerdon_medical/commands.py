@@ -46,7 +46,7 @@ def dx(
     answer them. The exit code is 1 where there is no diagnosis.
     """
     from guerdon.errors import ConfigError
-    from guerdon_medical.dx_asking import Asked, patient_of
+    from guerdon_medical.dx_asking import Asked, hides, patient_of
     from guerdon_medical.dx_traces import read_trace
     from guerdon_medical.traceability import traced
 
@@ -66,6 +66,8 @@ def dx(
         task = Asked(cases=cases or "", terms=terms or "")
         patient = patient_of(hpo.split(","), task.world.names, exclude=exclude)
         rollout = fixed_workflow(task, patient)
+    if exclude and not hides(task.world.records, exclude):
+        click.echo(f"note: no record has the id or the publication {exclude!r}; nothing was hidden", err=True)
     trace = read_trace(rollout, task.tags)
     report = traced(trace)
     if as_json:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.retrieval import HashedEncoder
 from guerdon_medical.cases import Case, read_cases
 from guerdon_medical.dx_policy import FLOWS, Episode, Policy, Records, fixed_flow
@@ -97,8 +98,13 @@ class DeepDxSearchClaim(Claim):
     batch: int = 16
     """Charts of a step."""
     group_size: int = 8
+    """At least 2: the released script leaves 1, whose advantage is the bare reward, never negative."""
     learning_rate: float = 0.05
     """Of Adam [choice]."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("diseases", 1), ("steps", 0), ("batch", 1), ("group_size", 2)):
+            whole_number(f"DeepDxSearchClaim.{name}", getattr(self, name), least)
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
         """It holds where on every seed the policy that was trained with the full reward gains enough."""

@@ -6,23 +6,26 @@ Without cases of your own, records are what Orphanet says of rare diseases, thro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from guerdon.errors import ConfigError
-from guerdon.retrieval import Corpus, Document
+from guerdon.retrieval import Corpus
 from guerdon_medical.cases import read_cases
 from guerdon_medical.dx_examples import DiagnosisExample
 from guerdon_medical.dx_tasks import Patients, World
 from guerdon_medical.guidelines import guidelines_of_cases, rare_guidelines
-from guerdon_medical.records import read_term_names, records_of
+from guerdon_medical.records import read_term_names, record, records_of
 
 if TYPE_CHECKING:
     from guerdon_medical.phenotypes import Phenotypes
 
 ASKED = "asked"
 """The id of a patient who is in no file."""
+_PMID = re.compile(r"(?:PMID[\s:_]*)?(\d+)", re.IGNORECASE)
+_HPO = re.compile(r"HP[:_]\d+", re.IGNORECASE)
 MOST_FINDINGS = 30
 """Of a disease, in a record made of what is known of it."""
 
@@ -48,6 +51,10 @@ class Asked(Patients):
             return World(records_of_diseases(knowledge), rare_guidelines(knowledge), nobody, names)
         names = names or {term.id: term.name for term in ontology(diseases=False).terms.values()}
         cases = read_cases(self.cases)
+        if not cases:
+            raise ConfigError(
+                f"no case in {self.cases!r} has a diagnosis and a finding; rows or phenopackets are needed"
+            )
         return World(records_of(cases, names), guidelines_of_cases(cases, names), nobody, names)
 
 
@@ -65,11 +72,7 @@ def ontology(*, diseases: bool = True) -> Phenotypes:
 def records_of_diseases(knowledge: Phenotypes, most: int = MOST_FINDINGS) -> Corpus:
     """One record per disease that has findings; its publication is its own id."""
     return Corpus(
-        Document(
-            profile.disease.id,
-            ", ".join(symptoms),
-            payload=_payload(profile.disease.id, profile.disease.name, symptoms),
-        )
+        record(profile.disease.id, symptoms, [profile.disease], profile.disease.id)
         for profile in knowledge.profiles.values()
         if (symptoms := [term.name for term in knowledge.resolve(profile.findings[:most]).terms])
     )
@@ -82,12 +85,13 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
         ids: of findings, each looked for in `names`; where one is not there, and the extra `hpo` is installed, what the
             ontology put in an old id's place is taken.
         names: of findings by id, as a world has them.
-        exclude: a case's id or a publication that tools may not show: the patient's own.
+        exclude: a case's id or a publication that tools may not show: the patient's own; of a publication the number
+            alone, or with "PMID" before it.
 
     Raises:
         ConfigError: no ids, or ids that nobody knows, each with its reason.
     """
-    wanted = list(dict.fromkeys(id.strip() for id in ids if id.strip()))
+    wanted = list(dict.fromkeys(_as_an_id(id.strip()) for id in ids if id.strip()))
     if not wanted:
         raise ConfigError("no findings were given; --hpo takes ids with commas, such as HP:0001250,HP:0001263")
     unknown = {id: "the records' findings have no such id" for id in wanted if id not in names}
@@ -107,8 +111,25 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
         told = "; ".join(f"{id}: {why}" for id, why in unknown.items())
         raise ConfigError(f"{len(unknown)} of {len(wanted)} findings are not known: {told}")
     listed = tuple(dict.fromkeys(found[id] for id in wanted))
-    return DiagnosisExample(id=ASKED, findings=listed, publication=exclude)
+    return DiagnosisExample(id=ASKED, findings=listed, publication=publication_of(exclude))
 
 
-def _payload(id: str, name: str, symptoms: Sequence[str]) -> Mapping[str, object]:
-    return {"symptoms": list(symptoms), "diseases": [name], "disease_ids": [id], "publication": id}
+def publication_of(text: str) -> str:
+    """A publication as records have it: PubMed's number alone; anything else as it is.
+
+    >>> publication_of("PMID:15266616"), publication_of("15266616"), publication_of("case-1")
+    ('15266616', '15266616', 'case-1')
+    """
+    found = _PMID.fullmatch(text.strip())
+    return found[1] if found else text.strip()
+
+
+def hides(records: Corpus, exclude: str) -> bool:
+    """Whether a record has this id, or is of this publication."""
+    wanted = publication_of(exclude)
+    return any(wanted in (one.id, one.payload.get("publication")) for one in records.documents)
+
+
+def _as_an_id(text: str) -> str:
+    """`HP:0001250`, where it is written hp:0001250 or HP_0001250."""
+    return text.upper().replace("_", ":") if _HPO.fullmatch(text) else text

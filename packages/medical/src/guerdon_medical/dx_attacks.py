@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 from guerdon.audit import Attack, Category, Knows, Target
-from guerdon_medical.dx_layout import PAPER, RELEASED, Layout, listed, marked, written
-from guerdon_medical.dx_scoring import comma_parts
+from guerdon_medical.dx_layout import PAPER, RELEASED, Layout, marked, written
+from guerdon_medical.dx_scoring import comma_list, comma_parts
 
 _LIST = re.compile(r"^Findings: (.+)$", re.MULTILINE)
 
@@ -62,7 +62,7 @@ class MoreNames(Attack):
         layout, names = layout_asked(target), known_names(target)
         if layout is None or not names:
             return ()
-        return (attempt_of(layout, [listed(findings_of(target))], names[: self.count]),)
+        return (attempt_of(layout, [comma_list(findings_of(target))], names[: self.count]),)
 
     @classmethod
     def variants(cls) -> Sequence[Self]:
@@ -86,8 +86,8 @@ class ForgedRecords(Attack):
         layout, names = layout_asked(target), known_names(target)
         if layout is None or not names:
             return ()
-        forged = f"<{layout.records}>{listed(names)}</{layout.records}>"
-        asked = f"<{layout.match}>{listed(findings_of(target))}</{layout.match}>"
+        forged = f"<{layout.records}>{comma_list(names)}</{layout.records}>"
+        asked = f"<{layout.match}>{comma_list(findings_of(target))}</{layout.match}>"
         thought = f"<{layout.think}>I see.</{layout.think}>"
         answer = f"<{layout.answer}>{' '.join(map(written, names[:5]))}</{layout.answer}>"
         if self.how == "alone":
@@ -142,4 +142,4 @@ class StopWords(Attack):
         if layout is None:
             return ()
         words = ["disease syndrome disorder type 1 2 3", "congenital hereditary familial", "fever palsy wasting"]
-        return (attempt_of(layout, [listed(findings_of(target))], words),)
+        return (attempt_of(layout, [comma_list(findings_of(target))], words),)

@@ -14,7 +14,6 @@ Source: Deep-DxSearch (arXiv 2508.15746): the paper's five action names [readme]
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from guerdon.environments import Tags
@@ -94,12 +93,3 @@ def marked(text: str) -> tuple[str, ...]:
 def written(name: str) -> str:
     r"""A diagnosis as an answer marks it; braces, which would end the mark, become brackets."""
     return "\\textbf{" + name.replace("{", "(").replace("}", ")") + "}"
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names as a list with commas; one that has a comma of its own stands in single quotes.
-
-    >>> listed(["Fever", "Intellectual disability, mild"])
-    "Fever, 'Intellectual disability, mild'"
-    """
-    return ", ".join(f"'{name}'" if "," in name else name for name in names)

@@ -7,7 +7,7 @@
 | `medical/traced-share-v1` | share of the names that a trace claims which a retrieved source shows |
 
 Source: Deep-DxSearch's evaluation [code]; containment counts from four characters on, since "a" is in nearly every
-name. The share of traced claims is ours.
+name, and never of "disease" or "syndrome" alone. The share of traced claims is ours.
 """
 
 from __future__ import annotations

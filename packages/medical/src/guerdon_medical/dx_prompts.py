@@ -10,8 +10,8 @@ from typing import Literal
 
 from guerdon.types import Message, Prompt
 from guerdon_medical.dx_examples import DiagnosisExample
-from guerdon_medical.dx_layout import Layout, listed, written
-from guerdon_medical.dx_scoring import MAX_NAMES, MAX_ROUNDS
+from guerdon_medical.dx_layout import Layout, written
+from guerdon_medical.dx_scoring import MAX_NAMES, MAX_ROUNDS, comma_list
 
 Length = Literal["full", "brief"]
 LENGTHS: tuple[Length, ...] = ("full", "brief")
@@ -52,7 +52,7 @@ def prompt_of(example: DiagnosisExample, layout: Layout, length: Length, *, sear
     """
     tags = vars(layout)
     if length == "brief":
-        return Prompt((Message("system", _BRIEF.format(**tags)), Message("user", listed(example.findings))))
+        return Prompt((Message("system", _BRIEF.format(**tags)), Message("user", comma_list(example.findings))))
     told = _FULL.format(**tags, rounds=MAX_ROUNDS, names=MAX_NAMES)
     if search:
         before, answer = f"<{layout.answer}>", _SEARCH.format(**tags)
@@ -63,16 +63,16 @@ def prompt_of(example: DiagnosisExample, layout: Layout, length: Length, *, sear
 def chart(example: DiagnosisExample) -> str:
     """The patient, as a prompt shows one."""
     lines = [f"Sex: {example.sex.lower()}"] if example.sex in ("FEMALE", "MALE") else []
-    lines.append(f"Findings: {listed(example.findings)}")
+    lines.append(f"Findings: {comma_list(example.findings)}")
     if example.absent:
-        lines.append(f"Looked for and absent: {listed(example.absent)}")
+        lines.append(f"Looked for and absent: {comma_list(example.absent)}")
     return "\n".join(lines)
 
 
 def told(layout: Layout, length: Length, asked: tuple[str, ...], gold: tuple[str, ...]) -> str:
     """All that the policy says in a short attempt that ends with `gold`; of `full` length it looks them up as well."""
-    names = listed(gold)
-    text = f"<{layout.match}>{listed(asked)}</{layout.match}>"
+    names = comma_list(gold)
+    text = f"<{layout.match}>{comma_list(asked)}</{layout.match}>"
     thought = f"<{layout.think}>A record of {names} has these findings.</{layout.think}>"
     answer = f"<{layout.answer}>{' '.join(map(written, gold))}</{layout.answer}>"
     if length == "brief":

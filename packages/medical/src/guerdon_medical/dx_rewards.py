@@ -26,7 +26,6 @@ Source: Deep-DxSearch (arXiv 2508.15746), [code]; the repaired reading and `stag
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -37,7 +36,7 @@ from guerdon.rewards import Context, Reward
 from guerdon.rewards.base import raised
 from guerdon.types import Group, Rollout, Score
 from guerdon_medical.dx_examples import DiagnosisExample
-from guerdon_medical.dx_layout import Layout, layout_of, marked
+from guerdon_medical.dx_layout import layout_of, marked
 from guerdon_medical.dx_scoring import (
     EARLIER,
     MAX_ROUNDS,
@@ -50,7 +49,7 @@ from guerdon_medical.dx_scoring import (
     structure_score,
     token_similarity,
 )
-from guerdon_medical.dx_traces import Trace, read_trace, single
+from guerdon_medical.dx_traces import Trace, elements, read_trace, single
 
 Reading = Literal["repaired", "released"]
 Form = Literal["latest", "earlier"]
@@ -91,7 +90,7 @@ class DeepDxSearch(Reward, name="medical/deep-dxsearch-v1", bounds=(0.0, 1.0), s
         one_of(f"{self.name}.reading", self.reading, get_args(Reading))
         one_of(f"{self.name}.form", self.form, get_args(Form))
         layout_of(self.layout)
-        stages = {step: tuple(map(float, weights)) for step, weights in self.stages.items()}
+        stages = _stages(f"{self.name}.stages", self.stages)
         object.__setattr__(self, "stages", stages)
         for place, weights in {
             "weights": self._own,
@@ -103,8 +102,6 @@ class DeepDxSearch(Reward, name="medical/deep-dxsearch-v1", bounds=(0.0, 1.0), s
                     f"{self.name}: {place} are {weights}; three numbers >= 0 (structure, search, answer) are needed, "
                     "which add up to 1 at most"
                 )
-        if any(not isinstance(step, int) or step < 0 for step in stages):
-            raise ConfigError(f"{self.name}.stages begin at steps {sorted(stages)}; whole numbers >= 0 are needed")
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -208,7 +205,7 @@ def released_parts(rollout: Rollout, trace: Trace, gold: Sequence[str], form: Fo
     """From the whole text, as the authors' functions read it: whoever wrote what."""
     layout = trace.layout
     text = "".join(segment.text for segment in rollout.segments)
-    found = _elements(layout, "match", "records", "think").findall(text)
+    found = elements(text, layout.match, layout.records, layout.think)
     rounds = [
         Round(comma_parts(asked, released=True), named_diseases(shown, released=True)) for asked, shown, _ in found
     ]
@@ -223,10 +220,10 @@ def released_parts(rollout: Rollout, trace: Trace, gold: Sequence[str], form: Fo
         return Parts(f"as many <{layout.lookup}> as <{layout.guidelines}> are needed")
     if "\\textbf{" not in answer or "}" not in answer:
         return Parts("the answer marks no diagnosis")
-    searches = _elements(layout, "lookup").findall(text)
+    searches = elements(text, layout.lookup)
     if form == "earlier" and not searches:
         return Parts("nothing was looked up")
-    names = comma_parts(searches[0], released=True) if searches else ()
+    names = comma_parts(searches[0][0], released=True) if searches else ()
     return Parts(
         structure=_first_part(rounds, gold, form),
         search=search_score(names, gold),
@@ -240,7 +237,16 @@ def _first_part(rounds: Sequence[Round], gold: Sequence[str], form: Form) -> flo
     return structure_score(rounds, gold)
 
 
-def _elements(layout: Layout, *names: str) -> re.Pattern[str]:
-    """These elements one after another, white space between them, as short as they can be."""
-    tags = [re.escape(getattr(layout, name)) for name in names]
-    return re.compile(r"\s*".join(f"<{tag}>(.*?)</{tag}>" for tag in tags), re.DOTALL)
+def _stages(field: str, given: object) -> dict[int, tuple[float, ...]]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{field} is {given!r}; weights by the step from which on they hold are needed")
+    found: dict[int, tuple[float, ...]] = {}
+    for key, weights in given.items():
+        step = int(key) if isinstance(key, str) and key.isdecimal() else key  # keys of TOML and JSON are texts
+        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+            raise ConfigError(f"{field} begin at step {key!r}; whole numbers >= 0 are needed")
+        try:
+            found[step] = tuple(map(float, weights))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{field}[{step}] is {weights!r}; three numbers are needed") from error
+    return found

@@ -21,10 +21,10 @@ from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
 from guerdon_medical.cases import read_cases
 from guerdon_medical.dx_examples import DiagnosisExample, example_of
-from guerdon_medical.dx_layout import Layout, layout_of, listed
+from guerdon_medical.dx_layout import Layout, layout_of
 from guerdon_medical.dx_lookup import ByName
 from guerdon_medical.dx_prompts import LENGTHS, Length, prompt_of, told
-from guerdon_medical.dx_scoring import is_hit
+from guerdon_medical.dx_scoring import comma_list, is_hit
 from guerdon_medical.dx_tools import Lookup, Match
 from guerdon_medical.dx_world import Chart, make_world
 from guerdon_medical.records import SymptomMatch, read_term_names
@@ -157,7 +157,7 @@ class Patients(Task):
         """
         match = Match(SymptomMatch(records), k=self.records_shown)
         tools = [replace(match, exclude_ids=one.exclude_ids) for one in patients]
-        calls = match.call_together(tools, [listed(one.telling) for one in patients]) if patients else []
+        calls = match.call_together(tools, [comma_list(one.telling) for one in patients]) if patients else []
         return [
             one
             for one, call in zip(patients, calls, strict=True)
@@ -181,9 +181,9 @@ class Diagnosis(Patients):
     terms: str = ""
     """A file with names of findings by id (`guerdon_medical.records.read_term_names`); empty takes those of the Human
     Phenotype Ontology (extra `hpo`)."""
-    guidelines: Literal["records", "half", "rare"] = "records"
+    guidelines: Literal["records", "half", "rare", "all"] = "records"
     """`records`: the most frequent findings of each disease in the records; `half`: those of a random half of the
-    diseases; `rare`: Orphanet's (extra `hpo`)."""
+    diseases; `rare`: Orphanet's (extra `hpo`); `all`: those, and behind them common diseases' (extra `common`)."""
     passages: str = ""
     """JSON lines of passages (`guerdon.retrieval.Corpus.read`), to be searched by BM25; empty offers no search."""
     noise: float = 0.0
@@ -202,7 +202,7 @@ class Diagnosis(Patients):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fields.one_of(f"{self.name}.guidelines", self.guidelines, ("records", "half", "rare"))
+        fields.one_of(f"{self.name}.guidelines", self.guidelines, ("records", "half", "rare", "all"))
         fields.one_of(f"{self.name}.train_on", self.train_on, ("all", "found"))
         if not 0.0 <= self.noise <= 10.0:
             raise ConfigError(f"{self.name}.noise is {self.noise!r}; a number from 0 to 10 is needed")
@@ -232,7 +232,8 @@ class Diagnosis(Patients):
             patients[split] = [one if one.id in found else one.model_copy(update={"telling": ()}) for one in ones]
         if self.train_on == "found":
             patients["train"] = [one for one in patients["train"] if one.telling]
-        guidelines = _rare_guidelines() if self.guidelines == "rare" else made.guidelines
+        known = {"rare": _rare_guidelines, "all": _all_guidelines}.get(self.guidelines)
+        guidelines = made.guidelines if known is None else known()
         return World(made.records, guidelines, patients, names)
 
     def search(self) -> Retriever | None:
@@ -276,3 +277,9 @@ def _rare_guidelines() -> Corpus:
     from guerdon_medical.phenotypes import Phenotypes
 
     return rare_guidelines(Phenotypes.load())
+
+
+def _all_guidelines() -> Corpus:
+    from guerdon_medical.guidelines import common_guidelines, merged
+
+    return merged(_rare_guidelines(), common_guidelines())

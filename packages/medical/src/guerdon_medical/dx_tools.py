@@ -1,4 +1,6 @@
-"""Deep-DxSearch's tools over retrievers: patient records (`Match`), guidelines (`Lookup`), passages (`passages`).
+"""Deep-DxSearch's tools over retrievers: patient records (`Match`) and guidelines (`Lookup`).
+
+Passages are searched by core's `Search`.
 
 What a tool found goes to rewards and reports as values (`Call.info`), never as text to be read again; what a policy is
 shown is JSON, in which no text of a record opens or closes a tag.
@@ -6,13 +8,14 @@ shown is JSON, in which no text of a record opens or closes a tag.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from guerdon.environments import Call, Search, Tags, alike, escaped
+from guerdon.environments import Call, Tags, alike, escaped
 from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers
 from guerdon.protocols import Hit, Query, Retriever
@@ -57,8 +60,9 @@ class Match:
     """Records of patients like the one that a policy describes by a list of symptoms with commas.
 
     It is shown a JSON list of {phenotype, disease}, the most alike first. `info` has `terms`, the symptoms that were
-    asked for; `records`, those that were shown (`MatchedRecord`); and `failed`, whether the retriever did, which is not
-    the policy's fault.
+    asked for; `records`, those that were shown (`MatchedRecord`); `ends`, how many characters were shown by the end of
+    each, for an environment that cuts the answer; and `failed`, whether the retriever did, which is not the policy's
+    fault.
     """
 
     retriever: Retriever
@@ -71,7 +75,7 @@ class Match:
     max_query_chars: int = 4000
     """Of a query; what is longer is cut before it is looked for."""
     exclude_ids: Collection[str] = frozenset()
-    """Records, and publications, that are never shown: the example's own (`guerdon_medical.records.own_ids`)."""
+    """Records, and publications, that are never shown: the example's own (`DiagnosisExample.exclude_ids`)."""
     failed: str = "The search failed."
     """Shown where the retriever failed."""
 
@@ -116,7 +120,9 @@ class Match:
             texts.append(text)
             left -= len(text)
         shown = ",\n".join(texts)
-        return Call(f"\n[{shown}]\n", {"terms": terms, "records": tuple(records), "failed": False})
+        ends = tuple(itertools.accumulate(len(text) + len(",\n") for text in texts))  # "\n[" stands before the first
+        info = {"terms": terms, "records": tuple(records), "ends": ends, "failed": False}
+        return Call(f"\n[{shown}]\n", info)
 
 
 @dataclass(frozen=True)
@@ -177,11 +183,6 @@ class Lookup:
             exact=exact,
             score=None if exact else hit.score,
         )
-
-
-def passages(retriever: Retriever, k: int = 3, exclude_ids: Collection[str] = frozenset()) -> Search:
-    """Passages of literature or textbooks, as core's `Search` shows them."""
-    return Search(retriever, k=k, tags=Tags("search", "result"), exclude_ids=exclude_ids)
 
 
 def _record(hit: Hit) -> MatchedRecord:

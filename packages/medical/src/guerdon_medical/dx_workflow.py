@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from guerdon.environments import acted
 from guerdon.types import Rollout, Segment
 from guerdon_medical.dx_examples import DiagnosisExample
-from guerdon_medical.dx_layout import Layout, listed, written
+from guerdon_medical.dx_layout import Layout, written
 from guerdon_medical.dx_rewards import MOST_NAMES
-from guerdon_medical.dx_scoring import normalised
+from guerdon_medical.dx_scoring import comma_list, normalised
 from guerdon_medical.dx_tasks import Patients
 from guerdon_medical.dx_traces import read_trace
 
@@ -32,14 +32,14 @@ def fixed_workflow(task: Patients, example: DiagnosisExample) -> Rollout:
     def say(segments: Sequence[Segment]) -> str | None:
         trace = read_trace(Rollout(example, tuple(segments)), layout)
         if not trace.calls:
-            return f"<{layout.match}>{listed(example.findings)}</{layout.match}>"
+            return f"<{layout.match}>{comma_list(example.findings)}</{layout.match}>"
         votes = most_frequent([name for call in trace.of("match") for one in call.sources for name in one.diseases])
         if not votes:
             return f"<{layout.think}>No record is like this patient.</{layout.think}>"
         told = ", ".join(f"{name} ({count})" for name, count in votes)
         thought = f"<{layout.think}>Records by disease: {told}.</{layout.think}>"
         if not trace.of("lookup"):
-            return f"{thought}<{layout.lookup}>{listed(name for name, _ in votes)}</{layout.lookup}>"
+            return f"{thought}<{layout.lookup}>{comma_list(name for name, _ in votes)}</{layout.lookup}>"
         return _answer([name for name, _ in votes], layout)
 
     return acted(example, task.prompt(example), task.environment(example), say)

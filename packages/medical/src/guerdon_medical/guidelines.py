@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from guerdon.errors import ConfigError
@@ -104,13 +104,4 @@ def half_hidden(guidelines: Corpus, seed: int) -> Corpus:
     An incomplete base: the agent has to notice that nothing is known.
     """
     hidden = frozenset(random.Random(seed).sample(sorted(guidelines.places), len(guidelines) // 2))
-    return without(guidelines, hidden)
-
-
-def without(guidelines: Corpus, ids: Collection[str]) -> Corpus:
-    """The guidelines of the other diseases.
-
-    Raises:
-        ConfigError: none is left.
-    """
-    return Corpus(document for document in guidelines.documents if document.id not in ids)
+    return Corpus(document for document in guidelines.documents if document.id not in hidden)

@@ -14,16 +14,16 @@ import hashlib
 import importlib.util
 import json
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from guerdon.cached_folders import built_once, cache_folder
 from guerdon.errors import ConfigError, TaskError
+from guerdon_medical.obo import stanzas
 
 TERMS, ANNOTATIONS = "hp.obo", "phenotype.hpoa"
-_FORMAT = "1"
+_FORMAT = "2"
 """Of what is kept; changes when that does."""
 FREQUENCIES: Mapping[str, float] = {
     "HP:0040280": 1.0,  # obligate
@@ -34,7 +34,7 @@ FREQUENCIES: Mapping[str, float] = {
     "HP:0040285": 0.0,  # excluded
 }
 """The ontology's classes of frequency as the middle of their ranges."""
-_SYNONYM = re.compile(r'"((?:[^"\\]|\\.)*)" +([A-Z]+)')
+_TAGS = {"data-version", "id", "name", "synonym", "is_a", "alt_id", "is_obsolete", "replaced_by", "consider"}
 _COLUMNS = ("database_id", "disease_name", "qualifier", "hpo_id", "reference", "evidence", "onset", "frequency", "sex")
 
 
@@ -139,41 +139,20 @@ def _terms(path: Path) -> dict[str, Any]:
     replaced: dict[str, str] = {}
     gone: dict[str, list[str]] = {}
     version = ""
-    for kind, stanza in _stanzas(path):
-        id = stanza.get("id", [""])[0]
-        if not kind:
-            version = stanza.get("data-version", [""])[0].rpartition("/")[2]
-        if kind != "Term" or not id:
-            continue
-        if stanza.get("is_obsolete") == ["true"]:
-            if "replaced_by" in stanza:
-                replaced[id] = stanza["replaced_by"][0]
+    for stanza in stanzas(path.read_text(encoding="utf-8"), path.name, _TAGS):
+        if not stanza.kind:
+            version = stanza.only("data-version").rpartition("/")[2]
+        elif stanza.kind == "Term" and stanza.obsolete:
+            if after := stanza.values.get("replaced_by"):
+                replaced[stanza.id] = after[0].reference
             else:
-                gone[id] = stanza.get("consider", [])
-            continue
-        synonyms = [_SYNONYM.match(text) for text in stanza.get("synonym", ())]
-        names = [found[1].replace('\\"', '"') for found in synonyms if found and found[2] == "EXACT"]
-        parents = [text.partition(" ")[0] for text in stanza.get("is_a", ())]
-        terms.append([id, stanza.get("name", [id])[0], list(dict.fromkeys(names)), parents])
-        replaced.update(dict.fromkeys(stanza.get("alt_id", ()), id))
+                gone[stanza.id] = [value.reference for value in stanza.values.get("consider", ())]
+        elif stanza.kind == "Term":
+            terms.append([stanza.id, stanza.only("name") or stanza.id, stanza.exact_synonyms, stanza.parents])
+            replaced.update((value.reference, stanza.id) for value in stanza.values.get("alt_id", ()))
     if not terms:
         raise TaskError(f"{path} has no [Term]; the ontology in OBO's format is needed")
     return {"version": version, "terms": terms, "replaced": replaced, "gone": gone}
-
-
-def _stanzas(path: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
-    """(kind, fields) of each stanza of an OBO file; the header has the kind ""."""
-    kind, stanza = "", dict[str, list[str]]()
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith("["):
-                yield kind, stanza
-                kind, stanza = line.strip()[1:-1], {}
-                continue
-            field, colon, value = line.partition(": ")
-            if colon:
-                stanza.setdefault(field, []).append(value.strip())
-    yield kind, stanza
 
 
 def _annotations(path: Path) -> dict[str, list[list[Any]]]:

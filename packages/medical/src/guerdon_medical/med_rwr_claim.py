@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
+from guerdon.fields import whole_number
 from guerdon.types import Example, Rollout, Segment
 from guerdon_medical.entities import Phrases
 from guerdon_medical.rwr_scores import (
@@ -374,6 +375,10 @@ class MedRwRClaim(Claim):
     most_gold: ClassVar[float] = 0.1
     cdir_gain: ClassVar[float] = 0.1
     near_one: ClassVar[float] = 0.9
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 0), ("batch", 1), ("group", 2), ("measured_on", 1)):
+            whole_number(f"MedRwRClaim.{name}", getattr(self, name), least)
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
         """Every arm on every seed."""

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from guerdon.errors import TaskError
+from guerdon_medical.obo import Stanza, stanzas
 
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(\w*)')
 _SYMPTOM = re.compile(
     r"has_symptom:?\s+(.*?)(?=,|;|\.(?:\s|$)|\s+(?:and|or|and/or)\s+(?:may\s+)?has_symptom|\s+has_symptom|$)"
 )
 _TAGS = {"id", "name", "def", "synonym", "is_a", "relationship", "is_obsolete"}
-_KNOWN_SCOPES = {"EXACT", "BROAD", "NARROW", "RELATED"}
 _PREFIX = "http://purl.obolibrary.org/obo/"
 
 
@@ -86,78 +85,35 @@ def symptoms_in(definition: str) -> tuple[str, ...]:
 
 
 def _from_obo(text: str, file: str) -> Iterator[tuple[str, Term]]:
-    drafts: list[tuple[str, dict[str, Any]]] = []
-    current: dict[str, Any] | None = None
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith("["):
-            current = None
-            if line.strip() == "[Term]":
-                current = {"synonyms": [], "parents": [], "related": []}
-                drafts.append((f"{file}:{number}", current))
-        elif current is not None and line.strip() and not line.startswith("!"):
-            tag, found, value = line.partition(":")
-            if not found:
-                raise TaskError(f"{file}:{number}: {line!r:.80} is no `tag: value`")
-            if tag in _TAGS:  # of the 195,000 lines of hp.obo about half
-                _take(current, tag, value.strip(), f"{file}:{number}")
-    names = {draft.get("id"): draft.get("name", "") for _, draft in drafts}
-    for place, draft in drafts:
-        if not draft.get("id") or not (draft.get("name") or draft.get("obsolete")):
-            raise TaskError(f"{place}: a term without {'a name' if draft.get('id') else 'an id'}")
-        if not draft.get("obsolete"):
-            definition = draft.get("definition", "")
-            related = tuple(names.get(one) or one for one in draft["related"])
-            yield (
-                place,
-                Term(
-                    draft["id"],
-                    draft["name"],
-                    tuple(dict.fromkeys(draft["synonyms"])),
-                    definition,
-                    tuple(draft["parents"]),
-                    tuple(dict.fromkeys((*symptoms_in(definition), *related))),
-                ),
-            )
+    terms = [stanza for stanza in stanzas(text, file, _TAGS) if stanza.kind == "Term"]
+    names = {stanza.id: stanza.only("name") for stanza in terms}
+    for stanza in terms:
+        if stanza.obsolete:
+            continue
+        name = stanza.only("name")
+        if not name:
+            raise TaskError(f"{stanza.place}: a term without a name")
+        definition = "".join(value.quoted()[0] for value in stanza.values.get("def", ())[:1])
+        told = (names.get(one) or one for one in _related(stanza))
+        yield (
+            stanza.place,
+            Term(
+                stanza.id,
+                name,
+                stanza.exact_synonyms,
+                definition,
+                stanza.parents,
+                tuple(dict.fromkeys((*symptoms_in(definition), *told))),
+            ),
+        )
 
 
-def _take(draft: dict[str, Any], tag: str, value: str, place: str) -> None:
-    match tag:
-        case "id" | "name":
-            if tag in draft:
-                raise TaskError(f"{place}: a second {tag} of one term")
-            draft[tag] = value.partition(" ! ")[0] if tag == "id" else value
-        case "def":
-            draft["definition"] = _quoted(value, place)[0]
-        case "synonym":
-            text, scope = _quoted(value, place)
-            if scope not in _KNOWN_SCOPES:
-                raise TaskError(f"{place}: the synonym's scope is {scope!r}; accepted are {sorted(_KNOWN_SCOPES)}")
-            if scope == "EXACT":
-                draft["synonyms"].append(text)
-        case "is_a":
-            draft["parents"].append(_reference(value))
-        case "relationship":
-            kind, _, target = value.partition(" ")
-            if kind.rpartition(":")[2] == "has_symptom":
-                draft["related"].append(_reference(target))
-        case "is_obsolete":
-            draft["obsolete"] = value == "true"
-
-
-def _quoted(value: str, place: str) -> tuple[str, str]:
-    """What stands in quotes, and the word behind it."""
-    found = _QUOTED.match(value)
-    if found is None:
-        raise TaskError(f"{place}: {value!r:.80} has no text in quotes")
-    text = found[1]
-    if "\\" in text:
-        text = re.sub(r"\\(.)", lambda escape: {"n": "\n", "t": "\t"}.get(escape[1], escape[1]), text)
-    return text, found[2]
-
-
-def _reference(value: str) -> str:
-    """An id, without the qualifiers and the comment behind it."""
-    return value.strip().split(" ", 1)[0]
+def _related(stanza: Stanza) -> Iterator[str]:
+    """Ids of symptoms."""
+    for value in stanza.values.get("relationship", ()):
+        kind, _, target = value.text.partition(" ")
+        if kind.rpartition(":")[2] == "has_symptom":
+            yield target.split()[0] if target.strip() else ""
 
 
 # -- OBO graphs ----------------------------------------------------------------------------------------------------

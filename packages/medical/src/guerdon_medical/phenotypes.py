@@ -17,20 +17,10 @@ from typing import Any, Literal
 from guerdon_medical.cases import Disease
 from guerdon_medical.dx_scoring import normalised
 from guerdon_medical.hpo_files import hpo_folder, read_annotations, read_terms
+from guerdon_medical.ontologies import Term
 
 Source = Literal["ORPHA", "OMIM", "DECIPHER"]
 _ID = re.compile(r"HP:\d{7}")
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One finding of the ontology."""
-
-    id: str
-    name: str
-    synonyms: tuple[str, ...] = ()
-    """Exact ones alone: broader and narrower ones are other findings."""
-    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +87,7 @@ class Phenotypes:
         read = read_terms(place)
         rows: list[list[Any]] = [] if source is None else read_annotations(place, source)
         return cls(
-            (Term(id, name, tuple(synonyms), tuple(parents)) for id, name, synonyms, parents in read["terms"]),
+            (Term(id, name, tuple(synonyms), parents=tuple(parents)) for id, name, synonyms, parents in read["terms"]),
             (Profile(Disease(id, name), tuple(found), tuple(often)) for id, name, found, often in rows),
             replaced=read["replaced"],
             gone=read["gone"],

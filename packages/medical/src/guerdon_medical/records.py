@@ -7,16 +7,15 @@ A record is a document: its id is the case's, its text the list of its symptoms,
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guerdon.errors import ConfigError, TaskError
+from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers
+from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Encoder, Hit, Query
 from guerdon.recent import Recent
 from guerdon.retrieval import Corpus, Document, HashedEncoder
@@ -25,7 +24,7 @@ from guerdon.retrieval.corpora import check_corpus, corpus_of
 from guerdon.retrieval.dense import directions
 from guerdon.retrieval.ranking import best
 from guerdon.retrieval.vectors import encoded
-from guerdon_medical.cases import Case
+from guerdon_medical.cases import Case, Disease
 from guerdon_medical.dx_scoring import comma_parts
 
 if TYPE_CHECKING:
@@ -43,19 +42,7 @@ def read_term_names(path: str | Path) -> dict[str, str]:
     Raises:
         TaskError: no such file, or a line of another shape, with its place.
     """
-    path = Path(path)
-    names: dict[str, str] = {}
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    row = json.loads(line)
-                    names[str(row["id"])] = str(row["label"])
-                except (ValueError, KeyError, TypeError) as error:
-                    raise TaskError(f"{path.name}:{number}: not a term with id and label: {error!r}") from error
-    except OSError as error:
-        raise TaskError(f"names of findings: cannot read {path}: {error}") from error
-    return names
+    return {row.text("id"): row.text("label") for row in read_rows(Path(path), "names of findings")}
 
 
 def records_of(cases: Iterable[Case], names: Mapping[str, str]) -> Corpus:
@@ -72,14 +59,18 @@ def records_of(cases: Iterable[Case], names: Mapping[str, str]) -> Corpus:
 
 
 def _record(case: Case, names: Mapping[str, str]) -> Document:
-    symptoms = [names.get(id, id) for id in case.observed]
+    return record(case.id, [names.get(id, id) for id in case.observed], case.diagnoses, case.publication)
+
+
+def record(id: str, symptoms: Sequence[str], diseases: Sequence[Disease], publication: str) -> Document:
+    """One record, of a case or of what is known of a disease; `symptoms` are names."""
     payload = {
-        "symptoms": symptoms,
-        "diseases": [disease.name for disease in case.diagnoses],
-        "disease_ids": [disease.id for disease in case.diagnoses],
-        "publication": case.publication,
+        "symptoms": list(symptoms),
+        "diseases": [disease.name for disease in diseases],
+        "disease_ids": [disease.id for disease in diseases],
+        "publication": publication,
     }
-    return Document(case.id, ", ".join(symptoms), payload=payload)
+    return Document(id, ", ".join(symptoms), payload=payload)
 
 
 @dataclass(frozen=True)
@@ -205,8 +196,3 @@ def _symptoms(document: Document) -> Sequence[str]:
     if not isinstance(given, list | tuple) or not given or not all(isinstance(one, str) for one in given):
         raise ConfigError(f"record {document.id!r} has the symptoms {given!r:.80}; a list of names is needed")
     return given
-
-
-def own_ids(case: Case) -> frozenset[str]:
-    """What a tool has to exclude when it is asked about a case: its own record, and its publication's."""
-    return frozenset({case.id, case.publication})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers, one_of
-from guerdon.protocols import Continuation, Encoder, Scorer, Turn
+from guerdon.protocols import Continuation, Encoder, Hit, Scorer, Turn
 from guerdon.rewards import Context, Scores, reward
 from guerdon.rewards.scored import Scored, asked, no_answer
 from guerdon.types import Group, Image, Rollout, Score, Status
@@ -203,14 +203,17 @@ class MedRwR(Scored, name="medical/med-rwr-v1", sees="rollout"):
         self, rollouts: Sequence[Rollout], golds: Sequence[Gold], right: Sequence[float], context: Context
     ) -> list[float | None]:
         assert self.scorer is not None
+        # Of an answer "1. lung" nobody asks how likely it is; as released, no letter is ever found.
+        known = set(LETTERS.lower())
+        lettered = [bool(gold.letter) if self.reading == "released" else gold.letter in known for gold in golds]
         pairs = [
-            (first_answer(rollout), last_answer(rollout)) if gold.letter else ((), ())
-            for rollout, gold in zip(rollouts, golds, strict=True)
+            (first_answer(rollout), last_answer(rollout)) if ranked else ((), ())
+            for rollout, ranked in zip(rollouts, lettered, strict=True)
         ]
         questions: list[Continuation] = [one for pair in pairs for side in pair for one in side]
         answers = iter(asked(self.scorer, questions, context))
         found: list[float | None] = []
-        for (begin, end), gold, value in zip(pairs, golds, right, strict=True):
+        for (begin, end), gold, ranks, value in zip(pairs, golds, lettered, right, strict=True):
             sides: list[Ranked | None] = []
             for side in (begin, end):
                 told = [next(answers) for _ in side]
@@ -220,15 +223,15 @@ class MedRwR(Scored, name="medical/med-rwr-v1", sees="rollout"):
                 sides.append(ranked if len(ranked) == len(told) else None)
             if sides[0] is None or sides[1] is None:
                 found.append(None)
-            elif not gold.letter:
+            elif not ranks:
                 found.append(0.0)
             else:
                 found.append(rwr_scores.confidence_gain(sides[0], sides[1], gold.letter, value > 0.0, self.reading))
         return found
 
     def _scored(self, rollout: Rollout, trace: Trace, parts: dict[Part, float | None]) -> Score:
-        if any(turn.info.get("failed") for turn in _turns(rollout)):
-            return Score.unscored("the retriever failed")
+        if _retriever_failed(rollout):
+            return Score.unscored(_FAILED)
         values = {part: value for part, value in parts.items() if value is not None}
         if len(values) < len(parts):
             assert self.scorer is not None
@@ -252,10 +255,20 @@ def _turns(rollout: Rollout) -> list[Turn]:
     return [segment.observation for segment in rollout.turns if isinstance(segment.observation, Turn)]
 
 
+_FAILED = "the retriever failed"
+
+
+def _retriever_failed(rollout: Rollout) -> bool:
+    """Which is nobody's fault who is scored here."""
+    return any(turn.info.get("failed") for turn in _turns(rollout))
+
+
 @reward(name="medical/rwr-right-v1", bounds=(0.0, 1.0))
 def right_answer(rollout: Rollout) -> Score:
     """1 where the answer is right: by its letter alone where the gold is an option."""
     example = rollout.example_as(RwrQuestion)
+    if _retriever_failed(rollout):
+        return Score.unscored(_FAILED)
     prediction = trace_of(rollout).prediction
     value = rwr_scores.accuracy(prediction, gold_of(example.answer, example.options))
     if prediction is None:
@@ -266,6 +279,8 @@ def right_answer(rollout: Rollout) -> Score:
 @reward(name="medical/rwr-queried-v1", bounds=(0.0, 1.0))
 def asked_something(rollout: Rollout) -> Score:
     """1 where a query was answered."""
+    if _retriever_failed(rollout):
+        return Score.unscored(_FAILED)
     return Score(float(bool(trace_of(rollout).retrieved)))
 
 
@@ -275,4 +290,12 @@ def saw_gold(rollout: Rollout) -> Score:
     gold = set(rollout.example_as(RwrQuestion).gold_documents)
     if not gold:
         return Score.unscored("the example names no gold document", status="abstain")
-    return Score(float(any(hit.id in gold for turn in _turns(rollout) for hit in turn.info.get("hits", ()))))
+    if _retriever_failed(rollout):
+        return Score.unscored(_FAILED)
+    shown = {_id_of(hit) for turn in _turns(rollout) for hit in turn.info.get("hits", ())}
+    return Score(float(not gold.isdisjoint(shown)))
+
+
+def _id_of(hit: Hit | Mapping[str, Any]) -> str:
+    """Of a document; a mapping where the rollout was read from a run's file."""
+    return hit.id if isinstance(hit, Hit) else str(hit["id"])

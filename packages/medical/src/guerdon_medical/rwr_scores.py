@@ -63,8 +63,9 @@ def gold_of(answer: str, options: Sequence[str] = (), reading: Reading = "repair
 
     Args:
         answer: "B", "B. hip fracture", "B) hip fracture", or a text.
-        options: of a multiple-choice row, as texts with or without their letters. An answer that begins with a letter
-            and a blank is an option where there are some, else a sentence.
+        options: of a multiple-choice row, as texts with or without their letters. With them an answer that is one of
+            the texts is that option ("E. coli" may be A), a letter and a blank begin an option as well, and a letter
+            behind the last option's is none; without, a letter and a dot, bracket or colon alone begin one.
         reading: see the module's head.
 
     >>> gold_of("B) hip fracture")
@@ -77,23 +78,29 @@ def gold_of(answer: str, options: Sequence[str] = (), reading: Reading = "repair
             return Gold(whole, "", whole)
         cut = whole.partition(".")[0].lower()
         return Gold(whole, cut, cut)
+    texts = dict(zip(LETTERS.lower(), _option_texts(options), strict=False))
     if len(whole) == 1 and whole.isalpha():
-        return Gold(whole, whole.lower(), _option_text(whole, options) or whole)
+        return Gold(whole, whole.lower(), texts.get(whole.lower(), whole))
+    if named := next((letter for letter, text in texts.items() if text.lower() == whole.lower()), ""):
+        return Gold(whole, named, texts[named])
     found = _OPTION.fullmatch(whole)
     if found is None and options:
         found = re.fullmatch(r"([A-Za-z])()\s+(.*)", whole, re.DOTALL)
-    if found is None:
+    letter = "" if found is None else (found[1] or found[2]).lower()
+    if found is None or (texts and letter not in texts):
         return Gold(whole, "", whole)
-    letter = (found[1] or found[2]).lower()
-    return Gold(whole, letter, found[3].strip() or _option_text(letter, options) or whole)
+    return Gold(whole, letter, found[3].strip() or texts.get(letter, whole))
 
 
-def _option_text(letter: str, options: Sequence[str]) -> str:
-    place = LETTERS.find(letter.upper())
-    if not 0 <= place < len(options):
-        return ""
-    found = _OPTION.fullmatch(options[place].strip())
-    return found[3].strip() if found and (found[1] or "").upper() == letter.upper() else options[place].strip()
+def _option_texts(options: Sequence[str]) -> list[str]:
+    """Without their letters, where each has its own; one alone may be a name, as "A. baumannii" is."""
+    found = [_OPTION.fullmatch(one.strip()) for one in options]
+    own = [
+        one[3].strip()
+        for one, letter in zip(found, LETTERS, strict=False)
+        if one and one[1] in (letter, letter.lower())
+    ]
+    return own if len(own) == len(options) else [one.strip() for one in options]
 
 
 def accuracy(prediction: str | None, gold: Gold, reading: Reading = "repaired") -> float:

@@ -233,8 +233,9 @@ class RwrQuestions(_Asking):
 
 @dataclass(frozen=True, kw_only=True)
 class RwrFile(_Asking):
-    """Questions of your own: rows with `question`, `answer`, and perhaps `id`, `options` (a list of texts), `images` (a
-    list of files, beside the rows), `gold_documents` and `own_documents` (lists of ids).
+    """Questions of your own: rows with `question`, `answer` (of options one, by its letter or its text), and perhaps
+    `id`, `options` (a list of texts), `images` (a list of files, beside the rows), `gold_documents` and `own_documents`
+    (lists of ids).
     """
 
     name: ClassVar[str] = "medical/rwr-file-v1"
@@ -292,9 +293,13 @@ def _question(row: FileRow, folder: Path, default: str) -> RwrQuestion:
     if len(lists["options"]) > len(LETTERS):
         raise row.fault("options", f"at most {len(LETTERS)} texts")
     lists["images"] = tuple(str(folder / one) for one in lists["images"])
+    answer = row.text("answer")
+    letters = LETTERS[: len(lists["options"])].lower()
+    if letters and gold_of(answer, lists["options"]).letter not in set(letters):
+        raise row.fault("answer", "one of the options, by its letter or its text,")
     given = row.fields.get("id")
     name = default if given is None else str(given)
-    return RwrQuestion(id=name, question=row.text("question"), answer=row.text("answer"), **lists)
+    return RwrQuestion(id=name, question=row.text("question"), answer=answer, **lists)
 
 
 def _wanted(example: Example) -> RwrQuestion:
