@@ -153,7 +153,7 @@ def test_rows_of_the_authors_layout(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("solution", "gout"), ("solution", ""), ("image", "a.png"), ("problem", None)]
+    ("field", "value"), [("solution", "gout"), ("solution", ""), ("solution", "<CT_SCAN> ."), ("image", "a.png"), ("problem", None)]
 )
 def test_a_broken_row_of_the_authors_layout_is_named(field, value, tmp_path):
     row = {"problem": "What is it?", "solution": "<CT_SCAN>gout", field: value}

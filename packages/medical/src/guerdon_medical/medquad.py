@@ -1,7 +1,7 @@
 """MedQuAD: questions and answers of the NIH's sites, from the repository's XML folders or from rows made of them.
 
-Some folders come without answers, for copyright; such pairs are left out and counted. Split by document: the questions
-on one page share its words. Source: abachaa/MedQuAD (CC BY 4.0).
+Some folders come without answers, for copyright; such pairs are left out. Split by document: the questions on one page
+share its words. Source: abachaa/MedQuAD (CC BY 4.0).
 """
 
 from __future__ import annotations

@@ -193,12 +193,13 @@ class OpenQuestionFile(OpenQuestionTask):
         images = row.fields.get("image") or []
         if not isinstance(images, list) or not all(isinstance(one, str) for one in images):
             raise row.fault("image", "a list of paths")
-        if solution_of(row.text("solution")) is None:
+        solution = solution_of(row.text("solution").strip())
+        if solution is None or not solution.answer:
             raise row.fault("solution", "<TAG>answer")
         return OpenQuestion(
             id=str(row.fields.get("id") or default),
             question=row.text("problem"),
-            solution=row.text("solution"),
+            solution=row.text("solution").strip(),
             document=row.text("document", optional=True),
             images=tuple(Image(str(folder / one)) for one in images),
         )
