@@ -247,7 +247,12 @@ class JudgeEvaluation:
         with path.open("a", encoding="utf-8") as file:
             file.write("\n" if _torn(path) else "")
             for sample, one in zip(samples, judged, strict=True):
-                row: dict[str, Any] = {"id": one.id, "task": one.task, "digest": self._digest(sample), "judge": self._named}
+                row: dict[str, Any] = {
+                    "id": one.id,
+                    "task": one.task,
+                    "digest": self._digest(sample),
+                    "judge": self._named,
+                }
                 row |= {"rounds": list(one.rounds), "score": one.score if one.scored else None, "why": one.why}
                 file.write(json.dumps(row) + "\n")
 

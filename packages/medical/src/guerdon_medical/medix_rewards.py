@@ -27,9 +27,9 @@ from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Verdict
 from guerdon.protocols import Encoder, JudgeBackend
 from guerdon.retrieval.term_vectors import TermEncoder
-from guerdon.retrieval.vectors import encoded
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
+from guerdon_medical.answer_cosines import answer_cosines
 from guerdon_medical.medix_answers import (
     BANNED,
     MAX_CHARS,
@@ -179,22 +179,16 @@ class MediX(Reward, name="medical/medix-r1-v1", bounds=(0.0, 1.0), sees="rollout
         return dict(zip(pairs, asked.ask(questions), strict=True))
 
     def _near(self, pairs: Sequence[Pair]) -> dict[Pair, float]:
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        if not texts:
-            return {}
         try:
-            rows = dict(zip(texts, encoded(self.encoder, texts, kind="passage").astype(float), strict=True))
+            cosines = answer_cosines(self.encoder, pairs)
         except RetrievalError:
             if self.reading == "repaired":
                 raise
             return dict.fromkeys(pairs, 0.0)  # as released: any error is an answer that is not near
-        found = {}
-        for pair in pairs:
-            left, right = (rows[text] for text in pair)
-            lengths = math.sqrt(float(left @ left) * float(right @ right))
-            cosine = min(float(left @ right) / lengths, 1.0) if lengths else 0.0
-            found[pair] = max(cosine, 0.0) if self.similarity == "graded" else float(cosine >= self.threshold)
-        return found
+        return {
+            pair: max(cosine, 0.0) if self.similarity == "graded" else float(cosine >= self.threshold)
+            for pair, cosine in zip(pairs, cosines, strict=True)
+        }
 
     def _score(self, read: _Read, verdicts: Mapping[Pair, Verdict[bool]], near: Mapping[Pair, float]) -> Score:
         if read.solution is None and self.reading == "repaired":

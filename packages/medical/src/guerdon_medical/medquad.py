@@ -13,10 +13,10 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers
+from guerdon.fields import check_numbers, whole_number
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
-from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask, deal_documents
+from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask, check_share, deal_documents
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,9 @@ class MedQuAD(OpenQuestionTask):
     def __post_init__(self) -> None:
         check_numbers(self)
         object.__setattr__(self, "kinds", tuple(self.kinds))
+        check_share(self.eval_share)
+        if self.max_words is not None:
+            whole_number(f"{self.name}.max_words", self.max_words, 1)
         if not self.path:
             raise ConfigError(f"path of {self.name} is empty; a .jsonl file or a folder of XML files is needed")
 
