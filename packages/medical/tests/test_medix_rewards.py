@@ -322,12 +322,20 @@ def test_it_is_a_value(reward):
 
 @pytest.mark.parametrize(
     "text",
-    ["<" * 100_000, " " * 100_000, "</thinking><answer>" * 5_000 + "</answer>", "<thinking>" * 5_000 + "</answer>"],
+    [
+        "<" * 100_000,
+        " " * 100_000,
+        "</thinking><answer>" * 5_000 + "</answer>",
+        "<thinking>" * 5_000 + "</answer>",
+        "[begin of predicted answer]\n" * 20_000,
+        "Predicted " * 50_000,
+    ],
 )
 @pytest.mark.parametrize("reading", READINGS)
 def test_hostile_texts_are_read_in_no_time(text, reading):
-    score = MediX(NO, reading=reading)(rollout(text + " " * 100_000 + "x"))
-    assert 0.0 <= score.value <= 1.0
+    for judge in (NO, WordsJudge()):
+        score = MediX(judge, reading=reading, max_chars=None)(rollout(text + " " * 100_000 + "x"))
+        assert 0.0 <= score.value <= 1.0
 
 
 @pytest.mark.parametrize(
