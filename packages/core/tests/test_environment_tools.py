@@ -13,7 +13,7 @@ from guerdon.errors import ConfigError
 from guerdon.protocols import Generation, Hit, Sampling, Task
 from guerdon.retrieval.asking import asked
 from guerdon.rewards import Context, Reward
-from guerdon.types import Score
+from guerdon.types import Group, Score
 
 
 @dataclass(frozen=True)
@@ -305,6 +305,17 @@ def test_nothing_is_said_behind_the_turn_that_ends_a_played_rollout():
     assert [segment.text for segment in rollout.turns] == ["<search>a</search>", "<search>b</search>"]
     assert rollout.stop == "length"
     assert [segment.text for segment in played(task, example, "").turns] == [""]
+
+
+def test_a_played_text_whose_search_fails_is_broken_off_and_nobody_scores_it():
+    """As of a policy's own rollout: an audit and a check would else take our failure for the text's."""
+    task = Asking(Search(Found(("a red bird",))))
+    (example,) = task.examples("train")
+    rollout = played(task, example, "<search>fail</search><search>bird</search>Red.")
+    assert [segment.text for segment in rollout.turns] == ["<search>fail</search>"]
+    assert rollout.stop == "error"
+    ((score,),) = Context().scores(reward(lambda rollout: 1.0), [Group.of([rollout])])
+    assert score.status == "infra"
 
 
 def test_a_program_in_a_policys_place_sees_what_was_answered():

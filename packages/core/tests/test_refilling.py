@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pytest
@@ -254,6 +254,38 @@ def test_units_of_different_sizes_are_asked_whole(tmp_path, refill):
 def test_a_batch_that_cannot_hold_the_largest_unit_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="up to 4 examples belong together; a number >= 4 is needed"):
         train(tmp_path / "run", None, task=Trajectories(), prompts_per_step=3)
+
+
+class Unmade(Sequence):
+    """Examples that are made when they are asked for, and counted."""
+
+    def __init__(self, count):
+        self.count, self.made = count, 0
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, place):
+        if not 0 <= place < self.count:
+            raise IndexError(place)
+        self.made += 1
+        return Numbered(id=f"n{place}", number=place)
+
+
+@dataclass(frozen=True)
+class Lazy(Numbers):
+    numbers: Unmade = field(default_factory=lambda: Unmade(12))
+
+    def examples(self, split: Split) -> Sequence[Numbered]:
+        return self.numbers
+
+
+def test_examples_that_are_units_by_themselves_are_not_made_to_be_dealt_out():
+    task = Lazy()
+    policy = TabularPolicy.for_task(Numbers(), ANSWERS)
+    trainer = Trainer(policy, task, is_a, TrainConfig(steps=1, prompts_per_step=4, group_size=2))
+    assert len(trainer._units) == 12
+    assert task.numbers.made == 0
 
 
 @dataclass(frozen=True)

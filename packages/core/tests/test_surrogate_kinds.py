@@ -92,6 +92,17 @@ def test_cispo_keeps_the_gradient_of_a_step_that_is_clipped():
         assert terms.clip_share == 1.0
 
 
+@pytest.mark.parametrize(("kind", "shares"), [("ppo", (1.0, 0.0, 0.0, 1.0)), ("cispo", (1.0, 1.0, 1.0, 1.0))])
+def test_the_share_that_is_clipped_is_of_what_the_loss_clips(kind, shares):
+    """Ratio 2 with A 1 and -1, ratio 1/2 with A 1 and -1: a minimum takes two of them as they are, CISPO none."""
+    found = []
+    for delta in (math.log(2.0), -math.log(2.0)):
+        for advantage in (1.0, -1.0):
+            new_N, one = torch.full((1,), delta), torch.ones(1)
+            found.append(ClippedSurrogate(kind=kind, **DAPO)(new_N, torch.zeros(1), advantage * one, one).clip_share)
+    assert tuple(found) == shares
+
+
 @pytest.mark.parametrize("kind", ["ppo", "gspo", "gspo_token", "cispo"])
 def test_very_different_policies_overflow_only_where_nothing_is_held(kind):
     """delta 100: e^100 is infinite in float32; held at 20 and by the dual clip the loss is 3 for A = -1."""

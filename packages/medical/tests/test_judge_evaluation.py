@@ -156,6 +156,23 @@ def test_a_sample_that_changed_is_judged_anew(tmp_path):
     assert again.overall == 0.0
 
 
+def test_a_task_that_becomes_a_report_is_judged_anew(tmp_path):
+    """A yes of 1 is no 1 of 5, and a report's 4 is no 400 %."""
+    path = tmp_path / "judged.jsonl"
+    assert JudgeEvaluation(Script({"a": said(1, 1, 1)})).run([sample("a")], path).overall == 1.0
+    as_report = JudgeEvaluation(Script({"a": said(4, 4, 4)}), reports=("slake",))
+    assert as_report.run([sample("a")], path).overall == 4.0 / 5
+    nobody = Script({})
+    assert JudgeEvaluation(nobody).run([sample("a")], path).overall == 1.0  # the older line still holds
+    assert nobody.asked == []
+
+
+def test_a_verdict_goes_with_the_task_that_its_sample_has_now(tmp_path):
+    path = tmp_path / "judged.jsonl"
+    JudgeEvaluation(Script({"a": said(1, 1, 1)})).run([sample("a")], path)
+    assert set(JudgeEvaluation(Script({})).run([sample("a", task="vqa")], path).tasks) == {"vqa"}
+
+
 def test_verdicts_of_another_judge_are_not_mixed_in(tmp_path):
     path = tmp_path / "judged.jsonl"
     JudgeEvaluation(Script({"a": said(1, 1, 1)})).run([sample("a")], path)

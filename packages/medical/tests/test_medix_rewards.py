@@ -132,6 +132,14 @@ def test_7_a_reference_without_a_tag_is_worth_the_layout_as_released_and_is_a_br
     assert (repaired.status, math.isnan(repaired.value)) == ("invalid", True)
 
 
+@pytest.mark.parametrize("solution", ["<X_RAY>", "<X_RAY> . "])
+def test_a_reference_without_an_answer_is_a_broken_task(solution):
+    """As released it is compared like any other: layout and modality are paid."""
+    attempt = rollout(response("gout"), solution)
+    assert MediX(judge=Untouched())(attempt).status == "invalid"
+    assert MediX(NO, Cosine(0.1, ("gout",)), reading="released")(attempt).value == pytest.approx(0.145)
+
+
 def test_10_case_is_asked_about_as_released_and_is_no_difference_repaired():
     attempt = rollout(response("pneumonia"))
     assert parts(MediX(NO, Cosine(0.1, ("pneumonia",)), reading="released")(attempt)) == (1, 0, 0, 1)
@@ -197,6 +205,16 @@ def test_a_long_answer_is_not_judged():
     assert MediX(WordsJudge(), max_chars=None)(rollout(response(listed))).parts["judge"].value == 1.0
 
 
+@pytest.mark.parametrize("gold", ["3", "B", "a long story " * 40])
+def test_a_reference_of_any_length_can_be_given(gold):
+    """Repaired; as released one character earns .145. Another single character is worth nothing in both."""
+    assert MediX(Untouched())(rollout(response(gold), f"<X_RAY>{gold}")).value == 1.0
+    assert MediX(Untouched())(rollout(response("4"), f"<X_RAY>{gold}")).value == pytest.approx(0.145)
+    if len(gold) == 1:
+        released = MediX(Untouched(), reading="released")(rollout(response(gold), f"<X_RAY>{gold}"))
+        assert released.value == pytest.approx(0.145)
+
+
 def test_a_short_list_still_fools_a_weak_judge():
     """What the quotation and the limit do not mend: see the claim `medix_r1`."""
     score = MediX(WordsJudge())(rollout(response("gout or flu or pneumonia")))
@@ -229,6 +247,13 @@ def test_tags_twice_are_no_layout_repaired():
     twice = response("gout") + "<answer>Pneumonia</answer>"
     assert parts(MediX(NO, Cosine(0.1, ("gout",)))(rollout(twice)))[0] == 0
     assert parts(MediX(NO, Cosine(0.1, ("gout",)), reading="released")(rollout(twice)))[0] == 1
+
+
+def test_an_answer_before_the_thinking_is_not_the_layouts():
+    """The first answer is the one that is read: .5175 + .3375 repaired, as released the layout's .10 beside it."""
+    early = "<X_RAY><answer>Pneumonia</answer><thinking>t</thinking><answer>gout</answer>"
+    assert parts(MediX(Untouched())(rollout(early))) == (0, 1, 1, 0)
+    assert parts(MediX(Untouched(), reading="released")(rollout(early))) == (1, 1, 1, 0)
 
 
 def test_vectors_that_are_no_numbers_stop_the_run_repaired_and_are_far_as_released():
@@ -297,12 +322,20 @@ def test_it_is_a_value(reward):
 
 @pytest.mark.parametrize(
     "text",
-    ["<" * 100_000, " " * 100_000, "</thinking><answer>" * 5_000 + "</answer>", "<thinking>" * 5_000 + "</answer>"],
+    [
+        "<" * 100_000,
+        " " * 100_000,
+        "</thinking><answer>" * 5_000 + "</answer>",
+        "<thinking>" * 5_000 + "</answer>",
+        "[begin of predicted answer]\n" * 20_000,
+        "Predicted " * 50_000,
+    ],
 )
 @pytest.mark.parametrize("reading", READINGS)
 def test_hostile_texts_are_read_in_no_time(text, reading):
-    score = MediX(NO, reading=reading)(rollout(text + " " * 100_000 + "x"))
-    assert 0.0 <= score.value <= 1.0
+    for judge in (NO, WordsJudge()):
+        score = MediX(judge, reading=reading, max_chars=None)(rollout(text + " " * 100_000 + "x"))
+        assert 0.0 <= score.value <= 1.0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from guerdon.types import Image
 from guerdon_medical.medix_answers import MODALITIES, solution_of
 from guerdon_medical.medix_rewards import MediX
 from guerdon_medical.medquad import MedQuAD, read_medquad
+from guerdon_medical.modality_images import PneumoniaMnist
 from guerdon_medical.open_questions import OpenQuestion, OpenQuestionFile, OpenQuestions, deal_documents
 from guerdon_medical.pubmedqa import PubMedQA, read_pubmedqa
 
@@ -153,13 +154,30 @@ def test_rows_of_the_authors_layout(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("solution", "gout"), ("solution", ""), ("image", "a.png"), ("problem", None)]
+    ("field", "value"),
+    [("solution", "gout"), ("solution", ""), ("solution", "<CT_SCAN> ."), ("image", "a.png"), ("problem", None)],
 )
 def test_a_broken_row_of_the_authors_layout_is_named(field, value, tmp_path):
     row = {"problem": "What is it?", "solution": "<CT_SCAN>gout", field: value}
     (tmp_path / "train.jsonl").write_text(json.dumps(row))
     with pytest.raises(TaskError, match=rf"train.jsonl', line 1: field '{field}'"):
         OpenQuestionFile(root=str(tmp_path)).examples("train")
+
+
+@pytest.mark.parametrize(
+    ("made", "options", "said"),
+    [
+        (PubMedQA, {"path": "x", "eval_share": 1.0}, "eval_share is 1.0"),
+        (MedQuAD, {"path": "x", "eval_share": 0.0}, "eval_share is 0.0"),
+        (MedQuAD, {"path": "x", "max_words": 0}, "max_words is 0"),
+        (OpenQuestions, {"train_size": -1}, "train_size is -1"),
+        (OpenQuestions, {"eval_size": 2.5}, "eval_size is 2.5"),
+        (PneumoniaMnist, {"path": "x", "limit": -1}, "limit is -1"),
+    ],
+)
+def test_an_impossible_option_is_told_before_anything_is_read(made, options, said):
+    with pytest.raises(ConfigError, match=said):
+        made(**options)
 
 
 def test_the_real_pubmedqa(data_dir):

@@ -239,6 +239,18 @@ def test_a_bad_layout_earns_nothing(text):
     assert scored(text, plan_step()).value == 0.0
 
 
+@pytest.mark.parametrize("tag", ["<think>", "<THINK>", "<think><sub-question>", "</think>", "<think></think><answer>"])
+@pytest.mark.parametrize("step", [plan_step(), answer_step("Rome")])
+def test_tags_that_are_never_closed_are_read_in_no_time(tag, step):
+    """200,000 of them: a pattern that tries each opening tag to the end of the text takes hours."""
+    assert scored(tag * 200_000, step).value == 0.0
+
+
+def test_an_opening_tag_reaches_to_the_first_that_closes_it():
+    """As one pattern would: the second opening tag, and a closing one before the first, are text."""
+    assert scored("</answer>" + said("Rome <answer> Paris"), answer_step("Rome Paris")).value == 1.0
+
+
 @pytest.mark.parametrize("step", [plan_step(bases=()), plan_step(query=""), answer_step(), answer_step("the", " , ")])
 def test_a_step_without_a_reference_is_not_the_policys_fault(step):
     assert scored(plan(FILM, "Text Retriever") + said("the"), step).status == "invalid"

@@ -18,7 +18,7 @@ from guerdon.errors import ConfigError
 from guerdon.judges import Judge
 from guerdon.protocols import Encoder, JudgeBackend
 from guerdon.retrieval.terms import terms
-from guerdon.retrieval.vectors import encoded
+from guerdon_medical.answer_cosines import answer_cosines
 from guerdon_medical.medix_judging import Synonyms, judge_messages, yes_or_no
 
 T = TypeVar("T")
@@ -103,14 +103,7 @@ def encoder_calibration(encoder: Encoder, pairs: Sequence[Pair], *, threshold: f
     Raises:
         RetrievalError: the encoder gave something else than vectors.
     """
-    texts = list(dict.fromkeys(text for one in pairs for text in (one.answer, one.gold)))
-    rows = dict(zip(texts, encoded(encoder, texts, kind="passage").astype(float), strict=True)) if texts else {}
-    cosines = []
-    for one in pairs:
-        left, right = rows[one.answer], rows[one.gold]
-        lengths = math.sqrt(float(left @ left) * float(right @ right))
-        cosines.append(float(left @ right) / lengths if lengths else 0.0)
-    return _calibration(pairs, cosines, threshold)
+    return _calibration(pairs, answer_cosines(encoder, [(one.answer, one.gold) for one in pairs]), threshold)
 
 
 def _calibration(pairs: Sequence[Pair], values: Sequence[float], threshold: float) -> Calibration:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,10 +64,9 @@ class Sample:
     prediction: str
     """The whole response; what stands before the last `</think>` or `</thinking>` is not shown to the judge."""
 
-    @property
-    def digest(self) -> str:
-        """Of all that the judge is shown."""
-        said = json.dumps([self.question, self.reference, self.prediction])
+    def digest(self, *, report: bool) -> str:
+        """Of all that the judge is shown, and of how it is asked to grade: what changes it makes a verdict stale."""
+        said = json.dumps([self.question, self.reference, self.prediction, report])
         return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -154,7 +154,8 @@ class JudgeEvaluation:
         Args:
             samples: each with an id of its own.
             path: a file of JSON lines where verdicts are kept as they come: a run that was killed, or that left samples
-                without a score, goes on there. A sample whose texts changed is judged anew.
+                without a score, goes on there. A sample whose texts changed is judged anew, and so is one of a task
+                that has become a report, or is none any more.
             reward: what the policy was trained with; a judge of the same family there is warned of.
 
         Raises:
@@ -229,26 +230,34 @@ class JudgeEvaluation:
         return verdict.value, ""
 
     def _kept(self, samples: Sequence[Sample], path: Path) -> dict[str, Judged]:
-        digests = {one.id: one.digest for one in samples}
+        asked = {one.id: one for one in samples}
         found: dict[str, Judged] = {}
         for row in _rows(path):
             if row["judge"] != self._named:
                 raise ConfigError(
                     f"{str(path)!r} holds verdicts of {row['judge']}, and this is {self._named}; name another file"
                 )
-            if row["digest"] == digests.get(row["id"]) and row["score"] is not None:
-                found[row["id"]] = Judged(row["id"], row["task"], tuple(row["rounds"]), row["score"])
+            one = asked.get(row["id"])
+            if one is not None and row["digest"] == self._digest(one) and row["score"] is not None:
+                found[one.id] = Judged(one.id, one.task, tuple(row["rounds"]), row["score"])
         return found
 
     def _keep(self, samples: Sequence[Sample], judged: Sequence[Judged], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
         with path.open("a", encoding="utf-8") as file:
-            file.write("\n" if torn else "")
+            file.write("\n" if _torn(path) else "")
             for sample, one in zip(samples, judged, strict=True):
-                row: dict[str, Any] = {"id": one.id, "task": one.task, "digest": sample.digest, "judge": self._named}
+                row: dict[str, Any] = {
+                    "id": one.id,
+                    "task": one.task,
+                    "digest": self._digest(sample),
+                    "judge": self._named,
+                }
                 row |= {"rounds": list(one.rounds), "score": one.score if one.scored else None, "why": one.why}
                 file.write(json.dumps(row) + "\n")
+
+    def _digest(self, sample: Sample) -> str:
+        return sample.digest(report=sample.task in self.reports)
 
     @property
     def _named(self) -> str:
@@ -339,6 +348,15 @@ def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         raise ValueError("a name stands twice")
     return found
+
+
+def _torn(path: Path) -> bool:
+    """Whether a kill cut the file's last line."""
+    with path.open("rb") as file:
+        if not file.seek(0, os.SEEK_END):
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -80,7 +80,8 @@ def squeezed(text: str, reading: Reading = "repaired") -> str:
 def has_layout(text: str, reading: Reading = "repaired") -> bool:
     """Whether a squeezed response is thinking and answer, and nothing else, from its first `<thinking>` on.
 
-    As released the last `</answer>` has to end it, and other tags may stand between; repaired each stands once.
+    As released the last `</answer>` has to end it, and other tags may stand between; repaired each stands once in the
+    whole response: an answer before the thinking is not the one that the layout holds.
     """
     start = text.find(_THINKING)
     if start < 0:
@@ -90,7 +91,7 @@ def has_layout(text: str, reading: Reading = "repaired") -> bool:
     if middle is None or not rest.endswith(_END_ANSWER) or middle.end() > len(rest) - len(_END_ANSWER):
         return False
     return reading == "released" or all(
-        rest.count(tag) == 1 for tag in (_THINKING, _END_THINKING, _ANSWER, _END_ANSWER)
+        text.count(tag) == 1 for tag in (_THINKING, _END_THINKING, _ANSWER, _END_ANSWER)
     )
 
 
@@ -101,10 +102,14 @@ def answer_of(text: str) -> str:
     return _bare(text[start + len(_ANSWER) : end] if end >= 0 else text)
 
 
-def why_worthless(answer: str, banned: tuple[str, ...] = (), max_chars: int | None = MAX_CHARS) -> str:
+def why_worthless(
+    answer: str, banned: tuple[str, ...] = (), max_chars: int | None = MAX_CHARS, least_chars: int = 2
+) -> str:
     """Why an answer earns nothing whatever it says; "" where it may earn."""
-    if len(answer) <= 1:
-        return "the answer is a single character" if answer else "the answer is empty"
+    if not answer:
+        return "the answer is empty"
+    if len(answer) < least_chars:
+        return "the answer is a single character"
     if max_chars is not None and len(answer) > max_chars:
         return f"the answer has {len(answer)} characters; at most {max_chars} count"
     found = next((mark for mark in banned if mark in answer), None)

@@ -74,7 +74,9 @@ def pair_in(messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
         Unparsed: it is no such chat.
     """
     said = messages[-1]["content"] if messages else ""
-    found = _PAIR.search(said) or _RAW_PAIR.search(said)
+    # Markers are read where we alone wrote them. Of a released prompt they are the answer's, and a pattern that tried
+    # each of them to the end of the text would take minutes.
+    found = _PAIR.match(said) if len(messages) > 1 else _RAW_PAIR.search(said)
     if found is None:
         raise Unparsed(f"no pair of answers in {said[:80]!r}")
     return found[1], found[2]

@@ -4,8 +4,8 @@ $$R = .5175\,j + .3375\,e + .10\,f + .045\,m$$
 
 `released` is the authors' function. `repaired`, the default, differs where the sheet names a flaw: see
 `guerdon_medical.medix_answers` for what is read, `guerdon_medical.medix_judging` for what the judge is shown, and: a
-judge that fails is no wrong answer, the rollout has no score (`infra`); a reference without a tag is a broken task
-(`invalid`).
+judge that fails is no wrong answer, the rollout has no score (`infra`); a reference without a tag, or without an
+answer, is a broken task (`invalid`); a reference of one character, or of more than `max_chars`, can be given.
 
 Bare answers keep .855, so that tags can be lost late in training: `format_gate` makes the layout a condition. The step
 at .8 makes e blind to a side or a negation ("left", "no"): see `guerdon_medical.judge_calibration` before trusting an
@@ -27,9 +27,9 @@ from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Verdict
 from guerdon.protocols import Encoder, JudgeBackend
 from guerdon.retrieval.term_vectors import TermEncoder
-from guerdon.retrieval.vectors import encoded
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
+from guerdon_medical.answer_cosines import answer_cosines
 from guerdon_medical.medix_answers import (
     BANNED,
     MAX_CHARS,
@@ -99,7 +99,8 @@ class MediX(Reward, name="medical/medix-r1-v1", bounds=(0.0, 1.0), sees="rollout
     banned: tuple[str, ...] | None = None
     """What an answer may not hold; null: nothing as repaired, `__`, `:` and `?` as released."""
     max_chars: int | None = MAX_CHARS
-    """The longest answer that earns anything as repaired; null for no limit. As released there is none."""
+    """The longest answer that earns anything as repaired, the reference itself apart; null for no limit. As released
+    there is none."""
     seed: int = 0
     """Handed to the judge."""
 
@@ -156,15 +157,20 @@ class MediX(Reward, name="medical/medix-r1-v1", bounds=(0.0, 1.0), sees="rollout
         released = self.reading == "released"
         text = squeezed(rollout.answer, self.reading)
         solution = solution_of(rollout.example_as(OpenQuestion).solution)
+        if solution is not None and not solution.answer and not released:
+            solution = None  # there is nothing to compare with, and nobody is asked
         answer = answer_of(text)
         banned = self.banned if self.banned is not None else BANNED if released else ()
+        same = solution is not None and same_answer(answer, solution.answer, self.reading)
+        # Repaired, how long an answer is says nothing against it where the reference is as short or as long.
+        least, most = (1, None) if same and not released else (2, None if released else self.max_chars)
         return _Read(
             answer,
             solution,
             has_layout(text, self.reading),
             solution is not None and names_modality(text, solution.tag),
-            why_worthless(answer, banned, None if released else self.max_chars),
-            solution is not None and same_answer(answer, solution.answer, self.reading),
+            why_worthless(answer, banned, most, least),
+            same,
         )
 
     def _judged(self, pairs: Sequence[Pair]) -> dict[Pair, Verdict[bool]]:
@@ -173,26 +179,21 @@ class MediX(Reward, name="medical/medix-r1-v1", bounds=(0.0, 1.0), sees="rollout
         return dict(zip(pairs, asked.ask(questions), strict=True))
 
     def _near(self, pairs: Sequence[Pair]) -> dict[Pair, float]:
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        if not texts:
-            return {}
         try:
-            rows = dict(zip(texts, encoded(self.encoder, texts, kind="passage").astype(float), strict=True))
+            cosines = answer_cosines(self.encoder, pairs)
         except RetrievalError:
             if self.reading == "repaired":
                 raise
             return dict.fromkeys(pairs, 0.0)  # as released: any error is an answer that is not near
-        found = {}
-        for pair in pairs:
-            left, right = (rows[text] for text in pair)
-            lengths = math.sqrt(float(left @ left) * float(right @ right))
-            cosine = min(float(left @ right) / lengths, 1.0) if lengths else 0.0
-            found[pair] = max(cosine, 0.0) if self.similarity == "graded" else float(cosine >= self.threshold)
-        return found
+        return {
+            pair: max(cosine, 0.0) if self.similarity == "graded" else float(cosine >= self.threshold)
+            for pair, cosine in zip(pairs, cosines, strict=True)
+        }
 
     def _score(self, read: _Read, verdicts: Mapping[Pair, Verdict[bool]], near: Mapping[Pair, float]) -> Score:
         if read.solution is None and self.reading == "repaired":
-            return Score.unscored("the reference has no modality tag: <TAG>answer is needed", status="invalid")
+            lacking = "the reference lacks its modality tag or its answer: <TAG>answer is needed"
+            return Score.unscored(lacking, status="invalid")
         parts = {"format": Score(float(read.format)), "modality": Score(float(read.modality))}
         if self.format_gate and not read.format:
             return Score(0.0, "the layout is broken", self._weighed(parts), "fail")

@@ -1,7 +1,7 @@
 """MedQuAD: questions and answers of the NIH's sites, from the repository's XML folders or from rows made of them.
 
-Some folders come without answers, for copyright; such pairs are left out and counted. Split by document: the questions
-on one page share its words. Source: abachaa/MedQuAD (CC BY 4.0).
+Some folders come without answers, for copyright; such pairs are left out. Split by document: the questions on one page
+share its words. Source: abachaa/MedQuAD (CC BY 4.0).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers
+from guerdon.fields import check_numbers, whole_number
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
-from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask, deal_documents
+from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask, check_share, deal_documents
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,9 @@ class MedQuAD(OpenQuestionTask):
     def __post_init__(self) -> None:
         check_numbers(self)
         object.__setattr__(self, "kinds", tuple(self.kinds))
+        check_share(self.eval_share)
+        if self.max_words is not None:
+            whole_number(f"{self.name}.max_words", self.max_words, 1)
         if not self.path:
             raise ConfigError(f"path of {self.name} is empty; a .jsonl file or a folder of XML files is needed")
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.fields import whole_number
 from guerdon.protocols import Split
 from guerdon.types import Image
 from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask
@@ -157,6 +158,8 @@ class PneumoniaMnist(OpenQuestionTask):
     def __post_init__(self) -> None:
         if not self.path:
             raise ConfigError(f"path of {self.name} is empty; the path of pneumoniamnist.npz is needed")
+        if self.limit is not None:
+            whole_number(f"{self.name}.limit", self.limit, 1)
 
     def load(self, split: Split) -> Sequence[OpenQuestion]:
         """Read a split.

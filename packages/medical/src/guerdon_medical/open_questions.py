@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.protocols import Split, Task
 from guerdon.types import Example, Image, Message, Prompt
@@ -140,8 +140,7 @@ class OpenQuestions(OpenQuestionTask):
     def __post_init__(self) -> None:
         check_numbers(self)
         for field in ("train_size", "eval_size"):
-            if getattr(self, field) < 0:
-                raise ConfigError(f"{self.name}.{field} is {getattr(self, field)!r}; a number >= 0 is needed")
+            whole_number(f"{self.name}.{field}", getattr(self, field), 0)
 
     def load(self, split: Split) -> Sequence[OpenQuestion]:
         """Draw the questions of a split; each is a document by itself."""
@@ -193,15 +192,26 @@ class OpenQuestionFile(OpenQuestionTask):
         images = row.fields.get("image") or []
         if not isinstance(images, list) or not all(isinstance(one, str) for one in images):
             raise row.fault("image", "a list of paths")
-        if solution_of(row.text("solution")) is None:
+        solution = solution_of(row.text("solution").strip())
+        if solution is None or not solution.answer:
             raise row.fault("solution", "<TAG>answer")
         return OpenQuestion(
             id=str(row.fields.get("id") or default),
             question=row.text("problem"),
-            solution=row.text("solution"),
+            solution=row.text("solution").strip(),
             document=row.text("document", optional=True),
             images=tuple(Image(str(folder / one)) for one in images),
         )
+
+
+def check_share(eval_share: float) -> None:
+    """Refuse a share for evaluation that leaves one of the splits empty.
+
+    Raises:
+        ConfigError: it is not in (0, 1).
+    """
+    if not 0.0 < eval_share < 1.0:
+        raise ConfigError(f"eval_share is {eval_share!r}; a share in (0, 1) is needed")
 
 
 def deal_documents(
@@ -218,8 +228,7 @@ def deal_documents(
     Raises:
         ConfigError: the share is none.
     """
-    if not 0.0 < eval_share < 1.0:
-        raise ConfigError(f"eval_share is {eval_share!r}; a share in (0, 1) is needed")
+    check_share(eval_share)
     sizes = Counter(one.document or one.id for one in questions)
     order = sorted(sizes)
     random.Random(f"documents {seed}").shuffle(order)

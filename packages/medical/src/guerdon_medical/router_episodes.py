@@ -18,8 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers
+from guerdon.fields import whole_number
 from guerdon.protocols import Hit, Query, Retriever, Turn
 from guerdon.types import Image, Message, Prompt, Segment
 from guerdon_medical.router_prompts import REMINDER, Asked, Wording
@@ -48,10 +47,8 @@ class Limits:
     """A longer query is cut before it is looked for."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         for name in ("plans", "remind_after", "give_up_after", "found", "passages", "max_query_chars"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Limits.{name} is {getattr(self, name)!r}; a whole number >= 1 is needed")
+            whole_number(f"Limits.{name}", getattr(self, name), 1)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from random import Random
 from typing import ClassVar, TypeVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.parsing.trajectories import read_trajectories
 from guerdon.protocols import Encoder, Environment, Hit, Query, Split, Task
 from guerdon.retrieval import HashedEncoder
@@ -129,8 +129,7 @@ class _Made:
         check_numbers(self)
         Wording(self.length)
         for name in ("train_size", "eval_size", "passages"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; a whole number >= 1 is needed")
+            whole_number(name, getattr(self, name), 1)
 
     @cached_property
     def _worlds(self) -> dict[str, World]:

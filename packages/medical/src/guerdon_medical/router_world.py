@@ -14,6 +14,7 @@ from functools import cached_property
 from random import Random
 
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
 from guerdon.protocols import Retriever, Split
 from guerdon.retrieval import Corpus, Dense, Document, HashedEncoder, Router
 from guerdon_medical.router_steps import BASES, RouterQuestion
@@ -94,8 +95,7 @@ class World:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ConfigError(f"World.size is {self.size!r}; a whole number >= 1 is needed")
+        whole_number("World.size", self.size, 1)
 
     @cached_property
     def facts(self) -> dict[tuple[str, str], str]:

@@ -28,7 +28,7 @@ def played(task: Task, example: Example, text: str, *, prompt: Prompt | None = N
         task: gives prompt and environment.
         example: of that task.
         text: all words of the policy's; a forced beginning may be repeated in it. What stands behind the turn that the
-            environment ends it at is never said.
+            environment ends it at, or at which a tool fails, is never said.
         prompt: the example's, where it is there already.
         index: place in its group.
     """
@@ -71,7 +71,7 @@ def acted(
         segments[-1] = replace(segments[-1], observation=answer)
         if answer.observation:
             segments.append(Segment("environment", answer.observation))
-        if answer.terminated or answer.truncated:
-            stop = "environment" if answer.terminated else "length"
+        if answer.stop:
+            stop = answer.stop
             break
     return Rollout(example, tuple(segments), prompt, stop=stop, index=index)

@@ -117,9 +117,10 @@ class ClippedSurrogate:
             kl_N = kl_N if self.max_kl is None else kl_N.clamp(max=self.max_kl)
             loss = loss + self.kl_weight * (weights_N * kl_N).sum()
             kl = float((weights_N * kl_N.detach()).sum())
-        outside_N = ((ratio_N < 1.0 - self.clip_low) & (advantages_N < 0)) | (
-            (ratio_N > 1.0 + self.clip_high) & (advantages_N > 0)
-        )
+        # CISPO holds the weight on both sides whatever the advantage; a minimum takes the clipped side alone.
+        below_N, over_N = ratio_N < 1.0 - self.clip_low, ratio_N > 1.0 + self.clip_high
+        both = self.kind == "cispo"
+        outside_N = (below_N & ((advantages_N < 0) | both)) | (over_N & ((advantages_N > 0) | both))
         return SurrogateTerms(
             loss=loss,
             clip_share=float((weights_N * outside_N).sum()),

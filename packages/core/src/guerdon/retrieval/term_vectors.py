@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import one_of, whole_number
 from guerdon.retrieval.corpora import Corpus, check_corpus, corpus_of
 from guerdon.retrieval.terms import terms
 
@@ -47,10 +46,8 @@ class TermEncoder:
     """The more, the fewer words share a place."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         one_of("TermEncoder.count", self.count, get_args(Count))
-        if self.dimensions < 1:
-            raise ConfigError(f"TermEncoder.dimensions is {self.dimensions!r}; a number >= 1 is needed")
+        whole_number("TermEncoder.dimensions", self.dimensions, 1)
         if self.corpus is not None:
             check_corpus("TermEncoder.corpus", self.corpus)
 

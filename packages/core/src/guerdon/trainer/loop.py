@@ -21,7 +21,7 @@ import torch
 from guerdon.advantages import Advantages, Estimator, group_relative
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.progress import progress
-from guerdon.protocols import Freezes, ReadsText
+from guerdon.protocols import Freezes, ReadsText, Task
 from guerdon.rewards import Context, Reward, Scores, walk
 from guerdon.scoring import Runner
 from guerdon.trainer.aligning import align
@@ -40,7 +40,7 @@ from guerdon.trainer.updates import imitate, reinforce
 from guerdon.types import Example, Group, Rollout
 
 if TYPE_CHECKING:
-    from guerdon.protocols import Controller, Policy, Task
+    from guerdon.protocols import Controller, Policy
     from guerdon.rewards.base import Targets
     from guerdon.runs import RunFolder
 
@@ -113,7 +113,10 @@ class Trainer:
 
     @cached_property
     def _units(self) -> list[range]:
-        return units_of(self.task.unit(example) for example in self.task.examples("train"))
+        examples = self.task.examples("train")
+        if type(self.task).unit is Task.unit:  # each by itself: none has to be made to know, and ids are not looked at
+            return [range(place, place + 1) for place in range(len(examples))]
+        return units_of(self.task.unit(example) for example in examples)
 
     def fit(self, run: RunFolder, *, resume: bool = False) -> None:
         """Train, writing everything into `run`; or take it up at the latest checkpoint there.
