@@ -10,7 +10,6 @@ raised top-1 accuracy from .59 to .79 (fact sheet Deep-DxSearch, measured).
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 import re
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from guerdon.errors import TaskError
+from guerdon.parsing.rows import FileRow, read_rows
 
 _PUBLICATION = re.compile(r"PMID[_:](\d+)")
 
@@ -56,7 +56,8 @@ def read_cases(path: str | Path) -> list[Case]:
     Cases without a diagnosis or without anything observed are left out: nothing can be asked about them.
 
     Raises:
-        TaskError: no such path, broken JSON, a field of another shape, or an id that stands twice; with the place.
+        TaskError: no such path, a file that cannot be read, broken JSON, a field of another shape, or an id that stands
+            twice; with the place. Or a folder holds no `.json` file.
     """
     source = Path(path)
     if not source.exists():
@@ -111,35 +112,61 @@ def split_by_publication(cases: Sequence[Case], shares: Mapping[str, float], see
 
 
 def _from_rows(path: Path) -> Iterator[tuple[str, Case]]:
-    read = gzip.open if path.suffix == ".gz" else open
-    with read(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            place = f"{path.name}:{number}"
-            row = _parsed(line, place)
-            try:
-                case = Case(
-                    id=str(row["id"]),
-                    publication=str(row.get("pmid") or row["id"]),
-                    observed=_once(row["observed"]),
-                    excluded=_once(row.get("excluded") or ()),
-                    diagnoses=tuple(Disease(str(id), str(name)) for id, name in row["diagnosis"]),
-                    sex=str(row.get("sex") or ""),
-                )
-            except (KeyError, TypeError, ValueError) as error:
-                raise TaskError(f"{place}: not a case: {error!r}") from error
-            yield place, case
+    for row in read_rows(path, "cases"):
+        id, publication = row.fields.get("id"), row.fields.get("pmid")
+        if id in (None, ""):
+            raise row.fault("id", "a case's id")
+        yield (
+            row.place,
+            Case(
+                id=str(id),
+                publication=str(publication or id),
+                observed=_ids(row, "observed"),
+                excluded=_ids(row, "excluded", optional=True),
+                diagnoses=_diagnoses(row),
+                sex=row.text("sex", optional=True),
+            ),
+        )
+
+
+def _ids(row: FileRow, field: str, *, optional: bool = False) -> tuple[str, ...]:
+    listed = row.fields.get(field)
+    if listed is None and optional:
+        return ()
+    if not isinstance(listed, list):
+        raise row.fault(field, "a list of HPO ids")
+    return _once(listed)
+
+
+def _diagnoses(row: FileRow) -> tuple[Disease, ...]:
+    listed = row.fields.get("diagnosis")
+    if not isinstance(listed, list) or not all(isinstance(one, list) and len(one) == 2 for one in listed):
+        raise row.fault("diagnosis", "a list of [id, name]")
+    return tuple(Disease(str(id), str(name)) for id, name in listed)
 
 
 def _from_folder(folder: Path) -> Iterator[tuple[str, Case]]:
-    for path in sorted(folder.rglob("*.json")):
-        place = str(path.relative_to(folder))
-        packet = _parsed(path.read_text(encoding="utf-8"), place)
+    paths = sorted(folder.rglob("*.json"))
+    if not paths:
+        raise TaskError(f"cases: no .json file is in {folder}; phenopackets are, one a file, in folders of any depth")
+    for path in paths:
+        packet = _read_packet(path)
         try:
-            yield place, _from_packet(packet)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise TaskError(f"{place}: not a phenopacket: {error!r}") from error
+            yield str(path), _from_packet(packet)
+        except KeyError as error:
+            raise TaskError(f"{path} is not a phenopacket: field {error} is missing") from error
+        except (TypeError, AttributeError) as error:
+            raise TaskError(f"{path} is not a phenopacket: {error}") from error
+
+
+def _read_packet(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # a text that is not UTF-8, or not JSON, is a ValueError
+        raise TaskError(f"cannot read a phenopacket from {path}: {error}") from error
+    if not isinstance(value, dict):
+        raise TaskError(f"{path} is not a phenopacket: a JSON object is needed, not {type(value).__name__}")
+    return value
 
 
 def _from_packet(packet: Mapping[str, Any]) -> Case:
@@ -160,16 +187,4 @@ def _from_packet(packet: Mapping[str, Any]) -> Case:
 
 
 def _once(ids: Iterable[Any]) -> tuple[str, ...]:
-    if isinstance(ids, str):
-        raise TypeError(f"a list of HPO ids is needed, not {ids!r}")
     return tuple(dict.fromkeys(str(one) for one in ids))
-
-
-def _parsed(text: str, place: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise TaskError(f"{place}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise TaskError(f"{place}: a JSON object is needed, not {type(value).__name__}")
-    return value

@@ -7,16 +7,15 @@ A record is a document: its id is the case's, its text the list of its symptoms,
 from __future__ import annotations
 
 import dataclasses
-import gzip
-import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guerdon.errors import ConfigError, TaskError
+from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers
+from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Encoder, Hit, Query
 from guerdon.recent import Recent
 from guerdon.retrieval import Corpus, Document, HashedEncoder
@@ -41,20 +40,11 @@ def read_term_names(path: str | Path) -> dict[str, str]:
     """Names of findings by id, from JSON lines with `id` and `label`, gzipped or not.
 
     Raises:
-        TaskError: no such file, or a line of another shape, with its place.
+        TaskError: no such file, one that cannot be read, or a line of another shape, with its place.
     """
-    path = Path(path)
     names: dict[str, str] = {}
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    row = json.loads(line)
-                    names[str(row["id"])] = str(row["label"])
-                except (ValueError, KeyError, TypeError) as error:
-                    raise TaskError(f"{path.name}:{number}: not a term with id and label: {error!r}") from error
-    except OSError as error:
-        raise TaskError(f"names of findings: cannot read {path}: {error}") from error
+    for row in read_rows(Path(path), "names of findings"):
+        names[row.text("id")] = row.text("label")
     return names
 
 
