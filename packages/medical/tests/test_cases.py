@@ -42,40 +42,36 @@ def test_cases_that_nothing_can_be_asked_about_are_left_out(tmp_path: Path) -> N
     ("broken", "said"),
     [
         ({"observed": "HP:1"}, "field 'observed' is 'HP:1'; a list of HPO ids is needed"),
-        ({"observed": None}, "field 'observed' is None; a list of HPO ids is needed"),
-        ({"excluded": "HP:1"}, "field 'excluded' is 'HP:1'; a list of HPO ids is needed"),
-        ({"diagnosis": [["OMIM:9"]]}, r"field 'diagnosis' is \[\['OMIM:9'\]\]; a list of \[id, name\] is needed"),
-        ({"id": None}, "field 'id' is None; a case's id is needed"),
+        ({"observed": None}, "field 'observed'"),
+        ({"excluded": {"HP:1": 1}}, "field 'excluded'"),
+        ({"diagnosis": [["OMIM:9"]]}, r"field 'diagnosis' is .*; a list of \[id, name\] is needed"),
+        ({"diagnosis": None}, "field 'diagnosis'"),
+        ({"id": None}, "field 'id'"),
+        ({"id": " "}, "field 'id'"),
     ],
 )
 def test_a_row_of_another_shape_is_named_by_its_line(tmp_path: Path, broken: dict[str, Any], said: str) -> None:
-    with pytest.raises(TaskError, match="cases.jsonl.gz', line 2: " + said):
+    with pytest.raises(TaskError, match=r"cases.jsonl.gz', line 2: .*" + said):
         read_cases(write_rows(tmp_path, ROW, {**ROW, "id": "b", **broken}))
 
 
-@pytest.mark.parametrize("held", [b"no gzip", gzip.compress(b"x" * 99)[:-9], gzip.compress(b"\xff")])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, held: bytes) -> None:
-    """Not gzipped, cut off, and no UTF-8."""
-    (tmp_path / "cases.jsonl.gz").write_bytes(held)
-    with pytest.raises(TaskError, match=r"cannot read cases from '.*cases.jsonl.gz'"):
-        read_cases(tmp_path / "cases.jsonl.gz")
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = write_rows(tmp_path, ROW)
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(TaskError, match=r"cannot read cases from .*cases.jsonl.gz"):
+        read_cases(path)
+    (tmp_path / "packets").mkdir()
+    (tmp_path / "packets" / "p.json").write_bytes(b'{"id": "\xff"}')
+    with pytest.raises(TaskError, match=r"p\.json: not JSON"):
+        read_cases(tmp_path / "packets")
+    with pytest.raises(TaskError, match="does not exist"):
+        read_cases(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    ("held", "said"),
-    [
-        (None, "no .json file is in"),
-        (b"{}", "field 'id' is missing"),
-        (b"[]", "a JSON object is needed, not list"),
-        (b"\xff", "cannot read a phenopacket from"),
-        (b"{", "cannot read a phenopacket from"),
-    ],
-)
-def test_a_folder_without_phenopackets_says_so(tmp_path: Path, held: bytes | None, said: str) -> None:
-    if held is not None:
-        (tmp_path / "other.json").write_bytes(held)
-    with pytest.raises(TaskError, match=said):
-        read_cases(tmp_path)
+@pytest.mark.parametrize("shares", [{}, {"a": 0.0}, {"a": 1.0, "b": float("nan")}, {"a": float("inf"), "b": 1.0}])
+def test_shares_that_deal_nothing_out_are_refused(shares: dict[str, float]) -> None:
+    with pytest.raises(TaskError, match="finite and > 0"):
+        split_by_publication([], shares, seed=0)
 
 
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:

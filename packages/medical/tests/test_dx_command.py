@@ -91,7 +91,7 @@ def test_ids_may_be_in_small_letters() -> None:
 
 
 def test_an_exclusion_that_leaves_nothing_out_is_told(asked: Any) -> None:
-    assert "warning: --exclude '33' leaves nothing out" in asked("--hpo", "HP:1", "--exclude", "33").stderr
+    assert "the publication '33'; nothing was hidden" in asked("--hpo", "HP:1", "--exclude", "33").stderr
     for known in ("11", "a", "PMID:11"):
         assert asked("--hpo", "HP:1", "--exclude", known).stderr == ""
     result = asked("--hpo", "HP:1", "--exclude", "PMID:11", "--json")

@@ -152,12 +152,10 @@ def test_names_of_findings_are_read_and_a_broken_line_is_named(tmp_path: Path) -
     path.write_text('{"id": "HP:1", "label": "one"}\n')
     assert read_term_names(path) == {"HP:1": "one"}
     path.write_text('{"id": "HP:1", "label": "one"}\n{"id": "HP:2"}\n')
-    with pytest.raises(TaskError, match=r"terms.jsonl', line 2: field 'label' is missing; the row has id"):
+    with pytest.raises(TaskError, match=r"terms.jsonl', line 2: field 'label' is missing"):
         read_term_names(path)
-    with pytest.raises(TaskError, match=r"no names of findings at '.*none'"):
+    with pytest.raises(TaskError, match="no names of findings at"):
         read_term_names(tmp_path / "none")
-    with pytest.raises(TaskError, match="cannot read names of findings"):
-        read_term_names(tmp_path)
 
 
 def test_real_cases_find_their_disease_in_other_publications(data_dir: Path) -> None:

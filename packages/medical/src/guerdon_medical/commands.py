@@ -50,15 +50,12 @@ def dx(
     answer them. The exit code is 1 where there is no diagnosis.
     """
     from guerdon.errors import ConfigError
-    from guerdon_medical.dx_asking import NO_FINDINGS, Asked, is_known, patient_of
+    from guerdon_medical.dx_asking import NO_FINDINGS, Asked, hides, patient_of
     from guerdon_medical.dx_traces import read_trace
     from guerdon_medical.traceability import traced
 
     if not hpo.strip(" ,"):  # before anything is read, which takes seconds
         raise ConfigError(NO_FINDINGS)
-    exclude = exclude.strip()
-    if exclude[:5].upper() == "PMID:":
-        exclude = exclude[5:].strip()
     if run is not None:
         if cases or terms:
             raise ConfigError(f"--{'cases' if cases else 'terms'} goes without --run: a run has records of its own")
@@ -75,8 +72,8 @@ def dx(
         task = Asked(cases=cases or "", terms=terms or "")
         patient = patient_of(hpo.split(","), task.world.names, exclude=exclude)
         rollout = fixed_workflow(task, patient)
-    if exclude and not is_known(exclude, task.world.records):
-        click.echo(f"warning: --exclude {exclude!r} leaves nothing out: no record has that id or publication", err=True)
+    if exclude and not hides(task.world.records, exclude):
+        click.echo(f"note: no record has the id or the publication {exclude!r}; nothing was hidden", err=True)
     trace = read_trace(rollout, task.tags)
     report = traced(trace)
     if as_json:

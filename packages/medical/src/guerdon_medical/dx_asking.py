@@ -6,6 +6,7 @@ Without cases of your own, records are what Orphanet says of rare diseases, thro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ASKED = "asked"
 """The id of a patient who is in no file."""
+_PMID = re.compile(r"(?:PMID[\s:_]*)?(\d+)", re.IGNORECASE)
+_HPO = re.compile(r"HP[:_]\d+", re.IGNORECASE)
 NO_FINDINGS = "no findings were given; --hpo takes ids with commas, such as HP:0001250,HP:0001263"
 NOT_THERE = "the records' findings have no such id"
 MOST_FINDINGS = 30
@@ -74,11 +77,6 @@ def ontology(*, diseases: bool = True) -> Phenotypes:
     return Phenotypes.load("ORPHA" if diseases else None)
 
 
-def is_known(exclude: str, records: Corpus) -> bool:
-    """Whether some record is that case, or of that publication."""
-    return any(exclude in (one.id, one.payload.get("publication")) for one in records.documents)
-
-
 def records_of_diseases(knowledge: Phenotypes, most: int = MOST_FINDINGS) -> Corpus:
     """One record per disease that has findings; its publication is its own id."""
     return Corpus(
@@ -104,7 +102,7 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
     Raises:
         ConfigError: no ids, or ids that nobody knows, each with its reason.
     """
-    wanted = list(dict.fromkeys(_as_known(id.strip(), names) for id in ids if id.strip()))
+    wanted = list(dict.fromkeys(_as_an_id(id.strip()) for id in ids if id.strip()))
     if not wanted:
         raise ConfigError(NO_FINDINGS)
     unknown = {id: _why_unknown(id, names) for id in wanted if id not in names}
@@ -125,12 +123,28 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
         like = "".join(f". Known are such as {id} ({name})" for id, name in list(names.items())[:1])
         raise ConfigError(f"{len(unknown)} of {len(wanted)} findings are not known: {told}{like}")
     listed = tuple(dict.fromkeys(found[id] for id in wanted))
-    return DiagnosisExample(id=ASKED, findings=listed, publication=exclude)
+    return DiagnosisExample(id=ASKED, findings=listed, publication=publication_of(exclude))
 
 
-def _as_known(id: str, names: Mapping[str, str]) -> str:
-    """`hp:0001250` is meant for the id in capitals, unless there is one that is written so."""
-    return id if id in names or not id.lower().startswith("hp:") else id.upper()
+def publication_of(text: str) -> str:
+    """A publication as records have it: PubMed's number alone; anything else as it is.
+
+    >>> publication_of("PMID:15266616"), publication_of("15266616"), publication_of("case-1")
+    ('15266616', '15266616', 'case-1')
+    """
+    found = _PMID.fullmatch(text.strip())
+    return found[1] if found else text.strip()
+
+
+def hides(records: Corpus, exclude: str) -> bool:
+    """Whether a record has this id, or is of this publication."""
+    wanted = publication_of(exclude)
+    return any(wanted in (one.id, one.payload.get("publication")) for one in records.documents)
+
+
+def _as_an_id(text: str) -> str:
+    """`HP:0001250`, where it is written hp:0001250 or HP_0001250."""
+    return text.upper().replace("_", ":") if _HPO.fullmatch(text) else text
 
 
 def _why_unknown(text: str, names: Mapping[str, str]) -> str:
@@ -139,7 +153,7 @@ def _why_unknown(text: str, names: Mapping[str, str]) -> str:
     if same:
         return f"that is the name of {same[0]}"
     parts = text.split()
-    if len(parts) > 1 and all(_as_known(part, names) in names for part in parts):
+    if len(parts) > 1 and all(_as_an_id(part) in names for part in parts):
         return "ids have commas between them"
     return NOT_THERE
 

@@ -40,12 +40,9 @@ def read_term_names(path: str | Path) -> dict[str, str]:
     """Names of findings by id, from JSON lines with `id` and `label`, gzipped or not.
 
     Raises:
-        TaskError: no such file, one that cannot be read, or a line of another shape, with its place.
+        TaskError: no such file, or a line of another shape, with its place.
     """
-    names: dict[str, str] = {}
-    for row in read_rows(Path(path), "names of findings"):
-        names[row.text("id")] = row.text("label")
-    return names
+    return {row.text("id"): row.text("label") for row in read_rows(Path(path), "names of findings")}
 
 
 def records_of(cases: Iterable[Case], names: Mapping[str, str]) -> Corpus:
