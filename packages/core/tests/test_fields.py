@@ -8,6 +8,7 @@ import pytest
 
 from guerdon.errors import ConfigError, RewardError
 from guerdon.fields import whole_number
+from guerdon.judges import Judge, number
 from guerdon.rewards import reward
 from guerdon.rewards.constrained import Constrained
 from guerdon.rewards.length import LengthPenalty
@@ -60,6 +61,10 @@ REFERENCES = References(field="sample_rewards")
         (lambda: Constrained({"a": half}, {"a": math.nan}), r"constrained.thresholds.a is nan"),
         (lambda: Constrained([half], [0.9]), r"constrained.components is \[.*\]; a mapping by the components' names"),
         (lambda: Constrained({"a": clip}, {"a": 0.9}), r"constrained.components.a: clip was given"),
+        (
+            lambda: Judge("server", number(0, 1)),
+            r"a judge's backend is the text 'server'; .* Names are read in recipes",
+        ),
         (lambda: Constrained({"a": half}, {"a": 0.9}, momentum="0"), r"Constrained.momentum is '0'"),
     ],
 )

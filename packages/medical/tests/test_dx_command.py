@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 
 from guerdon.cli import main
 from guerdon.errors import ConfigError
-from guerdon_medical import dx_running
+from guerdon_medical import dx_asking, dx_running
 from guerdon_medical.commands import DISCLAIMER
-from guerdon_medical.dx_asking import patient_of
+from guerdon_medical.dx_asking import NOT_THERE, patient_of
 from guerdon_medical.dx_made import MadeDiagnosis
 from guerdon_medical.dx_running import of_patients
 from guerdon_medical.dx_workflow import fixed_workflow
@@ -24,6 +24,10 @@ ROWS = [
     {"id": "b", "pmid": "22", "observed": ["HP:1", "HP:3"], "diagnosis": [["X:2", "Moti palsy"]]},
 ]
 TERMS = {"HP:1": "pale hand", "HP:2": "stiff neck", "HP:3": "spotted skin"}
+
+
+def no_ontology(*, diseases: bool = True) -> Any:
+    raise ConfigError("not installed")
 
 
 @pytest.fixture
@@ -86,7 +90,46 @@ def test_unknown_findings_are_refused_with_their_reason(asked: Any) -> None:
     result = asked("--hpo", "HP:1,HP:77,fever")
     assert result.exit_code != 0
     assert "2 of 3 findings are not known: HP:77: " in result.stderr
+    assert "Known are such as HP:1 (pale hand)" in result.stderr
     assert "fever: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("PALE HAND", "that is the name of HP:1"), ("HP:1 HP:2", "ids have commas between them"), ("HP:77", NOT_THERE)],
+)
+def test_what_is_no_id_says_what_to_write(given: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dx_asking, "ontology", no_ontology)
+    with pytest.raises(ConfigError, match=f"1 of 1 findings are not known: {given}: {told}"):
+        patient_of([given], TERMS)
+
+
+def test_ids_may_be_in_small_letters() -> None:
+    assert patient_of(["hp:1", "HP:1"], TERMS).findings == ("pale hand",)
+
+
+def test_an_exclusion_that_leaves_nothing_out_is_told(asked: Any) -> None:
+    assert "the publication '33'; nothing was hidden" in asked("--hpo", "HP:1", "--exclude", "33").stderr
+    for known in ("11", "a", "PMID:11"):
+        assert asked("--hpo", "HP:1", "--exclude", known).stderr == ""
+    result = asked("--hpo", "HP:1", "--exclude", "PMID:11", "--json")
+    assert json.loads(result.stdout)["diagnoses"] == ["Moti palsy"]
+
+
+def test_without_the_ontology_the_way_around_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dx_asking, "ontology", no_ontology)
+    result = CliRunner().invoke(main, ["dx", "--hpo", "HP:1"])
+    assert result.exit_code == 2
+    assert (
+        "not installed\nWithout it, give both records and names of their findings: --cases and --terms."
+        in result.stderr
+    )
+
+
+def test_records_without_a_case_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cases.jsonl").write_text("")
+    result = CliRunner().invoke(main, ["dx", "--hpo", "HP:1", "--cases", str(tmp_path / "cases.jsonl")])
+    assert "has both a diagnosis and an observed finding" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -141,6 +184,13 @@ def test_old_ids_are_followed_to_what_replaced_them() -> None:
     with pytest.raises(ConfigError, match="HP:9999999: no term of the ontology"):
         patient_of(["HP:0001250", "HP:9999999"], {"HP:0001250": "Seizure"})
     assert patient_of(["HP:0002279"], {}).findings == ("Seizure",)
+
+
+def test_a_made_world_is_not_asked_about_findings_that_it_does_not_have() -> None:
+    with pytest.raises(
+        ConfigError, match=r"HP:0001250: the records' findings have no such id. Known are such as MADE:1"
+    ):
+        patient_of(["HP:0001250"], {"MADE:1": "stiff neck"})
 
 
 @pytest.mark.slow

@@ -358,3 +358,12 @@ def test_an_option_that_cannot_be_is_named(options, said):
 def test_examples_of_another_task_are_refused():
     with pytest.raises(OtherExample):
         MediX().score(Rollout.of(Example(id="x"), "text"))
+
+
+@pytest.mark.parametrize("name", ["judge", "encoder", "banned"])
+def test_a_name_in_an_objects_place_is_refused_at_once(name):
+    """Names are read in recipes; in Python they would fail in the middle of a run, as a bug of the reward."""
+    with pytest.raises(
+        ConfigError, match=rf"medical/medix-r1.{name} is the text 'x'; .* Names are read in recipes alone"
+    ):
+        MediX(**{name: "x"})

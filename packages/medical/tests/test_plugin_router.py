@@ -5,11 +5,14 @@ import sys
 
 import pytest
 
+from guerdon.audit.auditing import check_audited
+from guerdon.errors import ConfigError
 from guerdon.plugins.catalog import catalog
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward, build_task
 from guerdon.retrieval import HashedEncoder
 from guerdon.rewards import Reward
+from guerdon_medical.router_metrics import BaseShare, FinalAnswer, LookUps
 from guerdon_medical.router_rewards import RouterStepReward
 
 NAMES = [
@@ -33,6 +36,12 @@ def test_every_name_loads_and_says_what_it_is(kind, name):
         assert issubclass(found, Reward)
     if kind != "recipes":
         assert found.name == name
+
+
+@pytest.mark.parametrize("reward", [FinalAnswer(), LookUps(), BaseShare("table retriever")])
+def test_an_audit_of_a_conversations_metric_says_what_to_audit_instead(reward):
+    with pytest.raises(ConfigError, match=r"audit 'medical/router-step-v1\[encoder=hashed\]'"):
+        check_audited(reward)
 
 
 def test_the_recipe_trains_and_reports_the_same_reward():

@@ -315,3 +315,9 @@ def test_examples_of_another_kind_are_told():
 
 def test_it_is_a_value():
     check_is_a_value(REWARD)
+
+
+def test_an_encoders_name_in_its_place_is_refused_at_once():
+    """Names are read in recipes; in Python one would fail in the middle of a run, as a bug of the reward."""
+    with pytest.raises(ConfigError, match=r"medical/router-step.encoder is the text 'hashed'"):
+        RouterStepReward("hashed")

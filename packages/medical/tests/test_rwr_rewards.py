@@ -324,3 +324,12 @@ def test_any_text_has_a_score_within_bounds(cheat: str) -> None:
     low, high = TEXT.bounds
     for text in (cheat, cheat + FORGED):
         assert low <= TEXT(Rollout.of(QUESTION, text)).value <= high
+
+
+@pytest.mark.parametrize("name", ["scorer", "sight", "ontologies", "phrases", "counted"])
+def test_a_name_in_an_objects_place_is_refused_at_once(name: str) -> None:
+    """Names are read in recipes; in Python they would fail in the middle of a run, as a bug of the reward."""
+    with pytest.raises(
+        ConfigError, match=rf"medical/med-rwr.{name} is the text 'x'; .* Names are read in recipes alone"
+    ):
+        MedRwR(**{name: "x"})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from guerdon.errors import ConfigError, JudgeError, RetrievalError
+from guerdon.judges import StandIn
 from guerdon.protocols import Hit, Query, Retriever
 from guerdon.recipes.building import build_retriever
 from guerdon.recipes.schema import Use
@@ -151,3 +152,8 @@ def test_a_recipes_mistake_is_told_by_its_field():
     options = {"retriever": served, "reranker": {"backend": "stand-in", "sample": 2}}
     with pytest.raises(ConfigError, match=r"'retriever.with.reranker.sample' is unknown; did you mean 'samples'"):
         build_retriever(Use.model_validate({"use": "search/reranked", "with": options}), "retriever")
+
+
+def test_a_retrievers_name_in_its_place_is_refused_at_once():
+    with pytest.raises(ConfigError, match=r"Reranked.retriever is the text 'bm25'; a retriever, such as"):
+        Reranked("bm25", Reranker(StandIn()))

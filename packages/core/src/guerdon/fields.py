@@ -71,6 +71,21 @@ def one_of(field: str, value: object, accepted: Collection[Any]) -> None:
         raise ConfigError(f"{field} is {value!r}; accepted are {', '.join(map(repr, accepted))}")
 
 
+def not_a_text(field: str, value: object, needed: str) -> None:
+    """Refuse a text where an object, or a list, is meant: names of objects are read in recipes alone.
+
+    Args:
+        field: whose value it is, as "medical/medix-r1.judge".
+        value: what was given.
+        needed: what would do: "a judge, such as guerdon.judges.Rules".
+
+    Raises:
+        ConfigError: it is a text.
+    """
+    if isinstance(value, str):
+        raise ConfigError(f"{field} is the text {value!r:.80}; {needed} is needed. Names are read in recipes alone")
+
+
 def check_is(value: object, wanted: type, place: str, example: str) -> None:
     """Refuse what is not an instance of a class, and tell a class or a name that was not called what is missing.
 

@@ -28,7 +28,11 @@ MOST_SHOWN = 8
     type=click.Path(exists=True),
     help="Without --run: records, as rows or phenopackets.  [default: Orphanet's diseases, by the extra hpo]",
 )
-@click.option("--terms", type=click.Path(exists=True), help="Without --run: names of findings by id, as JSON lines.")
+@click.option(
+    "--terms",
+    type=click.Path(exists=True),
+    help='Without --run: names of findings, as JSON lines: {"id": ..., "label": ...}.  [default: the extra hpo\'s]',
+)
 @click.option("--exclude", default="", help="A case's id or a publication (PMID) that is not shown: the patient's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def dx(
@@ -46,10 +50,12 @@ def dx(
     answer them. The exit code is 1 where there is no diagnosis.
     """
     from guerdon.errors import ConfigError
-    from guerdon_medical.dx_asking import Asked, hides, patient_of
+    from guerdon_medical.dx_asking import NO_FINDINGS, Asked, hides, patient_of
     from guerdon_medical.dx_traces import read_trace
     from guerdon_medical.traceability import traced
 
+    if not hpo.strip(" ,"):  # before anything is read, which takes seconds
+        raise ConfigError(NO_FINDINGS)
     if run is not None:
         if cases or terms:
             raise ConfigError(f"--{'cases' if cases else 'terms'} goes without --run: a run has records of its own")

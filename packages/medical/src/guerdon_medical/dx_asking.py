@@ -26,6 +26,8 @@ ASKED = "asked"
 """The id of a patient who is in no file."""
 _PMID = re.compile(r"(?:PMID[\s:_]*)?(\d+)", re.IGNORECASE)
 _HPO = re.compile(r"HP[:_]\d+", re.IGNORECASE)
+NO_FINDINGS = "no findings were given; --hpo takes ids with commas, such as HP:0001250,HP:0001263"
+NOT_THERE = "the records' findings have no such id"
 MOST_FINDINGS = 30
 """Of a disease, in a record made of what is known of it."""
 
@@ -46,16 +48,22 @@ class Asked(Patients):
         nobody: Mapping[str, Sequence[DiagnosisExample]] = {"train": (), "eval": ()}
         names = read_term_names(self.terms) if self.terms else None
         if not self.cases:
-            knowledge = ontology()
+            knowledge = _needed(diseases=True)
             names = names or {term.id: term.name for term in knowledge.terms.values()}
             return World(records_of_diseases(knowledge), rare_guidelines(knowledge), nobody, names)
-        names = names or {term.id: term.name for term in ontology(diseases=False).terms.values()}
         cases = read_cases(self.cases)
         if not cases:
-            raise ConfigError(
-                f"no case in {self.cases!r} has a diagnosis and a finding; rows or phenopackets are needed"
-            )
+            raise ConfigError(f"cases: nothing in {self.cases!r} has both a diagnosis and an observed finding")
+        names = names or {term.id: term.name for term in _needed(diseases=False).terms.values()}
         return World(records_of(cases, names), guidelines_of_cases(cases, names), nobody, names)
+
+
+def _needed(*, diseases: bool) -> Phenotypes:
+    try:
+        return ontology(diseases=diseases)
+    except ConfigError as error:
+        error.add_note("Without it, give both records and names of their findings: --cases and --terms.")
+        raise
 
 
 def ontology(*, diseases: bool = True) -> Phenotypes:
@@ -82,8 +90,8 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
     """A patient with these findings.
 
     Args:
-        ids: of findings, each looked for in `names`; where one is not there, and the extra `hpo` is installed, what the
-            ontology put in an old id's place is taken.
+        ids: of findings, in capitals or not, each looked for in `names`; where one is not there, and the extra `hpo` is
+            installed, what the ontology put in an old id's place is taken.
         names: of findings by id, as a world has them.
         exclude: a case's id or a publication that tools may not show: the patient's own; of a publication the number
             alone, or with "PMID" before it.
@@ -93,10 +101,10 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
     """
     wanted = list(dict.fromkeys(_as_an_id(id.strip()) for id in ids if id.strip()))
     if not wanted:
-        raise ConfigError("no findings were given; --hpo takes ids with commas, such as HP:0001250,HP:0001263")
-    unknown = {id: "the records' findings have no such id" for id in wanted if id not in names}
+        raise ConfigError(NO_FINDINGS)
+    unknown = {id: _why_unknown(id, names) for id in wanted if id not in names}
     found = {id: names[id] for id in wanted if id in names}
-    if unknown:
+    if unknown and (not names or any(id.startswith("HP:") for id in names)):  # a made world has no such findings
         try:
             resolved = {id: ontology(diseases=False).resolve([id]) for id in unknown}
         except ConfigError:  # not installed: what the records say has to do
@@ -105,11 +113,12 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
             if one.terms:
                 found[id] = one.terms[0].name
                 del unknown[id]
-            else:
+            elif unknown[id] == NOT_THERE:
                 unknown[id] = one.unknown[id]
     if unknown:
         told = "; ".join(f"{id}: {why}" for id, why in unknown.items())
-        raise ConfigError(f"{len(unknown)} of {len(wanted)} findings are not known: {told}")
+        like = "".join(f". Known are such as {id} ({name})" for id, name in list(names.items())[:1])
+        raise ConfigError(f"{len(unknown)} of {len(wanted)} findings are not known: {told}{like}")
     listed = tuple(dict.fromkeys(found[id] for id in wanted))
     return DiagnosisExample(id=ASKED, findings=listed, publication=publication_of(exclude))
 
@@ -133,3 +142,14 @@ def hides(records: Corpus, exclude: str) -> bool:
 def _as_an_id(text: str) -> str:
     """`HP:0001250`, where it is written hp:0001250 or HP_0001250."""
     return text.upper().replace("_", ":") if _HPO.fullmatch(text) else text
+
+
+def _why_unknown(text: str, names: Mapping[str, str]) -> str:
+    """What to write in its place, where that can be told."""
+    same = [id for id, name in names.items() if name.casefold() == text.casefold()]
+    if same:
+        return f"that is the name of {same[0]}"
+    parts = text.split()
+    if len(parts) > 1 and all(_as_an_id(part) in names for part in parts):
+        return "ids have commas between them"
+    return NOT_THERE

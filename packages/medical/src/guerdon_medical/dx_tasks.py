@@ -258,7 +258,11 @@ class Diagnosis(Patients):
             return read_term_names(self.terms)
         from guerdon_medical.phenotypes import Phenotypes
 
-        return {term.id: term.name for term in Phenotypes.load(source=None).terms.values()}
+        try:
+            return {term.id: term.name for term in Phenotypes.load(source=None).terms.values()}
+        except ConfigError as error:
+            error.add_note(f"Without it, give {self.name}.terms: a file with the names of findings by id.")
+            raise
 
 
 def a_patient(example: Example) -> DiagnosisExample:

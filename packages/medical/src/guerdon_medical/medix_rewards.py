@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from guerdon.errors import ConfigError, RetrievalError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, not_a_text, one_of
 from guerdon.judges import Judge, Verdict
 from guerdon.protocols import Encoder, JudgeBackend
 from guerdon.retrieval.term_vectors import TermEncoder
@@ -106,6 +106,9 @@ class MediX(Reward, name="medical/medix-r1-v1", bounds=(0.0, 1.0), sees="rollout
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        not_a_text("medical/medix-r1.judge", self.judge, "a judge, such as SynonymJudge(...),")
+        not_a_text("medical/medix-r1.encoder", self.encoder, "an encoder, such as guerdon.retrieval.TermEncoder(),")
+        not_a_text("medical/medix-r1.banned", self.banned, "a list of texts")
         one_of("medical/medix-r1.reading", self.reading, get_args(Reading))
         one_of("medical/medix-r1.similarity", self.similarity, get_args(Similarity))
         if self.banned is not None:

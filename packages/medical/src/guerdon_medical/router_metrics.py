@@ -16,6 +16,11 @@ from guerdon.types import Rollout, Score
 from guerdon_medical.router_steps import BASES, RouterQuestion
 from guerdon_medical.router_text import best_recall
 
+_OF_MANY_TURNS = (
+    "it measures a question's whole conversation, and an audit plays one turn; "
+    "audit 'medical/router-step-v1[encoder=hashed]'"
+)
+
 
 def told(rollout: Rollout) -> Mapping[str, Any]:
     """What the environment told last; empty where none answered. The budget may cut a turn before it is answered: what
@@ -41,6 +46,11 @@ class FinalAnswer(Reward, name="medical/router-answer-v1", bounds=(0.0, 1.0)):
     0 where there is none (`truncated` where the rollout was cut); unscored where a look-up failed (`infra`).
     """
 
+    @property
+    def unaudited(self) -> str:
+        """An audit plays one turn."""
+        return _OF_MANY_TURNS
+
     def score(self, rollout: Rollout) -> Score:
         """From the last turn."""
         question, info = rollout.example_as(RouterQuestion), told(rollout)
@@ -59,6 +69,11 @@ class LookUps(Reward, name="medical/router-look-ups-v1", bounds=(0.0, float("inf
 
     def __post_init__(self) -> None:
         one_of("medical/router-look-ups.count", self.count, ("all", "surplus", "malformed"))
+
+    @property
+    def unaudited(self) -> str:
+        """An audit plays one turn."""
+        return _OF_MANY_TURNS
 
     def score(self, rollout: Rollout) -> Score:
         """From the last turn."""
@@ -79,6 +94,11 @@ class BaseShare(Reward, name="medical/router-base-share-v1", bounds=(0.0, 1.0)):
 
     def __post_init__(self) -> None:
         one_of("medical/router-base-share.base", self.base, BASES)
+
+    @property
+    def unaudited(self) -> str:
+        """An audit plays one turn."""
+        return _OF_MANY_TURNS
 
     def score(self, rollout: Rollout) -> Score:
         """From the last turn."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from guerdon.errors import ConfigError, RetrievalError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, not_a_text, one_of
 from guerdon.protocols import Encoder
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
@@ -58,6 +58,9 @@ class RouterStepReward(Reward, name="medical/router-step-v1", sees="rollout"):
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        not_a_text(
+            "medical/router-step.encoder", self.encoder, "an encoder, such as guerdon.retrieval.HashedEncoder(),"
+        )
         one_of("medical/router-step.reading", self.reading, get_args(Reading))
         one_of("medical/router-step.on", self.on, ("both", *get_args(Kind)))
         if not 0.0 <= self.similarity_weight <= 1.0:

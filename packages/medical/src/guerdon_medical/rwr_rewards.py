@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Literal, get_args
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, not_a_text, one_of
 from guerdon.protocols import Continuation, Encoder, Hit, Scorer, Turn
 from guerdon.rewards import Context, Scores, reward
 from guerdon.rewards.scored import Scored, asked, no_answer
@@ -59,6 +59,10 @@ class MedRwR(Scored, name="medical/med-rwr-v1", sees="rollout"):
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        not_a_text("medical/med-rwr.scorer", self.scorer, "a scorer, such as guerdon.scorers.UnderPolicy(),")
+        not_a_text("medical/med-rwr.sight", self.sight, "an encoder, such as guerdon_medical.rwr_world.MadeSight(),")
+        for name in ("ontologies", "phrases", "counted"):
+            not_a_text(f"medical/med-rwr.{name}", getattr(self, name), "a list of texts")
         for name in ("ontologies", "phrases", "counted"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for place, part in enumerate(self.counted):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guerdon.errors import JudgeError, RetrievalError
-from guerdon.fields import check_numbers, whole_number
+from guerdon.fields import check_numbers, not_a_text, whole_number
 from guerdon.protocols import Hit, Query, Retriever
 from guerdon.retrieval.asking import asked
 from guerdon_search.reranking import Ranked, Reranker
@@ -31,6 +31,7 @@ class Reranked:
 
     def __post_init__(self) -> None:
         check_numbers(self)
+        not_a_text("Reranked.retriever", self.retriever, "a retriever, such as guerdon.retrieval.BM25(...),")
         whole_number("Reranked.depth", self.depth, 1)
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from guerdon.errors import JudgeError
+from guerdon.fields import not_a_text
 from guerdon.judges.answers import Parser, Unparsed
 from guerdon.protocols import JudgeBackend
 from guerdon.recent import Recent
@@ -58,6 +59,7 @@ class Judge(Generic[T]):
     _cache: Recent[_Key, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        not_a_text("a judge's backend", self.backend, "what answers, such as guerdon.judges.StandIn(...),")
         object.__setattr__(self, "_cache", Recent(self.cache_size))
 
     def ask(self, questions: Sequence[Question]) -> list[Verdict[T]]:
