@@ -6,19 +6,9 @@ import numpy as np
 import pytest
 
 from guerdon.errors import ConfigError
-from guerdon_medical.med_rwr_claim import (
-    ARMS,
-    DISEASES,
-    WORDS,
-    Heads,
-    MedRwRClaim,
-    Questions,
-    Traces,
-    gradient_of,
-    make_world,
-    rewards_of,
-    traced,
-)
+from guerdon_medical.med_rwr_claim import ARMS, MedRwRClaim, rewards_of
+from guerdon_medical.rwr_claim_policy import Heads, Traces, gradient_of, traced
+from guerdon_medical.rwr_claim_world import DISEASES, WORDS, Questions, make_world
 
 
 def test_every_disease_has_three_findings_of_its_own() -> None:

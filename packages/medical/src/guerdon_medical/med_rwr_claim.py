@@ -1,10 +1,7 @@
 """The claim of Med-RwR, shrunk to seconds: made-up diseases, of which a third is met for the first time when asked.
 
-60 diseases have 3 of 24 findings each. An image is the sum of its findings' vectors and noise; a question is an image
-and 4 options; a text base has all 60. The policy has softmax heads over a linear map of the image: whether to query,
-how many words (1 to 3), which of 24 findings and 12 idle words; and an answer from a linear memory of each disease, and
-a weight for the options that a retrieved document names. It is trained on 40 diseases by GRPO under three sets of
-rewards; the rewards are this package's own functions, of written traces.
+A policy of softmax heads (`rwr_claim_policy`) is trained on 40 of 60 diseases (`rwr_claim_world`) by GRPO under three
+sets of rewards; the rewards are this package's own functions, of written traces.
 """
 
 from __future__ import annotations
@@ -12,13 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
 from guerdon.fields import whole_number
 from guerdon.types import Example, Rollout, Segment
-from guerdon_medical.entities import Phrases
+from guerdon_medical.rwr_claim_policy import Heads, Traces, answered, gradient_of, traced
+from guerdon_medical.rwr_claim_world import (
+    CASES,
+    DIMENSIONS,
+    DISEASES,
+    TRAINED,
+    VOCABULARY,
+    WORDS,
+    MadeWorld,
+    Questions,
+    make_world,
+)
 from guerdon_medical.rwr_scores import (
     LETTERS,
     accuracy,
@@ -31,19 +38,13 @@ from guerdon_medical.rwr_scores import (
     text_semantics,
 )
 from guerdon_medical.rwr_traces import trace_of
-from guerdon_medical.rwr_world import FINDINGS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.intp]
+    from guerdon_medical.rwr_claim_world import Floats, Ints
 
-IDLE = ("what", "which", "shown", "here", "please", "tell", "about", "this", "picture", "could", "seen", "now")
-WORDS = (*FINDINGS, *IDLE)
-DISEASES, TRAINED, DIMENSIONS, OPTIONS, SHOWN, CASES = 60, 40, 32, 4, 3, 3
-NOISE = 1.6
 Arm = Literal["accuracy", "accuracy and format", "all parts"]
 ARMS: tuple[Arm, ...] = ("accuracy", "accuracy and format", "all parts")
 EARLIER = {
@@ -62,220 +63,6 @@ NOTES = (
     "does."
 )
 _FILLING = "x" * 520
-_VOCABULARY = Phrases(FINDINGS)
-
-
-@dataclass(frozen=True, eq=False)
-class MadeWorld:
-    """What a seed makes."""
-
-    vectors: Floats
-    """(36, 32): of each word, findings first; what an image is a sum of, and a query is compared by."""
-    findings: Ints
-    """(60, 3)."""
-    case_images: Floats
-    """(180, 32): three of each disease, in order."""
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """A disease is called by its findings, as "hip fracture" is."""
-        return tuple(
-            f"{' '.join(FINDINGS[place] for place in row)} type {number}" for number, row in enumerate(self.findings)
-        )
-
-    @cached_property
-    def entities(self) -> tuple[tuple[str, ...], ...]:
-        """Of each name."""
-        return tuple(_VOCABULARY.extract(self.names))
-
-    @cached_property
-    def has(self) -> Floats:
-        """(60, 36): 1 where the disease's document has the word."""
-        import numpy as np
-
-        rows = np.zeros((DISEASES, len(WORDS)))
-        np.put_along_axis(rows, self.findings, 1.0, axis=1)
-        return rows
-
-    def images(self, diseases: Ints, rng: np.random.Generator) -> Floats:
-        """One of each."""
-        import numpy as np
-
-        clean = self.vectors[self.findings[diseases]].sum(axis=1)
-        drawn: Floats = clean + rng.normal(0.0, NOISE / np.sqrt(DIMENSIONS), (len(diseases), DIMENSIONS))
-        return drawn
-
-    def questions(self, pool: Sequence[int], count: int, rng: np.random.Generator) -> Questions:
-        """Of diseases in the pool alone, their options too."""
-        import numpy as np
-
-        options = np.array([rng.choice(pool, OPTIONS, replace=False) for _ in range(count)])
-        gold = rng.integers(0, OPTIONS, count)
-        return Questions(self.images(options[np.arange(count), gold], rng), options, gold)
-
-    def found(self, asked: Ints) -> Floats:
-        """(N, 60): 1 for the three documents with the most words of a query; equal ones in their order, and none
-        without such a word.
-
-        Args:
-            asked: (N, 3) places in `WORDS`; -1 where there is no word.
-        """
-        import numpy as np
-
-        picked = np.zeros((len(asked), len(WORDS) + 1))
-        np.put_along_axis(picked, asked, 1.0, axis=1)  # -1 is the last column, which is cut
-        shared = picked[:, :-1] @ self.has.T
-        order = np.argsort(-shared, axis=1, kind="stable")[:, :SHOWN]
-        flags = np.zeros_like(shared)
-        np.put_along_axis(flags, order, 1.0, axis=1)
-        return np.where(shared > 0, flags, 0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Questions:
-    """N questions."""
-
-    images: Floats
-    """(N, 32)."""
-    options: Ints
-    """(N, 4), diseases."""
-    gold: Ints
-    """(N,), places among the options."""
-
-
-def make_world(seed: int) -> MadeWorld:
-    """Everything, from a seed."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    vectors = rng.normal(0.0, 1.0, (len(WORDS), DIMENSIONS))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    sets: dict[tuple[int, ...], None] = {}
-    while len(sets) < DISEASES:
-        sets[tuple(sorted(rng.choice(len(FINDINGS), 3, replace=False).tolist()))] = None
-    world = MadeWorld(vectors, np.array(list(sets)), np.zeros((0, DIMENSIONS)))
-    return MadeWorld(vectors, world.findings, world.images(np.repeat(np.arange(DISEASES), CASES), rng))
-
-
-@dataclass(eq=False)
-class Heads:
-    """The policy: about three thousand weights."""
-
-    weights: dict[str, Floats]
-
-    @classmethod
-    def untrained(cls) -> Heads:
-        """All zero, but for a document's weight."""
-        import numpy as np
-
-        return cls(
-            {
-                "query": np.zeros(1),
-                "length": np.zeros(3),
-                "words": np.zeros((len(WORDS), DIMENSIONS)),
-                "memory": np.zeros((DISEASES, DIMENSIONS)),
-                "document": np.ones(1),
-            }
-        )
-
-    def ascend(self, gradient: dict[str, Floats], rate: float) -> None:
-        """One step along the gradient."""
-        for name, slope in gradient.items():
-            self.weights[name] = self.weights[name] + rate * slope
-
-
-@dataclass(frozen=True, eq=False)
-class Traces:
-    """N traces."""
-
-    queried: NDArray[np.bool_]
-    asked: Ints
-    """(N, 3), places in `WORDS`; -1 where there is no word."""
-    flags: Floats
-    """(N, 60): which diseases were retrieved."""
-    begin: Floats
-    """(N, 4): log-probs of the options before anything was retrieved."""
-    end: Floats
-    """(N, 4): with what was."""
-    chosen: Ints
-    """(N,), places among the options."""
-
-
-def answered(heads: Heads, questions: Questions, flags: Floats) -> Floats:
-    """(N, 4): log-probs of the options."""
-    import numpy as np
-
-    memory = np.einsum("nod,nd->no", heads.weights["memory"][questions.options], questions.images)
-    logits = memory + heads.weights["document"] * np.take_along_axis(flags, questions.options, axis=1)
-    return _log_softmax(logits)
-
-
-def traced(world: MadeWorld, heads: Heads, questions: Questions, rng: np.random.Generator | None) -> Traces:
-    """What the policy does: drawn, or without a generator the likeliest of everything."""
-    import numpy as np
-
-    count = len(questions.gold)
-    chance = 1.0 / (1.0 + np.exp(-heads.weights["query"][0]))
-    queried = np.full(count, chance > 0.5) if rng is None else rng.random(count) < chance
-    lengths = 1 + _drawn(np.broadcast_to(_log_softmax(heads.weights["length"]), (count, 3)), rng)
-    scores = questions.images @ heads.weights["words"].T
-    # The largest of logits and Gumbel noise are draws without replacement, in order.
-    noise = 0.0 if rng is None else rng.gumbel(size=scores.shape)
-    order = np.argsort(-(scores + noise), axis=1, kind="stable")[:, :3]
-    asked = np.where(queried[:, None] & (np.arange(3) < lengths[:, None]), order, -1)
-    flags = world.found(asked)
-    begin = answered(heads, questions, np.zeros_like(flags))
-    end = answered(heads, questions, flags)
-    return Traces(queried, asked, flags, begin, end, _drawn(end, rng))
-
-
-def _drawn(logprobs: Floats, rng: np.random.Generator | None) -> Ints:
-    noise = 0.0 if rng is None else rng.gumbel(size=logprobs.shape)
-    chosen: Ints = (logprobs + noise).argmax(axis=1)
-    return chosen
-
-
-def _log_softmax(logits: Floats) -> Floats:
-    import numpy as np
-
-    raised = logits - logits.max(axis=-1, keepdims=True)
-    found: Floats = raised - np.log(np.exp(raised).sum(axis=-1, keepdims=True))
-    return found
-
-
-def gradient_of(heads: Heads, questions: Questions, traces: Traces, weight: Floats) -> dict[str, Floats]:
-    """Of the weighted log-probs of all that was drawn, by each weight."""
-    import numpy as np
-
-    count = len(weight)
-    rows = np.arange(count)
-    chance = 1.0 / (1.0 + np.exp(-heads.weights["query"][0]))
-    asked_weight = np.where(traces.queried, weight, 0.0)
-    lengths = (traces.asked >= 0).sum(axis=1)
-    length = np.exp(_log_softmax(heads.weights["length"]))
-    chosen = np.zeros((count, 3))
-    chosen[rows[traces.queried], lengths[traces.queried] - 1] = 1.0
-    scores = questions.images @ heads.weights["words"].T
-    pull = np.zeros_like(scores)
-    for place in range(3):
-        said = traces.asked[:, place]
-        there = said >= 0
-        part = np.where(there[:, None], -np.exp(_log_softmax(scores)), 0.0)
-        part[rows[there], said[there]] += 1.0
-        pull += part
-        scores[rows[there], said[there]] = -np.inf  # drawn without replacement
-    slope = -np.exp(traces.end)
-    slope[rows, traces.chosen] += 1.0
-    slope *= weight[:, None]
-    memory = np.zeros_like(heads.weights["memory"])
-    np.add.at(memory, questions.options, slope[:, :, None] * questions.images[:, None, :])
-    return {
-        "query": np.array([float((weight * (traces.queried - chance)).sum())]),
-        "length": (asked_weight[:, None] * (chosen - length)).sum(axis=0),
-        "words": (asked_weight[:, None] * pull).T @ questions.images,
-        "memory": memory,
-        "document": np.array([float((slope * np.take_along_axis(traces.flags, questions.options, axis=1)).sum())]),
-    }
 
 
 def rewards_of(world: MadeWorld, questions: Questions, traces: Traces, arm: Arm) -> Floats:
@@ -302,7 +89,7 @@ def _reward(world: MadeWorld, questions: Questions, traces: Traces, n: int, arm:
     if near is None:
         return total
     total += length_score(trace.own)
-    entities = _VOCABULARY.extract([query])[0] if query else ()
+    entities = VOCABULARY.extract([query])[0] if query else ()
     total += text_semantics(trace.queries, trace.retrieved, world.entities[options[gold]], entities)
     total += image_semantics([float(near[n])] if query else [])
     begin, end = (list(zip(LETTERS, row[n].tolist(), strict=False)) for row in (traces.begin, traces.end))
