@@ -11,6 +11,7 @@ import pytest
 
 from guerdon.conformance import check_reward
 from guerdon.errors import ConfigError
+from guerdon.protocols import Task
 from guerdon.rewards.base import Context
 from guerdon.types import Group, Message, Prompt, Rollout
 from guerdon_driving.examples import DrivingExample
@@ -44,7 +45,7 @@ def saved(folder: Path, ahead: float = 60.0, name: str = "one.npz") -> str:
     return str(folder / name)
 
 
-class Drives:
+class Drives(Task):
     """Two examples on that road."""
 
     name = "drives"

@@ -150,7 +150,7 @@ def test_a_folder_without_cases_is_named(asked: Any, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = asked("--hpo", "HP:1", "--cases", str(tmp_path / "empty"))
     assert result.exit_code != 0
-    assert "empty' has a diagnosis and a finding; rows or phenopackets are needed" in result.stderr
+    assert "empty' has both a diagnosis and an observed finding" in result.stderr
 
 
 def test_a_runs_agent_is_asked_in_its_own_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
