@@ -255,3 +255,14 @@ def test_a_setting_that_cannot_be_used_here_is_not_called_a_bug():
     for each in (needs, Needs()):
         with pytest.raises(ConfigError, match=r"^there is no such layer on this machine$"):
             each(Rollout.of(Example(id="1"), "x"))
+
+
+@reward(unaudited="it counts words; audit the answer")
+def counts_words(rollout):
+    return float(len(rollout.answer.split()))
+
+
+def test_a_function_says_why_an_audit_of_it_would_say_nothing_and_travels_with_that():
+    assert counts_words.unaudited == "it counts words; audit the answer"
+    assert (2 * counts_words).unaudited == counts_words.unaudited
+    assert pickle.loads(pickle.dumps(counts_words)).unaudited == counts_words.unaudited

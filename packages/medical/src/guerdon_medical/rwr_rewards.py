@@ -280,7 +280,11 @@ def right_answer(rollout: Rollout) -> Score:
     return Score(float(value > 0.0))
 
 
-@reward(name="medical/rwr-queried-v1", bounds=(0.0, 1.0))
+@reward(
+    name="medical/rwr-queried-v1",
+    bounds=(0.0, 1.0),
+    unaudited="it measures what was asked, whatever is answered; audit medical/med-rwr-v1",
+)
 def asked_something(rollout: Rollout) -> Score:
     """1 where a query was answered."""
     if _retriever_failed(rollout):
@@ -288,7 +292,11 @@ def asked_something(rollout: Rollout) -> Score:
     return Score(float(bool(trace_of(rollout).retrieved)))
 
 
-@reward(name="medical/rwr-gold-document-v1", bounds=(0.0, 1.0))
+@reward(
+    name="medical/rwr-gold-document-v1",
+    bounds=(0.0, 1.0),
+    unaudited="it measures what was shown, whatever is answered; audit medical/med-rwr-v1",
+)
 def saw_gold(rollout: Rollout) -> Score:
     """1 where one of the documents that hold the answer was shown; abstains where none is known."""
     gold = set(rollout.example_as(RwrQuestion).gold_documents)

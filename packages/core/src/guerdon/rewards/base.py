@@ -506,6 +506,7 @@ class FunctionReward(Reward, sees="rollout"):
     name: str = ""
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     runs_in: RunsIn = "caller"
+    unaudited: str = ""
 
     def __post_init__(self) -> None:
         ordered(self.bounds, self.name)
@@ -535,7 +536,7 @@ class FunctionReward(Reward, sees="rollout"):
         path = self.function.__module__, self.function.__qualname__
         if self == _at(*path):  # decorated: the name leads to this reward, and pickle would not find the bare function
             return _at, path
-        return FunctionReward, (self.function, self.name, self.bounds, self.runs_in)
+        return FunctionReward, (self.function, self.name, self.bounds, self.runs_in, self.unaudited)
 
 
 def _scored(result: Any) -> Score:
@@ -558,7 +559,7 @@ def _at(module: str, qualname: str) -> Any:
 def reward(function: Callable[[Rollout], Score | float], /) -> FunctionReward: ...
 @overload
 def reward(
-    *, name: str | None = None, bounds: tuple[float, float] = ..., runs_in: RunsIn = ...
+    *, name: str | None = None, bounds: tuple[float, float] = ..., runs_in: RunsIn = ..., unaudited: str = ...
 ) -> Callable[[Callable[[Rollout], Score | float]], FunctionReward]: ...
 def reward(
     function: Callable[[Rollout], Score | float] | None = None,
@@ -567,8 +568,9 @@ def reward(
     name: str | None = None,
     bounds: tuple[float, float] = (float("-inf"), float("inf")),
     runs_in: RunsIn = "caller",
+    unaudited: str = "",
 ) -> FunctionReward | Callable[[Callable[[Rollout], Score | float]], FunctionReward]:
-    """Lift a function of one rollout into a `Reward`.
+    """Lift a function of one rollout into a `Reward`; what the arguments say is what the reward says of itself.
 
     >>> @reward(bounds=(0.0, 1.0))
     ... def polite(rollout):
@@ -578,6 +580,6 @@ def reward(
     """
 
     def lift(function: Callable[[Rollout], Score | float]) -> FunctionReward:
-        return FunctionReward(function, name or function.__name__, bounds, runs_in)
+        return FunctionReward(function, name or function.__name__, bounds, runs_in, unaudited)
 
     return lift if function is None else lift(function)
