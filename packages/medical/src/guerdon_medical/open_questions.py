@@ -6,18 +6,17 @@ Nothing here is medicine: the made-up questions follow rules of their own. For r
 from __future__ import annotations
 
 import random
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import TYPE_CHECKING, ClassVar
 
-from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers, one_of, whole_number
+from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers, whole_number
+from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.rows import FileRow, read_rows
-from guerdon.protocols import Split, Task
+from guerdon.protocols import Split
 from guerdon.types import Example, Image, Message, Prompt
 from guerdon_medical.medix_answers import MODALITIES, solution_of
 
@@ -47,31 +46,8 @@ class OpenQuestion(Example):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenQuestionTask(Task):
+class OpenQuestionTask(LoadedTask[OpenQuestion]):
     """Asks open questions; each split is loaded once."""
-
-    @abstractmethod
-    def load(self, split: Split) -> Sequence[OpenQuestion]:
-        """Read or make a split's questions."""
-
-    @cached_property
-    def _loaded(self) -> dict[str, tuple[OpenQuestion, ...]]:
-        return {}
-
-    def examples(self, split: Split) -> Sequence[OpenQuestion]:
-        """The questions of a split.
-
-        Raises:
-            ConfigError: no such split.
-            TaskError: the files are not there or not in order, or two questions share an id.
-        """
-        one_of("split", split, get_args(Split))
-        if split not in self._loaded:
-            found = tuple(self.load(split))
-            if twice := [name for name, times in Counter(one.id for one in found).items() if times > 1]:
-                raise TaskError(f"two {split} questions of {self.name} have the id {twice[0]!r}; each needs its own")
-            self._loaded[split] = found
-        return self._loaded[split]
 
     def prompt(self, example: Example) -> Prompt:
         """The four demands and the question, after the images."""

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 from guerdon.environments import Search, Tags, ToolUse
-from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of
+from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
+from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.rows import FileRow, read_rows
-from guerdon.protocols import Environment, Retriever, Split, Task
+from guerdon.protocols import Environment, Retriever, Split
 from guerdon.retrieval import Corpus, Dense, Document, HashedEncoder
 from guerdon.rewards import Reward
 from guerdon.types import Example, Image, Message, Prompt
@@ -92,7 +92,7 @@ class QueryTags(Tags):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asking(Task):
+class _Asking(LoadedTask[RwrQuestion]):
     """Prompt, environment and metrics."""
 
     k: int = 3
@@ -102,36 +102,12 @@ class _Asking(Task):
 
     def __post_init__(self) -> None:
         for name, value in (("k", self.k), ("turns", self.turns)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"{name} is {value!r}; a whole number >= 1 is needed")
-
-    @abstractmethod
-    def load(self, split: Split) -> Sequence[RwrQuestion]:
-        """Read or make the examples of a split."""
+            whole_number(name, value, 1)
 
     @property
     @abstractmethod
     def searched(self) -> Retriever:
         """Who is asked."""
-
-    @cached_property
-    def _loaded(self) -> dict[str, Sequence[RwrQuestion]]:
-        return {}
-
-    def examples(self, split: Split) -> Sequence[RwrQuestion]:
-        """The examples of a split.
-
-        Raises:
-            ConfigError: no such split.
-            TaskError: a file is not there or not in order, or two examples share an id.
-        """
-        one_of("split", split, get_args(Split))
-        if split not in self._loaded:
-            found = self.load(split)
-            if twice := [name for name, times in Counter(one.id for one in found).items() if times > 1]:
-                raise TaskError(f"two {split} examples of {self.name} have the id {twice[0]!r}; each needs its own")
-            self._loaded[split] = found
-        return self._loaded[split]
 
     def prompt(self, example: Example) -> Prompt:
         """The instructions; the pictures, the question and its options."""

@@ -9,6 +9,7 @@ from random import Random
 from typing import ClassVar
 
 from guerdon.fields import whole_number
+from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.quoting import quoted
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
@@ -17,11 +18,11 @@ from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import Fact, World
 from guerdon_search.nugget_rows import questions_of
 from guerdon_search.nuggets import Nugget, NuggetQuestion
-from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, file_in, wanted
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Answering(SearchTask[NuggetQuestion]):
+class _Answering(LoadedTask[NuggetQuestion]):
     """Prompt and reference of answers."""
 
     def prompt(self, example: Example) -> Prompt:

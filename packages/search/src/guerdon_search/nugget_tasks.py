@@ -9,6 +9,7 @@ from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of, whole_number
+from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon.rewards import Reward
@@ -18,7 +19,7 @@ from guerdon_search.label_formats import FORMATS, SEPARATED, Format, written
 from guerdon_search.labels import Label
 from guerdon_search.nugget_rows import blocks_of
 from guerdon_search.nuggets import NuggetBlock
-from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, file_in, wanted
 from guerdon_search.verifier_prompts import Length, verifier_messages
 from guerdon_search.verifier_scores import Reasoning
 
@@ -42,7 +43,7 @@ _SEEN: Mapping[Label, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Labelling(SearchTask[NuggetBlock]):
+class _Labelling(LoadedTask[NuggetBlock]):
     """Prompt, reference and metrics of labelling."""
 
     shapes: tuple[Format, ...] = FORMATS

@@ -10,17 +10,18 @@ from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
 from guerdon.fields import one_of, whole_number
+from guerdon.parsing.loaded import LoadedTask
 from guerdon.protocols import Hit, Split
 from guerdon.rewards import Reward
 from guerdon.types import Example, Message, Prompt
 from guerdon_search.documents import JudgedDocument
 from guerdon_search.facts import World
 from guerdon_search.relevance_prompts import DEFAULT, Length, relevance_messages
-from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, file_in, wanted
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Judging(SearchTask[JudgedDocument]):
+class _Judging(LoadedTask[JudgedDocument]):
     """Prompt, reference and metrics of scoring."""
 
     length: Length = "full"

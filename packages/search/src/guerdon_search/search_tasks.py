@@ -1,54 +1,20 @@
-"""What every task of this package shares: a split is loaded once, and its options are checked alike."""
+"""What every task of this package shares: its options are checked alike."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of, whole_number
+from guerdon.fields import whole_number
+from guerdon.parsing.loaded import ExampleT, LoadedTask
 from guerdon.parsing.rows import FileRow
-from guerdon.protocols import Split, Task
+from guerdon.protocols import Split
 from guerdon.types import Example
 
-ExampleT = TypeVar("ExampleT", bound=Example)
-
 
 @dataclass(frozen=True, kw_only=True)
-class SearchTask(Task, Generic[ExampleT]):
-    """Examples of one kind, loaded once for each split."""
-
-    @abstractmethod
-    def load(self, split: Split) -> Sequence[ExampleT]:
-        """Read or make the examples of a split."""
-
-    @cached_property
-    def _loaded(self) -> dict[str, Sequence[ExampleT]]:
-        return {}
-
-    def examples(self, split: Split) -> Sequence[ExampleT]:
-        """The examples of a split.
-
-        Raises:
-            ConfigError: no such split.
-            TaskError: the files are not there or not in order, or two examples share an id.
-        """
-        one_of("split", split, get_args(Split))
-        if split not in self._loaded:
-            found = self.load(split)
-            if twice := [name for name, times in Counter(one.id for one in found).items() if times > 1]:
-                raise TaskError(f"two {split} examples of {self.name} have the id {twice[0]!r}; each needs its own")
-            self._loaded[split] = found
-        return self._loaded[split]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MadeUp(SearchTask[ExampleT]):
+class MadeUp(LoadedTask[ExampleT]):
     """Examples drawn from a seed."""
 
     seed: int = 0

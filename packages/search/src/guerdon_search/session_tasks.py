@@ -10,13 +10,14 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from guerdon.errors import ConfigError, TaskError
+from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.quoting import quoted
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon.rewards import Reward
 from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import World
-from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, file_in, wanted
 from guerdon_search.sessions import Evidence, SearchSession
 
 DECLINED = (
@@ -30,7 +31,7 @@ _SYSTEM = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Searching(SearchTask[SearchSession]):
+class _Searching(LoadedTask[SearchSession]):
     """Prompt, reference and metrics."""
 
     def prompt(self, example: Example) -> Prompt:

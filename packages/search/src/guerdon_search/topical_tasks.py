@@ -8,16 +8,17 @@ from random import Random
 from typing import ClassVar
 
 from guerdon.errors import ConfigError
+from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
 from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import World
-from guerdon_search.search_tasks import MadeUp, SearchTask, file_in, row_id, wanted
+from guerdon_search.search_tasks import MadeUp, file_in, row_id, wanted
 from guerdon_search.topical_rewards import TopicalQuery
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asking(SearchTask[TopicalQuery]):
+class _Asking(LoadedTask[TopicalQuery]):
     """Prompt and reference."""
 
     def prompt(self, example: Example) -> Prompt:
