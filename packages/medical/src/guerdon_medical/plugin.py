@@ -76,10 +76,10 @@ def guerdon_recipes(register: Register) -> None:
     recipes = "guerdon_medical.recipes"
     register("medical", f"{recipes}:medical", summary="SFT, then GRPO of a diagnostic agent on a 135M model")
     register("medical-gpu", f"{recipes}:medical_gpu", summary="Deep-DxSearch on published cases, GPU-sized")
-    register("medical-rwr-gpu", "guerdon_medical.rwr_recipe:medical_rwr_gpu", summary="Med-RwR's GRPO, sized for a GPU")
+    register("medical-rwr-gpu", "guerdon_medical.recipes:medical_rwr_gpu", summary="Med-RwR's GRPO, sized for a GPU")
     register(
         "medical-router",
-        "guerdon_medical.router_recipe:medical_router",
+        "guerdon_medical.recipes:medical_router",
         summary="R1-Router's steps on 135M: SFT on references, then Step-GRPO",
     )
     medix = "guerdon_medical.medix_recipes"

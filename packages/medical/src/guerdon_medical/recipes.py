@@ -13,3 +13,13 @@ def medical() -> str:
 def medical_gpu() -> str:
     """Deep-DxSearch at its published size, on one GPU with published cases."""
     return files(__package__).joinpath("medical_gpu.yaml").read_text(encoding="utf-8")
+
+
+def medical_rwr_gpu() -> str:
+    """Med-RwR by GRPO as published, on one GPU."""
+    return files(__package__).joinpath("medical_rwr_gpu.yaml").read_text(encoding="utf-8")
+
+
+def medical_router() -> str:
+    """R1-Router's steps on the embedded 135M model."""
+    return files(__package__).joinpath("medical_router.yaml").read_text(encoding="utf-8")
