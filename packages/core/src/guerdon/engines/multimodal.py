@@ -110,8 +110,7 @@ def batch_states(model: Any, image_id: int, count: int, pictures: Sequence[Pictu
 
 def image_token(model: Any) -> int | None:
     """The token that stands for a picture's states; None where the model does not say."""
-    config: Mapping[str, Any] = plain(model).config.to_dict()
-    named = (config.get(name) for name in ("image_token_id", "image_token_index"))
+    named = (getattr(plain(model).config, name, None) for name in ("image_token_id", "image_token_index"))
     return next((token for token in named if isinstance(token, int)), None)
 
 
