@@ -89,7 +89,8 @@ def test_whatever_is_sampled_under_the_mask_is_a_rig(length):
     words = Vocabulary(bins=4, codes=3 * (length > 0), length=length)
     grammar = Grammar(words, most=12)
     tokens, states = drawn(grammar, 64, seed=length)
-    assert states.done.all() and (states.phase == Phase.DONE).all()
+    assert states.done.all()
+    assert (states.phase == Phase.DONE).all()
     for row, joints in zip(tokens, states.joints, strict=True):
         decoded = detokenise(words, row)
         assert len(decoded.skeleton) == joints <= 12

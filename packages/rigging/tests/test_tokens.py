@@ -47,9 +47,11 @@ def test_the_released_pair_is_biased_and_the_default_is_not():
     """What comes back lies 0 to 1/128 above x, on average 1/256; with floor, at most 1/256 off on either side."""
     x = np.linspace(-0.99, 0.99, 100_001)
     off = coordinate_of(RELEASED, bin_of(RELEASED, x)) - x
-    assert off.min() >= 0 and off.max() <= 1 / 128 and off.mean() == pytest.approx(1 / 256, abs=1e-5)
+    assert 0 <= off.min() <= off.max() <= 1 / 128
+    assert off.mean() == pytest.approx(1 / 256, abs=1e-5)
     off = coordinate_of(WORDS, bin_of(WORDS, x)) - x
-    assert abs(off).max() <= 1 / 256 and off.mean() == pytest.approx(0, abs=1e-5)
+    assert abs(off).max() <= 1 / 256
+    assert off.mean() == pytest.approx(0, abs=1e-5)
 
 
 def test_the_released_rounding_is_half_to_even():

@@ -158,7 +158,7 @@ class Grammar:
         first_part = {Kinds.PART: Phase.FIRST_PART}
         skin = {Kinds.CODE: Phase.SKIN}
         if self.ending == "released":
-            skin |= {kind: Phase.SKIN for kind in (Kinds.PAD, Kinds.PART, Kinds.CLASS)}
+            skin |= dict.fromkeys((Kinds.PAD, Kinds.PART, Kinds.CLASS), Phase.SKIN)
         over = {Kinds.PAD: Phase.DONE}
         return {
             Phase.START: {Kinds.BOS: Phase.HEAD},
@@ -262,7 +262,7 @@ class Grammar:
         return found
 
     def longest(self) -> int | None:
-        """Tokens of the longest sequence, where joints are limited: four, 4 for the first joint and its part, 8 for each
-        other one with a part and a branch, and the codes.
+        """Tokens of the longest sequence, where joints are limited: four, 4 for the first joint and its part, 8 for
+        each other one with a part and a branch, and the codes.
         """
         return None if self.most is None else self.most * (8 + self.vocabulary.length)

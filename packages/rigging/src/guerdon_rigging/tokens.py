@@ -1,7 +1,7 @@
 """A rig as one sequence of integers: TokenRig's vocabulary, `tokenise` and `detokenise`.
 
 ```
-bos class | x y z | x y z | branch px py pz x y z | ... | eos_skeleton | T codes of joint 0 | T of joint 1 | ... | eos_final
+bos class | x y z | x y z | branch px py pz x y z | ... | eos_skeleton | T codes of joint 0 | ... | eos_final
 ```
 A joint whose parent is the joint before it is three bins; any other is `branch`, its parent's three bins and its own
 three. Positions are in the frame [-1, 1]^3. Joints stand in an order of `guerdon_rigging.orders`.
