@@ -1,7 +1,7 @@
 """TokenRig's policy: a mesh goes in, a rig's tokens come out; implements `guerdon.protocols.Policy`.
 
 ```
-task.prompt(example).observation (a Mesh) ─ points ─▶ latents ─ grammar, cache ─▶ tokens ─▶ Rollout
+task.prompt(example).observation (a mesh) ─ points ─▶ latents ─ grammar, cache ─▶ tokens ─▶ Rollout
 ```
 A rollout's text is its ids with spaces between, which rewards read (`guerdon_rigging.answers`). Log-probs are those of
 the distribution that is drawn from: what the grammar forbids has none.
@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import copy
 import json
-import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,14 +28,14 @@ from guerdon.policies.dtypes import Dtype, dtype_named
 from guerdon.policies.masters import Masters
 from guerdon.progress import progress
 from guerdon.protocols import Sampling, StepLogprobs, Task
-from guerdon.types import Example, Group, Rollout, Segment
+from guerdon.types import Example, Group, Prompt, Rollout, Segment
 from guerdon_rigging.grammar import Grammar, Phase
 from guerdon_rigging.rig_networks import RigTransformer
 from guerdon_rigging.rig_shapes import SHAPES, RigShape
+from guerdon_rigging.rig_sources import known_mesh
 from guerdon_rigging.rig_writing import Writer
 from guerdon_rigging.rigs import Mesh
 from guerdon_rigging.sampling import surface_points
-from guerdon_rigging.skin_sampling import with_normals
 
 if TYPE_CHECKING:
     from guerdon.protocols import Policy
@@ -46,6 +45,8 @@ KIND = "guerdon/rig-policy-v1"
 LOGITS_AT_ONCE = 1 << 23
 """Entries of the (N, V) table that one micro-batch holds: 32 MB in float32."""
 _POINTS_SEED = 0
+_KEPT = 4096
+"""Meshes whose points are kept: 24 KB each at 1024 points."""
 
 
 class RigPolicy:
@@ -63,7 +64,7 @@ class RigPolicy:
         self.masters = Masters(network, dtype)
         self.network.eval()
         self._tables = self.grammar.put(lambda array: torch.as_tensor(array, device=self.device))
-        self._points: weakref.WeakKeyDictionary[Mesh, Tensor] = weakref.WeakKeyDictionary()
+        self._points: dict[Mesh | str, Tensor] = {}
 
     @classmethod
     def of_shape(
@@ -120,11 +121,9 @@ class RigPolicy:
         prompts = [task.prompt(example) for example in examples]
         given = [self._ids(prompt.forced, example) for prompt, example in zip(prompts, examples, strict=True)]
         for begun, example in zip(given, examples, strict=True):
-            if begun and not bool(self.grammar.next_ids(begun)[: self.vocabulary.pad].any()) and not bool(
-                self.grammar.next_ids(begun)[self.vocabulary.pad + 1 :].any()
-            ):
+            if begun and bool(self.grammar.after(begun).done[0]):
                 raise PolicyError(f"the prompt of {example.id!r} forces tokens that no rig begins with")
-        prefix = self._prefix([self._mesh(prompt.observation, one) for prompt, one in zip(prompts, examples, strict=True)])
+        prefix = self._prefix([self._shown(prompt, one) for prompt, one in zip(prompts, examples, strict=True)])
         writer = Writer(self.network, self.grammar)
         with ExitStack() as stack:
             bar = stack.enter_context(progress("sampling", n * len(examples)))
@@ -161,11 +160,8 @@ class RigPolicy:
         Raises:
             PolicyError: a rollout holds no tokens or no mesh, or says what the grammar forbids.
         """
-        meshes: dict[int, Mesh] = {}
-        for rollout in rollouts:
-            mesh = self._mesh(rollout.prompt.observation, rollout.example)
-            meshes[id(mesh)] = mesh
-        place = {key: row for row, key in enumerate(meshes)}
+        shown = [self._shown(rollout.prompt, rollout.example) for rollout in rollouts]
+        meshes = list(dict.fromkeys(shown))
         whole = [[token for segment in rollout.segments for token in segment.token_ids] for rollout in rollouts]
         lengths = tuple(rollout.steps for rollout in rollouts)
         longest = max(map(len, whole), default=0)
@@ -182,8 +178,8 @@ class RigPolicy:
         chosen_RT = own_RT.clone()
         chosen_RT[:, :1] = False
         with torch.set_grad_enabled(grad and torch.is_grad_enabled()):
-            prefix = self._prefix(list(meshes.values()))
-            rows = torch.tensor([place[id(rollout.prompt.observation)] for rollout in rollouts], device=self.device)
+            prefix = self._prefix(meshes)
+            rows = torch.tensor([meshes.index(one) for one in shown], device=self.device)
             hidden_RTD = self.network.hidden(prefix[rows], tokens_RT[:, :-1])
             found, entropy = self._chosen(
                 hidden_RTD[chosen_RT[:, 1:]], phases_RT[chosen_RT], tokens_RT[chosen_RT], temperature or 1.0
@@ -321,25 +317,31 @@ class RigPolicy:
 
     # -- what a prompt shows ---------------------------------------------------------------------------------------
 
-    def _prefix(self, meshes: Sequence[Mesh]) -> Tensor:
-        points = torch.stack([self._seen(mesh) for mesh in meshes]).to(self.device)
+    def _prefix(self, shown: Sequence[Mesh | str]) -> Tensor:
+        points = torch.stack([self._seen(mesh) for mesh in shown]).to(self.device)
         return self.network.prefix(points.to(next(self.network.parameters()).dtype))
 
-    def _seen(self, mesh: Mesh) -> Tensor:
-        """(P, 6), drawn once for each mesh."""
-        if mesh not in self._points:
-            drawn = surface_points(mesh, self.shape.points, np.random.default_rng(_POINTS_SEED))
-            self._points[mesh] = torch.as_tensor(with_normals(drawn), dtype=torch.float32)
-        return self._points[mesh]
+    def _seen(self, shown: Mesh | str) -> Tensor:
+        """(P, 6), drawn once for each mesh, and kept for the latest few thousand."""
+        if shown in self._points:
+            return self._points[shown]
+        mesh = known_mesh(shown) if isinstance(shown, str) else shown
+        drawn = surface_points(mesh, self.shape.points, np.random.default_rng(_POINTS_SEED))
+        seen = torch.as_tensor(np.concatenate([drawn.points, drawn.normals], axis=1), dtype=torch.float32)
+        if len(self._points) >= _KEPT:
+            del self._points[next(iter(self._points))]
+        self._points[shown] = seen
+        return seen
 
     @staticmethod
-    def _mesh(observation: Any, example: Example) -> Mesh:
-        if not isinstance(observation, Mesh):
+    def _shown(prompt: Prompt, example: Example) -> Mesh | str:
+        found = prompt.observation
+        if not isinstance(found, Mesh | str):
             raise PolicyError(
-                f"the prompt of {example.id!r} shows {type(observation).__name__}; this policy reads a "
-                "guerdon_rigging Mesh, its observation"
+                f"the prompt of {example.id!r} shows a {type(found).__name__}; this policy reads a "
+                "guerdon_rigging.rigs.Mesh within [-1, 1]^3, or the key of one (guerdon_rigging.rig_sources)"
             )
-        return observation
+        return found
 
     def _ids(self, text: str, example: Example) -> list[int]:
         try:
@@ -359,7 +361,7 @@ def _read(file: Path) -> tuple[RigShape, int, dict[str, Tensor]]:
         with safe_open(str(file), "pt") as opened:
             told = opened.metadata() or {}
             if told.get("kind") != KIND:
-                raise PolicyError(f"{str(file)!r} holds no rigging policy, but {told.get('kind', 'something unnamed')!r}")
+                raise PolicyError(f"{str(file)!r} holds {told.get('kind', 'something unnamed')!r}")
             state = {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118
             return RigShape.of(json.loads(told["shape"])), int(told["version"]), state
     except (OSError, SafetensorError, KeyError, ValueError, ConfigError) as error:
