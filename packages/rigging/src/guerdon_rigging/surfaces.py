@@ -17,6 +17,7 @@ from skimage.measure import marching_cubes
 
 from guerdon_rigging.bodies import Body, Solid
 from guerdon_rigging.rigs import Floats, Ints, Mesh, RigError
+from guerdon_rigging.weights import kept
 
 VERTICES = (1500, 4000)
 """What a body's mesh may have."""
@@ -133,12 +134,7 @@ def weights(body: Body, points: Floats) -> Floats:
     with np.errstate(invalid="ignore", over="ignore"):
         share = np.where(np.isnan(scale), 0.0, np.exp(-gap / scale))
     share[np.arange(len(points)), owner] = 1.0
-    share[share < FLOOR] = 0.0
-    if count > MOST:
-        least = np.argpartition(share, count - MOST, axis=1)[:, : count - MOST]
-        np.put_along_axis(share, least, 0.0, axis=1)
-    whole: Floats = share / share.sum(axis=1, keepdims=True)
-    return whole
+    return kept(share, MOST, FLOOR)
 
 
 SHARE = 0.35
