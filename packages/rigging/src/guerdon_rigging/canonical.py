@@ -210,8 +210,8 @@ def welded(file: Path | str, points: Floats, faces: Ints) -> tuple[Mesh, Frame, 
     """A mesh, normalised, each vertex once, without triangles of no area and vertices of no triangle.
 
     Vertices within `WELD` of each other become one, the first of them; those between two such too, so that welding
-    twice is welding once. (The sheet says "equal to 5 decimals"; rounding tears vertices apart that stand on either side
-    of a decimal's edge.)
+    twice is welding once. (The sheet says "equal to 5 decimals"; rounding tears apart what stands on either side of a
+    decimal's edge.)
 
     Args:
         file: whose they are, for messages.

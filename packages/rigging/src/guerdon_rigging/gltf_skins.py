@@ -44,7 +44,7 @@ class Part:
     faces: Ints
     """(M, 3)."""
     weights: Any
-    """(N, K) over all nodes, sparse: as stored, a joint's slots summed, without what is no weight. None without a skin."""
+    """(N, K) over all nodes, sparse: as stored, a joint's slots summed, what is no weight left out. None: no skin."""
     mended: int = 0
     """Weights below 0 or not finite, which are taken as 0."""
 
