@@ -27,13 +27,14 @@ from guerdon.protocols import Sampling, Split, Task
 from guerdon.types import Example, Prompt
 from guerdon_rigging.answers import Answered, skin_of
 from guerdon_rigging.codecs import SkinCodec
+from guerdon_rigging.orders import permutation
 from guerdon_rigging.rewards import Candidates, TokenRig
 from guerdon_rigging.rig_policy import RigPolicy
 from guerdon_rigging.rig_scores import Ground
 from guerdon_rigging.rigs import Floats, Mesh, Rig, Skeleton
 from guerdon_rigging.skin_codec import FSQCVAE
 from guerdon_rigging.skin_sampling import frame
-from guerdon_rigging.tokens import Decoded, detokenise, permutation, skeleton_tokens
+from guerdon_rigging.tokens import Decoded, detokenise, skeleton_tokens
 from guerdon_rigging.weights import kept
 
 FOLDER = "weights"
