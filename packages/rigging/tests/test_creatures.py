@@ -131,3 +131,17 @@ def test_an_empty_set_or_an_unknown_kind_is_refused(tmp_path: Path) -> None:
         made_rigs(0, folder=tmp_path)
     with pytest.raises(ConfigError, match="'dragon'"):
         made_rigs(1, kinds=("dragon",), folder=tmp_path)
+
+
+@pytest.mark.parametrize("seed", [3, 8, 17])
+def test_limbs_keep_apart_so_that_a_pose_does_not_tear_them(seed: int) -> None:
+    """Where a wing has grown together with an arm, an edge between the two is pulled long by any pose."""
+    rig = creature("humanoid", seed)
+    owners = rig.weights.argmax(axis=1)[rig.mesh.edges]
+    parents = rig.skeleton.parents
+
+    def ancestors(joint: int) -> list[int]:
+        return [] if joint < 0 else [joint, *ancestors(int(parents[joint]))]
+
+    apart = [len(set(ancestors(a)) ^ set(ancestors(b))) > 2 for a, b in owners.tolist() if a != b]
+    assert sum(apart) <= 0.015 * len(owners)

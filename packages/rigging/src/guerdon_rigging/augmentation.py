@@ -223,7 +223,7 @@ def _cut(mesh: Mesh, lost: Marks) -> tuple[Mesh, Ints]:
 
 def _idle(weights: Floats, skeleton: Skeleton) -> Marks:
     """(J,): moves no vertex, nor does anything that follows it. Never the root."""
-    busy = (weights > 0).any(axis=0)
+    busy = np.asarray((weights > 0).any(axis=0))
     for joint in range(len(skeleton) - 1, 0, -1):
         busy[skeleton.parents[joint]] |= busy[joint]
     busy[0] = True

@@ -79,7 +79,7 @@ def humanoid(draw: Draw) -> Body:
     if draw.random() < 0.25:
         _horns(draw, body, head, crown, size)
     if draw.random() < 0.2:
-        _wings(draw, body, chest_at, np.array([0.07, top - 0.12, -chest * 0.7]), draw.uniform(0.6, 1.0), 0.03)
+        _wings(draw, body, chest_at, np.array([0.08, top - 0.1, -chest * 1.1]), draw.uniform(0.6, 1.0), 0.03, 0.35)
     elif draw.random() < 0.2:
         long = draw.uniform(0.5, 0.9) * (top - 0.1)
         lines = np.linspace(0, 1, 5)[:, None]
@@ -326,10 +326,10 @@ def _horns(draw: Draw, body: Body, owner: int, at: Floats, size: float) -> None:
         body.capsule(horn, root, tip, (size * 0.32, size * 0.14))
 
 
-def _wings(draw: Draw, body: Body, owner: int, at: Floats, long: float, thin: float) -> None:
+def _wings(draw: Draw, body: Body, owner: int, at: Floats, long: float, thin: float, least_back: float = 0.0) -> None:
     """A pair of flat wings with two or three joints each; `at` is the left one's root."""
     count = int(draw.integers(2, 4))
-    lift, back = np.radians(draw.uniform(0, 55)), draw.uniform(0.0, 0.5)
+    lift, back = np.radians(draw.uniform(0, 55)), least_back + draw.uniform(0.0, 0.5)
     chord = long * draw.uniform(0.22, 0.38)
     for side, name in SIDES:
         way = np.array([side * np.cos(lift), np.sin(lift), -back])

@@ -26,7 +26,7 @@ from guerdon.errors import ConfigError
 from guerdon.progress import progress
 from guerdon_rigging import bodies, body_plans, prop_plans, surfaces
 from guerdon_rigging.bodies import Body
-from guerdon_rigging.rigs import Mesh, Rig, RigError, Skeleton
+from guerdon_rigging.rigs import Floats, Mesh, Rig, RigError, Skeleton
 
 Plan = Callable[[np.random.Generator], Body]
 
@@ -50,14 +50,16 @@ KINDS = tuple(PLANS)
 SHARD = 64
 """Rigs of one folder on disk."""
 DRAWS = 10
-"""Bodies drawn until no joint is buried in another's solid."""
+"""Bodies drawn until no joint is buried in another's solid, and limbs keep apart."""
+FUSED = 0.015
+"""Share of edges between joints that are no relatives, at most: such skin tears when posed."""
 
 
 def creature(kind: str, seed: int) -> Rig:
     """The rig of that kind and seed, its mesh in [-1, 1]^3 as the canonical frame has it, y up, its front at +z.
 
     1500 to 4000 vertices in one watertight component; at most four influences a vertex, rows that sum to 1, and no
-    joint without skin: a draw that buries one is drawn again.
+    joint without skin: a draw that buries one, or has limbs grown together, is drawn again.
 
     Raises:
         ConfigError: no such kind, or a seed below 0.
@@ -73,14 +75,26 @@ def creature(kind: str, seed: int) -> Rig:
         low, high = surfaces.VERTICES
         mesh = surfaces.surface(body, int(generator.uniform(low * 1.15, high * 0.88)), generator=generator)
         weights = surfaces.weights(body, mesh.vertices)
-        if (weights.max(axis=0) > 0).all():
+        if (weights.max(axis=0) > 0).all() and _fused(mesh, weights, body) <= FUSED:
             break
     else:
-        raise RigError(f"{kind} {seed}: in {DRAWS} draws a joint had no skin each time; the plan is at fault")
+        raise RigError(
+            f"{kind} {seed}: in {DRAWS} draws a joint had no skin or limbs ran into each other; the plan is at fault"
+        )
     corners = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     centre, half = (corners[0] + corners[1]) / 2, float((corners[1] - corners[0]).max() / 2)
     skeleton = Skeleton((np.array(body.joints) - centre) / half, body.parent_array, tuple(body.names))
     return Rig(Mesh((mesh.vertices - centre) / half, mesh.faces), skeleton, weights, name=f"{kind}-{seed}")
+
+
+def _fused(mesh: Mesh, weights: Floats, body: Body) -> float:
+    """The share of edges whose ends' joints are further apart in the tree than siblings are."""
+    parents = body.parent_array
+    step = np.eye(len(parents), dtype=np.int64)
+    step[np.arange(1, len(parents)), parents[1:]] = step[parents[1:], np.arange(1, len(parents))] = 1
+    near = step @ step > 0
+    owners = weights.argmax(axis=1)[mesh.edges]
+    return float((~near[owners[:, 0], owners[:, 1]]).mean())
 
 
 def creatures(seed: int = 0, kinds: Sequence[str] = KINDS) -> Iterator[Rig]:
