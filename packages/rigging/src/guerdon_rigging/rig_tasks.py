@@ -43,6 +43,8 @@ class RigTask(LoadedTask[RigExample]):
     """Of their joints."""
     most: int = 512
     """Joints that an answer may have."""
+    variants: int = 0
+    """Further rigs made of each training rig (`rig_sources.varied`), each an example of its own."""
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, get_args(Kind))
@@ -50,6 +52,7 @@ class RigTask(LoadedTask[RigExample]):
         one_of("rounding", self.rounding, get_args(Rounding))
         whole_number("bins", self.bins, 2, 1 << 20)
         whole_number("most", self.most, 1)
+        whole_number("variants", self.variants, 0, 10_000)
 
     def example_of(self, id: str, mesh: str, category: str = "", known: bool = True) -> RigExample:
         """An example in the task's language.
@@ -72,6 +75,15 @@ class RigTask(LoadedTask[RigExample]):
             length=codec.length if codec else 0,
             most=self.most,
         )
+
+    def with_variants(self, found: Sequence[RigExample]) -> list[RigExample]:
+        """The training examples, then each of them varied, once, twice, ..."""
+        made = [
+            one.model_copy(update={"id": f"{one.id}~{number}", "mesh": f"varied:{number}:{one.mesh}"})
+            for number in range(1, self.variants + 1)
+            for one in found
+        ]
+        return [*found, *made]
 
     def prompt(self, example: Example) -> Prompt:
         """The mesh's key."""
@@ -100,7 +112,7 @@ class RigTask(LoadedTask[RigExample]):
         return found
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1 << 16)
 def _reference(example: RigExample) -> str:
     rig = known_rig(example.mesh)
     codes = codec_of(example.codec).encode(rig) if example.length else None
@@ -147,7 +159,7 @@ class Made(RigTask):
         for index in range(self.train_size if split == "train" else self.eval_size):
             kind, number = kinds[index % len(kinds)], first + index // len(kinds)
             found.append(self.example_of(f"{kind}-{number}", f"made:{kind}:{number}", kind))
-        return found
+        return self.with_variants(found) if split == "train" else found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +192,6 @@ class Folder(RigTask):
         from guerdon_rigging.rig_folders import RigFolder
 
         folder = RigFolder(Path(self.folder), self.every, self.seed, self.without)
-        return [
-            self.example_of(path.name, f"file:{path}") for path in folder.side("test" if split == "eval" else "train")
-        ]
+        side = folder.side("test" if split == "eval" else "train")
+        found = [self.example_of(path.name, f"file:{path}") for path in side]
+        return self.with_variants(found) if split == "train" else found
