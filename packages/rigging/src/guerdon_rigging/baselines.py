@@ -2,8 +2,6 @@
 
 All give weights (N, J) of a mesh, welded and normalised to [-1, 1]^3, and a skeleton; each keeps the four largest,
 drops those below 2 % of their row's largest and normalises. `baseline(name)` makes one by name, with its settings.
-Bounded biharmonic weights (Jacobson 2011) are not among them: they need a tetrahedral mesh of a closed surface, which
-most files do not have, and a quadratic programme for each bone.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ import numpy as np
 
 from guerdon.errors import ConfigError, UnknownName
 from guerdon.fields import whole_number
+from guerdon_rigging.biharmonic import bounded_biharmonic
 from guerdon_rigging.bones import joint_distances, nearest_joints
 from guerdon_rigging.geodesics import GRID_WEIGHT, falling_weights, reaching, volumetric_distances
 from guerdon_rigging.rigs import Floats, Mesh, RigError, Skeleton
@@ -123,12 +122,27 @@ class VoxelGeodesic:
         return kept(falling_weights(distances, self.law), MOST, DROP)
 
 
+@dataclass(frozen=True)
+class BoundedBiharmonic:
+    """Bounded biharmonic weights on a coarse grid: `guerdon_rigging.biharmonic`. Seconds a file, and more."""
+
+    resolution: int = 24
+
+    def __post_init__(self) -> None:
+        whole_number("BoundedBiharmonic.resolution", self.resolution, 1)
+
+    def __call__(self, mesh: Mesh, skeleton: Skeleton) -> Floats:
+        """(N, J)."""
+        return kept(bounded_biharmonic(mesh, skeleton, self.resolution), MOST, DROP)
+
+
 BASELINES: dict[str, Callable[..., Baseline]] = {
     "closest-bone": ClosestBone,
     "smoothed": Smoothed,
     "inverse-distance": InverseDistance,
     "heat": Heat,
     "voxel-geodesic": VoxelGeodesic,
+    "bounded-biharmonic": BoundedBiharmonic,
 }
 
 
