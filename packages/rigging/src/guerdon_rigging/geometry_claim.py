@@ -26,10 +26,8 @@ from guerdon_rigging.baselines import (
     InverseDistance,
     Smoothed,
     VoxelGeodesic,
-    inverse_distance,
 )
 from guerdon_rigging.bind_poses import SAME, bind_error
-from guerdon_rigging.bones import joint_distances
 from guerdon_rigging.canonical import canonical
 from guerdon_rigging.gltf_skins import StoredRig, read_stored
 from guerdon_rigging.gltf_writing import LEAST, write_rig
@@ -218,7 +216,7 @@ def made_rig() -> Rig:
     body = trimesh.creation.capsule(height=1.6, radius=0.2)
     mesh = Mesh(np.array(body.vertices, np.float64), np.array(body.faces, np.int64))
     skeleton = Skeleton(np.array([(0, 0, -0.9), (0, 0, 0.0), (0, 0, 0.5)]), np.array([-1, 0, 1]))
-    weights = inverse_distance(joint_distances(mesh.vertices, skeleton), 4.0)
+    weights = InverseDistance(4.0)(mesh, skeleton)
     return Rig(mesh, skeleton, weights, "made")
 
 
