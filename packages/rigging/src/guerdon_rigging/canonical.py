@@ -250,7 +250,10 @@ def welded(file: Path | str, points: Floats, faces: Ints) -> tuple[Mesh, Frame, 
     left = np.unique(corners)
     renamed = np.full(len(where) + 1, -1, np.int64)
     renamed[left] = np.arange(len(left))
-    return Mesh(where[left], renamed[corners]), frame, renamed[full], int(flat.sum())
+    # What was welded or left out may have held the box open by a hair: the frame is that of what stays.
+    stay = points[at[np.sort(firsts)[left]]]
+    frame = normalised(stay)
+    return Mesh(frame.into(stay), renamed[corners]), frame, renamed[full], int(flat.sum())
 
 
 def _clusters(points: Floats) -> Ints:

@@ -54,9 +54,7 @@ def read_accessor(gltf: Gltf, index: Entry, kinds: tuple[str, ...], finite: bool
         kind.fail(f"is {kind.value!r}, used by {index.where}", f"{' or '.join(kinds)} is accepted there")
     shape = _SHAPES[kind.value]
     component = accessor.need("componentType")
-    if component.value not in _COMPONENTS or isinstance(component.value, (bool, float)):
-        component.fail(f"is {component.value!r}", f"{', '.join(map(str, _COMPONENTS))} are accepted")
-    dtype = np.dtype(_COMPONENTS[component.value])
+    dtype = _component(component, tuple(_COMPONENTS))
     count = accessor_count(accessor)
     if accessor.get("bufferView") is None:
         values = np.zeros((count, *shape), dtype)
@@ -91,6 +89,12 @@ def view_bytes(gltf: Gltf, index: Entry) -> tuple[bytes, int, int, Entry]:
     return buffer, start, length, view
 
 
+def _component(kind: Entry, accepted: tuple[int, ...]) -> np.dtype[Any]:
+    if (found := kind.integer()) not in accepted:
+        kind.fail(f"is {found}", f"{', '.join(map(str, accepted))} are accepted")
+    return np.dtype(_COMPONENTS[found])
+
+
 def _viewed(gltf: Gltf, holder: Entry, count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """`count` elements of the view that `holder` names, copied out of the buffer."""
     buffer, start, length, view = view_bytes(gltf, holder.need("bufferView"))
@@ -117,10 +121,8 @@ def _replaced(gltf: Gltf, sparse: Entry, values: npt.NDArray[Any]) -> npt.NDArra
     """Sparse accessors name the elements that differ from the view's, or from zero."""
     count = sparse.need("count").integer(1, len(values) + 1)
     indices, new = sparse.need("indices"), sparse.need("values")
-    kind = indices.need("componentType")
-    if kind.value not in (5121, 5123, 5125):
-        kind.fail(f"is {kind.value!r}", "5121, 5123, 5125 are accepted")
-    at = _viewed(gltf, indices, count, (), np.dtype(_COMPONENTS[kind.value])).astype(np.int64)
+    dtype = _component(indices.need("componentType"), (5121, 5123, 5125))
+    at = _viewed(gltf, indices, count, (), dtype).astype(np.int64)
     if at.max() >= len(values):
         indices.fail(f"names element {at.max()} of {len(values)}")
     values[at] = _viewed(gltf, new, count, values.shape[1:], values.dtype)
