@@ -49,11 +49,13 @@ class Mesh:
 
     @cached_property
     def edges(self) -> Ints:
-        """(E, 2): each edge of a triangle once, the smaller index first, in ascending order."""
+        """(E, 2): each edge of a triangle once, the smaller index first, in ascending order; none from a vertex to
+        itself, which collapsed triangles have.
+        """
         if not len(self.faces):
             return np.zeros((0, 2), np.int64)
         sides = np.sort(self.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-        return np.unique(sides, axis=0)
+        return np.unique(sides[sides[:, 0] < sides[:, 1]], axis=0)
 
 
 @dataclass(frozen=True, eq=False)
