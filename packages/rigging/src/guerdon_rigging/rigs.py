@@ -120,7 +120,7 @@ class Rig:
         _shaped("Rig.weights", self.weights, (len(self.mesh.vertices), len(self.skeleton)))
         _finite("Rig.weights", self.weights)
         if self.weights.size and self.weights.min() < 0:
-            raise RigError(f"Rig.weights has the negative entry {self.weights.min()!r}")
+            raise RigError(f"Rig.weights has the negative entry {float(self.weights.min())!r}")
 
 
 def _shaped(what: str, array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> None:
