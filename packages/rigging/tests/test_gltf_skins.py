@@ -190,9 +190,7 @@ def test_skins_share_joints_by_node_and_not_by_their_place(tmp_path, made_square
     binds = np.stack([np.diag([0.01, 0.01, 0.01, 1.0])] * 2)
     binds[0, 1, 3] = -1
     points = np.array([[200, 0, 0], [300, 0, 0], [300, 100, 0]])
-    made.document["skins"].append(
-        {"joints": [1, 0], "inverseBindMatrices": made.add(binds.transpose(0, 2, 1), "MAT4")}
-    )
+    made.document["skins"].append({"joints": [1, 0], "inverseBindMatrices": made.add(binds.transpose(0, 2, 1), "MAT4")})
     attributes = {
         "POSITION": made.add(points, "VEC3"),
         "JOINTS_0": made.add([[1, 0, 0, 0]] * 2 + [[0, 0, 0, 0]], "VEC4", "uint8"),
@@ -231,15 +229,15 @@ def compressed(made):
     slots = np.array([[0, 0, 0, 0]] * 2 + [[1, 0, 0, 0]] * 2, np.uint8)
     shares = np.array([[1, 0, 0, 0]] * 4, np.float32)
     faces = np.array([[0, 1, 2], [0, 2, 3]], np.uint32)
-    data = draco.encode(points, faces, quantization_bits=16, preserve_order=True, generic_attributes={1: slots, 2: shares})
+    data = draco.encode(
+        points, faces, quantization_bits=16, preserve_order=True, generic_attributes={1: slots, 2: shares}
+    )
     primitive = made.document["meshes"][0]["primitives"][0]
     for at in (*primitive["attributes"].values(), primitive["indices"]):
         del made.document["accessors"][at]["bufferView"]
     (position,) = {one["unique_id"] for one in draco.decode(data).attributes} - {1, 2}
     ids = {"POSITION": position, "JOINTS_0": 1, "WEIGHTS_0": 2}
-    primitive["extensions"] = {
-        "KHR_draco_mesh_compression": {"bufferView": made.view(data), "attributes": ids}
-    }
+    primitive["extensions"] = {"KHR_draco_mesh_compression": {"bufferView": made.view(data), "attributes": ids}}
     made.document["extensionsRequired"] = ["KHR_draco_mesh_compression"]
     return made
 

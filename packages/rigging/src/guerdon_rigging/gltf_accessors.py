@@ -21,8 +21,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
 
 def accessor_at(gltf: Gltf, index: Entry) -> Entry:
     """The accessor that an index points at."""
-    entries = gltf.document.members("accessors")
-    return entries[index.integer(0, len(entries), "index of an accessor")]
+    return gltf.document.member("accessors", index, "an accessor")
 
 
 def accessor_count(accessor: Entry) -> int:
@@ -75,13 +74,12 @@ def read_accessor(gltf: Gltf, index: Entry, kinds: tuple[str, ...], finite: bool
 
 def view_bytes(gltf: Gltf, index: Entry) -> tuple[bytes, int, int, Entry]:
     """A view's buffer, where it begins and how long it is, checked; and the view itself."""
-    views = gltf.document.members("bufferViews")
-    view = views[index.integer(0, len(views), "index of a buffer view")]
+    view = gltf.document.member("bufferViews", index, "a buffer view")
     extensions = view.get("extensions")
     for name, _ in extensions.named() if extensions is not None else ():
         if "meshopt" in name:
             view.fail(f"is compressed with {name}", "it is not read here; export without it")
-    buffer = gltf.buffer(view.need("buffer").integer(0, len(gltf.document.members("buffers")), "index of a buffer"))
+    buffer = gltf.buffer(view.need("buffer"))
     start = view.optional("byteOffset", 0)
     length = view.need("byteLength").integer(1)
     if start + length > len(buffer):
@@ -92,7 +90,8 @@ def view_bytes(gltf: Gltf, index: Entry) -> tuple[bytes, int, int, Entry]:
 def _component(kind: Entry, accepted: tuple[int, ...]) -> np.dtype[Any]:
     if (found := kind.integer()) not in accepted:
         kind.fail(f"is {found}", f"{', '.join(map(str, accepted))} are accepted")
-    return np.dtype(_COMPONENTS[found])
+    dtype: np.dtype[Any] = np.dtype(_COMPONENTS[found])
+    return dtype
 
 
 def _viewed(gltf: Gltf, holder: Entry, count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -36,27 +36,24 @@ class Gltf:
     document: Entry
     binary: bytes | None
     """The binary chunk of a GLB."""
-    _buffers: dict[int, bytes] = field(default_factory=dict, compare=False, repr=False)
+    _buffers: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
-    def buffer(self, at: int) -> bytes:
-        """The bytes of a buffer, read when first asked for.
+    def buffer(self, index: Entry) -> bytes:
+        """The bytes of the buffer that an index names, read when first asked for.
 
         Raises:
             RigFileError: it is missing, shorter than it says, outside the document's folder, or on a network.
         """
-        if at not in self._buffers:
-            self._buffers[at] = self._load(at)
-        return self._buffers[at]
+        entry = self.document.member("buffers", index, "a buffer")
+        if entry.where not in self._buffers:
+            self._buffers[entry.where] = self._load(entry, first=entry.where == "buffers[0]")
+        return self._buffers[entry.where]
 
-    def _load(self, at: int) -> bytes:
-        entries = self.document.members("buffers")
-        if at >= len(entries):
-            self.document.fail(f"buffer {at} is asked for and there are {len(entries)} buffers")
-        entry = entries[at]
+    def _load(self, entry: Entry, first: bool) -> bytes:
         length = entry.need("byteLength").integer(1, MOST_BYTES + 1)
         uri = entry.get("uri")
         if uri is None:
-            if at or self.binary is None:
+            if not first or self.binary is None:
                 entry.fail("has no 'uri'", "only the first buffer of a .glb with a binary chunk may go without")
             data = self.binary
         elif not isinstance(uri.value, str):
