@@ -218,8 +218,30 @@ def test_a_mesh_without_a_skin_stands_where_its_node_puts_it(tmp_path, made_squa
 
 def test_too_many_vertices_are_refused_with_the_limit(tmp_path, made_square, monkeypatch):
     monkeypatch.setattr(gltf_skins, "MOST_VERTICES", 3)
-    with pytest.raises(RigFileError, match="at most 3 are read"):
+    with pytest.raises(RigFileError, match="to 4 vertices and 2 triangles; at most 3 and"):
         read_stored(made_square().save(tmp_path / "a.glb"))
+
+
+def test_a_small_file_cannot_ask_for_much_memory(tmp_path, made_square):
+    """Accessors without a buffer are zeros, as many as a few bytes say: matrices, corners, one mesh over and over."""
+    made = made_square()
+    zeros = {"componentType": 5126, "count": 10_000_000}
+    made.document["accessors"] += [{**zeros, "type": "MAT4"}, {**zeros, "type": "VEC3"}]
+    made.document["skins"][0]["inverseBindMatrices"] = len(made.document["accessors"]) - 2
+    with pytest.raises(RigFileError, match="160,000,000 numbers; at most 134,217,728 are read"):
+        read_stored(made.save(tmp_path / "a.glb"))
+    del made.document["skins"][0]["inverseBindMatrices"]
+    primitives = made.document["meshes"][0]["primitives"]
+    primitives[0]["attributes"]["POSITION"] = len(made.document["accessors"]) - 1
+    with pytest.raises(RigFileError, match="has 10,000,000 vertices; at most 4,000,000 are read"):
+        read_stored(made.save(tmp_path / "a.glb"))
+    made = made_square()
+    made.document["nodes"] = [{"mesh": 0}] * 30
+    del made.document["scenes"], made.document["scene"]
+    made.document["accessors"].append({"componentType": 5121, "count": 3_000_000, "type": "SCALAR"})
+    made.document["meshes"][0]["primitives"][0]["indices"] = len(made.document["accessors"]) - 1
+    with pytest.raises(RigFileError, match="9,000,000 triangles; at most 4,000,000 and 8,000,004"):
+        read_stored(made.save(tmp_path / "a.glb"))
 
 
 def compressed(made):

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from guerdon_rigging.gltf_files import Gltf
+from guerdon_rigging.gltf_files import MOST_NUMBERS, Gltf
 from guerdon_rigging.gltf_json import Entry
-
-MOST_ELEMENTS = 1 << 26
-"""The longest accessor that is read; one without a buffer costs memory that no file paid for."""
 
 _COMPONENTS: dict[int, Any] = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _SHAPES: dict[str, tuple[int, ...]] = {
@@ -26,7 +23,7 @@ def accessor_at(gltf: Gltf, index: Entry) -> Entry:
 
 def accessor_count(accessor: Entry) -> int:
     """How many elements an accessor has."""
-    return accessor.need("count").integer(1, MOST_ELEMENTS + 1)
+    return accessor.need("count").integer(1, MOST_NUMBERS + 1)
 
 
 def read_accessor(gltf: Gltf, index: Entry, kinds: tuple[str, ...], finite: bool = True) -> npt.NDArray[Any]:
@@ -55,6 +52,7 @@ def read_accessor(gltf: Gltf, index: Entry, kinds: tuple[str, ...], finite: bool
     component = accessor.need("componentType")
     dtype = _component(component, tuple(_COMPONENTS))
     count = accessor_count(accessor)
+    gltf.take(accessor, count * int(np.prod(shape)))
     if accessor.get("bufferView") is None:
         values = np.zeros((count, *shape), dtype)
     else:

@@ -19,6 +19,10 @@ from guerdon_rigging.gltf_json import Entry, parsed
 MOST_BYTES = 1 << 30
 """The largest file, and the largest buffer, that is read: 1 GiB."""
 
+MOST_NUMBERS = 1 << 27
+"""The most numbers that all accessors of a file may hold together: a gigabyte of float64. The largest mesh that is
+read, 4,000,000 vertices with two sets of joints and 8,000,000 triangles, has 100 million."""
+
 _HEADER = struct.Struct("<4sII")
 _CHUNK = struct.Struct("<I4s")
 
@@ -37,6 +41,19 @@ class Gltf:
     binary: bytes | None
     """The binary chunk of a GLB."""
     _buffers: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    _taken: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)
+
+    def take(self, accessor: Entry, numbers: int) -> None:
+        """Put down how many numbers an accessor is about to make of the buffers, which a small file may say many times.
+
+        Raises:
+            RigFileError: with those read before they are more than `MOST_NUMBERS`.
+        """
+        self._taken[0] += numbers
+        if self._taken[0] > MOST_NUMBERS:
+            accessor.fail(
+                f"brings what is read of the file to {self._taken[0]:,} numbers", f"at most {MOST_NUMBERS:,} are read"
+            )
 
     def buffer(self, index: Entry) -> bytes:
         """The bytes of the buffer that an index names, read when first asked for.
