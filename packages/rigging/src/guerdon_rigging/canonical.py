@@ -163,7 +163,8 @@ def canonical(stored: StoredRig, joints: Kept = "used") -> Canonical:
             file, "", f"{len(mesh.vertices):,} vertices follow {tree.nodes.size} joints",
             f"at most {MOST_WEIGHTS:,} weights are held; decimate the mesh",
         )  # fmt: skip
-    places_of_joints = frame.into(tree.skeleton.joints)
+    with np.errstate(over="ignore", invalid="ignore"):
+        places_of_joints = frame.into(tree.skeleton.joints)
     if not np.isfinite(places_of_joints).all():
         raise RigFileError(file, "", "a joint stands at no finite place once the mesh is normalised")
     table = np.zeros((len(mesh.vertices), tree.nodes.size))

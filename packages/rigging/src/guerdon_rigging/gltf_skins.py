@@ -146,6 +146,7 @@ def _skin(gltf: Gltf, entry: Entry, nodes: int) -> Skin:
     return Skin(joints, matrices[: len(joints)])
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is found and named at the end
 def _placed(
     entry: Entry, primitive: Primitive, name: str, node: int, skin: int | None, nodes: Nodes, skins: tuple[Skin, ...]
 ) -> Part:
@@ -201,8 +202,7 @@ def _nearest(lost: Floats, points: Floats, matrices: Floats) -> Floats:
 
 def _moved(matrices: Floats, points: Floats) -> Floats:
     """Each point (N, 3) by its own matrix (N, 3, 4)."""
-    with np.errstate(all="ignore"):
-        moved: Floats = np.einsum("nij,nj->ni", matrices[:, :, :3], points) + matrices[:, :, 3]
+    moved: Floats = np.einsum("nij,nj->ni", matrices[:, :, :3], points) + matrices[:, :, 3]
     return moved
 
 
