@@ -7,7 +7,7 @@ import pytest
 
 from guerdon.errors import ConfigError
 from guerdon_rigging import canonical as module
-from guerdon_rigging.canonical import WELD, canonical, normalised, read_rig, welded
+from guerdon_rigging.canonical import WELD, canonical, normalised, read_rig, read_skeleton, welded
 from guerdon_rigging.file_errors import RigFileError
 from guerdon_rigging.gltf_skins import read_stored
 
@@ -29,7 +29,7 @@ def test_a_box_is_normalised_by_its_longest_side_worked_example_10():
 
 @pytest.mark.parametrize("points", [np.zeros((0, 3)), np.ones((4, 3)), np.array([[-1e308, 0, 0], [1e308, 0, 0]])])
 def test_what_has_no_extent_has_no_frame(points):
-    with pytest.raises(ValueError, match="no points|longest side"):
+    with pytest.raises(ValueError, match=r"no points|longest side"):
         normalised(points)
 
 
@@ -207,3 +207,18 @@ def test_more_weights_than_memory_should_hold_are_refused(tmp_path, made_square,
 def test_a_misspelt_choice_of_joints_is_a_setting(tmp_path, made_square):
     with pytest.raises(ConfigError, match=r"canonical\.joints"):
         found(made_square(), tmp_path, joints="some")
+
+
+def test_a_skeleton_is_read_without_its_mesh_in_the_files_units(tmp_path, made_square):
+    """Nothing follows the joints, and the node above them scales by ten."""
+    made = made_square()
+    made.document["nodes"] = [{"name": "hip", "children": [1]}, {"name": "head", "translation": [0, 1, 0]}]
+    made.document["nodes"].append({"children": [0], "scale": [10, 10, 10]})
+    made.document["scenes"][0]["nodes"] = [2]
+    del made.document["meshes"]
+    skeleton = read_skeleton(made.save(tmp_path / "a.glb"))
+    assert skeleton.names == ("hip", "head")
+    assert skeleton.joints.tolist() == [[0, 0, 0], [0, 10, 0]]
+    del made.document["skins"]
+    with pytest.raises(RigFileError, match="skins: there are none"):
+        read_skeleton(made.save(tmp_path / "a.glb"))

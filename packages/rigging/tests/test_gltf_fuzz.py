@@ -18,8 +18,9 @@ from guerdon_rigging.mesh_files import read_mesh
 from guerdon_rigging.rigs import Mesh
 from guerdon_rigging.text_rigs import rig_of_text
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MESH = Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]))
+WORDS = ["joints", "hier", "root", "skin", "a", "b", "0", "1", "-1", "nan", "1e999", "\n"]
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -30,16 +31,22 @@ VALUES = st.recursive(
 )
 
 
+def refusal(read):
+    """What the refusal says, None where there was none; anything else that is raised fails the test."""
+    try:
+        read()
+    except RigFileError as error:
+        return str(error)
+    return None
+
+
 def outcome(path, data):
     """A rig with a mesh, or an error that names the file."""
     path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for read in (lambda: canonical(read_stored(path)), lambda: read_mesh(path)):
-            try:
-                read()
-            except RigFileError as error:
-                assert path.name in str(error)
+            assert path.name in (refusal(read) or path.name)
 
 
 @quick
@@ -95,12 +102,9 @@ def test_a_real_number_of_any_size_in_the_buffer(tmp_path, made_square, data):
 
 
 @quick
-@given(st.text(max_size=80) | st.lists(st.sampled_from("joints hier root skin a b 0 1 -1 nan 1e999 \n".split(" "))).map(" ".join))
+@given(st.text(max_size=80) | st.lists(st.sampled_from(WORDS)).map(" ".join))
 def test_any_text_is_a_rig_or_names_what_is_wrong(text):
-    try:
-        rig_of_text(text, MESH)
-    except RigFileError as error:
-        assert "a text rig" in str(error)
+    assert "a text rig" in (refusal(lambda: rig_of_text(text, MESH)) or "a text rig")
 
 
 @pytest.mark.parametrize("ending", ["obj", "ply", "stl"])
@@ -111,7 +115,4 @@ def test_random_bytes_of_other_formats(tmp_path, ending, data):
     path = tmp_path / f"a.{ending}"
     for head in (b"", heads[ending]):
         path.write_bytes(head + data)
-        try:
-            read_mesh(path)
-        except RigFileError as error:
-            assert path.name in str(error)
+        assert path.name in (refusal(lambda: read_mesh(path)) or path.name)

@@ -190,9 +190,7 @@ def test_skins_share_joints_by_node_and_not_by_their_place(tmp_path, made_square
     binds = np.stack([np.diag([0.01, 0.01, 0.01, 1.0])] * 2)
     binds[0, 1, 3] = -1
     points = np.array([[200, 0, 0], [300, 0, 0], [300, 100, 0]])
-    made.document["skins"].append(
-        {"joints": [1, 0], "inverseBindMatrices": made.add(binds.transpose(0, 2, 1), "MAT4")}
-    )
+    made.document["skins"].append({"joints": [1, 0], "inverseBindMatrices": made.add(binds.transpose(0, 2, 1), "MAT4")})
     attributes = {
         "POSITION": made.add(points, "VEC3"),
         "JOINTS_0": made.add([[1, 0, 0, 0]] * 2 + [[0, 0, 0, 0]], "VEC4", "uint8"),
@@ -220,8 +218,30 @@ def test_a_mesh_without_a_skin_stands_where_its_node_puts_it(tmp_path, made_squa
 
 def test_too_many_vertices_are_refused_with_the_limit(tmp_path, made_square, monkeypatch):
     monkeypatch.setattr(gltf_skins, "MOST_VERTICES", 3)
-    with pytest.raises(RigFileError, match="at most 3 are read"):
+    with pytest.raises(RigFileError, match="to 4 vertices and 2 triangles; at most 3 and"):
         read_stored(made_square().save(tmp_path / "a.glb"))
+
+
+def test_a_small_file_cannot_ask_for_much_memory(tmp_path, made_square):
+    """Accessors without a buffer are zeros, as many as a few bytes say: matrices, corners, one mesh over and over."""
+    made = made_square()
+    zeros = {"componentType": 5126, "count": 10_000_000}
+    made.document["accessors"] += [{**zeros, "type": "MAT4"}, {**zeros, "type": "VEC3"}]
+    made.document["skins"][0]["inverseBindMatrices"] = len(made.document["accessors"]) - 2
+    with pytest.raises(RigFileError, match="160,000,000 numbers; at most 134,217,728 are read"):
+        read_stored(made.save(tmp_path / "a.glb"))
+    del made.document["skins"][0]["inverseBindMatrices"]
+    primitives = made.document["meshes"][0]["primitives"]
+    primitives[0]["attributes"]["POSITION"] = len(made.document["accessors"]) - 1
+    with pytest.raises(RigFileError, match="has 10,000,000 vertices; at most 4,000,000 are read"):
+        read_stored(made.save(tmp_path / "a.glb"))
+    made = made_square()
+    made.document["nodes"] = [{"mesh": 0}] * 30
+    del made.document["scenes"], made.document["scene"]
+    made.document["accessors"].append({"componentType": 5121, "count": 3_000_000, "type": "SCALAR"})
+    made.document["meshes"][0]["primitives"][0]["indices"] = len(made.document["accessors"]) - 1
+    with pytest.raises(RigFileError, match="9,000,000 triangles; at most 4,000,000 and 8,000,004"):
+        read_stored(made.save(tmp_path / "a.glb"))
 
 
 def compressed(made):
@@ -231,15 +251,15 @@ def compressed(made):
     slots = np.array([[0, 0, 0, 0]] * 2 + [[1, 0, 0, 0]] * 2, np.uint8)
     shares = np.array([[1, 0, 0, 0]] * 4, np.float32)
     faces = np.array([[0, 1, 2], [0, 2, 3]], np.uint32)
-    data = draco.encode(points, faces, quantization_bits=16, preserve_order=True, generic_attributes={1: slots, 2: shares})
+    data = draco.encode(
+        points, faces, quantization_bits=16, preserve_order=True, generic_attributes={1: slots, 2: shares}
+    )
     primitive = made.document["meshes"][0]["primitives"][0]
     for at in (*primitive["attributes"].values(), primitive["indices"]):
         del made.document["accessors"][at]["bufferView"]
     (position,) = {one["unique_id"] for one in draco.decode(data).attributes} - {1, 2}
     ids = {"POSITION": position, "JOINTS_0": 1, "WEIGHTS_0": 2}
-    primitive["extensions"] = {
-        "KHR_draco_mesh_compression": {"bufferView": made.view(data), "attributes": ids}
-    }
+    primitive["extensions"] = {"KHR_draco_mesh_compression": {"bufferView": made.view(data), "attributes": ids}}
     made.document["extensionsRequired"] = ["KHR_draco_mesh_compression"]
     return made
 

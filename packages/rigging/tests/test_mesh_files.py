@@ -86,7 +86,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_mesh_beyond_the_limit_is_refused_with_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(mesh_files, "MOST_VERTICES", 3)
-    with pytest.raises(RigFileError, match="at most 3 and .* are read; decimate it"):
+    with pytest.raises(RigFileError, match=r"at most 3 and .* are read; decimate it"):
         read_mesh(written(tmp_path, "a.obj", OBJ))
 
 

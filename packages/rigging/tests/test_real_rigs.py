@@ -107,7 +107,9 @@ def test_the_map_leads_back_to_the_file(folder, stored):
         found = folder.canonical(path)
         rest = found.frame.into(np.concatenate([part.rest for part in stored[path.name].skinned]))
         kept = found.places >= 0
-        np.testing.assert_allclose(found.rig.mesh.vertices[found.places[kept]], rest[kept], atol=5e-5, err_msg=path.name)
+        np.testing.assert_allclose(
+            found.rig.mesh.vertices[found.places[kept]], rest[kept], atol=5e-5, err_msg=path.name
+        )
 
 
 def test_52_files_have_1197_usable_columns_958_and_239(folder, known):
@@ -120,7 +122,8 @@ def test_52_files_have_1197_usable_columns_958_and_239(folder, known):
     without = (*few, "kenney_male_draco.gltf", "critter_wasp.glb", "plat_bee.glb")
     chosen = RigFolder(folder.folder, without=without)
     counts = {
-        side: [len(bone_columns(folder.canonical(path).rig)) for path in chosen.side(side)] for side in ("train", "test")
+        side: [len(bone_columns(folder.canonical(path).rig)) for path in chosen.side(side)]
+        for side in ("train", "test")
     }
     assert {side: (len(found), sum(found)) for side, found in counts.items()} == {"train": (41, 958), "test": (11, 239)}
 
