@@ -1,1 +1,12 @@
 """The names this package offers. Listing them imports none of what they point at."""
+
+from __future__ import annotations
+
+from guerdon.plugins import hookimpl
+from guerdon.plugins.catalog import Register
+
+
+@hookimpl
+def guerdon_commands(register: Register) -> None:
+    """`guerdon rig`."""
+    register("rig", "guerdon_rigging.commands:command", summary="give a mesh a skeleton and a skin; score and draw rigs")
