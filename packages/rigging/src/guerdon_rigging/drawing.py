@@ -141,6 +141,15 @@ def silhouette(mesh: Mesh, camera: Camera, size: int) -> npt.NDArray[np.bool_]:
     return seen
 
 
+def visible_colours(mesh: Mesh, camera: Camera, size: int, colours: Floats) -> Floats:
+    """(size, size, 3): the vertices' colours, (N, 3), where their mesh is seen, without light; NaN elsewhere."""
+    scene = _Scene(mesh)
+    seen = np.full((size, size, 3), np.nan)
+    rows, columns, (triangle, where) = scene.hits(camera, size)
+    seen[rows, columns] = np.einsum("pc,pcx->px", where, colours[mesh.faces[triangle]])
+    return seen
+
+
 def palette(count: int) -> Floats:
     """(count, 3) in [0, 1]: colours that neighbours in the list do not share.
 
