@@ -17,7 +17,7 @@ import numpy.typing as npt
 from embreex import mesh_construction, rtcore_scene
 from PIL import Image, ImageDraw
 
-from guerdon_rigging.cameras import Camera, framed
+from guerdon_rigging.cameras import Camera, framed, snug
 from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, RigError, Skeleton
 
 Colours = Literal["weights", "plain"]
@@ -57,7 +57,7 @@ def picture(
     Raises:
         RigError: the mesh has no triangle.
     """
-    return _png(image(rig, framed(rig.mesh.vertices, yaw, pitch), size=size, colours=colours, bones=bones))
+    return _png(image(rig, snug(rig.mesh.vertices, yaw, pitch), size=size, colours=colours, bones=bones))
 
 
 def turntable(
