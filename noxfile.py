@@ -132,6 +132,29 @@ def viewer(session: nox.Session) -> None:
 
 
 @nox.session
+def gltf(session: nox.Session) -> None:
+    """Put rigs that guerdon-rigging writes before the Khronos glTF validator, where Node and npm are."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        session.skip("the validator is a Node package, and Node or npm is not there")
+    folder = Path(session.create_tmp()).resolve()
+    # Exact: a later validator may know more complaints.
+    npm = (
+        "npm",
+        "install",
+        "--silent",
+        "--no-fund",
+        "--no-audit",
+        "--prefix",
+        str(folder),
+        "gltf-validator@2.0.0-dev.3.10",
+    )
+    session.run(*npm, external=True)
+    session.install("-c", "constraints.txt", "-e", "packages/core", "-e", "packages/rigging[test]")
+    session.env["GUERDON_GLTF_VALIDATOR"] = str(folder / "node_modules")
+    run_pytest(session, "packages/rigging/tests/test_gltf_validator.py", "-rs")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Ruff's rules and its formatting."""
     session.install("-c", "constraints.txt", "ruff")

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from guerdon.errors import ConfigError
-from guerdon_rigging.canonical import Frame, canonical, read_rig, welded
+from guerdon_rigging.canonical import Frame, read_rig, read_skeleton, welded
 from guerdon_rigging.file_errors import read_limited
-from guerdon_rigging.gltf_skins import read_stored
 from guerdon_rigging.mesh_files import GLTF, read_mesh
 from guerdon_rigging.rigs import Ints, Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
@@ -51,19 +50,14 @@ class FiledMesh:
         return Rig(whole, placed, rig.weights[self.places[used]], self.name)
 
     def skeleton(self, path: Path) -> Skeleton:
-        """The skeleton of a .glb, a .gltf or RigNet's text, in the frame of `mesh`.
+        """The skeleton of a .glb, a .gltf or RigNet's text, in the frame of `mesh`; all of its joints.
 
         Raises:
             RigFileError: the file is broken or another kind.
             ConfigError: most joints are far from the mesh: the two are not of one space.
         """
-        if path.suffix.lower() in GLTF:
-            found = canonical(read_stored(path))
-            there = found.rig.skeleton
-            joints, names = found.frame.back(there.joints), there.names
-        else:
-            there = skeleton_of_text(_text(path), path)
-            joints, names = there.joints, there.names
+        there = read_skeleton(path) if path.suffix.lower() in GLTF else skeleton_of_text(_text(path), path)
+        joints = there.joints
         placed = self.frame.into(joints)
         far = int((np.abs(placed).max(axis=1) > NEAR).sum())
         if 2 * far > len(placed):
@@ -73,7 +67,7 @@ class FiledMesh:
                 f"{far} of the {len(placed)} joints of {str(path)!r} are far from the mesh: they span {low} to {high}, "
                 f"the mesh's cube {lowest} to {highest}. Bring both into one place and unit"
             )
-        return Skeleton(placed, there.parents, names)
+        return Skeleton(placed, there.parents, there.names)
 
 
 def filed_mesh(path: Path) -> FiledMesh:
