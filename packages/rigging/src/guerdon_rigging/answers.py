@@ -66,11 +66,8 @@ def read_answer(text: str, example: RigExample, mesh: Mesh | None = None) -> Ans
     found = _text_rig(text, example, mesh) if _RIG_LINE.match(text.lstrip()[:16]) else _tokens(text, example)
     if found.skeleton is None:
         return found
-    if len(found.skeleton) > example.most:
-        return Answered(why=f"{len(found.skeleton)} joints; at most {example.most} may be written")
-    if mesh is not None and len(found.skeleton) * len(mesh.vertices) > MOST_WEIGHTS:
-        return Answered(why=f"{len(found.skeleton)} joints of {len(mesh.vertices):,} vertices are too many weights")
-    return found
+    why = _too_many(len(found.skeleton), example, mesh if example.length else None)
+    return Answered(why=why) if why else found
 
 
 def with_skins(answers: Sequence[Answered], codec: SkinCodec | None, condition: Any) -> list[Answered]:
@@ -121,13 +118,26 @@ def _tokens(text: str, example: RigExample) -> Answered:
 
 
 def _text_rig(text: str, example: RigExample, mesh: Mesh | None) -> Answered:
-    from guerdon_rigging.text_rigs import rig_of_text
+    """The skeleton first, so that no table is made for joints that are too many."""
+    from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
 
-    if mesh is None:
-        return Answered(why="a text rig needs its mesh")
     try:
+        skeleton = skeleton_of_text(text)
+        if not example.length:
+            return Answered(skeleton)
+        if mesh is None:
+            return Answered(why="a text rig with a skin needs its mesh")
+        if why := _too_many(len(skeleton), example, mesh):
+            return Answered(why=why)
         rig = rig_of_text(text, mesh)
     except RigError as error:
-        return Answered(why=str(error))
-    weights = skin_of(rig.weights) if example.length else None
-    return Answered(rig.skeleton, weights=weights)
+        return Answered(why=str(error)[:500])
+    return Answered(rig.skeleton, weights=skin_of(rig.weights))
+
+
+def _too_many(joints: int, example: RigExample, mesh: Mesh | None) -> str:
+    if joints > example.most:
+        return f"{joints} joints; at most {example.most} may be written"
+    if mesh is not None and joints * len(mesh.vertices) > MOST_WEIGHTS:
+        return f"{joints} joints of {len(mesh.vertices):,} vertices are too many weights"
+    return ""

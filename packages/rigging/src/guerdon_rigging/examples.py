@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from guerdon.types import Example, OtherExample
 from guerdon_rigging.orders import Kind, Order
 from guerdon_rigging.tokens import Rounding, Vocabulary
@@ -29,7 +28,7 @@ class RigExample(Example):
     """The codec's C."""
     length: int = 0
     """The codec's T."""
-    most: int = 256
+    most: int = 512
     """Joints that an answer may have."""
 
     @property

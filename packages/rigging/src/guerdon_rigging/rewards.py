@@ -17,8 +17,9 @@ the default, takes that back with what follows from the rig alone:
 * R_sc and R_mo fall where fewer than four fifths of the joints own vertices, or less than nine tenths of the weight is
   on bones that are near.
 
-What is free is free so that an artist's rig, whose root and tips own nothing, is not beaten by the closest bone. What it does not cover: how
-a rig is to move (no motion is known), and a skeleton that is only somewhat finer or coarser than it should be.
+The fifth and the tenth are free because the roots and tips of artists' rigs own nothing: without them binding to the
+closest bone would beat most artists. What it does not cover: how a rig is to move (no motion is known), and a skeleton
+that is only somewhat finer or coarser than it should be.
 
 An answer that cannot be read earns 0 and says why (`fail`; `truncated` where the budget cut it). A mesh without a
 surface or extent is `invalid`. Everything that depends on the mesh alone is computed once, all attempts at it are
@@ -43,7 +44,7 @@ from guerdon_rigging.answers import Answered, read_answer, with_skins
 from guerdon_rigging.codecs import SkinCodec
 from guerdon_rigging.examples import rig_example
 from guerdon_rigging.rig_scores import Ground
-from guerdon_rigging.rig_sources import codec_of, known_mesh
+from guerdon_rigging.rig_sources import codec_of, condition_of, known_mesh
 from guerdon_rigging.rigs import Floats, RigError, Skeleton
 
 Mode = Literal["repaired", "printed"]
@@ -142,7 +143,7 @@ class RigReward(Reward, sees="rollout"):
             return str(error)
         if not asked.length:
             return Prepared(ground, None, None)
-        return Prepared(ground, codec_of(asked.codec), _condition(asked.codec, asked.mesh))
+        return Prepared(ground, codec_of(asked.codec), condition_of(asked.codec, asked.mesh))
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Sequence[Sequence[Score]]:
         """Mesh by mesh."""
@@ -318,23 +319,25 @@ class TokenRig(RigReward, name="rigging/tokenrig-v1", bounds=(0.0, 8.0)):
 
     def measure(self, candidates: Candidates) -> tuple[Floats, Parts]:
         """See the class."""
-        total, parts = np.zeros(len(candidates.rigs)), {}
+        total = np.zeros(len(candidates.rigs))
+        parts: dict[str, Floats] = {}
         for weight, term in zip(self.weights, self.terms, strict=True):
             if term.needs_skin and candidates.skins is None:
                 continue
             parts[term.label], _ = term.measure(candidates)
             total += weight * parts[term.label]
-        return total, parts | diagnostics(candidates)
+        return total, {**parts, **diagnostics(candidates)}
 
 
 def diagnostics(candidates: Candidates) -> Parts:
     """What tells hacks from rigs: `joints`; `used`, the share of them that own vertices; `near`, the share of weight on
     bones that are near; `rank`, that of the skin at `rig_scores.WITNESSES` vertices, over J: 1 / J where all vertices
-    follow one bone.
+    follow one bone. Of skeletons alone only the first is known.
     """
     joints = np.array([float(len(one)) for one in candidates.skeletons])
-    found = {"joints": joints, "used": candidates.used, "near": candidates.near}
+    found = {"joints": joints}
     if candidates.skins is not None:
+        found |= {"used": candidates.used, "near": candidates.near}
         places = candidates.ground.witnesses
         found["rank"] = np.array([_rank(skin[places]) / skin.shape[1] for skin in candidates.skins])
     return found
@@ -350,11 +353,6 @@ def _ground(mesh: str, grid: int) -> Ground:
     return Ground(known_mesh(mesh), grid).make()
 
 
-@lru_cache(maxsize=64)
-def _condition(codec: str, mesh: str) -> Any:
-    return codec_of(codec).condition(known_mesh(mesh))
-
-
 def _at_least(reward: RigReward, name: str, least: float) -> None:
     if not least <= getattr(reward, name) < float("inf"):
         raise ConfigError(f"{reward.name}.{name} is {getattr(reward, name)!r}; a number >= {least:g} is needed")
@@ -364,7 +362,8 @@ def _real(skeleton: Skeleton, owns: Any) -> Floats:
     """(J,): 1 for a bone from the joint's parent that has a length and moves something."""
     parents = np.maximum(skeleton.parents, 0)
     long = np.linalg.norm(skeleton.joints - skeleton.joints[parents], axis=1) > 1e-6
-    return (long & (owns | owns[parents])).astype(np.float64)
+    found: Floats = (long & (owns | owns[parents])).astype(np.float64)
+    return found
 
 
 def _kept(mode: Mode, name: str, value: Floats, candidates: Candidates) -> tuple[Floats, Parts]:

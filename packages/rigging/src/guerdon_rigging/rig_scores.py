@@ -17,6 +17,7 @@ Source: the note on TokenRig that its sheet quotes; constants that are not given
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +69,7 @@ class Ground:
 
     @cached_property
     def blocks(self) -> tuple[tuple[Floats, Floats, Floats], ...]:
-        """The occupied voxels' centres block by block, (3, m) each, with the lower and the upper corner of their box."""
+        """The occupied voxels' centres block by block, (3, m) each, with the two corners of their box."""
         return blocks_of(self.solid)
 
     @cached_property
@@ -179,7 +180,7 @@ def bone_containment(
         points.append(starts[:, None] + shares[:, None] * (ends - starts)[:, None])
     bones = np.cumsum([0, *map(len, points)])
     inside = solid.contains(np.concatenate(points)).mean(axis=1) if bones[-1] else np.zeros(0)
-    for place, (start, stop) in enumerate(zip(bones, bones[1:], strict=False)):
+    for place, (start, stop) in enumerate(itertools.pairwise(bones)):
         if stop > start:
             mine = inside[start:stop]
             found[place] = (mine if counted is None else mine * counted[place][1:]).mean()
@@ -280,9 +281,7 @@ def owning(weights: Floats, bound: float = BOUND) -> np.ndarray[tuple[int], np.d
     return found
 
 
-def near_share(
-    points: Floats, skeleton: Skeleton, weights: Floats, factor: float = 2.0, margin: float = 0.1
-) -> float:
+def near_share(points: Floats, skeleton: Skeleton, weights: Floats, factor: float = 2.0, margin: float = 0.1) -> float:
     """How much of the points' weight is on bones that are near: at most `factor` times as far as the nearest one, and
     `margin` more.
 

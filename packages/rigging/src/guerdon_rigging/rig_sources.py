@@ -1,6 +1,7 @@
 """Meshes and rigs by key, so that examples and observations stay small and travel: a text in place of arrays.
 
-`made:KIND:SEED` is a creature of `guerdon_rigging.creatures`; `file:PATH` a rigged .glb or .gltf in its canonical frame.
+`made:KIND:SEED` is a creature of `guerdon_rigging.creatures`; `file:PATH` a rigged .glb or .gltf in its canonical
+frame.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import importlib
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import ConfigError
 from guerdon_rigging.rigs import Mesh, Rig, RigError
@@ -70,3 +71,14 @@ def codec_of(name: str) -> SkinCodec:
             f"codec is {name!r}; 'balls' or 'module:attribute' of what makes a SkinCodec is needed ({error})"
         ) from error
     return made
+
+
+@lru_cache(maxsize=_KEPT)
+def condition_of(codec: str, mesh: str) -> Any:
+    """What a codec needs to know of a mesh; both by name.
+
+    Raises:
+        ConfigError: there is no such codec.
+        RigError: there is no such mesh.
+    """
+    return codec_of(codec).condition(known_mesh(mesh))
