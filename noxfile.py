@@ -20,6 +20,8 @@ ALONE = {"driving": ",commonroad"}
 commonroad-io pins a protobuf older than tensorboard's."""
 ADAPTERS = ["ray", "trl", "verifiers", "verl"]
 """What others made and we speak to, each an extra of core by that name. (OpenRLHF needs a GPU to be installed.)"""
+THREE = "three@0.180.0"
+"""What shows rigs in the session `viewer`."""
 NOTHING_COLLECTED = 5
 """pytest's exit code where a package has no test of the kind asked for."""
 
@@ -114,6 +116,42 @@ def vllm(session: nox.Session) -> None:
     session.install("-c", "constraints.txt", "-e", "packages/core[train,test]", *needed)
     install_model(session)
     run_pytest(session, "packages/core/tests", "-rs", mark="vllm")
+
+
+@nox.session
+def viewer(session: nox.Session) -> None:
+    """Open rigs that were written in a real browser, by three.js, and compare what it shows with our own drawing."""
+    if not (shutil.which("npm") and shutil.which("chromium")):
+        session.skip("npm and chromium are needed: nodejs, npm and chromium of Debian will do")
+    folder = Path(session.create_tmp()).resolve()
+    quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
+    session.run("npm", "install", "--prefix", str(folder), *quiet, THREE, external=True)
+    session.install("-c", "constraints.txt", "-e", "packages/core[test]", "-e", "packages/rigging[test]")
+    session.env["GUERDON_THREE"] = str(folder / "node_modules/three")
+    session.run("python", "-m", "pytest", "packages/rigging/tests/test_viewer.py", "-rs", *session.posargs)
+
+
+@nox.session
+def gltf(session: nox.Session) -> None:
+    """Put rigs that guerdon-rigging writes before the Khronos glTF validator, where Node and npm are."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        session.skip("the validator is a Node package, and Node or npm is not there")
+    folder = Path(session.create_tmp()).resolve()
+    # Exact: a later validator may know more complaints.
+    npm = (
+        "npm",
+        "install",
+        "--silent",
+        "--no-fund",
+        "--no-audit",
+        "--prefix",
+        str(folder),
+        "gltf-validator@2.0.0-dev.3.10",
+    )
+    session.run(*npm, external=True)
+    session.install("-c", "constraints.txt", "-e", "packages/core", "-e", "packages/rigging[test]")
+    session.env["GUERDON_GLTF_VALIDATOR"] = str(folder / "node_modules")
+    run_pytest(session, "packages/rigging/tests/test_gltf_validator.py", "-rs")
 
 
 @nox.session

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from guerdon_rigging.cameras import Camera, framed
+from guerdon_rigging.cameras import Camera, framed, snug
 from guerdon_rigging.creatures import creature
 from guerdon_rigging.drawing import image, palette, picture, silhouette, turntable
 from guerdon_rigging.rigs import Mesh, Rig, RigError, Skeleton
@@ -88,6 +88,16 @@ def test_a_turntable_keeps_everything_in_its_picture() -> None:
         assert seen.any()
         assert not seen[[0, -1]].any()
         assert not seen[:, [0, -1]].any()
+
+
+@pytest.mark.parametrize(("kind", "yaw"), [("snake", 0), ("snake", 90), ("chest", 30), ("fish", 200)])
+def test_a_single_picture_is_filled(kind: str, yaw: float) -> None:
+    """Its longer side takes 88 % of the picture, and its middle is the picture's, to a pixel."""
+    mesh = creature(kind, 6).mesh
+    rows, columns = np.nonzero(silhouette(mesh, snug(mesh.vertices, yaw), 200))
+    spans = np.array([[rows.min(), rows.max() + 1], [columns.min(), columns.max() + 1]])
+    assert 173 <= np.ptp(spans, axis=1).max() <= 179
+    np.testing.assert_allclose(spans.mean(axis=1), 100, atol=1.5)
 
 
 def test_a_turntable_is_a_gif_that_turns() -> None:

@@ -45,7 +45,7 @@ def bind_error(stored: StoredRig) -> float:
 
 
 def rest_is_bind(path: Path | str) -> bool:
-    """Whether the file's nodes put its mesh where the skin was bound, up to one rigid map and a uniform scale for each skin.
+    """Whether the file's nodes put its mesh where the skin was bound, up to a rigid map and a uniform scale a skin.
 
     Raises:
         RigFileError: see `read_stored` and `bind_error`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,3 +64,25 @@ def framed(points: Floats, yaw: float = 30.0, pitch: float = 12.0, *, field_of_v
     distance = 1.03 * radius / np.sin(np.radians(field_of_view / 2))
     x, y, z = centre.tolist()
     return Camera(yaw, pitch, distance, (x, y, z), field_of_view)
+
+
+def snug(points: Floats, yaw: float = 30.0, pitch: float = 12.0, *, field_of_view: float = 30.0) -> Camera:
+    """A camera whose picture the points fill from that side, but for a margin."""
+    camera = framed(points, yaw, pitch, field_of_view=field_of_view)
+    for _ in range(12):  # a step nearer changes the perspective, and with it the outline
+        seen, _ = camera.project(points, 1)
+        low, high = seen.min(axis=0), seen.max(axis=0)
+        height = 2 * camera.distance * np.tan(np.radians(field_of_view / 2))
+        across, down = ((low + high) / 2 - 0.5) * height
+        x, y, z = (np.array(camera.target) + across * camera.axes[0] - down * camera.axes[1]).tolist()
+        nearest = float((points - np.array([x, y, z])).dot(camera.axes[2]).max())  # it stays in front of the mesh
+        distance = max(camera.distance * float((high - low).max()) / FILLED, 1.05 * nearest, 1e-6)
+        settled = abs(distance / camera.distance - 1) < 2e-3
+        camera = replace(camera, target=(x, y, z), distance=distance)
+        if settled:
+            break
+    return camera
+
+
+FILLED = 0.88
+"""Of a picture's side, by what a snug camera shows."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.spatial import cKDTree
@@ -150,26 +151,25 @@ def canonical(stored: StoredRig, joints: Kept = "used") -> Canonical:
     apart = shares[kept] - weights[places[kept]]
     apart = (abs(apart).max(axis=1).toarray().ravel() > 1e-3) & (sums[kept] > 0)
 
-    order, parents, roots, dropped = _tree(stored, weights, joints)
-    dense = weights[:, order] if len(order) * len(mesh.vertices) <= MOST_WEIGHTS else None
-    if dense is None:
+    owners = weights.tocoo()
+    used = _leading(stored, owners.col[owners.data > OWNED])
+    named = stored.joints
+    left = {node for node in named if joints == "all" or used[node]}
+    if not left:
+        raise RigFileError(file, "", "its meshes follow no joint: every weight is 0", "a rig has weights")
+    tree = _tree(stored, named, left)
+    if tree.nodes.size * len(mesh.vertices) > MOST_WEIGHTS:
         raise RigFileError(
-            file, "", f"{len(mesh.vertices):,} vertices follow {len(order)} joints",
+            file, "", f"{len(mesh.vertices):,} vertices follow {tree.nodes.size} joints",
             f"at most {MOST_WEIGHTS:,} weights are held; decimate the mesh",
         )  # fmt: skip
-    places_of_joints = frame.into(stored.nodes.matrices[order][:, :3, 3])
-    names = tuple(stored.nodes.name(node) for node in order)
-    table = np.asarray(dense.toarray(), np.float64)
-    nodes = np.array(order, np.int64)
-    if len(roots) > 1:
-        largest = max(roots, key=lambda root: (_size(parents, root), -root))
-        places_of_joints = np.concatenate([places_of_joints[[largest]], places_of_joints])
-        parents = np.concatenate([[ROOT], parents + 1])
-        table = np.concatenate([np.zeros((len(table), 1)), table], axis=1)
-        nodes = np.concatenate([[-1], nodes])
-        names = ("root", *names)
+    with np.errstate(over="ignore", invalid="ignore"):
+        places_of_joints = frame.into(tree.skeleton.joints)
     if not np.isfinite(places_of_joints).all():
         raise RigFileError(file, "", "a joint stands at no finite place once the mesh is normalised")
+    table = np.zeros((len(mesh.vertices), tree.nodes.size))
+    own = tree.nodes >= 0
+    table[:, own] = weights[:, tree.nodes[own]].toarray()
     report = Report(
         stored=len(places),
         welded=int(kept.sum()) - len(mesh.vertices),
@@ -179,13 +179,29 @@ def canonical(stored: StoredRig, joints: Kept = "used") -> Canonical:
         unnormalised=int(((sums > 0) & (abs(sums - 1) > 1e-3)).sum()),
         unweighted=int((total <= 0).sum()),
         mended=sum(part.mended for part in parts),
-        dropped_joints=tuple(stored.nodes.name(node) for node in dropped),
-        roots=tuple(stored.nodes.name(order[root]) for root in roots) if len(roots) > 1 else (),
+        dropped_joints=tuple(stored.nodes.name(node) for node in named if node not in left),
+        roots=tree.roots,
         unskinned=tuple((part.name, len(part.vertices)) for part in stored.parts if part.skin is None),
         notes=stored.notes,
     )
-    rig = Rig(mesh, Skeleton(places_of_joints, parents, names), table, file.stem)
-    return Canonical(rig, frame, places, nodes, report)
+    rig = Rig(mesh, Skeleton(places_of_joints, tree.skeleton.parents, tree.skeleton.names), table, file.stem)
+    return Canonical(rig, frame, places, tree.nodes, report)
+
+
+def read_skeleton(path: Path | str) -> Skeleton:
+    """All joints that a file's skins name, where its nodes are, in the file's own units.
+
+    For a skeleton without its mesh, or with one that is not to be read. Several roots hang on a new one, as in
+    `canonical`.
+
+    Raises:
+        RigFileError: the file is broken, or has no skin.
+    """
+    stored = read_stored(path)
+    named = tuple(dict.fromkeys(joint for skin in stored.skins for joint in skin.joints.tolist()))
+    if not named:
+        raise RigFileError(stored.file, "skins", "there are none", "a skeleton's joints are those of its skins")
+    return _tree(stored, named, set(named)).skeleton
 
 
 def normalised(points: Floats) -> Frame:
@@ -250,7 +266,10 @@ def welded(file: Path | str, points: Floats, faces: Ints) -> tuple[Mesh, Frame, 
     left = np.unique(corners)
     renamed = np.full(len(where) + 1, -1, np.int64)
     renamed[left] = np.arange(len(left))
-    return Mesh(where[left], renamed[corners]), frame, renamed[full], int(flat.sum())
+    # What was welded or left out may have held the box open by a hair: the frame is that of what stays.
+    stay = points[at[np.sort(firsts)[left]]]
+    frame = normalised(stay)
+    return Mesh(frame.into(stay), renamed[corners]), frame, renamed[full], int(flat.sum())
 
 
 def _clusters(points: Floats) -> Ints:
@@ -273,21 +292,36 @@ def _hashed(cells: Ints) -> Ints:
     return (shifted[:, 0] << 40) | (shifted[:, 1] << 20) | shifted[:, 2]
 
 
-def _tree(stored: StoredRig, weights: Any, joints: Kept) -> tuple[list[int], Ints, list[int], list[int]]:
-    """The joints to keep, parents first and else as the skins name them; their parents; the roots; those dropped."""
-    named = stored.joints
-    place = {node: at for at, node in enumerate(named)}
-    owns = np.zeros(len(stored.nodes.entries), bool)
-    entries = weights.tocoo()
-    owns[entries.col[entries.data > OWNED]] = True
-    leads = owns.copy()
+@dataclass(frozen=True, eq=False)
+class _Tree:
+    """Joints of a file as one tree."""
+
+    skeleton: Skeleton
+    """In the scene's units."""
+    nodes: Ints
+    """(J,): the file's, -1 for a root that was added."""
+    roots: tuple[str, ...]
+    """What was joined under it."""
+
+
+def _leading(stored: StoredRig, owners: Ints) -> npt.NDArray[np.bool_]:
+    """Of all nodes: those that own vertices, and those above them."""
+    leads = np.zeros(len(stored.nodes.entries), bool)
+    leads[owners] = True
     above = stored.nodes.parents
     for node in reversed(stored.nodes.order):
         if above[node] != ROOT:
             leads[above[node]] |= leads[node]
-    kept = {node for node in named if joints == "all" or leads[node]}
-    if not kept:
-        raise RigFileError(stored.file, "", "its meshes follow no joint: every weight is 0", "a rig has weights")
+    return leads
+
+
+def _tree(stored: StoredRig, named: tuple[int, ...], kept: set[int]) -> _Tree:
+    """The joints to keep: parents first, and else in the order in which the skins name them.
+
+    A written rig names its joints in their own order, so that reading gives it back.
+    """
+    place = {node: at for at, node in enumerate(named)}
+    above = stored.nodes.parents
     over = np.full(len(above), ROOT, np.int64)  # the nearest joint above each node
     for node in stored.nodes.order:
         if above[node] != ROOT:
@@ -306,7 +340,16 @@ def _tree(stored: StoredRig, weights: Any, joints: Kept) -> tuple[list[int], Int
     index = {node: at for at, node in enumerate(order)}
     parents = np.array([index.get(int(over[node]), ROOT) for node in order], np.int64)
     roots = np.flatnonzero(parents == ROOT).tolist()
-    return order, parents, roots, [node for node in named if node not in kept]
+    joints = stored.nodes.matrices[order][:, :3, 3]
+    names = tuple(stored.nodes.name(node) for node in order)
+    nodes = np.array(order, np.int64)
+    if len(roots) == 1:
+        return _Tree(Skeleton(joints, parents, names), nodes, ())
+    largest = max(roots, key=lambda root: (_size(parents, root), -root))
+    whole = Skeleton(
+        np.concatenate([joints[[largest]], joints]), np.concatenate([[ROOT], parents + 1]), ("root", *names)
+    )
+    return _Tree(whole, np.concatenate([[-1], nodes]), tuple(names[root] for root in roots))
 
 
 def _size(parents: Ints, root: int) -> int:

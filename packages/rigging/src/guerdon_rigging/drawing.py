@@ -17,7 +17,7 @@ import numpy.typing as npt
 from embreex import mesh_construction, rtcore_scene
 from PIL import Image, ImageDraw
 
-from guerdon_rigging.cameras import Camera, framed
+from guerdon_rigging.cameras import Camera, framed, snug
 from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, RigError, Skeleton
 
 Colours = Literal["weights", "plain"]
@@ -57,7 +57,7 @@ def picture(
     Raises:
         RigError: the mesh has no triangle.
     """
-    return _png(image(rig, framed(rig.mesh.vertices, yaw, pitch), size=size, colours=colours, bones=bones))
+    return _png(image(rig, snug(rig.mesh.vertices, yaw, pitch), size=size, colours=colours, bones=bones))
 
 
 def turntable(
@@ -138,6 +138,15 @@ def silhouette(mesh: Mesh, camera: Camera, size: int) -> npt.NDArray[np.bool_]:
     seen = np.zeros((size, size), bool)
     rows, columns, _ = scene.hits(camera, size)
     seen[rows, columns] = True
+    return seen
+
+
+def visible_colours(mesh: Mesh, camera: Camera, size: int, colours: Floats) -> Floats:
+    """(size, size, 3): the vertices' colours, (N, 3), where their mesh is seen, without light; NaN elsewhere."""
+    scene = _Scene(mesh)
+    seen = np.full((size, size, 3), np.nan)
+    rows, columns, (triangle, where) = scene.hits(camera, size)
+    seen[rows, columns] = np.einsum("pc,pcx->px", where, colours[mesh.faces[triangle]])
     return seen
 
 

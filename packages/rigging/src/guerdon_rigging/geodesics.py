@@ -26,7 +26,13 @@ LEAST = 1e-6
 """Distances are at least this: a vertex may coincide with a joint."""
 
 
-def volumetric_distances(mesh: Mesh, skeleton: Skeleton, resolution: int = 48, solid: Voxels | None = None) -> Floats:
+def volumetric_distances(
+    mesh: Mesh,
+    skeleton: Skeleton,
+    resolution: int = 48,
+    solid: Voxels | None = None,
+    grid_weight: float = GRID_WEIGHT,
+) -> Floats:
     """The length of the shortest way from each joint to each vertex, (N, J); inf where there is none.
 
     Args:
@@ -34,13 +40,14 @@ def volumetric_distances(mesh: Mesh, skeleton: Skeleton, resolution: int = 48, s
         skeleton: J joints, inside the mesh or not.
         resolution: cells along the longest side; SkinTokens takes 196, a small machine 48.
         solid: the filled cells, where they are known already; `resolution` is then not looked at.
+        grid_weight: what links between cells count, per length.
 
     Source: UniRig's and SkinTokens' voxel skin after Dionne and de Lasa (2013); Dijkstra from each joint.
     """
     from scipy.sparse.csgraph import dijkstra
 
     solid = solid_voxels(mesh, resolution) if solid is None else solid
-    graph = _graph(mesh, skeleton, solid)
+    graph = _graph(mesh, skeleton, solid, grid_weight)
     vertices, joints = len(mesh.vertices), len(skeleton)
     found = dijkstra(graph, directed=False, indices=np.arange(graph.shape[0] - joints, graph.shape[0]))
     distances: Floats = found[:, :vertices].T
@@ -95,7 +102,7 @@ def falling_weights(distances: Floats, law: Literal["square", "exp"] = "square",
     return normalised(np.exp(-20 * (distances - distances.min(axis=1, keepdims=True)) / (longest or 1.0)))
 
 
-def _graph(mesh: Mesh, skeleton: Skeleton, solid: Voxels) -> Any:
+def _graph(mesh: Mesh, skeleton: Skeleton, solid: Voxels, grid_weight: float) -> Any:
     """A symmetric sparse matrix over vertices, then cells, then joints; lengths of links in one of each pair."""
     from scipy.sparse import coo_matrix
     from scipy.spatial import cKDTree
@@ -118,7 +125,7 @@ def _graph(mesh: Mesh, skeleton: Skeleton, solid: Voxels) -> Any:
         if step > (0, 0, 0):  # half of the 26, the other half is the same links
             beside = number[tuple((solid.indices + 1 + step).T)]
             own = np.flatnonzero(beside >= 0)
-            length = GRID_WEIGHT * solid.size * float(np.linalg.norm(step))
+            length = grid_weight * solid.size * float(np.linalg.norm(step))
             link(vertices + own, vertices + beside[own], np.full(len(own), length))
     # A vertex is linked to filled cells whose centres are no farther than a cell's side, its own among them [memory].
     place, _ = solid.cells(mesh.vertices)

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from guerdon_rigging.gltf_files import Gltf
+from guerdon_rigging.gltf_files import MOST_NUMBERS, Gltf
 from guerdon_rigging.gltf_json import Entry
-
-MOST_ELEMENTS = 1 << 26
-"""The longest accessor that is read; one without a buffer costs memory that no file paid for."""
 
 _COMPONENTS: dict[int, Any] = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _SHAPES: dict[str, tuple[int, ...]] = {
@@ -21,13 +18,12 @@ _SHAPES: dict[str, tuple[int, ...]] = {
 
 def accessor_at(gltf: Gltf, index: Entry) -> Entry:
     """The accessor that an index points at."""
-    entries = gltf.document.members("accessors")
-    return entries[index.integer(0, len(entries), "index of an accessor")]
+    return gltf.document.member("accessors", index, "an accessor")
 
 
 def accessor_count(accessor: Entry) -> int:
     """How many elements an accessor has."""
-    return accessor.need("count").integer(1, MOST_ELEMENTS + 1)
+    return accessor.need("count").integer(1, MOST_NUMBERS + 1)
 
 
 def read_accessor(gltf: Gltf, index: Entry, kinds: tuple[str, ...], finite: bool = True) -> npt.NDArray[Any]:
@@ -54,10 +50,9 @@ def read_accessor(gltf: Gltf, index: Entry, kinds: tuple[str, ...], finite: bool
         kind.fail(f"is {kind.value!r}, used by {index.where}", f"{' or '.join(kinds)} is accepted there")
     shape = _SHAPES[kind.value]
     component = accessor.need("componentType")
-    if component.value not in _COMPONENTS or isinstance(component.value, (bool, float)):
-        component.fail(f"is {component.value!r}", f"{', '.join(map(str, _COMPONENTS))} are accepted")
-    dtype = np.dtype(_COMPONENTS[component.value])
+    dtype = _component(component, tuple(_COMPONENTS))
     count = accessor_count(accessor)
+    gltf.take(accessor, count * int(np.prod(shape)))
     if accessor.get("bufferView") is None:
         values = np.zeros((count, *shape), dtype)
     else:
@@ -77,18 +72,24 @@ def read_accessor(gltf: Gltf, index: Entry, kinds: tuple[str, ...], finite: bool
 
 def view_bytes(gltf: Gltf, index: Entry) -> tuple[bytes, int, int, Entry]:
     """A view's buffer, where it begins and how long it is, checked; and the view itself."""
-    views = gltf.document.members("bufferViews")
-    view = views[index.integer(0, len(views), "index of a buffer view")]
+    view = gltf.document.member("bufferViews", index, "a buffer view")
     extensions = view.get("extensions")
     for name, _ in extensions.named() if extensions is not None else ():
         if "meshopt" in name:
             view.fail(f"is compressed with {name}", "it is not read here; export without it")
-    buffer = gltf.buffer(view.need("buffer").integer(0, len(gltf.document.members("buffers")), "index of a buffer"))
+    buffer = gltf.buffer(view.need("buffer"))
     start = view.optional("byteOffset", 0)
     length = view.need("byteLength").integer(1)
     if start + length > len(buffer):
         view.fail(f"covers bytes {start:,} to {start + length:,} of a buffer of {len(buffer):,}")
     return buffer, start, length, view
+
+
+def _component(kind: Entry, accepted: tuple[int, ...]) -> np.dtype[Any]:
+    if (found := kind.integer()) not in accepted:
+        kind.fail(f"is {found}", f"{', '.join(map(str, accepted))} are accepted")
+    dtype: np.dtype[Any] = np.dtype(_COMPONENTS[found])
+    return dtype
 
 
 def _viewed(gltf: Gltf, holder: Entry, count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -117,10 +118,8 @@ def _replaced(gltf: Gltf, sparse: Entry, values: npt.NDArray[Any]) -> npt.NDArra
     """Sparse accessors name the elements that differ from the view's, or from zero."""
     count = sparse.need("count").integer(1, len(values) + 1)
     indices, new = sparse.need("indices"), sparse.need("values")
-    kind = indices.need("componentType")
-    if kind.value not in (5121, 5123, 5125):
-        kind.fail(f"is {kind.value!r}", "5121, 5123, 5125 are accepted")
-    at = _viewed(gltf, indices, count, (), np.dtype(_COMPONENTS[kind.value])).astype(np.int64)
+    dtype = _component(indices.need("componentType"), (5121, 5123, 5125))
+    at = _viewed(gltf, indices, count, (), dtype).astype(np.int64)
     if at.max() >= len(values):
         indices.fail(f"names element {at.max()} of {len(values)}")
     values[at] = _viewed(gltf, new, count, values.shape[1:], values.dtype)

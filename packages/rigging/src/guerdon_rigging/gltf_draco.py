@@ -1,4 +1,8 @@
-"""Primitives compressed with Draco, through DracoPy (the extra `draco`)."""
+"""Primitives compressed with Draco, through DracoPy (the extra `draco`).
+
+What it covers: data that do not decode, or not to what the accessors say, are refused. What it does not: how much
+memory DracoPy takes on the way is DracoPy's.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +45,7 @@ def decompressed(
         if data is None:
             ids[name].fail(f"names attribute {ids[name].value}; the compressed mesh has {sorted(by_id)}")
         accessor = accessor_at(gltf, at)
+        gltf.take(accessor, data.size)
         if (count := accessor_count(accessor)) != len(data):
             accessor.fail(f"says {count} elements and {len(data)} were compressed")
         if data.ndim != 2 or data.shape[1] != (3 if name == "POSITION" else 4):

@@ -19,6 +19,10 @@ from guerdon_rigging.gltf_json import Entry, parsed
 MOST_BYTES = 1 << 30
 """The largest file, and the largest buffer, that is read: 1 GiB."""
 
+MOST_NUMBERS = 1 << 27
+"""The most numbers that all accessors of a file may hold together: a gigabyte of float64. The largest mesh that is
+read, 4,000,000 vertices with two sets of joints and 8,000,000 triangles, has 100 million."""
+
 _HEADER = struct.Struct("<4sII")
 _CHUNK = struct.Struct("<I4s")
 
@@ -36,27 +40,37 @@ class Gltf:
     document: Entry
     binary: bytes | None
     """The binary chunk of a GLB."""
-    _buffers: dict[int, bytes] = field(default_factory=dict, compare=False, repr=False)
+    _buffers: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    _taken: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)
 
-    def buffer(self, at: int) -> bytes:
-        """The bytes of a buffer, read when first asked for.
+    def take(self, accessor: Entry, numbers: int) -> None:
+        """Put down how many numbers an accessor is about to make of the buffers, which a small file may say many times.
+
+        Raises:
+            RigFileError: with those read before they are more than `MOST_NUMBERS`.
+        """
+        self._taken[0] += numbers
+        if self._taken[0] > MOST_NUMBERS:
+            accessor.fail(
+                f"brings what is read of the file to {self._taken[0]:,} numbers", f"at most {MOST_NUMBERS:,} are read"
+            )
+
+    def buffer(self, index: Entry) -> bytes:
+        """The bytes of the buffer that an index names, read when first asked for.
 
         Raises:
             RigFileError: it is missing, shorter than it says, outside the document's folder, or on a network.
         """
-        if at not in self._buffers:
-            self._buffers[at] = self._load(at)
-        return self._buffers[at]
+        entry = self.document.member("buffers", index, "a buffer")
+        if entry.where not in self._buffers:
+            self._buffers[entry.where] = self._load(entry, first=entry.where == "buffers[0]")
+        return self._buffers[entry.where]
 
-    def _load(self, at: int) -> bytes:
-        entries = self.document.members("buffers")
-        if at >= len(entries):
-            self.document.fail(f"buffer {at} is asked for and there are {len(entries)} buffers")
-        entry = entries[at]
+    def _load(self, entry: Entry, first: bool) -> bytes:
         length = entry.need("byteLength").integer(1, MOST_BYTES + 1)
         uri = entry.get("uri")
         if uri is None:
-            if at or self.binary is None:
+            if not first or self.binary is None:
                 entry.fail("has no 'uri'", "only the first buffer of a .glb with a binary chunk may go without")
             data = self.binary
         elif not isinstance(uri.value, str):

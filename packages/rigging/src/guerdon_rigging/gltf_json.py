@@ -51,12 +51,26 @@ class Entry:
         Raises:
             RigFileError: it is no array.
         """
+        where = f"{self.where}.{key}" if self.where else key
+        return [Entry(self.file, f"{where}[{at}]", value) for at, value in enumerate(self._array(key))]
+
+    def member(self, key: str, index: Entry, what: str) -> Entry:
+        """The one entry of an array that an index names.
+
+        Raises:
+            RigFileError: the index is none of the array's, or it is no array.
+        """
+        array = self._array(key)
+        at = index.integer(0, len(array), f"index of {what}")
+        return Entry(self.file, f"{self.where}.{key}[{at}]" if self.where else f"{key}[{at}]", array[at])
+
+    def _array(self, key: str) -> list[Any]:
         found = self.get(key)
         if found is None:
             return []
         if not isinstance(found.value, list):
             found.fail(f"is {_short(found.value)}", "an array is needed")
-        return [Entry(self.file, f"{found.where}[{at}]", value) for at, value in enumerate(found.value)]
+        return found.value
 
     def named(self) -> Iterator[tuple[str, Entry]]:
         """The members of this object, with their names.

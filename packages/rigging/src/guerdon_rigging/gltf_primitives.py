@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from guerdon_rigging.gltf_accessors import accessor_at, read_accessor
+from guerdon_rigging.gltf_accessors import accessor_at, accessor_count, read_accessor
 from guerdon_rigging.gltf_files import Gltf
 from guerdon_rigging.gltf_json import Entry
 from guerdon_rigging.rigs import Floats, Ints
 
 DRACO = "KHR_draco_mesh_compression"
+MOST_VERTICES = 4_000_000
+"""Vertices of a file, instances counted each."""
+MOST_FACES = 2 * MOST_VERTICES + 4
+"""Triangles of a file, instances counted each: those of a closed surface on the most vertices."""
 SETS = ("JOINTS_", "WEIGHTS_")
 _UNDRAWN = {0: "points", 1: "lines", 2: "a loop of lines", 3: "a strip of lines"}
 
@@ -58,6 +62,11 @@ def read_primitive(gltf: Gltf, primitive: Entry) -> Primitive | None:
         values, corners = decompressed(gltf, primitive, draco, attributes)
     else:
         values = {}
+        vertices = accessor_count(accessor_at(gltf, attributes["POSITION"]))
+        if vertices > MOST_VERTICES:
+            attributes["POSITION"].fail(
+                f"has {vertices:,} vertices", f"at most {MOST_VERTICES:,} are read; decimate it"
+            )
         for name, at in wanted(attributes):
             kind = "VEC3" if name == "POSITION" else "VEC4"
             values[name] = read_accessor(gltf, at, (kind,), finite=not name.startswith("WEIGHTS_"))
@@ -65,11 +74,11 @@ def read_primitive(gltf: Gltf, primitive: Entry) -> Primitive | None:
         corners = None if indices is None else read_accessor(gltf, indices, ("SCALAR",))
         if corners is not None and corners.dtype.kind != "u":
             primitive.need("indices").fail("names an accessor that is not of unsigned integers")
-    vertices = np.asarray(values["POSITION"], np.float64)
-    faces = _triangles(primitive, mode, len(vertices), corners)
-    slots, weights = _influences(primitive, values, len(vertices))
+    positions = np.asarray(values["POSITION"], np.float64)
+    faces = _triangles(primitive, mode, len(positions), corners)
+    slots, weights = _influences(primitive, values, len(positions))
     notes = [f"{len(targets)} morph targets"] if (targets := primitive.members("targets")) else []
-    return Primitive(vertices, faces, slots, weights, tuple(notes))
+    return Primitive(positions, faces, slots, weights, tuple(notes))
 
 
 def wanted(attributes: dict[str, Entry]) -> list[tuple[str, Entry]]:

@@ -22,11 +22,8 @@ from guerdon_rigging.gltf_accessors import read_accessor
 from guerdon_rigging.gltf_files import Gltf, open_gltf
 from guerdon_rigging.gltf_json import Entry
 from guerdon_rigging.gltf_nodes import Nodes, read_nodes
-from guerdon_rigging.gltf_primitives import read_primitive
+from guerdon_rigging.gltf_primitives import MOST_FACES, MOST_VERTICES, Primitive, read_primitive
 from guerdon_rigging.rigs import Floats, Ints
-
-MOST_VERTICES = 4_000_000
-"""Vertices of a file, instances counted each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,30 +97,35 @@ def read_stored(path: Path | str) -> StoredRig:
     gltf = open_gltf(path)
     nodes = read_nodes(gltf)
     skins = tuple(_skin(gltf, entry, len(nodes.entries)) for entry in gltf.document.members("skins"))
-    meshes = gltf.document.members("meshes")
+    shown = set(nodes.shown)
     notes: dict[str, None] = {}
     parts: list[Part] = []
-    total = 0
-    cache: dict[int, list[tuple[Entry, Any]]] = {}
+    vertices = faces = 0
+    cache: dict[str, Primitive | None] = {}
     for at, node in enumerate(nodes.entries):
-        if node.get("mesh") is None:
+        mesh = node.get("mesh")
+        if mesh is None:
             continue
-        index = node.need("mesh").integer(0, len(meshes), "index of a mesh")
-        name = meshes[index].text("name") or f"mesh {index}"
-        if at not in nodes.shown:
+        held = gltf.document.member("meshes", mesh, "a mesh")
+        name = held.text("name") or f"mesh {mesh.value}"
+        if at not in shown:
             notes[f"{name} at {nodes.name(at)} is in no scene that is shown"] = None
             continue
-        if index not in cache:
-            cache[index] = [(one, read_primitive(gltf, one)) for one in meshes[index].members("primitives")]
         skin = None if node.get("skin") is None else node.need("skin").integer(0, len(skins), "index of a skin")
-        for entry, primitive in cache[index]:
+        for entry in held.members("primitives"):
+            if entry.where not in cache:
+                cache[entry.where] = read_primitive(gltf, entry)
+            primitive = cache[entry.where]
             if primitive is None:
                 notes[f"{name} has a primitive of points or lines"] = None
                 continue
             notes.update((f"{name} has {note}; its base shape is read", None) for note in primitive.notes)
-            total += len(primitive.vertices)
-            if total > MOST_VERTICES:
-                entry.fail(f"brings the file to {total:,} vertices", f"at most {MOST_VERTICES:,} are read; decimate it")
+            vertices, faces = vertices + len(primitive.vertices), faces + len(primitive.faces)
+            if vertices > MOST_VERTICES or faces > MOST_FACES:
+                entry.fail(
+                    f"brings the file to {vertices:,} vertices and {faces:,} triangles",
+                    f"at most {MOST_VERTICES:,} and {MOST_FACES:,} are read; decimate it",
+                )
             parts.append(_placed(entry, primitive, name, at, skin, nodes, skins))
     return StoredRig(gltf.file, nodes, skins, tuple(parts), tuple(notes))
 
@@ -144,8 +146,9 @@ def _skin(gltf: Gltf, entry: Entry, nodes: int) -> Skin:
     return Skin(joints, matrices[: len(joints)])
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is found and named at the end
 def _placed(
-    entry: Entry, primitive: Any, name: str, node: int, skin: int | None, nodes: Nodes, skins: tuple[Skin, ...]
+    entry: Entry, primitive: Primitive, name: str, node: int, skin: int | None, nodes: Nodes, skins: tuple[Skin, ...]
 ) -> Part:
     """A primitive in the scene: by its joints, or by its node where it has none."""
     x = primitive.vertices
@@ -199,8 +202,7 @@ def _nearest(lost: Floats, points: Floats, matrices: Floats) -> Floats:
 
 def _moved(matrices: Floats, points: Floats) -> Floats:
     """Each point (N, 3) by its own matrix (N, 3, 4)."""
-    with np.errstate(all="ignore"):
-        moved: Floats = np.einsum("nij,nj->ni", matrices[:, :, :3], points) + matrices[:, :, 3]
+    moved: Floats = np.einsum("nij,nj->ni", matrices[:, :, :3], points) + matrices[:, :, 3]
     return moved
 
 

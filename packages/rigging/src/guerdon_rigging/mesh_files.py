@@ -9,11 +9,10 @@ import numpy as np
 
 from guerdon_rigging.file_errors import RigFileError, read_limited
 from guerdon_rigging.gltf_files import MOST_BYTES
-from guerdon_rigging.gltf_skins import MOST_VERTICES, read_stored
+from guerdon_rigging.gltf_primitives import MOST_FACES, MOST_VERTICES
+from guerdon_rigging.gltf_skins import read_stored
 from guerdon_rigging.rigs import Mesh, RigError
 
-MOST_FACES = 2 * MOST_VERTICES + 4
-"""Triangles of a closed surface on the most vertices that are read."""
 GLTF = (".glb", ".gltf")
 OTHERS = (".obj", ".ply", ".stl")
 

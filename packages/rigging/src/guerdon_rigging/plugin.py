@@ -7,6 +7,19 @@ from guerdon.plugins.catalog import Register
 
 
 @hookimpl
+def guerdon_commands(register: Register) -> None:
+    """`guerdon rig`."""
+    register("rig", "guerdon_rigging.commands:command", summary="give a mesh bones and a skin; score and draw rigs")
+
+
+@hookimpl
+def guerdon_claims(register: Register) -> None:
+    """What the package stands on."""
+    geometry = "guerdon_rigging.geometry_claim:RiggingGeometry"
+    register("rigging_geometry", geometry, summary="rigs are read rightly, and heat weights beat the closest bone")
+
+
+@hookimpl
 def guerdon_rewards(register: Register) -> None:
     """What rigs earn by their geometry."""
     rewards = "guerdon_rigging.rewards"

@@ -332,11 +332,12 @@ class TokenRig(RigReward, name="rigging/tokenrig-v1", bounds=(0.0, 8.0)):
 def diagnostics(candidates: Candidates) -> Parts:
     """What tells hacks from rigs: `joints`; `used`, the share of them that own vertices; `near`, the share of weight on
     bones that are near; `rank`, that of the skin at `rig_scores.WITNESSES` vertices, over J: 1 / J where all vertices
-    follow one bone.
+    follow one bone. Of skeletons alone only the first is known.
     """
     joints = np.array([float(len(one)) for one in candidates.skeletons])
-    found = {"joints": joints, "used": candidates.used, "near": candidates.near}
+    found = {"joints": joints}
     if candidates.skins is not None:
+        found |= {"used": candidates.used, "near": candidates.near}
         places = candidates.ground.witnesses
         found["rank"] = np.array([_rank(skin[places]) / skin.shape[1] for skin in candidates.skins])
     return found

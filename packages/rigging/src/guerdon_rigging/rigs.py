@@ -49,11 +49,13 @@ class Mesh:
 
     @cached_property
     def edges(self) -> Ints:
-        """(E, 2): each edge of a triangle once, the smaller index first, in ascending order."""
+        """(E, 2): each edge of a triangle once, the smaller index first, in ascending order; none from a vertex to
+        itself, which collapsed triangles have.
+        """
         if not len(self.faces):
             return np.zeros((0, 2), np.int64)
         sides = np.sort(self.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-        return np.unique(sides, axis=0)
+        return np.unique(sides[sides[:, 0] < sides[:, 1]], axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,7 @@ class Rig:
         _shaped("Rig.weights", self.weights, (len(self.mesh.vertices), len(self.skeleton)))
         _finite("Rig.weights", self.weights)
         if self.weights.size and self.weights.min() < 0:
-            raise RigError(f"Rig.weights has the negative entry {self.weights.min()!r}")
+            raise RigError(f"Rig.weights has the negative entry {float(self.weights.min())!r}")
 
 
 def _shaped(what: str, array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> None:

@@ -1,0 +1,274 @@
+"""`guerdon rig`: a skeleton and a skin for a mesh, pictures of rigs, and what they are worth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import click
+
+if TYPE_CHECKING:
+    from guerdon_rigging.rigs import Mesh, Rig, Skeleton
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+SHORT = "mesh"
+"""What `guerdon rig` does when no other of its commands is named."""
+
+
+class Rigger(Protocol):
+    """The shipped model, `guerdon_rigging.rigger:Rigger`; meshes are welded and normalised."""
+
+    def rig(self, mesh: Mesh, seed: int) -> Rig:
+        """A skeleton and a skin."""
+
+    def skin(self, mesh: Mesh, skeleton: Skeleton, seed: int) -> Rig:
+        """A skin for a skeleton."""
+
+
+class RigCommands(click.Group):
+    """`guerdon rig FILE` is short for `guerdon rig mesh FILE`: whatever does not name a command is a mesh."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the short form's command in."""
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [SHORT, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("rig", cls=RigCommands)
+def command() -> None:
+    """Rig a mesh: give it a skeleton and a skin.
+
+    `guerdon rig MESH -o OUT.glb` is short for `guerdon rig mesh MESH -o OUT.glb`; a file named like a command below is
+    written ./score.
+    """
+
+
+def _pictures(function: Any) -> Any:
+    """The options that draw."""
+    shared = (
+        click.option("--png", type=FILE, help="Draw the rig, weights as colours, into this file."),
+        click.option("--turntable", type=FILE, help="Draw it from all around: a .gif that turns, or a .png strip."),
+        click.option(
+            "--pose",
+            multiple=True,
+            metavar="random|JOINT=X,Y,Z",
+            help="Pose what is drawn: at random by --seed, or a joint by degrees about x, y and z; repeatable.",
+        ),
+        click.option("--size", type=click.IntRange(32, 4096), default=512, show_default=True, help="Pixels a side."),
+        click.option(
+            "--seed",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Another one, another rig and another random pose.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Write over files that are there."),
+    )
+    for option in reversed(shared):
+        function = option(function)
+    return function
+
+
+@command.command("mesh", short_help="Give a mesh a skeleton and a skin; what `guerdon rig MESH` does.")
+@click.argument("mesh", type=FILE)
+@click.option("-o", "--output", type=FILE, help="The .glb to write.")
+@click.option("--skeleton", type=FILE, help="Skin only: a rig's .glb or .gltf, or RigNet's text, in the mesh's space.")
+@click.option("--baseline", help="Skin --skeleton without a model: closest-bone, smoothed, heat, ...")
+@_pictures
+def of_mesh(
+    mesh: Path,
+    output: Path | None,
+    skeleton: Path | None,
+    baseline: str | None,
+    png: Path | None,
+    turntable: Path | None,
+    pose: tuple[str, ...],
+    size: int,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    """Give MESH (.glb, .gltf, .obj, .ply or .stl) a skeleton and a skin.
+
+    The rig comes from the shipped model, a skeleton of your own with --skeleton. OUT has the mesh's vertices and units;
+    materials and textures are not carried over. --pose changes pictures alone.
+    """
+    from guerdon.errors import ConfigError
+    from guerdon.progress import progress
+    from guerdon_rigging.baselines import baseline as baseline_of
+    from guerdon_rigging.filed_meshes import filed_mesh
+    from guerdon_rigging.gltf_writing import write_rig
+    from guerdon_rigging.rigs import Rig
+
+    if output is None and png is None and turntable is None:
+        raise ConfigError("nothing to write: name a file with --output, --png or --turntable")
+    if output is not None and output.suffix.lower() != ".glb":
+        raise ConfigError(f"--output is {str(output)!r}; a name that ends in .glb is needed")
+    if baseline and skeleton is None:
+        raise ConfigError("--baseline makes a skin and no skeleton; give one with --skeleton")
+    skinner = baseline_of(baseline) if baseline else None
+    _free([output, png, turntable], overwrite)
+    _drawable(png, turntable, pose)
+    with progress(f"reading {mesh.name}", 4) as bar:
+        held = filed_mesh(mesh)
+        given = held.skeleton(skeleton) if skeleton else None
+        bar.advance()
+        bar.describe(f"rigging {len(held.mesh.vertices):,} vertices")
+        if given is None:
+            rig = _rigger().rig(held.mesh, seed)
+        elif skinner is None:
+            rig = _rigger().skin(held.mesh, given, seed)
+        else:
+            rig = Rig(held.mesh, given, skinner(held.mesh, given))
+        bar.advance()
+        bar.describe("writing")
+        if output is not None:
+            write_rig(held.restored(rig), output, normals=True)
+        bar.advance()
+        bar.describe("drawing")
+        _draw(rig, png, turntable, pose, size, seed)
+        bar.advance()
+    written = ", ".join(str(path) for path in (output, png, turntable) if path)
+    click.echo(f"{_described(rig)}: {written}")
+
+
+@command.command("score", short_help="What a rig earns, part by part.")
+@click.argument("rig", type=FILE)
+@click.option("--mesh", type=FILE, help="The mesh of a RigNet text rig.")
+@click.option(
+    "--mode",
+    type=click.Choice(["repaired", "printed"]),
+    default="repaired",
+    show_default=True,
+    help="As repaired against known hacks, or as the paper prints it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def score(rig: Path, mesh: Path | None, mode: str, as_json: bool) -> None:
+    """What the rig in RIG (.glb, .gltf, or RigNet's text with --mesh) earns, part by part: TokenRig's rewards."""
+    from guerdon_rigging.answers import Answered, skin_of
+    from guerdon_rigging.filed_meshes import filed_rig
+    from guerdon_rigging.rewards import Candidates, Mode, TokenRig
+    from guerdon_rigging.rig_scores import Ground
+
+    read = filed_rig(rig, mesh)
+    reward = TokenRig(mode=cast(Mode, mode))
+    ground = Ground(read.mesh, reward.grid).make()
+    answered = Answered(skeleton=read.skeleton, weights=skin_of(read.weights))
+    total, parts = reward.measure(Candidates(ground, [answered]))
+    found = {reward.name or "reward": float(total[0])} | {name: float(column[0]) for name, column in parts.items()}
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    click.echo(f"{_described(read)}; {mode}")
+    wide = max(map(len, found))
+    for name, value in found.items():
+        click.echo(f"  {name:<{wide}} {value:8.4f}")
+
+
+@command.command("show", short_help="Say what is in a rig, and draw it.")
+@click.argument("rig", type=FILE)
+@click.option("--mesh", type=FILE, help="The mesh of a RigNet text rig.")
+@_pictures
+def show(
+    rig: Path,
+    mesh: Path | None,
+    png: Path | None,
+    turntable: Path | None,
+    pose: tuple[str, ...],
+    size: int,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    """Say what is in the rig RIG (.glb, .gltf, or RigNet's text with --mesh), and draw it."""
+    from guerdon.progress import progress
+    from guerdon_rigging.filed_meshes import filed_rig
+
+    _free([png, turntable], overwrite)
+    _drawable(png, turntable, pose)
+    with progress(f"reading {rig.name}", 2) as bar:
+        read = filed_rig(rig, mesh)
+        bar.advance()
+        bar.describe("drawing")
+        _draw(read, png, turntable, pose, size, seed)
+        bar.advance()
+    click.echo(f"{rig.name}: {_described(read)}")
+    names = read.skeleton.names or tuple(str(joint) for joint in range(len(read.skeleton)))
+    depth = [0] * len(names)
+    for joint, (name, parent) in enumerate(zip(names, read.skeleton.parents.tolist(), strict=True)):
+        depth[joint] = depth[parent] + 1 if parent >= 0 else 0
+        owned = int((read.weights[:, joint] > 0).sum())
+        click.echo(f"{'  ' * (depth[joint] + 1)}{name}  {owned:,} vertices")
+
+
+def _described(rig: Rig) -> str:
+    from guerdon.counting import counting
+
+    per_vertex = float((rig.weights > 0).sum(axis=1).mean())
+    return (
+        f"{len(rig.mesh.vertices):,} vertices, {counting(len(rig.skeleton), 'joint')}, "
+        f"{per_vertex:.2f} influences a vertex"
+    )
+
+
+def _rigger() -> Rigger:
+    """The shipped model; it is imported by name, since it needs torch and what is skinned by a baseline does not."""
+    import importlib
+
+    from guerdon.errors import ConfigError
+
+    try:
+        module = importlib.import_module("guerdon_rigging.rigger")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the model that rigs cannot be loaded: no module named {error.name!r}. Its packages are installed by "
+            "`pip install 'guerdon-rigging[train]'`; --skeleton with --baseline needs no model"
+        ) from error
+    return cast(Rigger, module.Rigger())
+
+
+def _free(paths: Sequence[Path | None], overwrite: bool) -> None:
+    from guerdon.errors import ConfigError
+
+    for path in paths:
+        if path is None:
+            continue
+        if path.exists() and not overwrite:
+            raise ConfigError(f"{str(path)!r} is there already; name another file, or say --overwrite")
+        if not path.parent.is_dir():
+            raise ConfigError(f"the folder of {str(path)!r} is not there")
+
+
+def _drawable(png: Path | None, turntable: Path | None, pose: Sequence[str]) -> None:
+    from guerdon.errors import ConfigError
+
+    if pose and png is None and turntable is None:
+        raise ConfigError("--pose poses what is drawn; name a file with --png or --turntable")
+    if png is not None and png.suffix.lower() != ".png":
+        raise ConfigError(f"--png is {str(png)!r}; a name that ends in .png is needed")
+    if turntable is not None and turntable.suffix.lower() not in (".gif", ".png"):
+        raise ConfigError(f"--turntable is {str(turntable)!r}; a name that ends in .gif or .png is needed")
+
+
+def _draw(rig: Rig, png: Path | None, turntable: Path | None, pose: Sequence[str], size: int, seed: int) -> None:
+    """What was asked for, in the pose asked for."""
+    if png is None and turntable is None:
+        return
+    from guerdon.errors import ConfigError
+    from guerdon_rigging import drawing, posing
+
+    if "random" in pose and len(pose) > 1:
+        raise ConfigError("--pose is random and also names joints; one or the other is needed")
+    if pose:
+        turns = posing.random_turns(rig, seed) if pose[0] == "random" else posing.written_turns(rig, pose)
+        rig = posing.in_pose(rig, turns)
+    try:
+        if png is not None:
+            png.write_bytes(drawing.picture(rig, size=size))
+        if turntable is not None:
+            gif = turntable.suffix.lower() == ".gif"
+            drawn = drawing.turntable(rig, frames=24 if gif else 6, size=size, form="gif" if gif else "strip")
+            turntable.write_bytes(drawn)
+    except OSError as error:
+        raise ConfigError(f"a picture cannot be written: {error}") from None

@@ -1,0 +1,108 @@
+"""The mesh of a file in the frame that models work in, the skeleton of another, and the way back into the file's units.
+
+held = filed_mesh(Path("cat.obj"))
+rig = held.restored(Rig(held.mesh, skeleton, weights))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from guerdon.errors import ConfigError
+from guerdon_rigging.canonical import Frame, read_rig, read_skeleton, welded
+from guerdon_rigging.file_errors import read_limited
+from guerdon_rigging.mesh_files import GLTF, read_mesh
+from guerdon_rigging.rigs import Ints, Mesh, Rig, Skeleton
+from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
+
+MOST_TEXT_BYTES = 200_000_000
+"""Of a text rig."""
+NEAR = 1.5
+"""A joint further out than this, in the frame [-1, 1], is not taken for a part of the mesh."""
+
+
+@dataclass(frozen=True, eq=False)
+class FiledMesh:
+    """A mesh as it is stored, and as models see it."""
+
+    stored: Mesh
+    """In the file's units, hard edges and seams as they are."""
+    mesh: Mesh
+    """Welded and normalised."""
+    frame: Frame
+    """Of `mesh` in `stored`."""
+    places: Ints
+    """(stored vertices,): the vertex of `mesh` that stands for each, -1 for those of no triangle."""
+    name: str
+
+    def restored(self, rig: Rig) -> Rig:
+        """A rig of `mesh` on the stored vertices, in the file's units. Vertices of no triangle are left out."""
+        used = np.flatnonzero(self.places >= 0)
+        index = np.full(len(self.places), -1, np.int64)
+        index[used] = np.arange(len(used))
+        faces = index[self.stored.faces]
+        whole = Mesh(self.stored.vertices[used], faces[(faces >= 0).all(axis=1)])
+        skeleton = rig.skeleton
+        placed = Skeleton(self.frame.back(skeleton.joints), skeleton.parents, skeleton.names)
+        return Rig(whole, placed, rig.weights[self.places[used]], self.name)
+
+    def skeleton(self, path: Path) -> Skeleton:
+        """The skeleton of a .glb, a .gltf or RigNet's text, in the frame of `mesh`; all of its joints.
+
+        Raises:
+            RigFileError: the file is broken or another kind.
+            ConfigError: most joints are far from the mesh: the two are not of one space.
+        """
+        there = read_skeleton(path) if path.suffix.lower() in GLTF else skeleton_of_text(_text(path), path)
+        joints = there.joints
+        placed = self.frame.into(joints)
+        far = int((np.abs(placed).max(axis=1) > NEAR).sum())
+        if 2 * far > len(placed):
+            low, high = joints.min(axis=0).round(3).tolist(), joints.max(axis=0).round(3).tolist()
+            lowest, highest = (self.frame.back(np.full(3, side)).round(3).tolist() for side in (-1.0, 1.0))
+            raise ConfigError(
+                f"{far} of the {len(placed)} joints of {str(path)!r} are far from the mesh: they span {low} to {high}, "
+                f"the mesh's cube {lowest} to {highest}. Bring both into one place and unit"
+            )
+        return Skeleton(placed, there.parents, there.names)
+
+
+def filed_mesh(path: Path) -> FiledMesh:
+    """Read a .glb, .gltf, .obj, .ply or .stl.
+
+    Raises:
+        RigFileError: the file is broken or another kind, or no triangle of it has an area.
+    """
+    stored = read_mesh(path)
+    mesh, frame, places, _ = welded(path, stored.vertices, stored.faces)
+    return FiledMesh(stored, mesh, frame, places, path.stem)
+
+
+def filed_rig(path: Path, mesh: Path | None = None) -> Rig:
+    """The canonical rig of a .glb or .gltf; of RigNet's text, with the mesh that it goes with.
+
+    Raises:
+        RigFileError: a file is broken or another kind.
+        ConfigError: a text without a mesh, or a glTF with one.
+    """
+    if path.suffix.lower() in GLTF:
+        if mesh is not None:
+            raise ConfigError(f"{str(path)!r} has a mesh of its own; --mesh goes with RigNet's text rigs")
+        return read_rig(path)
+    if mesh is None:
+        raise ConfigError(f"{str(path)!r} is read as RigNet's text, which holds no mesh; name its file with --mesh")
+    stored = read_mesh(mesh)
+    rig = rig_of_text(_text(path), stored, path.stem, path)
+    whole, frame, places, _ = welded(mesh, stored.vertices, stored.faces)
+    first = np.zeros(len(whole.vertices), np.int64)
+    held = np.flatnonzero(places >= 0)[::-1]
+    first[places[held]] = held  # of the stored vertices that a welded one stands for, the first
+    skeleton = Skeleton(frame.into(rig.skeleton.joints), rig.skeleton.parents, rig.skeleton.names)
+    return Rig(whole, skeleton, rig.weights[first], path.stem)
+
+
+def _text(path: Path) -> str:
+    return read_limited(path, MOST_TEXT_BYTES).decode("utf-8", errors="replace")

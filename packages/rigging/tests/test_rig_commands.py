@@ -1,0 +1,165 @@
+"""`guerdon rig`, as it is typed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from guerdon.errors import ConfigError
+from guerdon_rigging.canonical import read_rig
+from guerdon_rigging.commands import command
+from guerdon_rigging.creatures import creature
+from guerdon_rigging.gltf_writing import write_rig
+from guerdon_rigging.rigs import Mesh, Rig, Skeleton
+
+
+@pytest.fixture(scope="module")
+def lamp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made rig's file."""
+    path = tmp_path_factory.mktemp("rigs") / "lamp.glb"
+    write_rig(creature("lamp", 1), path)
+    return path
+
+
+def run(*words: str | Path) -> Result:
+    """Its result; what it raises on purpose is in `exception`."""
+    return CliRunner().invoke(command, [str(word) for word in words])
+
+
+class Model:
+    """In the place of the shipped one."""
+
+    def rig(self, mesh: Mesh, seed: int) -> Rig:
+        """One joint, in the middle, that has everything; a seed moves it."""
+        return self.skin(mesh, Skeleton(np.array([[0.1 * seed, 0, 0]]), np.array([-1])), seed)
+
+    def skin(self, mesh: Mesh, skeleton: Skeleton, seed: int) -> Rig:
+        """Everything follows the last joint."""
+        weights = np.zeros((len(mesh.vertices), len(skeleton)))
+        weights[:, -1] = 1
+        return Rig(mesh, skeleton, weights)
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seam's module, with `Model` in it."""
+    module = types.ModuleType("guerdon_rigging.rigger")
+    module.Rigger = Model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "guerdon_rigging.rigger", module)
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("long", [(), ("mesh",)])
+def test_both_spellings_rig_a_mesh(long: tuple[str, ...], lamp: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.glb"
+    result = run(*long, lamp, "-o", out, "--seed", "2")
+    assert result.exit_code == 0, result.output
+    assert f"1 joint, 1.00 influences a vertex: {out}" in result.output
+    np.testing.assert_allclose(read_rig(out).skeleton.joints, [[0.2, 0, 0]], atol=1e-5)
+
+
+@pytest.mark.usefixtures("model")
+def test_options_may_come_first(lamp: Path, tmp_path: Path) -> None:
+    assert run("-o", tmp_path / "out.glb", lamp).exit_code == 0
+
+
+@pytest.mark.usefixtures("model")
+def test_with_a_skeleton_the_model_only_skins(lamp: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.glb"
+    assert run(lamp, "--skeleton", lamp, "-o", out).exit_code == 0
+    given, got = read_rig(lamp), read_rig(out)
+    assert got.weights[:, -1].min() == pytest.approx(1)
+    np.testing.assert_allclose(got.skeleton.joints, given.skeleton.joints, atol=1e-5)
+
+
+def test_without_the_model_it_says_what_to_install_and_what_works_without(lamp: Path, tmp_path: Path) -> None:
+    pytest.importorskip("guerdon_rigging")
+    if "guerdon_rigging.rigger" in sys.modules:
+        pytest.skip("the model's loader is there")
+    result = run(lamp, "-o", tmp_path / "out.glb")
+    if result.exit_code == 0:
+        pytest.skip("the model is installed")
+    assert isinstance(result.exception, ConfigError)
+    assert "--baseline" in str(result.exception)
+    assert not (tmp_path / "out.glb").exists()
+
+
+def test_a_baseline_skins_without_a_model(lamp: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.glb"
+    result = run(lamp, "--skeleton", lamp, "--baseline", "closest-bone", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "1.00 influences a vertex" in result.output
+    assert read_rig(out).weights.shape == read_rig(lamp).weights.shape
+
+
+def test_pictures_are_drawn_in_the_pose_asked_for(lamp: Path, tmp_path: Path) -> None:
+    rest, posed, turning, rows = (tmp_path / name for name in ("rest.png", "posed.png", "t.gif", "t.png"))
+    small = ("--size", "64")
+    assert run("show", lamp, "--png", rest, "--turntable", turning, *small).exit_code == 0
+    assert run("show", lamp, "--png", posed, "--turntable", rows, "--pose", "shade=0,0,80", *small).exit_code == 0
+    assert Image.open(rest).size == Image.open(posed).size == (64, 64)
+    assert rest.read_bytes() != posed.read_bytes()
+    assert Image.open(turning).format == "GIF"
+    assert Image.open(rows).size == (6 * 64, 64)
+
+
+def test_a_random_pose_is_the_seeds(lamp: Path, tmp_path: Path) -> None:
+    drawn = []
+    for number, seed in enumerate(("1", "1", "2")):
+        path = tmp_path / f"{number}.png"
+        assert run("show", lamp, "--png", path, "--pose", "random", "--seed", seed, "--size", "64").exit_code == 0
+        drawn.append(path.read_bytes())
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_show_lists_the_tree(lamp: Path) -> None:
+    result = run("show", lamp)
+    assert result.exit_code == 0
+    assert "\n  foot  " in result.output
+    assert "\n    arm_0  " in result.output
+
+
+def test_score_prints_every_part_and_their_weighted_sum(lamp: Path) -> None:
+    """5 R_vj + R_vk + R_sc + R_mo."""
+    found = json.loads(run("score", lamp, "--json").output)
+    four = [found[name] for name in ("joint-coverage", "bone-containment", "skin-sparsity", "deformation-smoothness")]
+    assert found["rigging/tokenrig-v1"] == pytest.approx(5 * four[0] + sum(four[1:]))
+    table = run("score", lamp, "--mode", "printed").output
+    assert "skin-sparsity" in table
+    assert "printed" in table
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("LAMP",), "nothing to write"),
+        (("LAMP", "-o", "out.fbx"), r"'out\.fbx'.*\.glb"),
+        (("LAMP", "-o", "out.glb", "--baseline", "heat"), "--skeleton"),
+        (("LAMP", "-o", "out.glb", "--skeleton", "LAMP", "--baseline", "warmth"), "'warmth'"),
+        (("LAMP", "-o", "LAMP"), "is there already"),
+        (("LAMP", "-o", "nowhere/out.glb"), "folder"),
+        (("LAMP", "-o", "out.glb", "--pose", "random"), "--png or --turntable"),
+        (("LAMP", "--png", "out.jpg"), r"\.png"),
+        (("LAMP", "--turntable", "out.mp4"), r"\.gif or \.png"),
+        (("show", "LAMP", "--png", "out.png", "--pose", "tail=0,0,9"), "no joint 'tail'"),
+        (("show", "LAMP", "--png", "out.png", "--pose", "random", "--pose", "shade=0,0,9"), "one or the other"),
+        (("score", "absent.glb"), r"absent\.glb"),
+        (("score", "absent.txt"), "--mesh"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_one_clear_message(
+    words: tuple[str, ...], said: str, lamp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*(str(lamp) if word == "LAMP" else word for word in words))
+    assert result.exception is not None
+    with pytest.raises(ValueError, match=said):
+        raise ValueError(str(result.exception))
+    assert list(tmp_path.iterdir()) == []
