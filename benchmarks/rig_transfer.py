@@ -22,25 +22,10 @@ from guerdon.trainer.config import LossConfig, OptimizerConfig, SamplingConfig, 
 from guerdon.trainer.measures import mean_scored
 from guerdon_rigging.rewards import TokenRig
 from guerdon_rigging.rig_policy import RigPolicy
-from guerdon_rigging.rig_shapes import RigShape
+from guerdon_rigging.rig_shapes import SKELETONS
 from guerdon_rigging.rig_tasks import Made
-from guerdon_rigging.tokens import Vocabulary
 
 KNOWN, UNLIKE = ("humanoid", "quadruped"), ("bird", "insect", "fish", "snake")
-BINS, MOST = 64, 48
-SHAPE = RigShape(
-    vocabulary=Vocabulary(bins=BINS, codes=0, length=0),
-    width=128,
-    layers=3,
-    heads=4,
-    key_value_heads=4,
-    mlp_width=256,
-    latents=24,
-    encoder_width=96,
-    encoder_layers=1,
-    points=256,
-    most_joints=MOST,
-)
 SAMPLES = 4
 """Attempts at each held-out mesh, drawn at temperature 1."""
 
@@ -60,11 +45,17 @@ def measured(policy: RigPolicy, task: Made, config: TrainConfig) -> dict[str, fl
 
 def run(seed: int, rl_steps: int, folder: Path) -> list[tuple[str, dict[str, float], dict[str, float]]]:
     """Of each stage its name, and what is measured on meshes unlike the supervised ones, and like them."""
-    words = {"skin": False, "bins": BINS, "most": MOST, "eval_size": 80, "seed": seed}
+    words = {
+        "skin": False,
+        "bins": SKELETONS.vocabulary.bins,
+        "most": SKELETONS.most_joints,
+        "eval_size": 80,
+        "seed": seed,
+    }
     known = Made(kinds=KNOWN, train_size=1000, variants=1, **words)
     unlike = Made(kinds=UNLIKE, train_size=400, **words)
-    policy = RigPolicy.of_shape(SHAPE, seed=seed)
-    sampling = SamplingConfig(temperature=1.0, max_tokens=7 * MOST)
+    policy = RigPolicy.of_shape(SKELETONS, seed=seed)
+    sampling = SamplingConfig(temperature=1.0, max_tokens=7 * SKELETONS.most_joints)
     warm = OptimizerConfig(lr=1e-3, schedule="linear", warmup_steps=20, grad_clip=1.0)
     sft = SftConfig(examples=2000, epochs=8, batch_size=16, optimizer=warm)
     first = TrainConfig(steps=0, sft=sft, sampling=sampling, tokens_per_microbatch=8192)

@@ -40,6 +40,21 @@ def guerdon_tasks(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_policies(register: Register) -> None:
+    """What writes rigs."""
+    policy = "guerdon_rigging.rig_policy:RigPolicy.of_shape"
+    register("rigging/tokenrig-v1", policy, summary="a transformer that writes a rig's tokens behind a mesh's latents")
+
+
+@hookimpl
+def guerdon_recipes(register: Register) -> None:
+    """The runs that `guerdon train rigging` and `guerdon train rigging-skeletons` start."""
+    recipes = "guerdon_rigging.recipes"
+    register("rigging", f"{recipes}:rigging", summary="skeletons and skins for made creatures")
+    register("rigging-skeletons", f"{recipes}:rigging_skeletons", summary="skeletons alone, minutes on a CPU core")
+
+
+@hookimpl
 def guerdon_attacks(register: Register) -> None:
     """What rewards of rigs can be audited with, beside core's."""
     attacks = "guerdon_rigging.rig_attacks"

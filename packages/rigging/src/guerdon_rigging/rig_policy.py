@@ -68,18 +68,26 @@ class RigPolicy:
 
     @classmethod
     def of_shape(
-        cls, shape: str | RigShape = "small", *, dtype: Dtype = "float32", device: str = "auto", seed: int = 0
+        cls,
+        shape: str | RigShape = "small",
+        *,
+        start: str = "",
+        dtype: Dtype = "float32",
+        device: str = "auto",
+        seed: int = 0,
     ) -> RigPolicy:
         """With the weights that training starts from.
 
         Args:
             shape: a name of `rig_shapes.SHAPES`, or sizes.
+            start: a saved policy, which is gone on with and whose shape it has to be; empty: random weights.
             dtype: compute type; `auto` is bfloat16 where the hardware is fast at it.
             device: `cpu`, `cuda`, ...; `auto` is CUDA where there is one.
             seed: of the weights.
 
         Raises:
             ConfigError: no such shape or dtype.
+            PolicyError: `start` cannot be read, or has another shape.
         """
         if isinstance(shape, str):
             one_of("shape", shape, tuple(SHAPES))
@@ -88,7 +96,10 @@ class RigPolicy:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = RigTransformer(shape)
-        return cls(network.to(place), dtype=dtype_named(dtype, place))
+        policy = cls(network.to(place), dtype=dtype_named(dtype, place))
+        if start:
+            policy.load(Path(start))
+        return policy
 
     @classmethod
     def from_file(cls, path: Path | str, *, dtype: Dtype = "float32", device: str = "auto") -> RigPolicy:

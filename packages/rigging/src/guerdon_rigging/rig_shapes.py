@@ -105,4 +105,19 @@ TOY = RigShape(
 SMALL = RigShape()
 """What is trained on a CPU and shipped [choice]."""
 
-SHAPES = {"released": RELEASED, "toy": TOY, "small": SMALL}
+SKELETONS = RigShape(
+    vocabulary=Vocabulary(bins=64, codes=0, length=0),
+    width=128,
+    layers=3,
+    heads=4,
+    key_value_heads=4,
+    mlp_width=256,
+    latents=24,
+    encoder_width=96,
+    encoder_layers=1,
+    points=256,
+    most_joints=48,
+)
+"""Skeletons alone, small enough to be trained in minutes on one core [choice]."""
+
+SHAPES = {"released": RELEASED, "toy": TOY, "small": SMALL, "skeletons": SKELETONS}
