@@ -25,7 +25,7 @@ Marks = npt.NDArray[np.bool_]
 LEAST_JOINTS = 2
 """A rig keeps at least so many."""
 LEAST_KEPT = 0.5
-"""A rig keeps at least this share of its vertices."""
+"""A cut leaves at least this share of a rig's vertices."""
 
 
 def drop_joints(rig: Rig, draw: Draw, *, most: float = 0.2) -> Rig:
@@ -91,7 +91,11 @@ def random_pose(rig: Rig, draw: Draw, *, degrees: float = 60.0) -> Rig:
 
 def random_rotation(rig: Rig, draw: Draw, *, upright: bool = True) -> Rig:
     """Turned about the upright axis by any angle, or any way up where not `upright`."""
-    turn = Rotation.from_rotvec([0, draw.uniform(0, 2 * np.pi), 0]) if upright else Rotation.from_quat(draw.standard_normal(4))
+    turn = (
+        Rotation.from_rotvec([0, draw.uniform(0, 2 * np.pi), 0])
+        if upright
+        else Rotation.from_quat(draw.standard_normal(4))
+    )
     matrix = turn.as_matrix().T
     return _at(rig, rig.mesh.vertices @ matrix, rig.skeleton.joints @ matrix)
 
