@@ -199,8 +199,14 @@ def skin_sparsity(
         zero_power: az; below 1 small faults already cost.
         many_power: am.
     """
-    unbound = np.array([(each.max(axis=1) < bound).mean() for each in weights])
-    many = np.array([(np.count_nonzero(each > bound, axis=1) > MOST).mean() for each in weights])
+    unbound, many = np.zeros(len(weights)), np.zeros(len(weights))
+    for place, each in enumerate(weights):
+        rows, _, values, _ = _entries(each)
+        count = len(each)
+        held = np.zeros(count, bool)
+        held[rows[values >= bound]] = True
+        unbound[place] = 1 - held.mean() if bound > 0 else 0.0
+        many[place] = (np.bincount(rows[values > bound], minlength=count) > MOST).mean()
     found: Floats = 1 - unbound**zero_power / 2 - many**many_power / 2
     return found
 
@@ -253,31 +259,60 @@ def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], weights: Flo
     """
     pairs, rest = edges
     poses, joints = transforms.shape[:2]
+    first, second = pairs.T if len(pairs) else (np.zeros(0, np.int64),) * 2
     # One number for each row: those of equal rows are equal.
     print_of = weights @ np.random.default_rng(0).uniform(1, 2, joints)
-    active = np.flatnonzero(print_of[pairs[:, 0]] != print_of[pairs[:, 1]]) if len(pairs) else np.zeros(0, np.int64)
+    active = np.flatnonzero(print_of[first] != print_of[second])
     if not len(active):
         return np.ones(poses)
-    touched, ends = np.unique(pairs[active], return_inverse=True)
-    ends = ends.reshape(-1, 2)
-    table = sparse.csr_matrix(weights[touched])
-    flat = np.moveaxis(transforms.reshape(poses, joints, 12), 0, 1).reshape(joints, -1)
-    blended = (table @ flat).reshape(len(touched), poses, 3, 4)
-    at = vertices[touched]
-    moved = np.einsum("npxy,ny->npx", blended[..., :3], at) + blended[..., 3]
-    free = np.flatnonzero(np.diff(table.indptr) == 0)  # what follows no joint stays
-    moved[free] = at[free, None]
-    apart = moved[ends[:, 0]] - moved[ends[:, 1]]
-    squares = np.einsum("epx,epx->ep", apart, apart) / (rest[active, None] + 1e-6) ** 2
-    found: Floats = np.sqrt(np.maximum(squares.max(axis=0), 1))
+    touched, first, second = _compact(len(weights), first[active], second[active])
+    inverse_squares = 1 / (rest[active] + 1e-6) ** 2
+    _, columns, values, starts = _entries(weights[touched])
+    table = sparse.csr_matrix((values, columns, starts), shape=(len(touched), joints))
+    at = np.ascontiguousarray(vertices[touched].T)
+    free = np.flatnonzero(np.diff(starts) == 0)  # what follows no joint stays
+    found = np.ones(poses)
+    # Pose by pose and axis by axis: what is worked on then stays in the cache.
+    for pose, transform in enumerate(transforms):
+        blended = table @ transform.reshape(joints, 12)
+        squares = np.zeros(len(active))
+        for axis in range(3):
+            part = blended[:, 4 * axis : 4 * axis + 4]
+            moved = part[:, 0] * at[0] + part[:, 1] * at[1] + part[:, 2] * at[2] + part[:, 3]
+            moved[free] = at[axis, free]
+            apart = moved[first]
+            apart -= moved[second]
+            apart *= apart
+            squares += apart
+        squares *= inverse_squares
+        found[pose] = max(1.0, float(squares.max()) ** 0.5)
     return found
+
+
+def _compact(count: int, first: Ints, second: Ints) -> tuple[Ints, Ints, Ints]:
+    """Which of `count` vertices the two name, and the two by their places among those."""
+    named = np.zeros(count, bool)
+    named[first] = True
+    named[second] = True
+    place = np.cumsum(named) - 1
+    return np.flatnonzero(named), place[first], place[second]
+
+
+def _entries(weights: Floats) -> tuple[Ints, Ints, Floats, Ints]:
+    """What is not 0, row by row: rows, columns, values, and where each row starts (and the last ends)."""
+    flat = weights.ravel()
+    places = np.flatnonzero(flat != 0)  # of booleans, which is several times as fast as of numbers
+    count, width = weights.shape
+    rows = places // width
+    starts = np.searchsorted(places, np.arange(count + 1) * width)
+    return rows, places - rows * width, flat[places], starts
 
 
 def owning(weights: Floats, bound: float = BOUND) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(J,): which joints own a vertex, by a weight above `bound`."""
-    if not len(weights):
-        return np.zeros(weights.shape[1], bool)
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = weights.max(axis=0) > bound
+    _, columns, values, _ = _entries(weights)
+    found = np.zeros(weights.shape[1], bool)
+    found[columns[values > bound]] = True
     return found
 
 
