@@ -108,12 +108,18 @@ def welded_edges(mesh: Mesh, weld: float = WELD, sliver: float = SLIVER) -> tupl
 
     Each stands for the first two vertices of their places; those of other splits are the same edge.
     """
-    edges = mesh.edges
-    if not len(edges):
-        return edges, np.zeros(0)
-    cells = np.round(mesh.vertices / weld).astype(np.int64)
-    _, first, place = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    edges = np.unique(np.sort(first[place.ravel()][edges], axis=1), axis=0)
+    if not len(mesh.faces):
+        return np.zeros((0, 2), np.int64), np.zeros(0)
+    places = np.round(mesh.vertices / weld).astype(np.int64)
+    count = len(places)
+    if abs(places).max() < 1 << 20:  # one number a place, which sorts several times as fast as three
+        key = ((places[:, 0] + (1 << 20)) << 42) + ((places[:, 1] + (1 << 20)) << 21) + places[:, 2] + (1 << 20)
+        _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    else:
+        _, first, place = np.unique(places, axis=0, return_index=True, return_inverse=True)
+    corners = first[place.ravel()][mesh.faces]
+    sides = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    edges = np.stack(np.divmod(np.unique(sides[:, 0] * count + sides[:, 1]), count), axis=1)
     lengths = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
     long = lengths >= sliver
     return edges[long], lengths[long]

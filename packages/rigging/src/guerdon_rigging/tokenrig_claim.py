@@ -110,8 +110,8 @@ class TokenRigClaim(Claim):
     pull: float = 0.002
     """Towards the supervised weights, in place of a KL."""
     samples: int = 32
-    """Skeletons of a mesh, where policies are measured. The sheet takes 4, with which J2J of one policy differs by 1 % from
-    draw to draw: half of what is to be seen."""
+    """Skeletons of a mesh, where policies are measured. The sheet takes 4, with which J2J of one policy differs by 1 %
+    from draw to draw: half of what is to be seen."""
 
     least_fall: ClassVar[float] = 0.02
     """Of J2J, as a share."""
@@ -119,7 +119,7 @@ class TokenRigClaim(Claim):
     """Of rigs whose score falls when they are spoilt."""
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
-        """It holds where J2J falls by 2 % on each seed and by less with shuffled rewards, and spoilt rigs are paid less."""
+        """It holds where J2J falls by 2 % on each seed, by less with shuffled rewards, and spoilt rigs are paid less."""
         progress(0, len(seeds) + 1, "reading rigs")
         folder = self.folder
         rigs = list(_made(self.made)) if folder is None else list(_read(folder))
@@ -157,11 +157,11 @@ class TokenRigClaim(Claim):
         notes = (
             f"{len(rigs)} {'files' if real else 'made creatures'}; a pointer policy over {FEATURES} features stands in "
             "for the transformer, a pull to the supervised weights for the KL, and the step size of the supervised "
-            "stage is ours; R_vj as printed is the whole reward"
+            "stage is ours; R_vj as printed is the whole reward. What counts as a fish, an insect or an animal is read "
+            "off the sheet's words; with crabs, robots, frogs and snakes among them J2J fell by about 1 % in a single "
+            "run, and the claim did not hold"
         )
-        not_run = (
-            () if real else ("real files: GUERDON_DATA names no folder that holds `rigged`; made creatures stand in",)
-        )
+        not_run = () if real else ("real files: GUERDON_DATA names no folder with `rigged`; made creatures stand in",)
         return self.result(held, measurements, seeds, notes, not_run=not_run)
 
     @property
@@ -202,7 +202,7 @@ class TokenRigClaim(Claim):
         return theta
 
     def reinforced(self, start: Floats, places: Sequence[Place], seed: int, *, shuffled: bool = False) -> Floats:
-        """Weights after GRPO: one update a batch, so that the ratio to the sampling policy is 1 and nothing is clipped."""
+        """Weights after GRPO: one update a batch, so that the ratio to the sampling policy is 1, and none is clipped."""
         rng = np.random.default_rng([seed, 1])
         advantage, theta = group_relative(ddof=0), start.copy()
         for _ in range(self.steps):
