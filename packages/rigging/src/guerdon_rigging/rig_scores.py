@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from guerdon_rigging.bones import joint_distances
@@ -30,6 +31,7 @@ from guerdon_rigging.rigs import Floats, Ints, Mesh, RigError, Skeleton
 from guerdon_rigging.skinning import posed
 from guerdon_rigging.voxels import Voxels, solid_voxels
 
+Bools = npt.NDArray[np.bool_]
 PER_VOXEL = 0.05
 """a of R_vj, by voxel of the paper's grid of 196."""
 PER_UNIT = PER_VOXEL * 196 / 2
@@ -89,6 +91,31 @@ class Ground:
             raise RigError("the mesh has a vertex that is not finite")
         _ = self.blocks, self.edges, self.witnesses
         return self
+
+
+@dataclass(frozen=True, eq=False)
+class Skin:
+    """Weights with what is not 0 of them at hand, found once for all scores."""
+
+    weights: Floats
+    """(N, J)."""
+
+    @cached_property
+    def entries(self) -> tuple[Ints, Ints, Floats, Ints]:
+        """Of what is not 0, row by row: rows, columns, values; and where each row starts (and the last ends)."""
+        flat = self.weights.ravel()
+        places = np.flatnonzero(flat != 0)  # of booleans, which is several times as fast as of numbers
+        count, width = self.weights.shape
+        rows = places // width
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+        return rows, places - rows * width, flat[places], starts
+
+    def owning(self, bound: float = BOUND) -> Bools:
+        """(J,): which joints own a vertex, by a weight above `bound`."""
+        _, columns, values, _ = self.entries
+        found = np.zeros(self.weights.shape[1], bool)
+        found[columns[values > bound]] = True
+        return found
 
 
 def blocks_of(solid: Voxels) -> tuple[tuple[Floats, Floats, Floats], ...]:
@@ -194,24 +221,24 @@ def bone_containment(
 
 
 def skin_sparsity(
-    weights: Sequence[Floats], bound: float = BOUND, zero_power: float = 0.5, many_power: float = 0.5
+    skins: Sequence[Skin], bound: float = BOUND, zero_power: float = 0.5, many_power: float = 0.5
 ) -> Floats:
     """R_sc = 1 - Rz / 2 - Rm / 2, (G,): Rz = (share of vertices whose weights are all < b)^zero_power, Rm = (share of
     vertices with more than four weights > b)^many_power.
 
     Args:
-        weights: (N, J) of each candidate.
-        bound: b.
+        skins: the candidates'.
+        bound: b, above 0.
         zero_power: az; below 1 small faults already cost.
         many_power: am.
     """
-    unbound, many = np.zeros(len(weights)), np.zeros(len(weights))
-    for place, each in enumerate(weights):
-        rows, _, values, _ = _entries(each)
-        count = len(each)
+    unbound, many = np.zeros(len(skins)), np.zeros(len(skins))
+    for place, skin in enumerate(skins):
+        rows, _, values, _ = skin.entries
+        count = len(skin.weights)
         held = np.zeros(count, bool)
         held[rows[values >= bound]] = True
-        unbound[place] = 1 - held.mean() if bound > 0 else 0.0
+        unbound[place] = 1 - held.mean()
         many[place] = (np.bincount(rows[values > bound], minlength=count) > MOST).mean()
     found: Floats = 1 - unbound**zero_power / 2 - many**many_power / 2
     return found
@@ -231,7 +258,7 @@ def deformation_smoothness(
     vertices: Floats,
     edges: tuple[Ints, Floats],
     skeletons: Sequence[Skeleton],
-    weights: Sequence[Floats],
+    skins: Sequence[Skin],
     turns: Floats,
     scale: float = 1.0,
 ) -> Floats:
@@ -243,42 +270,48 @@ def deformation_smoothness(
         vertices: (N, 3) at rest.
         edges: (E, 2) and their lengths at rest, (E,).
         skeletons: the candidates'.
-        weights: (N, J) of each; rows that sum to 1, or to 0 where a vertex stays where it is.
+        skins: theirs; rows sum to 1, or to 0 where a vertex stays where it is.
         turns: (P, J', 3), axis-angle vectors of the first J' joints; J' is at least the largest J.
         scale: s.
     """
     found = np.zeros(len(skeletons))
-    for place, (skeleton, table) in enumerate(zip(skeletons, weights, strict=True)):
+    for place, (skeleton, skin) in enumerate(zip(skeletons, skins, strict=True)):
         transforms = posed(skeleton, turns[:, : len(skeleton)])
-        found[place] = 1 / (1 + scale * largest_stretches(vertices, edges, table, transforms).mean())
+        found[place] = 1 / (1 + scale * largest_stretches(vertices, edges, skin, transforms).mean())
     return found
 
 
-def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], weights: Floats, transforms: Floats) -> Floats:
+def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, transforms: Floats) -> Floats:
     """Of each pose, (P,): the largest max(1, |LBS(e)| / (|e| + 1e-6)); 1 without edges.
 
     Args:
         vertices: (N, 3).
         edges: (E, 2) and their lengths at rest.
-        weights: (N, J).
+        skin: of N vertices.
         transforms: (P, J, 3, 4), what each joint does to the points bound to it.
     """
     pairs, rest = edges
     poses, joints = transforms.shape[:2]
-    first, second = pairs.T if len(pairs) else (np.zeros(0, np.int64),) * 2
+    rows, columns, values, starts = skin.entries
     # One number for each row: those of equal rows are equal.
-    print_of = weights @ np.random.default_rng(0).uniform(1, 2, joints)
+    drawn = np.random.default_rng(0).uniform(1, 2, joints)
+    print_of = np.bincount(rows, values * drawn[columns], minlength=len(vertices))
+    first, second = pairs[:, 0], pairs[:, 1]
     active = np.flatnonzero(print_of[first] != print_of[second])
     if not len(active):
         return np.ones(poses)
-    touched, first, second = _compact(len(weights), first[active], second[active])
+    first, second = first[active], second[active]
     inverse_squares = 1 / (rest[active] + 1e-6) ** 2
-    _, columns, values, starts = _entries(weights[touched])
-    table = sparse.csr_matrix((values, columns, starts), shape=(len(touched), joints))
-    at = np.ascontiguousarray(vertices[touched].T)
-    free = np.flatnonzero(np.diff(starts) == 0)  # what follows no joint stays
+    table = sparse.csr_matrix((values, columns, starts), shape=(len(vertices), joints))
+    if 4 * len(active) < len(pairs):  # few vertices are worth posing
+        named, first, second = _compact(len(vertices), first, second)
+        table, vertices, starts = table[named], vertices[named], np.diff(starts)[named]
+        free = np.flatnonzero(starts == 0)
+    else:
+        free = np.flatnonzero(np.diff(starts) == 0)
+    # What follows no joint stays. Pose by pose and axis by axis, so that what is worked on stays in the cache.
+    at = np.ascontiguousarray(vertices.T)
     found = np.ones(poses)
-    # Pose by pose and axis by axis: what is worked on then stays in the cache.
     for pose, transform in enumerate(transforms):
         blended = table @ transform.reshape(joints, 12)
         squares = np.zeros(len(active))
@@ -302,24 +335,6 @@ def _compact(count: int, first: Ints, second: Ints) -> tuple[Ints, Ints, Ints]:
     named[second] = True
     place = np.cumsum(named) - 1
     return np.flatnonzero(named), place[first], place[second]
-
-
-def _entries(weights: Floats) -> tuple[Ints, Ints, Floats, Ints]:
-    """What is not 0, row by row: rows, columns, values, and where each row starts (and the last ends)."""
-    flat = weights.ravel()
-    places = np.flatnonzero(flat != 0)  # of booleans, which is several times as fast as of numbers
-    count, width = weights.shape
-    rows = places // width
-    starts = np.searchsorted(places, np.arange(count + 1) * width)
-    return rows, places - rows * width, flat[places], starts
-
-
-def owning(weights: Floats, bound: float = BOUND) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """(J,): which joints own a vertex, by a weight above `bound`."""
-    _, columns, values, _ = _entries(weights)
-    found = np.zeros(weights.shape[1], bool)
-    found[columns[values > bound]] = True
-    return found
 
 
 def near_share(points: Floats, skeleton: Skeleton, weights: Floats, factor: float = 2.0, margin: float = 0.1) -> float:

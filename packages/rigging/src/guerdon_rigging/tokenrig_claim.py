@@ -32,6 +32,7 @@ from guerdon_rigging.pointer_policy import (
 )
 from guerdon_rigging.rig_scores import (
     Ground,
+    Skin,
     bone_containment,
     deformation_smoothness,
     joint_coverage,
@@ -119,7 +120,7 @@ class TokenRigClaim(Claim):
     """Of rigs whose score falls when they are spoilt."""
 
     def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
-        """It holds where J2J falls by 2 % on each seed, by less with shuffled rewards, and spoilt rigs are paid less."""
+        """It holds if J2J falls by 2 % on each seed, by less with shuffled rewards, and spoilt rigs are paid less."""
         progress(0, len(seeds) + 1, "reading rigs")
         folder = self.folder
         rigs = list(_made(self.made)) if folder is None else list(_read(folder))
@@ -202,7 +203,7 @@ class TokenRigClaim(Claim):
         return theta
 
     def reinforced(self, start: Floats, places: Sequence[Place], seed: int, *, shuffled: bool = False) -> Floats:
-        """Weights after GRPO: one update a batch, so that the ratio to the sampling policy is 1, and none is clipped."""
+        """Weights after GRPO: one update a batch, so that ratios to the sampling policy are 1, and none clipped."""
         rng = np.random.default_rng([seed, 1])
         advantage, theta = group_relative(ddof=0), start.copy()
         for _ in range(self.steps):
@@ -251,7 +252,7 @@ def spoilt_shares(rigs: Sequence[Rig], seed: int) -> dict[str, float]:
         turns = pose_turns(count)
 
         def moved(weights: Floats, ground: Ground = ground, rig: Rig = rig, turns: Floats = turns) -> float:
-            one = deformation_smoothness(rig.mesh.vertices, ground.edges, [rig.skeleton], [weights], turns)
+            one = deformation_smoothness(rig.mesh.vertices, ground.edges, [rig.skeleton], [Skin(weights)], turns)
             return float(one[0])
 
         def note(name: str, before: Floats | float, after: Floats | float) -> None:
@@ -269,20 +270,20 @@ def spoilt_shares(rigs: Sequence[Rig], seed: int) -> dict[str, float]:
         chosen = rng.permutation(vertices)
         loose = skin.copy()
         loose[chosen[: max(1, vertices // 5)]] = 0
-        note(unbound, *skin_sparsity([skin, loose]))
+        note(unbound, *skin_sparsity([Skin(skin), Skin(loose)]))
         if count > 4:
             wide = skin.copy()
             part = chosen[: max(1, vertices // 5)]
             wide[part] = 0
             for row in part:
                 wide[row, rng.choice(count, 5, replace=False)] = 0.2
-            note(spread, *skin_sparsity([skin, wide]))
+            note(spread, *skin_sparsity([Skin(skin), Skin(wide)]))
         part = chosen[: max(2, vertices // 20)]
         swapped = skin.copy()
         swapped[part] = skin[np.roll(part, 1)]
         if count > 1:
             note(smooth, moved(skin), moved(swapped))
-            note(blind, *skin_sparsity([skin, swapped]))
+            note(blind, *skin_sparsity([Skin(skin), Skin(swapped)]))
     return {name: float(np.mean(each)) if each else float("nan") for name, each in fell.items()}
 
 
