@@ -303,12 +303,11 @@ def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, 
     first, second = first[active], second[active]
     inverse_squares = 1 / (rest[active] + 1e-6) ** 2
     table = sparse.csr_matrix((values, columns, starts), shape=(len(vertices), joints))
+    counts = starts[1:] - starts[:-1]
     if 4 * len(active) < len(pairs):  # few vertices are worth posing
         named, first, second = _compact(len(vertices), first, second)
-        table, vertices, starts = table[named], vertices[named], np.diff(starts)[named]
-        free = np.flatnonzero(starts == 0)
-    else:
-        free = np.flatnonzero(np.diff(starts) == 0)
+        table, vertices, counts = table[named], vertices[named], counts[named]
+    free = np.flatnonzero(counts == 0)
     # What follows no joint stays. Pose by pose and axis by axis, so that what is worked on stays in the cache.
     at = np.ascontiguousarray(vertices.T)
     found = np.ones(poses)
