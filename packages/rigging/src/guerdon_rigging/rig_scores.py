@@ -21,6 +21,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -302,7 +303,7 @@ def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, 
         return np.ones(poses)
     first, second = first[active], second[active]
     inverse_squares = 1 / (rest[active] + 1e-6) ** 2
-    table = sparse.csr_matrix((values, columns, starts), shape=(len(vertices), joints))
+    table: Any = sparse.csr_matrix((values, columns, starts), shape=(len(vertices), joints))
     counts = starts[1:] - starts[:-1]
     if 4 * len(active) < len(pairs):  # few vertices are worth posing
         named, first, second = _compact(len(vertices), first, second)
