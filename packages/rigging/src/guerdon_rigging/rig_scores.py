@@ -295,7 +295,7 @@ def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, 
     poses, joints = transforms.shape[:2]
     rows, columns, values, starts = skin.entries
     # One number for each row: those of equal rows are equal.
-    drawn = np.random.default_rng(0).uniform(1, 2, joints)
+    drawn: Floats = np.random.default_rng(0).uniform(1, 2, (int(joints),))
     print_of = np.bincount(rows, values * drawn[columns], minlength=len(vertices))
     first, second = pairs[:, 0], pairs[:, 1]
     active = np.flatnonzero(print_of[first] != print_of[second])
@@ -304,10 +304,11 @@ def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, 
     first, second = first[active], second[active]
     inverse_squares = 1 / (rest[active] + 1e-6) ** 2
     table: Any = sparse.csr_matrix((values, columns, starts), shape=(len(vertices), joints))
-    counts = starts[1:] - starts[:-1]
+    counts: Ints = np.diff(starts)
     if 4 * len(active) < len(pairs):  # few vertices are worth posing
         named, first, second = _compact(len(vertices), first, second)
-        table, vertices, counts = table[named], vertices[named], counts[named]
+        table, counts = table[named], counts[named]
+        vertices = vertices[named]
     free = np.flatnonzero(counts == 0)
     # What follows no joint stays. Pose by pose and axis by axis, so that what is worked on stays in the cache.
     at = np.ascontiguousarray(vertices.T)
