@@ -158,9 +158,10 @@ class TokenRigClaim(Claim):
         notes = (
             f"{len(rigs)} {'files' if real else 'made creatures'}; a pointer policy over {FEATURES} features stands in "
             "for the transformer, a pull to the supervised weights for the KL, and the step size of the supervised "
-            "stage is ours; R_vj as printed is the whole reward. What counts as a fish, an insect or an animal is read "
-            "off the sheet's words; with crabs, robots, frogs and snakes among them J2J fell by about 1 % in a single "
-            "run, and the claim did not hold"
+            "stage is ours; R_vj as printed is the whole reward. The reading is the second tried: the first also "
+            "took crabs, robots, frogs, snakes and a fox, began with the joint nearest the middle and drew 4 samples, "
+            "and did not hold: J2J fell by 0.6, 0.4 and -0.3 % (1.2 % with 64 samples, one seed). The limit for spoilt "
+            "rigs was 0.95 then, above what R_vk gives"
         )
         not_run = () if real else ("real files: GUERDON_DATA names no folder with `rigged`; made creatures stand in",)
         return self.result(held, measurements, seeds, notes, not_run=not_run)
