@@ -40,6 +40,14 @@ def guerdon_tasks(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_claims(register: Register) -> None:
+    """The systems' central claims."""
+    register(
+        "tokenrig", "guerdon_rigging.tokenrig_claim:TokenRigClaim", summary="rewards without labels reach new shapes"
+    )
+
+
+@hookimpl
 def guerdon_attacks(register: Register) -> None:
     """What rewards of rigs can be audited with, beside core's."""
     attacks = "guerdon_rigging.rig_attacks"
