@@ -30,6 +30,7 @@ OURS = (
     "guerdon-medical",
     "guerdon-page",
     "guerdon-resume",
+    "guerdon-rigging",
     "guerdon-search",
     "guerdon-sql",
 )

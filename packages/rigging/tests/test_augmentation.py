@@ -58,7 +58,8 @@ def test_a_rig_comes_out_whatever_is_drawn(name: str, kind: str, seed: int) -> N
     assert len(got.skeleton) >= 2
     assert len(got.skeleton.names) == len(got.skeleton)
     assert set(got.skeleton.names) <= set(rig.skeleton.names)
-    assert len(got.mesh.vertices) >= len(rig.mesh.vertices) / 2
+    least = 1 / 4 if name == "all" else 1 / 2  # two of the chain cut, and each leaves a half
+    assert len(got.mesh.vertices) >= least * len(rig.mesh.vertices)
     assert np.unique(got.mesh.faces).size == len(got.mesh.vertices)
 
 

@@ -36,6 +36,10 @@ def run(*words: str | Path) -> Result:
 class Model:
     """In the place of the shipped one."""
 
+    @classmethod
+    def shipped(cls) -> Model:
+        return cls()
+
     def rig(self, mesh: Mesh, seed: int) -> Rig:
         """One joint, in the middle, that has everything; a seed moves it."""
         return self.skin(mesh, Skeleton(np.array([[0.1 * seed, 0, 0]]), np.array([-1])), seed)

@@ -6,13 +6,13 @@ import pytest
 from guerdon_rigging.rig_scores import (
     PER_UNIT,
     Ground,
+    Skin,
     blocks_of,
     bone_containment,
     deformation_smoothness,
     joint_coverage,
     largest_stretches,
     near_share,
-    owning,
     pose_turns,
     skin_sparsity,
     welded_edges,
@@ -116,16 +116,16 @@ def padded(rows):
 def test_sparsity_is_that_of_the_sheet(power, expected):
     """Example 7: one vertex of four is unbound, one has five weights above 0.1."""
     weights = padded([[1], [0.05] * 6, [0.2] * 5, [0.25] * 4])
-    assert skin_sparsity([weights], zero_power=power, many_power=power)[0] == pytest.approx(expected)
+    assert skin_sparsity([Skin(weights)], zero_power=power, many_power=power)[0] == pytest.approx(expected)
 
 
 def test_a_skin_of_zeros_is_half_sparse():
-    assert skin_sparsity([np.zeros((4, 3))]).tolist() == [0.5]
+    assert skin_sparsity([Skin(np.zeros((4, 3)))]).tolist() == [0.5]
 
 
 def test_weights_of_exactly_the_bound_are_neither():
     """Ten weights of 0.1."""
-    assert skin_sparsity([np.full((1, 10), 0.1)]).tolist() == [1.0]
+    assert skin_sparsity([Skin(np.full((1, 10), 0.1))]).tolist() == [1.0]
 
 
 POINTS = np.array([[0, 0, 0], [0.5, 0, 0], [2, 0, 0]])
@@ -146,15 +146,15 @@ QUARTER = np.array([[[0, 0, 0], [0, 0, np.pi / 2]]])
 def test_smoothness_is_that_of_the_sheet(weights, stretch, expected):
     """Example 8."""
     skin = np.array(weights, float)
-    assert largest_stretches(POINTS, PAIRS, skin, posed(CHAIN, QUARTER))[0] == pytest.approx(stretch, abs=1e-5)
-    assert deformation_smoothness(POINTS, PAIRS, [CHAIN], [skin], QUARTER)[0] == pytest.approx(expected, abs=1e-6)
+    assert largest_stretches(POINTS, PAIRS, Skin(skin), posed(CHAIN, QUARTER))[0] == pytest.approx(stretch, abs=1e-5)
+    assert deformation_smoothness(POINTS, PAIRS, [CHAIN], [Skin(skin)], QUARTER)[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_maxima_of_poses_are_averaged_and_not_their_rewards():
     """Example 8: stretches 1 and 2.23606 give 0.381966, and not 0.404509."""
     turns = np.concatenate([np.zeros((1, 2, 3)), QUARTER])
     skin = np.array([[1, 0], [0, 1], [0, 1]], float)
-    assert deformation_smoothness(POINTS, PAIRS, [CHAIN], [skin], turns)[0] == pytest.approx(0.381966, abs=1e-6)
+    assert deformation_smoothness(POINTS, PAIRS, [CHAIN], [Skin(skin)], turns)[0] == pytest.approx(0.381966, abs=1e-6)
 
 
 def test_a_vertex_that_follows_no_joint_stays_where_it_is():
@@ -165,7 +165,7 @@ def test_a_vertex_that_follows_no_joint_stays_where_it_is():
     root = skeleton([[0, 0, 0]], [-1])
     pairs = (np.array([[0, 1]]), np.array([0.5]))
     turn = np.array([[[0, 0, np.pi / 2]]])
-    found = largest_stretches(points, pairs, np.array([[0.0], [1.0]]), posed(root, turn))
+    found = largest_stretches(points, pairs, Skin(np.array([[0.0], [1.0]])), posed(root, turn))
     assert found[0] == pytest.approx(np.sqrt(1.25) / 0.500001)
 
 
@@ -186,7 +186,7 @@ def test_edges_that_move_as_one_are_left_out_and_nothing_changes():
         )
         lengths = np.linalg.norm(moved[ends[:, 0]] - moved[ends[:, 1]], axis=1)
         expected.append(max(1, (lengths / (rest + 1e-6)).max()))
-    assert largest_stretches(points, (ends, rest), skin, transforms) == pytest.approx(expected)
+    assert largest_stretches(points, (ends, rest), Skin(skin), transforms) == pytest.approx(expected)
 
 
 def test_slivers_are_skipped_and_hard_edges_are_welded():
@@ -204,8 +204,8 @@ def test_joint_j_turns_alike_however_many_joints_there_are():
 
 
 def test_a_joint_owns_what_it_holds_by_more_than_the_bound():
-    assert owning(np.array([[0.9, 0.1, 0], [0.8, 0.2, 0]])).tolist() == [True, True, False]
-    assert owning(np.zeros((0, 2))).tolist() == [False, False]
+    assert Skin(np.array([[0.9, 0.1, 0], [0.8, 0.2, 0]])).owning().tolist() == [True, True, False]
+    assert Skin(np.zeros((0, 2))).owning().tolist() == [False, False]
 
 
 def test_weight_is_near_where_bones_are():

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from guerdon_rigging.codecs import SkinCodec
 from guerdon_rigging.examples import RigExample
-from guerdon_rigging.rig_scores import owning
+from guerdon_rigging.rig_scores import Skin
 from guerdon_rigging.rigs import Floats, Ints, Mesh, RigError, Skeleton
 from guerdon_rigging.tokens import TokenError, detokenise
 from guerdon_rigging.weights import normalised
@@ -46,11 +46,16 @@ class Answered:
     """Empty where it could be read."""
 
     @cached_property
+    def skin(self) -> Skin | None:
+        """The weights, with what is not 0 at hand."""
+        return None if self.weights is None else Skin(self.weights)
+
+    @cached_property
     def owns(self) -> npt.NDArray[np.bool_]:
         """(J,): which joints own vertices; all, where no skin is asked for."""
         if self.skeleton is None:
             return np.zeros(0, bool)
-        return np.ones(len(self.skeleton), bool) if self.weights is None else owning(self.weights)
+        return np.ones(len(self.skeleton), bool) if self.skin is None else self.skin.owning()
 
 
 def read_answer(text: str, example: RigExample, mesh: Mesh | None = None) -> Answered:

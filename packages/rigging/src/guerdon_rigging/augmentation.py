@@ -25,7 +25,7 @@ Marks = npt.NDArray[np.bool_]
 LEAST_JOINTS = 2
 """A rig keeps at least so many."""
 LEAST_KEPT = 0.5
-"""A rig keeps at least this share of its vertices."""
+"""A cut leaves at least this share of a rig's vertices."""
 
 
 def drop_joints(rig: Rig, draw: Draw, *, most: float = 0.2) -> Rig:

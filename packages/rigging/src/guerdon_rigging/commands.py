@@ -18,7 +18,7 @@ SHORT = "mesh"
 
 
 class Rigger(Protocol):
-    """The shipped model, `guerdon_rigging.rigger:Rigger`; meshes are welded and normalised."""
+    """What is asked of `guerdon_rigging.rigger.Rigger`; meshes are welded and normalised."""
 
     def rig(self, mesh: Mesh, seed: int) -> Rig:
         """A skeleton and a skin."""
@@ -225,7 +225,7 @@ def _rigger() -> Rigger:
             f"the model that rigs cannot be loaded: no module named {error.name!r}. Its packages are installed by "
             "`pip install 'guerdon-rigging[train]'`; --skeleton with --baseline needs no model"
         ) from error
-    return cast(Rigger, module.Rigger())
+    return cast(Rigger, module.Rigger.shipped())
 
 
 def _free(paths: Sequence[Path | None], overwrite: bool) -> None:

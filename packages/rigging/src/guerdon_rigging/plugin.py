@@ -17,6 +17,9 @@ def guerdon_claims(register: Register) -> None:
     """What the package stands on."""
     geometry = "guerdon_rigging.geometry_claim:RiggingGeometry"
     register("rigging_geometry", geometry, summary="rigs are read rightly, and heat weights beat the closest bone")
+    register(
+        "tokenrig", "guerdon_rigging.tokenrig_claim:TokenRigClaim", summary="rewards without labels reach new shapes"
+    )
 
 
 @hookimpl

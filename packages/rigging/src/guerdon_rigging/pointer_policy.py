@@ -64,8 +64,8 @@ class Drawn(NamedTuple):
 
 
 def features(place: Place, nearest: Floats | None) -> Floats:
-    """(G, C, 7): depth; distance to the centroid; that for the first pick alone; distance d to the nearest chosen joint,
-    d^2, exp(-d / 0.1), depth x d. Before the first pick what has d is 0.
+    """(G, C, 7): depth; distance to the centroid; that for the first pick alone; distance d to the nearest chosen
+    joint, d^2, exp(-d / 0.1), depth x d. Before the first pick what has d is 0.
 
     Args:
         place: C candidates.

@@ -43,7 +43,7 @@ from guerdon_rigging import rig_scores
 from guerdon_rigging.answers import Answered, read_answer, with_skins
 from guerdon_rigging.codecs import SkinCodec
 from guerdon_rigging.examples import rig_example
-from guerdon_rigging.rig_scores import Ground
+from guerdon_rigging.rig_scores import Ground, Skin
 from guerdon_rigging.rig_sources import codec_of, condition_of, known_mesh
 from guerdon_rigging.rigs import Floats, RigError, Skeleton
 
@@ -78,9 +78,9 @@ class Candidates:
         return [rig.skeleton for rig in self.rigs if rig.skeleton is not None]
 
     @cached_property
-    def skins(self) -> list[Floats] | None:
-        """(N, J) of each; None where none is asked for."""
-        found = [rig.weights for rig in self.rigs if rig.weights is not None]
+    def skins(self) -> list[Skin] | None:
+        """Theirs; None where none is asked for."""
+        found = [rig.skin for rig in self.rigs if rig.skin is not None]
         return found if len(found) == len(self.rigs) else None
 
     @cached_property
@@ -107,7 +107,7 @@ class Candidates:
         points = self.ground.mesh.vertices[places]
         return np.array(
             [
-                rig_scores.near_share(points, skeleton, skin[places])
+                rig_scores.near_share(points, skeleton, skin.weights[places])
                 for skeleton, skin in zip(self.skeletons, skins, strict=True)
             ]
         )
@@ -238,7 +238,7 @@ class SkinSparsity(RigReward, name="rigging/skin-sparsity-v1", bounds=(0.0, 1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self, "bound", 0.0)
+        _at_least(self, "bound", 1e-9)
         _at_least(self, "power", 0.0)
 
     def measure(self, candidates: Candidates) -> tuple[Floats, Parts]:
@@ -339,7 +339,7 @@ def diagnostics(candidates: Candidates) -> Parts:
     if candidates.skins is not None:
         found |= {"used": candidates.used, "near": candidates.near}
         places = candidates.ground.witnesses
-        found["rank"] = np.array([_rank(skin[places]) / skin.shape[1] for skin in candidates.skins])
+        found["rank"] = np.array([_rank(skin.weights[places]) / skin.weights.shape[1] for skin in candidates.skins])
     return found
 
 

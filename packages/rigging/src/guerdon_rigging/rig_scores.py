@@ -21,8 +21,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from guerdon_rigging.bones import joint_distances
@@ -30,6 +32,7 @@ from guerdon_rigging.rigs import Floats, Ints, Mesh, RigError, Skeleton
 from guerdon_rigging.skinning import posed
 from guerdon_rigging.voxels import Voxels, solid_voxels
 
+Bools = npt.NDArray[np.bool_]
 PER_VOXEL = 0.05
 """a of R_vj, by voxel of the paper's grid of 196."""
 PER_UNIT = PER_VOXEL * 196 / 2
@@ -91,6 +94,31 @@ class Ground:
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class Skin:
+    """Weights with what is not 0 of them at hand, found once for all scores."""
+
+    weights: Floats
+    """(N, J)."""
+
+    @cached_property
+    def entries(self) -> tuple[Ints, Ints, Floats, Ints]:
+        """Of what is not 0, row by row: rows, columns, values; and where each row starts (and the last ends)."""
+        flat = self.weights.ravel()
+        places = np.flatnonzero(flat != 0)  # of booleans, which is several times as fast as of numbers
+        count, width = self.weights.shape
+        rows = places // width
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+        return rows, places - rows * width, flat[places], starts
+
+    def owning(self, bound: float = BOUND) -> Bools:
+        """(J,): which joints own a vertex, by a weight above `bound`."""
+        _, columns, values, _ = self.entries
+        found = np.zeros(self.weights.shape[1], bool)
+        found[columns[values > bound]] = True
+        return found
+
+
 def blocks_of(solid: Voxels) -> tuple[tuple[Floats, Floats, Floats], ...]:
     """See `Ground.blocks`."""
     if not len(solid.indices):
@@ -108,12 +136,18 @@ def welded_edges(mesh: Mesh, weld: float = WELD, sliver: float = SLIVER) -> tupl
 
     Each stands for the first two vertices of their places; those of other splits are the same edge.
     """
-    edges = mesh.edges
-    if not len(edges):
-        return edges, np.zeros(0)
-    cells = np.round(mesh.vertices / weld).astype(np.int64)
-    _, first, place = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    edges = np.unique(np.sort(first[place.ravel()][edges], axis=1), axis=0)
+    if not len(mesh.faces):
+        return np.zeros((0, 2), np.int64), np.zeros(0)
+    places = np.round(mesh.vertices / weld).astype(np.int64)
+    count = len(places)
+    if abs(places).max() < 1 << 20:  # one number a place, which sorts several times as fast as three
+        key = ((places[:, 0] + (1 << 20)) << 42) + ((places[:, 1] + (1 << 20)) << 21) + places[:, 2] + (1 << 20)
+        _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    else:
+        _, first, place = np.unique(places, axis=0, return_index=True, return_inverse=True)
+    corners = first[place.ravel()][mesh.faces]
+    sides = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    edges = np.stack(np.divmod(np.unique(sides[:, 0] * count + sides[:, 1]), count), axis=1)
     lengths = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
     long = lengths >= sliver
     return edges[long], lengths[long]
@@ -188,19 +222,25 @@ def bone_containment(
 
 
 def skin_sparsity(
-    weights: Sequence[Floats], bound: float = BOUND, zero_power: float = 0.5, many_power: float = 0.5
+    skins: Sequence[Skin], bound: float = BOUND, zero_power: float = 0.5, many_power: float = 0.5
 ) -> Floats:
     """R_sc = 1 - Rz / 2 - Rm / 2, (G,): Rz = (share of vertices whose weights are all < b)^zero_power, Rm = (share of
     vertices with more than four weights > b)^many_power.
 
     Args:
-        weights: (N, J) of each candidate.
-        bound: b.
+        skins: the candidates'.
+        bound: b, above 0.
         zero_power: az; below 1 small faults already cost.
         many_power: am.
     """
-    unbound = np.array([(each.max(axis=1) < bound).mean() for each in weights])
-    many = np.array([(np.count_nonzero(each > bound, axis=1) > MOST).mean() for each in weights])
+    unbound, many = np.zeros(len(skins)), np.zeros(len(skins))
+    for place, skin in enumerate(skins):
+        rows, _, values, _ = skin.entries
+        count = len(skin.weights)
+        held = np.zeros(count, bool)
+        held[rows[values >= bound]] = True
+        unbound[place] = 1 - held.mean()
+        many[place] = (np.bincount(rows[values > bound], minlength=count) > MOST).mean()
     found: Floats = 1 - unbound**zero_power / 2 - many**many_power / 2
     return found
 
@@ -219,7 +259,7 @@ def deformation_smoothness(
     vertices: Floats,
     edges: tuple[Ints, Floats],
     skeletons: Sequence[Skeleton],
-    weights: Sequence[Floats],
+    skins: Sequence[Skin],
     turns: Floats,
     scale: float = 1.0,
 ) -> Floats:
@@ -231,54 +271,71 @@ def deformation_smoothness(
         vertices: (N, 3) at rest.
         edges: (E, 2) and their lengths at rest, (E,).
         skeletons: the candidates'.
-        weights: (N, J) of each; rows that sum to 1, or to 0 where a vertex stays where it is.
+        skins: theirs; rows sum to 1, or to 0 where a vertex stays where it is.
         turns: (P, J', 3), axis-angle vectors of the first J' joints; J' is at least the largest J.
         scale: s.
     """
     found = np.zeros(len(skeletons))
-    for place, (skeleton, table) in enumerate(zip(skeletons, weights, strict=True)):
+    for place, (skeleton, skin) in enumerate(zip(skeletons, skins, strict=True)):
         transforms = posed(skeleton, turns[:, : len(skeleton)])
-        found[place] = 1 / (1 + scale * largest_stretches(vertices, edges, table, transforms).mean())
+        found[place] = 1 / (1 + scale * largest_stretches(vertices, edges, skin, transforms).mean())
     return found
 
 
-def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], weights: Floats, transforms: Floats) -> Floats:
+def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, transforms: Floats) -> Floats:
     """Of each pose, (P,): the largest max(1, |LBS(e)| / (|e| + 1e-6)); 1 without edges.
 
     Args:
         vertices: (N, 3).
         edges: (E, 2) and their lengths at rest.
-        weights: (N, J).
+        skin: of N vertices.
         transforms: (P, J, 3, 4), what each joint does to the points bound to it.
     """
     pairs, rest = edges
     poses, joints = transforms.shape[:2]
+    rows, columns, values, starts = skin.entries
     # One number for each row: those of equal rows are equal.
-    print_of = weights @ np.random.default_rng(0).uniform(1, 2, joints)
-    active = np.flatnonzero(print_of[pairs[:, 0]] != print_of[pairs[:, 1]]) if len(pairs) else np.zeros(0, np.int64)
+    drawn: Floats = np.random.default_rng(0).uniform(1, 2, (int(joints),))
+    print_of = np.bincount(rows, values * drawn[columns], minlength=len(vertices))
+    first, second = pairs[:, 0], pairs[:, 1]
+    active = np.flatnonzero(print_of[first] != print_of[second])
     if not len(active):
         return np.ones(poses)
-    touched, ends = np.unique(pairs[active], return_inverse=True)
-    ends = ends.reshape(-1, 2)
-    table = sparse.csr_matrix(weights[touched])
-    flat = np.moveaxis(transforms.reshape(poses, joints, 12), 0, 1).reshape(joints, -1)
-    blended = (table @ flat).reshape(len(touched), poses, 3, 4)
-    at = vertices[touched]
-    moved = np.einsum("npxy,ny->npx", blended[..., :3], at) + blended[..., 3]
-    free = np.flatnonzero(np.diff(table.indptr) == 0)  # what follows no joint stays
-    moved[free] = at[free, None]
-    apart = moved[ends[:, 0]] - moved[ends[:, 1]]
-    squares = np.einsum("epx,epx->ep", apart, apart) / (rest[active, None] + 1e-6) ** 2
-    found: Floats = np.sqrt(np.maximum(squares.max(axis=0), 1))
+    first, second = first[active], second[active]
+    inverse_squares = 1 / (rest[active] + 1e-6) ** 2
+    table: Any = sparse.csr_matrix((values, columns, starts), shape=(len(vertices), joints))
+    counts: Ints = np.diff(starts)
+    if 4 * len(active) < len(pairs):  # few vertices are worth posing
+        named, first, second = _compact(len(vertices), first, second)
+        table, counts = table[named], counts[named]
+        vertices = vertices[named]
+    free = np.flatnonzero(counts == 0)
+    # What follows no joint stays. Pose by pose and axis by axis, so that what is worked on stays in the cache.
+    at = np.ascontiguousarray(vertices.T)
+    found = np.ones(poses)
+    for pose, transform in enumerate(transforms):
+        blended = table @ transform.reshape(joints, 12)
+        squares = np.zeros(len(active))
+        for axis in range(3):
+            part = blended[:, 4 * axis : 4 * axis + 4]
+            moved = part[:, 0] * at[0] + part[:, 1] * at[1] + part[:, 2] * at[2] + part[:, 3]
+            moved[free] = at[axis, free]
+            apart = moved[first]
+            apart -= moved[second]
+            apart *= apart
+            squares += apart
+        squares *= inverse_squares
+        found[pose] = max(1.0, float(squares.max()) ** 0.5)
     return found
 
 
-def owning(weights: Floats, bound: float = BOUND) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """(J,): which joints own a vertex, by a weight above `bound`."""
-    if not len(weights):
-        return np.zeros(weights.shape[1], bool)
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = weights.max(axis=0) > bound
-    return found
+def _compact(count: int, first: Ints, second: Ints) -> tuple[Ints, Ints, Ints]:
+    """Which of `count` vertices the two name, and the two by their places among those."""
+    named = np.zeros(count, bool)
+    named[first] = True
+    named[second] = True
+    place = np.cumsum(named) - 1
+    return np.flatnonzero(named), place[first], place[second]
 
 
 def near_share(points: Floats, skeleton: Skeleton, weights: Floats, factor: float = 2.0, margin: float = 0.1) -> float:
