@@ -43,6 +43,11 @@ class CodecShape:
     does the mesh's part once per mesh, see `guerdon_rigging.skin_networks.SplitDecoder`."""
     code_positions: bool = False
     """Whether the decoder tells the first code from the second [choice]; the released one is not known to."""
+    init_gain: float = 0.25
+    """Weights of blocks start with a std of this over the root of their width."""
+    weight_gain: float = 1.0
+    """By how much a point's weight counts for more at the skin encoder's start [choice]. It is one number beside the 54
+    of position and normal; at 1 a small encoder takes thousands of steps to notice it, at 8 tens."""
     points: int = 54_000
     """Of the surface, seen by the mesh encoder."""
     dense_points: int = 54_000
@@ -100,6 +105,8 @@ SMALL = CodecShape(
     second_wave=False,
     decoder="split",
     code_positions=True,
+    init_gain=0.5,
+    weight_gain=8.0,
     points=1024,
     dense_points=256,
 )

@@ -47,10 +47,10 @@ def farthest(positions: Tensor, count: int) -> Tensor:
 class Block(nn.Module):
     """x + attention(LN x, LN context), then x + MLP(LN x): pre-LayerNorm, GELU, four times as wide within.
 
-    Weights start normal with std 0.25 / sqrt(width), biases at 0 (read as: of every linear layer of a block).
+    Weights start normal with std gain / sqrt(width), biases at 0 (read as: of every linear layer of a block).
     """
 
-    def __init__(self, width: int, heads: int, *, cross: bool = False) -> None:
+    def __init__(self, width: int, heads: int, gain: float, *, cross: bool = False) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(width)
@@ -62,7 +62,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
-                nn.init.normal_(layer.weight, std=0.25 / math.sqrt(width))
+                nn.init.normal_(layer.weight, std=gain / math.sqrt(width))
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -94,9 +94,13 @@ class PointEncoder(nn.Module):
         width = shape.encoder_width
         self.shape, self.slots = shape, slots
         self.embed = nn.Linear(point_width(shape) + extra, width)
-        self.learned = nn.Parameter(torch.randn(slots, width) / math.sqrt(width)) if slots else None
-        self.cross = Block(width, shape.heads, cross=True)
-        self.layers = nn.ModuleList(Block(width, shape.heads) for _ in range(shape.encoder_layers))
+        if extra:
+            with torch.no_grad():
+                self.embed.weight[:, -extra:] *= shape.weight_gain
+        # Small beside what is attended to, as in the shape encoders that the released code builds on [memory].
+        self.learned = nn.Parameter(0.02 * torch.randn(slots, width)) if slots else None
+        self.cross = Block(width, shape.heads, shape.init_gain, cross=True)
+        self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.encoder_layers))
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, shape.latent_width)
 
@@ -132,9 +136,9 @@ class JointDecoder(nn.Module):
         self.shape = shape
         self.embed = nn.Linear(shape.latent_width, width)
         self.positions = _positions(shape)
-        self.layers = nn.ModuleList(Block(width, shape.heads) for _ in range(shape.decoder_layers))
+        self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.decoder_layers))
         self.ask = nn.Linear(point_width(shape), width)
-        self.cross = Block(width, shape.heads, cross=True)
+        self.cross = Block(width, shape.heads, shape.init_gain, cross=True)
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, 1)
 
@@ -171,9 +175,9 @@ class SplitDecoder(nn.Module):
         self.embed = nn.Linear(shape.latent_width, width)
         self.positions = _positions(shape)
         self.ask = nn.Linear(point_width(shape), width)
-        self.ask_layers = nn.ModuleList(Block(width, shape.heads, cross=True) for _ in range(shape.decoder_layers))
-        self.layers = nn.ModuleList(Block(width, shape.heads, cross=True) for _ in range(shape.decoder_layers))
-        self.mix = nn.ModuleList(Block(width, shape.heads) for _ in range(shape.decoder_layers))
+        self.ask_layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain, cross=True) for _ in range(shape.decoder_layers))
+        self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain, cross=True) for _ in range(shape.decoder_layers))
+        self.mix = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.decoder_layers))
         self.norm_asked, self.norm_bone = nn.LayerNorm(width), nn.LayerNorm(width)
         self.feature, self.vector = nn.Linear(width, 2 * width), nn.Linear(width, 2 * width)
         self.bias = nn.Linear(width, 1)
