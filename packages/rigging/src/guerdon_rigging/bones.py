@@ -113,7 +113,8 @@ def bone_points(skeleton: Skeleton, convention: Literal["unirig", "rignet"] = "u
     owner = np.repeat(np.arange(len(children)), intervals + 1)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(intervals + 1) - intervals - 1, intervals + 1)
     share = place / np.maximum(intervals[owner], 1)
-    return parents[owner] + share[:, None] * (children - parents)[owner]
+    placed: Floats = parents[owner] + share[:, None] * (children - parents)[owner]
+    return placed
 
 
 def _chunks(count: int, width: int) -> list[slice]:

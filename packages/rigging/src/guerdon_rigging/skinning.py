@@ -31,7 +31,8 @@ def rotations(axis_angles: Floats) -> Floats:
     x, y, z = np.moveaxis(axis_angles, -1, 0)
     zero = np.zeros_like(x)
     cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*x.shape, 3, 3)
-    return np.eye(3) + first * cross + second * (cross @ cross)
+    turned: Floats = np.eye(3) + first * cross + second * (cross @ cross)
+    return turned
 
 
 def random_poses(joints: int, count: int = POSES, seed: int = 0, degrees: float = 30.0) -> Floats:
@@ -120,7 +121,7 @@ def skinned(vertices: Floats, weights: Floats, transforms: Floats) -> Floats:
     moved = blended[..., 3].copy()
     for axis in range(3):
         moved += blended[..., axis] * vertices[..., axis, None]
-    free = ~weights.any(axis=-1)
+    free = np.asarray(~weights.any(axis=-1))
     return np.where(free[..., None], vertices, moved) if free.any() else moved
 
 

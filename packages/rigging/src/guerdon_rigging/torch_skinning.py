@@ -23,9 +23,10 @@ def rotations(axis_angles: Tensor) -> Tensor:
     second = torch.where(small, 0.5 - square / 24, (1 - torch.cos(angle)) / safe)
     x, y, z = axis_angles.unbind(-1)
     zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
     eye = torch.eye(3, dtype=axis_angles.dtype, device=axis_angles.device)
-    return eye + first * cross + second * (cross @ cross)
+    turned: Tensor = eye + first * cross + second * (cross @ cross)
+    return turned
 
 
 def forward(joints: Tensor, parents: Ints, turns: Tensor) -> Tensor:
@@ -65,6 +66,7 @@ def skinned(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
     """
     import torch
 
-    blended = (weights @ transforms.flatten(-2)).unflatten(-1, (3, 4))
+    product = weights @ transforms.flatten(-2)
+    blended = product.reshape(*product.shape[:-1], 3, 4)
     moved = (blended[..., :3] @ vertices[..., None])[..., 0] + blended[..., 3]
     return torch.where((weights == 0).all(-1, keepdim=True), vertices, moved)

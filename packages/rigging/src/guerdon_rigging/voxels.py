@@ -59,8 +59,8 @@ class Voxels:
         places = (np.asarray(points, np.float64) - self.origin) / self.size
         shape = np.array(self.filled.shape)
         # What rounding puts beyond a face by less than a billionth of a cell is on it.
-        within = ((places >= -SLACK) & (places <= shape + SLACK)).all(axis=-1)
-        return np.clip(np.floor(places), 0, shape - 1).astype(np.int64), within
+        within = np.logical_and(places >= -SLACK, places <= shape + SLACK).all(axis=-1)
+        return np.clip(np.floor(places), 0, shape - 1).astype(np.int64), np.asarray(within)
 
     def contains(self, points: Floats) -> Cells:
         """Whether the cell of each point is set, (...); False for points outside the grid."""

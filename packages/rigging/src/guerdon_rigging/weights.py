@@ -19,7 +19,8 @@ def normalised(weights: Floats) -> Floats:
     Args:
         weights: (N, J), >= 0.
     """
-    return weights / np.maximum(weights.sum(axis=-1, keepdims=True), LEAST_SUM)
+    divided: Floats = weights / np.maximum(weights.sum(axis=-1, keepdims=True), LEAST_SUM)
+    return divided
 
 
 def kept(weights: Floats, most: int = 4, drop: float = 0.0) -> Floats:

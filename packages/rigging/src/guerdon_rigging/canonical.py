@@ -1,0 +1,319 @@
+"""The canonical rig of a file: its rest pose, welded, normalised, with one tree of the joints that matter.
+
+Files differ in where they keep a pose, in units, and in what hangs on what. What is read here is always the rest pose:
+vertices by the file's own node transforms, joints where their nodes are. Then rows of weights sum to 1, vertices that
+hard edges and seams store several times are one, and the longest side of the mesh's box is 2, its centre the origin.
+What was mended on the way stands in a `Report`; nothing is left out without a word.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+from scipy.spatial import cKDTree
+
+from guerdon.fields import one_of
+from guerdon_rigging.file_errors import RigFileError
+from guerdon_rigging.gltf_skins import StoredRig, read_stored
+from guerdon_rigging.rigs import ROOT, Floats, Ints, Mesh, Rig, Skeleton
+
+WELD = 1e-5
+"""Vertices nearer than this are one, in the frame of `normalised`."""
+OWNED = 1e-6
+"""A joint owns a vertex from this weight on."""
+MOST_WEIGHTS = 200_000_000
+"""Vertices times joints of a rig: its matrix of weights then has 1.6 GB."""
+
+Kept = Literal["used", "all"]
+"""Which joints: those that own vertices or lead to some that do, or all that the skins name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Where a normalised mesh was: x = (original - centre) * scale."""
+
+    centre: Floats
+    """(3,)."""
+    scale: float
+
+    def into(self, points: Floats) -> Floats:
+        """Original points, (..., 3), in the frame."""
+        return (points - self.centre) * self.scale
+
+    def back(self, points: Floats) -> Floats:
+        """Points of the frame, (..., 3), where they were."""
+        return points / self.scale + self.centre
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was mended on the way to a canonical rig, and what was left out."""
+
+    stored: int
+    """Vertices of skinned meshes in the file."""
+    welded: int = 0
+    """Vertices that another one stands for."""
+    welded_apart: int = 0
+    """Those of them whose weights differ from their stand-in's by more than 0.001 somewhere; the mean was taken."""
+    unused: int = 0
+    """Vertices of no triangle, left out."""
+    degenerate: int = 0
+    """Triangles of no area, left out."""
+    unnormalised: int = 0
+    """Stored rows of weights whose sum is further than 0.001 from 1, zero aside."""
+    unweighted: int = 0
+    """Vertices that follow no joint, after welding."""
+    mended: int = 0
+    """Weights below 0 or not finite, taken as 0."""
+    dropped_joints: tuple[str, ...] = ()
+    """Joints that own nothing and lead to nothing, left out."""
+    roots: tuple[str, ...] = ()
+    """Joined under one new root, where there were several."""
+    unskinned: tuple[tuple[str, int], ...] = ()
+    """Meshes that follow no joint, left out, with their vertices."""
+    notes: tuple[str, ...] = ()
+    """What else the file holds and was not read."""
+
+    def lines(self) -> list[str]:
+        """What there is to say, a line each; none where the file was in order."""
+        counts = {
+            f"{self.welded:,} of {self.stored:,} stored vertices were welded to others": self.welded,
+            f"{self.welded_apart:,} welded vertices had other weights; the mean was taken": self.welded_apart,
+            f"{self.unused:,} vertices of no triangle were left out": self.unused,
+            f"{self.degenerate:,} triangles of no area were left out": self.degenerate,
+            f"{self.unnormalised:,} rows of weights did not sum to 1 and were normalised": self.unnormalised,
+            f"{self.unweighted:,} vertices follow no joint": self.unweighted,
+            f"{self.mended:,} weights were negative or not finite and are taken as 0": self.mended,
+            f"{len(self.dropped_joints)} joints that move nothing were left out": len(self.dropped_joints),
+            f"{len(self.roots)} roots were joined under a new one": len(self.roots),
+        }
+        hung = (f"{name} ({count:,} vertices) follows no joint and was left out" for name, count in self.unskinned)
+        return [line for line, count in counts.items() if count] + [*hung, *self.notes]
+
+
+@dataclass(frozen=True, eq=False)
+class Canonical:
+    """A canonical rig, and the way back to the file."""
+
+    rig: Rig
+    frame: Frame
+    places: Ints
+    """(stored vertices,): the rig's vertex that stands for each, in the order of the skinned parts; -1 if left out."""
+    joint_nodes: Ints
+    """(J,): the file's node of each joint, -1 for a root that was added."""
+    report: Report
+
+
+def read_rig(path: Path | str) -> Rig:
+    """The canonical rig of a .glb or .gltf.
+
+    Raises:
+        RigFileError: the file is broken, holds what is not read, or no skinned mesh.
+    """
+    return canonical(read_stored(path)).rig
+
+
+def canonical(stored: StoredRig, joints: Kept = "used") -> Canonical:
+    """A file's skinned meshes as one rig.
+
+    Raises:
+        RigFileError: no mesh follows joints, or the mesh has no triangle, no extent, or too many weights.
+    """
+    one_of("canonical.joints", joints, ("used", "all"))
+    parts, file = stored.skinned, stored.file
+    if not parts:
+        raise RigFileError(
+            file, "", "no mesh in it follows joints", "a rig has a mesh with a skin; `read_mesh` takes it"
+        )
+    points, faces, first = [], [], 0
+    for part in parts:
+        points.append(part.rest)
+        faces.append(part.faces + first)
+        first += len(part.vertices)
+    raw = sparse.vstack([part.weights for part in parts]).tocsr()
+    sums = np.asarray(raw.sum(axis=1)).ravel()
+    shares = sparse.diags(1 / np.where(sums > 0, sums, 1)) @ raw
+    mesh, frame, places, mended = welded(file, np.concatenate(points), np.concatenate(faces))
+    kept = places >= 0
+    members = sparse.csr_matrix(
+        (np.ones(int(kept.sum())), (places[kept], np.flatnonzero(kept))), (len(mesh.vertices), len(places))
+    )
+    weights = members @ shares
+    total = np.asarray(weights.sum(axis=1)).ravel()
+    weights = (sparse.diags(1 / np.where(total > 0, total, 1)) @ weights).tocsr()
+    apart = shares[kept] - weights[places[kept]]
+    apart = (abs(apart).max(axis=1).toarray().ravel() > 1e-3) & (sums[kept] > 0)
+
+    order, parents, roots, dropped = _tree(stored, weights, joints)
+    dense = weights[:, order] if len(order) * len(mesh.vertices) <= MOST_WEIGHTS else None
+    if dense is None:
+        raise RigFileError(
+            file, "", f"{len(mesh.vertices):,} vertices follow {len(order)} joints",
+            f"at most {MOST_WEIGHTS:,} weights are held; decimate the mesh",
+        )  # fmt: skip
+    places_of_joints = frame.into(stored.nodes.matrices[order][:, :3, 3])
+    names = tuple(stored.nodes.name(node) for node in order)
+    table = np.asarray(dense.toarray(), np.float64)
+    nodes = np.array(order, np.int64)
+    if len(roots) > 1:
+        largest = max(roots, key=lambda root: (_size(parents, root), -root))
+        places_of_joints = np.concatenate([places_of_joints[[largest]], places_of_joints])
+        parents = np.concatenate([[ROOT], parents + 1])
+        table = np.concatenate([np.zeros((len(table), 1)), table], axis=1)
+        nodes = np.concatenate([[-1], nodes])
+        names = ("root", *names)
+    if not np.isfinite(places_of_joints).all():
+        raise RigFileError(file, "", "a joint stands at no finite place once the mesh is normalised")
+    report = Report(
+        stored=len(places),
+        welded=int(kept.sum()) - len(mesh.vertices),
+        welded_apart=int(apart.sum()),
+        unused=int((~kept).sum()),
+        degenerate=mended,
+        unnormalised=int(((sums > 0) & (abs(sums - 1) > 1e-3)).sum()),
+        unweighted=int((total <= 0).sum()),
+        mended=sum(part.mended for part in parts),
+        dropped_joints=tuple(stored.nodes.name(node) for node in dropped),
+        roots=tuple(stored.nodes.name(order[root]) for root in roots) if len(roots) > 1 else (),
+        unskinned=tuple((part.name, len(part.vertices)) for part in stored.parts if part.skin is None),
+        notes=stored.notes,
+    )
+    rig = Rig(mesh, Skeleton(places_of_joints, parents, names), table, file.stem)
+    return Canonical(rig, frame, places, nodes, report)
+
+
+def normalised(points: Floats) -> Frame:
+    """The frame in which the longest side of the points' box is 2 and its centre the origin.
+
+    The box (0,0,0)-(4,2,1) becomes (-1,-.5,-.25)-(1,.5,.25).
+
+    Raises:
+        ValueError: no points, or all in one place.
+    """
+    if not len(points):
+        raise ValueError("no points")
+    low, high = points.min(axis=0), points.max(axis=0)
+    with np.errstate(over="ignore"):
+        longest = float((high - low).max())
+    if not 1e-30 < longest < 1e30:
+        raise ValueError(f"the longest side of their box is {longest!r}")
+    return Frame(low / 2 + high / 2, 2 / longest)
+
+
+def welded(file: Path | str, points: Floats, faces: Ints) -> tuple[Mesh, Frame, Ints, int]:
+    """A mesh, normalised, each vertex once, without triangles of no area and vertices of no triangle.
+
+    Vertices within `WELD` of each other become one, the first of them; those between two such too, so that welding
+    twice is welding once. (The sheet says "equal to 5 decimals"; rounding tears apart what stands on either side of a
+    decimal's edge.)
+
+    Args:
+        file: whose they are, for messages.
+        points: (N, 3), in any units.
+        faces: (M, 3).
+
+    Returns:
+        The mesh; its frame; for each of the N points its vertex, -1 if left out; and how many triangles were left out.
+
+    Raises:
+        RigFileError: no triangle has an area.
+    """
+    used = np.zeros(len(points), bool)
+    used[faces] = True
+    try:
+        frame = normalised(points[used])
+    except ValueError as error:
+        raise RigFileError(file, "", f"its {len(faces)} triangles are no mesh: {error}") from error
+    at = np.flatnonzero(used)
+    where = frame.into(points[at])
+    groups = _clusters(where)
+    _, firsts, places = np.unique(groups, return_index=True, return_inverse=True)
+    # In the order of each cluster's first vertex, not of its label.
+    rank = np.empty(len(firsts), np.int64)
+    rank[np.argsort(firsts)] = np.arange(len(firsts))
+    where = where[np.sort(firsts)]
+    full = np.full(len(points), -1, np.int64)
+    full[at] = rank[places.ravel()]
+    corners = full[faces]
+    a, b, c = where[corners].transpose(1, 0, 2)
+    flat = np.linalg.norm(np.cross(b - a, c - a), axis=1) < 2e-12
+    flat |= (corners == np.roll(corners, 1, axis=1)).any(axis=1)
+    corners = corners[~flat]
+    if not len(corners):
+        raise RigFileError(file, "", f"none of its {len(faces)} triangles has an area", "a mesh is needed")
+    left = np.unique(corners)
+    renamed = np.full(len(where) + 1, -1, np.int64)
+    renamed[left] = np.arange(len(left))
+    return Mesh(where[left], renamed[corners]), frame, renamed[full], int(flat.sum())
+
+
+def _clusters(points: Floats) -> Ints:
+    """A label for each point: equal within `WELD`, and through others.
+
+    Points of one small cell are taken together first, so that a million points in one place are one and not a trillion
+    pairs.
+    """
+    cells = np.floor(points / (WELD / 2)).astype(np.int64)
+    _, firsts, inverse = np.unique(_hashed(cells), return_index=True, return_inverse=True)
+    pairs = cKDTree(points[firsts]).query_pairs(WELD, output_type="ndarray")
+    graph = sparse.coo_matrix((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (len(firsts), len(firsts)))
+    labels = csgraph.connected_components(graph, directed=False)[1].astype(np.int64)
+    return np.asarray(labels[inverse.ravel()], np.int64)
+
+
+def _hashed(cells: Ints) -> Ints:
+    """One integer for a cell; they lie within +-200,001 on each axis, so 20 bits an axis do."""
+    shifted = cells + (1 << 19)
+    return (shifted[:, 0] << 40) | (shifted[:, 1] << 20) | shifted[:, 2]
+
+
+def _tree(stored: StoredRig, weights: Any, joints: Kept) -> tuple[list[int], Ints, list[int], list[int]]:
+    """The joints to keep, parents first and else as the skins name them; their parents; the roots; those dropped."""
+    named = stored.joints
+    place = {node: at for at, node in enumerate(named)}
+    owns = np.zeros(len(stored.nodes.entries), bool)
+    entries = weights.tocoo()
+    owns[entries.col[entries.data > OWNED]] = True
+    leads = owns.copy()
+    above = stored.nodes.parents
+    for node in reversed(stored.nodes.order):
+        if above[node] != ROOT:
+            leads[above[node]] |= leads[node]
+    kept = {node for node in named if joints == "all" or leads[node]}
+    if not kept:
+        raise RigFileError(stored.file, "", "its meshes follow no joint: every weight is 0", "a rig has weights")
+    over = np.full(len(above), ROOT, np.int64)  # the nearest joint above each node
+    for node in stored.nodes.order:
+        if above[node] != ROOT:
+            over[node] = above[node] if int(above[node]) in kept else over[above[node]]
+    below: dict[int, list[int]] = {}
+    for node in kept:
+        below.setdefault(int(over[node]), []).append(place[node])
+    waiting = below.get(ROOT, [])
+    heapq.heapify(waiting)
+    order: list[int] = []
+    while waiting:
+        node = named[heapq.heappop(waiting)]
+        order.append(node)
+        for child in below.get(node, ()):
+            heapq.heappush(waiting, child)
+    index = {node: at for at, node in enumerate(order)}
+    parents = np.array([index.get(int(over[node]), ROOT) for node in order], np.int64)
+    roots = np.flatnonzero(parents == ROOT).tolist()
+    return order, parents, roots, [node for node in named if node not in kept]
+
+
+def _size(parents: Ints, root: int) -> int:
+    """Joints of the tree that hangs on a root, itself counted."""
+    mine = np.zeros(len(parents), bool)
+    mine[root] = True
+    for at, parent in enumerate(parents.tolist()):
+        if parent != ROOT:
+            mine[at] |= mine[parent]
+    return int(mine.sum())

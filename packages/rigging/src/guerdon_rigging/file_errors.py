@@ -1,0 +1,44 @@
+"""What is wrong with a file: which, where inside it, what was found, and what is accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from guerdon_rigging.rigs import RigError
+
+
+class RigFileError(RigError):
+    """A file of a mesh or a rig cannot be read, or cannot be written.
+
+    Args:
+        file: the file.
+        where: the place inside it, "accessors[3].count" or "line 12"; empty for the file as a whole.
+        found: what is there.
+        accepted: what would do, or what to do about it.
+    """
+
+    def __init__(self, file: Path | str, where: str, found: str, accepted: str = "") -> None:
+        place = f"{str(file)!r}, {where}" if where else repr(str(file))
+        super().__init__(f"{place}: {found}{f'; {accepted}' if accepted else ''}")
+        self.file, self.where, self.found, self.accepted = str(file), where, found, accepted
+
+    def __reduce__(self) -> tuple[type[RigFileError], tuple[str, str, str, str]]:
+        """Errors travel between processes; the message alone would not rebuild it."""
+        return type(self), (self.file, self.where, self.found, self.accepted)
+
+
+def read_limited(path: Path, most: int, what: str = "file") -> bytes:
+    """A file's bytes, its size looked at before it is read.
+
+    Raises:
+        RigFileError: it is missing, no file, cannot be opened, or has more than `most` bytes.
+    """
+    try:
+        if not path.is_file():
+            raise RigFileError(path, "", f"there is no such {what}")
+        size = path.stat().st_size
+        if size > most:
+            raise RigFileError(path, "", f"{size:,} bytes", f"at most {most:,} are read")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
+        raise RigFileError(path, "", f"cannot be read: {error}") from error

@@ -1,0 +1,161 @@
+"""The container: a .glb or .gltf file as a document and its buffers.
+
+Buffers come from the GLB's binary chunk, from data URIs, and from files in the document's own folder or below it;
+nothing else is opened, and nothing is fetched. Sizes are looked at before anything of that size is made.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, unquote_to_bytes
+
+from guerdon_rigging.file_errors import RigFileError, read_limited
+from guerdon_rigging.gltf_json import Entry, parsed
+
+MOST_BYTES = 1 << 30
+"""The largest file, and the largest buffer, that is read: 1 GiB."""
+
+_HEADER = struct.Struct("<4sII")
+_CHUNK = struct.Struct("<I4s")
+
+READ = frozenset({"KHR_draco_mesh_compression", "KHR_mesh_quantization"})
+"""Extensions that change where positions come from, and are read."""
+_HARMLESS = ("KHR_materials_", "KHR_texture_", "EXT_texture_", "MSFT_texture_", "KHR_lights_", "KHR_animation_", "VRM")
+"""How the names of extensions begin that change how a mesh looks and not where it is."""
+
+
+@dataclass(frozen=True)
+class Gltf:
+    """An opened file."""
+
+    file: Path
+    document: Entry
+    binary: bytes | None
+    """The binary chunk of a GLB."""
+    _buffers: dict[int, bytes] = field(default_factory=dict, compare=False, repr=False)
+
+    def buffer(self, at: int) -> bytes:
+        """The bytes of a buffer, read when first asked for.
+
+        Raises:
+            RigFileError: it is missing, shorter than it says, outside the document's folder, or on a network.
+        """
+        if at not in self._buffers:
+            self._buffers[at] = self._load(at)
+        return self._buffers[at]
+
+    def _load(self, at: int) -> bytes:
+        entries = self.document.members("buffers")
+        if at >= len(entries):
+            self.document.fail(f"buffer {at} is asked for and there are {len(entries)} buffers")
+        entry = entries[at]
+        length = entry.need("byteLength").integer(1, MOST_BYTES + 1)
+        uri = entry.get("uri")
+        if uri is None:
+            if at or self.binary is None:
+                entry.fail("has no 'uri'", "only the first buffer of a .glb with a binary chunk may go without")
+            data = self.binary
+        elif not isinstance(uri.value, str):
+            uri.fail("is no string", "a data URI or the name of a file is needed")
+        elif uri.value.startswith("data:"):
+            data = _decoded(uri)
+        else:
+            data = _beside(uri)
+        if len(data) < length:
+            entry.fail(f"says {length:,} bytes and has {len(data):,}", "the file is cut off")
+        return data[:length] if len(data) > length else data
+
+
+def open_gltf(path: Path | str) -> Gltf:
+    """Open a .glb or .gltf; which of the two it is says its first bytes, not its name.
+
+    Raises:
+        RigFileError: it cannot be read, is neither, is of another version, is cut off, or needs an extension that
+            changes where the mesh is and is not read here.
+    """
+    file = Path(path).expanduser()
+    data = read_limited(file, MOST_BYTES)
+    if data[:4] == b"glTF":
+        document, binary = _chunks(file, data)
+    elif data[:3] == b"\xef\xbb\xbf" or data.lstrip()[:1] == b"{":
+        document, binary = data, None
+    else:
+        raise RigFileError(file, "", f"begins with {data[:4]!r}", "a .glb begins with b'glTF', a .gltf with a brace")
+    found = parsed(file, document)
+    version = found.need("asset").text("version")
+    if not version.startswith("2."):
+        raise RigFileError(file, "asset.version", f"is {version!r}", "glTF 2 is read")
+    for entry in found.members("extensionsRequired"):
+        name = entry.value
+        if not isinstance(name, str) or not (name in READ or name.startswith(_HARMLESS)):
+            entry.fail(
+                f"the file needs the extension {name!r}",
+                f"of those that change geometry, {' and '.join(sorted(READ))} are read; export without it",
+            )
+    return Gltf(file, found, binary)
+
+
+def _chunks(file: Path, data: bytes) -> tuple[bytes, bytes | None]:
+    """The JSON and the binary chunk; chunks of other kinds are passed over, as glTF asks."""
+    if len(data) < _HEADER.size:
+        raise RigFileError(file, "header", f"the file has {len(data)} bytes", "a .glb has 12 at least: it is cut off")
+    _, version, length = _HEADER.unpack_from(data)
+    if version != 2:
+        raise RigFileError(file, "header", f"version {version}", "GLB version 2 is read")
+    if length > len(data):
+        raise RigFileError(file, "header", f"says {length:,} bytes and the file has {len(data):,}", "it is cut off")
+    at, number = _HEADER.size, 0
+    document: bytes | None = None
+    binary: bytes | None = None
+    while at < length:
+        where = f"chunk {number} at byte {at}"
+        if length - at < _CHUNK.size:
+            raise RigFileError(file, where, f"{length - at} bytes are left", "a chunk's header has 8: it is cut off")
+        size, kind = _CHUNK.unpack_from(data, at)
+        at += _CHUNK.size
+        if size > length - at:
+            raise RigFileError(file, where, f"says {size:,} bytes and {length - at:,} are left", "it is cut off")
+        if number == 0 and kind != b"JSON":
+            raise RigFileError(file, where, f"is of the kind {kind!r}", "the first chunk is b'JSON'")
+        if number == 0:
+            document = data[at : at + size]
+        elif kind == b"BIN\0" and binary is None:
+            binary = data[at : at + size]
+        at, number = at + size, number + 1
+    if document is None:
+        raise RigFileError(file, "", "has no chunk", "a .glb has one of JSON")
+    return document, binary
+
+
+def _decoded(uri: Entry) -> bytes:
+    head, comma, body = uri.value.partition(",")
+    if not comma:
+        uri.fail("is a data URI without a comma", "data:...;base64,... is accepted")
+    try:
+        if head.endswith(";base64"):
+            return base64.b64decode(unquote(body), validate=True)
+        return unquote_to_bytes(body)
+    except (binascii.Error, ValueError) as error:
+        uri.fail(f"is a data URI that does not decode: {error}")
+
+
+def _beside(uri: Entry) -> bytes:
+    """A file in the document's folder, or below it; links are followed first, so that none leads out."""
+    name = unquote(uri.value)
+    if "://" in name or "\\" in name or "\0" in name or not name:
+        uri.fail(f"is {name!r}", "a data URI or a file beside the document is accepted; nothing is fetched")
+    folder = uri.file.parent.resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError) as error:
+        uri.fail(f"is {name!r}, which cannot be resolved: {error}")
+    if not path.is_relative_to(folder):
+        uri.fail(f"is {name!r}, outside of the document's folder", "nothing outside of it is opened")
+    try:
+        return read_limited(path, MOST_BYTES, "buffer beside the document")
+    except RigFileError as error:
+        raise RigFileError(uri.file, uri.where, f"is {name!r}: {error.found}", error.accepted) from error

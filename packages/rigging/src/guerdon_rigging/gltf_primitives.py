@@ -1,0 +1,112 @@
+"""Primitives: triangles, positions, and which joints each vertex follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from guerdon_rigging.gltf_accessors import accessor_at, read_accessor
+from guerdon_rigging.gltf_files import Gltf
+from guerdon_rigging.gltf_json import Entry
+from guerdon_rigging.rigs import Floats, Ints
+
+DRACO = "KHR_draco_mesh_compression"
+SETS = ("JOINTS_", "WEIGHTS_")
+_UNDRAWN = {0: "points", 1: "lines", 2: "a loop of lines", 3: "a strip of lines"}
+
+
+@dataclass(frozen=True, eq=False)
+class Primitive:
+    """One piece of a mesh, as it is stored."""
+
+    vertices: Floats
+    """(N, 3), in the mesh's own space."""
+    faces: Ints
+    """(M, 3)."""
+    slots: Ints
+    """(N, S): places in the skin's list of joints, four for each set; any number where the weight is 0."""
+    weights: Floats
+    """(N, S): as stored, normalised integers as floats."""
+    notes: tuple[str, ...] = field(default=())
+    """What is there and was not read."""
+
+
+def read_primitive(gltf: Gltf, primitive: Entry) -> Primitive | None:
+    """A primitive's triangles, None where it draws points or lines.
+
+    Raises:
+        RigFileError: no positions, attributes of different lengths, indices beyond the vertices, a set of joints
+            without its weights, or what `read_accessor` refuses.
+    """
+    mode = primitive.optional("mode", 4, 0, 7)
+    if mode in _UNDRAWN:
+        return None
+    attributes = dict(primitive.need("attributes").named())
+    if "POSITION" not in attributes:
+        primitive.need("attributes").fail("has no POSITION", "a mesh needs positions")
+    compressed = primitive.get("extensions")
+    draco = compressed.get(DRACO) if compressed is not None else None
+    values: dict[str, npt.NDArray[Any]]
+    corners: npt.NDArray[Any] | None
+    # Beside the compressed values a file may keep plain ones, for readers that know no Draco.
+    if draco is not None and accessor_at(gltf, attributes["POSITION"]).get("bufferView") is None:
+        from guerdon_rigging.gltf_draco import decompressed
+
+        values, corners = decompressed(gltf, primitive, draco, attributes)
+    else:
+        values = {}
+        for name, at in wanted(attributes):
+            kind = "VEC3" if name == "POSITION" else "VEC4"
+            values[name] = read_accessor(gltf, at, (kind,), finite=not name.startswith("WEIGHTS_"))
+        indices = primitive.get("indices")
+        corners = None if indices is None else read_accessor(gltf, indices, ("SCALAR",))
+        if corners is not None and corners.dtype.kind != "u":
+            primitive.need("indices").fail("names an accessor that is not of unsigned integers")
+    vertices = np.asarray(values["POSITION"], np.float64)
+    faces = _triangles(primitive, mode, len(vertices), corners)
+    slots, weights = _influences(primitive, values, len(vertices))
+    notes = [f"{len(targets)} morph targets"] if (targets := primitive.members("targets")) else []
+    return Primitive(vertices, faces, slots, weights, tuple(notes))
+
+
+def wanted(attributes: dict[str, Entry]) -> list[tuple[str, Entry]]:
+    """The attributes that are read: where vertices are, and what they follow."""
+    return [(name, at) for name, at in attributes.items() if name == "POSITION" or name.startswith(SETS)]
+
+
+def _triangles(primitive: Entry, mode: int, vertices: int, indices: npt.NDArray[Any] | None) -> Ints:
+    """(M, 3): lists, strips and fans alike, wound as the first triangle is."""
+    corners = np.arange(vertices) if indices is None else indices.astype(np.int64)
+    if len(corners) and corners.max() >= vertices:
+        primitive.fail(f"names vertex {corners.max()} of {vertices}")
+    if mode == 4:
+        if len(corners) % 3:
+            primitive.fail(f"has {len(corners)} corners", "triangles have three each")
+        return corners.reshape(-1, 3)
+    first = np.arange(max(len(corners) - 2, 0))
+    if mode == 5:  # every second triangle of a strip is wound the other way
+        return corners[np.stack([first, first + 1 + first % 2, first + 2 - first % 2], axis=1)]
+    return corners[np.stack([first + 1, first + 2, np.zeros_like(first)], axis=1)]
+
+
+def _influences(primitive: Entry, values: dict[str, npt.NDArray[Any]], vertices: int) -> tuple[Ints, Floats]:
+    """All sets side by side."""
+    for name, found in values.items():
+        if len(found) != vertices:
+            primitive.fail(f"has {len(found)} elements of {name} for {vertices} vertices")
+    slots, weights = [np.zeros((vertices, 0), np.int64)], [np.zeros((vertices, 0))]
+    sets = sorted({name.split("_", 1)[1] for name in values if name.startswith(SETS)})
+    for one in sets:
+        joints, shares = values.get(f"JOINTS_{one}"), values.get(f"WEIGHTS_{one}")
+        if joints is None or shares is None:
+            primitive.fail(f"has of JOINTS_{one} and WEIGHTS_{one} the one and not the other", "they go together")
+        if joints.dtype not in (np.uint8, np.uint16):
+            primitive.fail(f"has JOINTS_{one} of {joints.dtype}", "unsigned bytes or unsigned shorts are accepted")
+        if shares.dtype.kind != "f":
+            primitive.fail(f"has WEIGHTS_{one} of plain integers", "floats or normalised integers are accepted")
+        slots.append(joints.astype(np.int64))
+        weights.append(shares)
+    return np.concatenate(slots, axis=1), np.concatenate(weights, axis=1)

@@ -1,0 +1,373 @@
+r"""What rigs earn by their geometry: TokenRig's four rewards and their sum.
+
+| name | value | in |
+|---|---|---|
+| `rigging/joint-coverage-v1` | R_vj, every voxel has a joint near | [0, 1] |
+| `rigging/bone-containment-v1` | R_vk, bones are inside | [0, 1] |
+| `rigging/skin-sparsity-v1` | R_sc, every vertex is bound, to at most four bones | [0, 1] |
+| `rigging/deformation-smoothness-v1` | R_mo, poses stretch no edge | [0, 1] |
+| `rigging/tokenrig-v1` | 5 R_vj + R_vk + R_sc + R_mo | [0, 8] |
+
+`mode="printed"` is the paper's, as far as it is known (`rig_scores` says what is ours to choose). It pays two things
+that are no rigs better than artists': all vertices on one bone, and hundreds of joints scattered inside. `repaired`,
+the default, takes that back with what follows from the rig alone:
+
+* R_vj falls where fewer than four fifths of the joints own vertices, and costs `price` a joint;
+* R_vk counts only bones of some length, one of whose ends owns vertices;
+* R_sc and R_mo fall where fewer than four fifths of the joints own vertices, or less than nine tenths of the weight is
+  on bones that are near.
+
+What is free is free so that an artist's rig, whose root and tips own nothing, is not beaten by the closest bone. What it does not cover: how
+a rig is to move (no motion is known), and a skeleton that is only somewhat finer or coarser than it should be.
+
+An answer that cannot be read earns 0 and says why (`fail`; `truncated` where the budget cut it). A mesh without a
+surface or extent is `invalid`. Everything that depends on the mesh alone is computed once, all attempts at it are
+decoded and measured together, and joint j turns alike in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers, one_of, whole_number
+from guerdon.rewards.base import Context, Reward
+from guerdon.types import Example, Group, Score
+from guerdon_rigging import rig_scores
+from guerdon_rigging.answers import Answered, read_answer, with_skins
+from guerdon_rigging.codecs import SkinCodec
+from guerdon_rigging.examples import rig_example
+from guerdon_rigging.rig_scores import Ground
+from guerdon_rigging.rig_sources import codec_of, known_mesh
+from guerdon_rigging.rigs import Floats, RigError, Skeleton
+
+Mode = Literal["repaired", "printed"]
+FREE_USED = 0.8
+"""Share of joints that have to own vertices: roots, tips and controls are the fifth that need not [choice]."""
+FREE_NEAR = 0.9
+"""Share of weight that has to be on bones that are near [choice]; artists' rigs have 0.97 there."""
+Parts = Mapping[str, Floats]
+"""By name, one value per candidate."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a mesh's attempts share."""
+
+    ground: Ground
+    codec: SkinCodec | None
+    condition: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Rigs of one mesh, all of which could be read."""
+
+    ground: Ground
+    rigs: Sequence[Answered]
+
+    @cached_property
+    def skeletons(self) -> list[Skeleton]:
+        """Theirs."""
+        return [rig.skeleton for rig in self.rigs if rig.skeleton is not None]
+
+    @cached_property
+    def skins(self) -> list[Floats] | None:
+        """(N, J) of each; None where none is asked for."""
+        found = [rig.weights for rig in self.rigs if rig.weights is not None]
+        return found if len(found) == len(self.rigs) else None
+
+    @cached_property
+    def used(self) -> Floats:
+        """(G,): the share of joints that own vertices; 1 where no skin is asked for."""
+        return np.array([rig.owns.mean() for rig in self.rigs])
+
+    @property
+    def kept(self) -> Floats:
+        """(G,): what the repaired rewards leave of R_sc and R_mo."""
+        return self.employed * np.minimum(1, self.near / FREE_NEAR)
+
+    @property
+    def employed(self) -> Floats:
+        """(G,): what they leave of R_vj."""
+        return np.minimum(1, self.used / FREE_USED)
+
+    @cached_property
+    def near(self) -> Floats:
+        """(G,): the share of weight on bones that are near; 1 where no skin is asked for."""
+        skins, places = self.skins, self.ground.witnesses
+        if skins is None:
+            return np.ones(len(self.rigs))
+        points = self.ground.mesh.vertices[places]
+        return np.array(
+            [
+                rig_scores.near_share(points, skeleton, skin[places])
+                for skeleton, skin in zip(self.skeletons, skins, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RigReward(Reward, sees="rollout"):
+    """The base: reads and decodes the attempts at a mesh together, and says what those that are no rigs are."""
+
+    mode: Mode = "repaired"
+    """`printed`: the paper's, hacks included."""
+    grid: int = 64
+    """Voxels along the longest side; 196 in the paper."""
+
+    def __post_init__(self) -> None:
+        one_of(f"{self.name}.mode", self.mode, get_args(Mode))
+        check_numbers(self)
+        whole_number(f"{self.name}.grid", self.grid, 4, 512)
+
+    needs_skin = False
+    """Whether it says nothing of a skeleton alone."""
+
+    def measure(self, candidates: Candidates) -> tuple[Floats, Parts]:
+        """The value of each candidate, and what it was made from."""
+        raise NotImplementedError
+
+    def prepare(self, example: Example) -> Prepared | str:
+        """Mesh, voxels, edges and the codec's condition; or why the mesh is none."""
+        asked = rig_example(example)
+        try:
+            ground = _ground(asked.mesh, self.grid)
+        except RigError as error:
+            return str(error)
+        if not asked.length:
+            return Prepared(ground, None, None)
+        return Prepared(ground, codec_of(asked.codec), _condition(asked.codec, asked.mesh))
+
+    def score_batch(self, groups: Sequence[Group], context: Context) -> Sequence[Sequence[Score]]:
+        """Mesh by mesh."""
+        return [self._scored(group) for group in groups]
+
+    def _scored(self, group: Group) -> list[Score]:
+        example = rig_example(group.example)
+        if self.needs_skin and not example.length:
+            return [Score.unscored("the task asks for skeletons only", status="abstain") for _ in group.rollouts]
+        found = self.prepared(example)
+        if isinstance(found, str):
+            return [Score.unscored(found, status="invalid") for _ in group.rollouts]
+        answers = [read_answer(rollout.answer, example, found.ground.mesh) for rollout in group.rollouts]
+        answers = with_skins(answers, found.codec, found.condition)
+        places = [place for place, answer in enumerate(answers) if not answer.why]
+        scores = [
+            Score(0.0, answer.why, status="truncated" if rollout.truncated else "fail")
+            for answer, rollout in zip(answers, group.rollouts, strict=True)
+        ]
+        if places:
+            with np.errstate(over="ignore"):
+                values, parts = self.measure(Candidates(found.ground, [answers[place] for place in places]))
+            low, high = self.bounds
+            for row, place in enumerate(places):
+                told = {name: Score(float(column[row])) for name, column in parts.items()}
+                value = min(max(float(values[row]), low), high)
+                scores[place] = Score(value, parts=told, status="ok" if value > 0 else "fail")
+        return scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointCoverage(RigReward, name="rigging/joint-coverage-v1", bounds=(0.0, 1.0)):
+    """R_vj: the mean over occupied voxels of exp(-a distance to the nearest joint).
+
+    Repaired: that times min(1, share of joints that own vertices / 0.8), less `price` a joint.
+    """
+
+    a: float = rig_scores.PER_UNIT
+    """Per unit of the frame [-1, 1]^3; 4.9 is 0.05 a voxel of the paper's grid of 196."""
+    price: float = 0.002
+    """Of a joint, repaired only."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, "a", 0.0)
+        _at_least(self, "price", 0.0)
+
+    def measure(self, candidates: Candidates) -> tuple[Floats, Parts]:
+        """See the class."""
+        skeletons = candidates.skeletons
+        covered = rig_scores.joint_coverage(candidates.ground.blocks, [one.joints for one in skeletons], self.a)
+        joints = np.array([float(len(one)) for one in skeletons])
+        if self.mode == "printed":
+            return covered, {"joints": joints}
+        value = np.maximum(covered * candidates.employed - self.price * joints, 0)
+        return value, {"covered": covered, "used": candidates.used, "joints": joints}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoneContainment(RigReward, name="rigging/bone-containment-v1", bounds=(0.0, 1.0)):
+    """R_vk: the share of points on bones that are inside the mesh; 0 without a bone.
+
+    Repaired: points of bones of no length, and of those neither of whose joints owns a vertex, count as outside.
+    """
+
+    steps: int = rig_scores.STEPS
+    """A bone has one point more than this."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_number(f"{self.name}.steps", self.steps, 1, 1000)
+
+    def measure(self, candidates: Candidates) -> tuple[Floats, Parts]:
+        """See the class."""
+        skeletons, counted = candidates.skeletons, None
+        if self.mode == "repaired":
+            counted = [_real(skeleton, rig.owns) for skeleton, rig in zip(skeletons, candidates.rigs, strict=True)]
+        return rig_scores.bone_containment(candidates.ground.solid, skeletons, self.steps, counted), {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkinSparsity(RigReward, name="rigging/skin-sparsity-v1", bounds=(0.0, 1.0)):
+    """R_sc: vertices without a weight of `bound`, and those with more than four above it, cost up to a half each.
+
+    Repaired: times min(1, share of joints that own vertices / 0.8) and min(1, share of weight that is near / 0.9).
+    """
+
+    bound: float = rig_scores.BOUND
+    power: float = 0.5
+    """Of both shares; below 1 small faults already cost."""
+    needs_skin = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self, "bound", 0.0)
+        _at_least(self, "power", 0.0)
+
+    def measure(self, candidates: Candidates) -> tuple[Floats, Parts]:
+        """See the class."""
+        value = rig_scores.skin_sparsity(candidates.skins or (), self.bound, self.power, self.power)
+        return _kept(self.mode, "sparse", value, candidates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeformationSmoothness(RigReward, name="rigging/deformation-smoothness-v1", bounds=(0.0, 1.0)):
+    """R_mo = 1 / (1 + scale x mean over poses of the largest stretch of an edge); at most 1 / (1 + scale).
+
+    Edges are those of the welded mesh, slivers left out, in both modes. Repaired: times min(1, share of joints that
+    own vertices / 0.8) and min(1, share of weight that is near / 0.9).
+    """
+
+    poses: int = 5
+    degrees: float = 30.0
+    """Each joint turns by an axis-angle vector, each component uniform within +- this."""
+    scale: float = 1.0
+    seed: int = 0
+    """Of the poses, which are the same for all attempts at all meshes."""
+    needs_skin = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_number(f"{self.name}.poses", self.poses, 1, 1000)
+        whole_number(f"{self.name}.seed", self.seed, 0)
+        _at_least(self, "degrees", 0.0)
+        _at_least(self, "scale", 0.0)
+
+    def measure(self, candidates: Candidates) -> tuple[Floats, Parts]:
+        """See the class."""
+        skeletons, ground = candidates.skeletons, candidates.ground
+        turns = rig_scores.pose_turns(max(map(len, skeletons)), self.poses, self.degrees, self.seed)
+        value = rig_scores.deformation_smoothness(
+            ground.mesh.vertices, ground.edges, skeletons, candidates.skins or (), turns, self.scale
+        )
+        return _kept(self.mode, "smooth", value, candidates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRig(RigReward, name="rigging/tokenrig-v1", bounds=(0.0, 8.0)):
+    """The sum of the four, weighted; of the first two where skeletons are all that is asked for.
+
+    Its parts are the four, before weights, and what tells hacks apart: the number of joints, the share of them that own
+    vertices, the share of weight on bones that are near, and the rank of the skin over J.
+    """
+
+    weights: tuple[float, ...] = (5.0, 1.0, 1.0, 1.0)
+    """Of R_vj, R_vk, R_sc and R_mo. The first is the paper's and its largest; the others are not known. Together at
+    most 8, the upper bound.
+    """
+    price: float = 0.002
+    """See `JointCoverage`."""
+    seed: int = 0
+    """See `DeformationSmoothness`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "weights", tuple(self.weights))  # recipes say [..]
+        if len(self.weights) != 4 or not all(weight >= 0 for weight in self.weights) or not sum(self.weights) <= 8:
+            raise ConfigError(
+                f"{self.name}.weights is {self.weights!r}; four numbers >= 0 that sum to at most 8 are needed"
+            )
+        _ = self.terms  # which check the rest
+
+    @property
+    def terms(self) -> tuple[RigReward, ...]:
+        """The four rewards."""
+        shared: dict[str, Any] = {"mode": self.mode, "grid": self.grid}
+        return (
+            JointCoverage(**shared, price=self.price),
+            BoneContainment(**shared),
+            SkinSparsity(**shared),
+            DeformationSmoothness(**shared, seed=self.seed),
+        )
+
+    def measure(self, candidates: Candidates) -> tuple[Floats, Parts]:
+        """See the class."""
+        total, parts = np.zeros(len(candidates.rigs)), {}
+        for weight, term in zip(self.weights, self.terms, strict=True):
+            if term.needs_skin and candidates.skins is None:
+                continue
+            parts[term.label], _ = term.measure(candidates)
+            total += weight * parts[term.label]
+        return total, parts | diagnostics(candidates)
+
+
+def diagnostics(candidates: Candidates) -> Parts:
+    """What tells hacks from rigs: `joints`; `used`, the share of them that own vertices; `near`, the share of weight on
+    bones that are near; `rank`, that of the skin at `rig_scores.WITNESSES` vertices, over J: 1 / J where all vertices
+    follow one bone.
+    """
+    joints = np.array([float(len(one)) for one in candidates.skeletons])
+    found = {"joints": joints, "used": candidates.used, "near": candidates.near}
+    if candidates.skins is not None:
+        places = candidates.ground.witnesses
+        found["rank"] = np.array([_rank(skin[places]) / skin.shape[1] for skin in candidates.skins])
+    return found
+
+
+def _rank(skin: Floats) -> int:
+    """Of its Gram matrix, (J, J), which is small."""
+    return int(np.linalg.matrix_rank(skin.T @ skin, tol=1e-6, hermitian=True))
+
+
+@lru_cache(maxsize=64)
+def _ground(mesh: str, grid: int) -> Ground:
+    return Ground(known_mesh(mesh), grid).make()
+
+
+@lru_cache(maxsize=64)
+def _condition(codec: str, mesh: str) -> Any:
+    return codec_of(codec).condition(known_mesh(mesh))
+
+
+def _at_least(reward: RigReward, name: str, least: float) -> None:
+    if not least <= getattr(reward, name) < float("inf"):
+        raise ConfigError(f"{reward.name}.{name} is {getattr(reward, name)!r}; a number >= {least:g} is needed")
+
+
+def _real(skeleton: Skeleton, owns: Any) -> Floats:
+    """(J,): 1 for a bone from the joint's parent that has a length and moves something."""
+    parents = np.maximum(skeleton.parents, 0)
+    long = np.linalg.norm(skeleton.joints - skeleton.joints[parents], axis=1) > 1e-6
+    return (long & (owns | owns[parents])).astype(np.float64)
+
+
+def _kept(mode: Mode, name: str, value: Floats, candidates: Candidates) -> tuple[Floats, Parts]:
+    if mode == "printed":
+        return value, {}
+    return value * candidates.kept, {name: value, "used": candidates.used, "near": candidates.near}

@@ -1,0 +1,301 @@
+r"""What rigs of one mesh are worth by their geometry alone, for many candidates at once; plain numpy.
+
+Four scores of TokenRig, none of which needs a true rig, and two shares that its rewards lack. Positions are in the
+frame [-1, 1]^3. G candidates, J joints each has its own of, N vertices, M occupied voxels, P poses.
+
+| score | function | in |
+|---|---|---|
+| R_vj, joints near every voxel | `joint_coverage` | (0, 1] |
+| R_vk, bones within the solid | `bone_containment` | [0, 1] |
+| R_sc, each vertex bound, to at most four | `skin_sparsity` | [0, 1] |
+| R_mo, edges that poses do not stretch | `deformation_smoothness` | (0, 1/(1+s)] |
+| joints that own vertices | `used_share` | (0, 1] |
+| weight on bones that are near | `near_share` | [0, 1] |
+
+Source: the note on TokenRig that its sheet quotes; constants that are not given there are the sheet's choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from guerdon_rigging.bones import joint_distances
+from guerdon_rigging.rigs import Floats, Ints, Mesh, RigError, Skeleton
+from guerdon_rigging.skinning import posed
+from guerdon_rigging.voxels import Voxels, solid_voxels
+
+PER_VOXEL = 0.05
+"""a of R_vj, by voxel of the paper's grid of 196."""
+PER_UNIT = PER_VOXEL * 196 / 2
+"""a in the frame [-1, 1]^3: 4.9."""
+STEPS = 10
+"""s of R_vk: a bone has s + 1 points."""
+BOUND = 0.1
+"""b of R_sc: what a weight is above to count."""
+MOST = 4
+"""Weights above b that a vertex may have."""
+SLIVER = 1e-4
+"""Edges shorter than this at rest are not looked at."""
+WELD = 1e-5
+"""Vertices nearer than this are one."""
+WITNESSES = 1024
+"""Vertices that `near_share` asks."""
+_BLOCK = 8
+"""Voxels a side of the blocks that `joint_coverage` works by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What is computed once for a mesh, whatever is scored on it.
+
+    Raises:
+        RigError: the mesh has no triangle, or no extent.
+    """
+
+    mesh: Mesh
+    grid: int = 64
+    """Voxels along the longest side; 196 in the paper."""
+
+    @cached_property
+    def solid(self) -> Voxels:
+        """Surface and inside."""
+        return solid_voxels(self.mesh, self.grid)
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[Floats, Floats, Floats], ...]:
+        """The occupied voxels' centres block by block, (3, m) each, with the lower and the upper corner of their box."""
+        return blocks_of(self.solid)
+
+    @cached_property
+    def edges(self) -> tuple[Ints, Floats]:
+        """Those of the welded mesh, (E, 2), slivers left out; and their lengths at rest, (E,)."""
+        return welded_edges(self.mesh)
+
+    @cached_property
+    def witnesses(self) -> Ints:
+        """Vertices spread evenly over the list of them, at most `WITNESSES`."""
+        count = len(self.mesh.vertices)
+        return np.unique(np.linspace(0, count - 1, min(count, WITNESSES)).astype(np.int64))
+
+    def make(self) -> Ground:
+        """The same, with everything made, so that what is wrong with the mesh is found here."""
+        if not np.isfinite(self.mesh.vertices).all():
+            raise RigError("the mesh has a vertex that is not finite")
+        _ = self.blocks, self.edges, self.witnesses
+        return self
+
+
+def blocks_of(solid: Voxels) -> tuple[tuple[Floats, Floats, Floats], ...]:
+    """See `Ground.blocks`."""
+    if not len(solid.indices):
+        return ()
+    shape = np.array(solid.filled.shape) // _BLOCK + 1
+    number = np.ravel_multi_index(tuple((solid.indices // _BLOCK).T), tuple(shape))
+    order = np.argsort(number, kind="stable")
+    cuts = np.flatnonzero(np.diff(number[order])) + 1
+    parts = np.split(solid.centres[order], cuts)
+    return tuple((np.ascontiguousarray(part.T), part.min(axis=0), part.max(axis=0)) for part in parts)
+
+
+def welded_edges(mesh: Mesh, weld: float = WELD, sliver: float = SLIVER) -> tuple[Ints, Floats]:
+    """Edges of a mesh whose coinciding vertices are one: hard edges are split in files, and would never stretch.
+
+    Each stands for the first two vertices of their places; those of other splits are the same edge.
+    """
+    edges = mesh.edges
+    if not len(edges):
+        return edges, np.zeros(0)
+    cells = np.round(mesh.vertices / weld).astype(np.int64)
+    _, first, place = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    edges = np.unique(np.sort(first[place.ravel()][edges], axis=1), axis=0)
+    lengths = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
+    long = lengths >= sliver
+    return edges[long], lengths[long]
+
+
+def joint_coverage(
+    blocks: Sequence[tuple[Floats, Floats, Floats]], joints: Sequence[Floats], a: float = PER_UNIT
+) -> Floats:
+    r"""R_vj = (1/M) sum over occupied voxels v of exp(-a min_j |v - P_j|), exact, (G,).
+
+    Voxels are taken in blocks; of each block only those joints are looked at that can be the nearest of one of its
+    voxels: whose distance from the block's box is not above the least that any joint's farthest point of it has.
+
+    Args:
+        blocks: of the occupied voxels, see `Ground.blocks`.
+        joints: (J, 3) of each candidate, at least one.
+        a: per unit of length.
+
+    Raises:
+        RigError: there is no occupied voxel.
+    """
+    if not blocks:
+        raise RigError("no voxel of the mesh is occupied, so that nothing can be covered")
+    starts = np.cumsum([0, *map(len, joints)])
+    every = np.concatenate(list(joints))
+    sums, count = np.zeros(len(joints)), 0
+    for centres, low, high in blocks:
+        below, above = low - every, every - high
+        nearest = (np.maximum(np.maximum(below, above), 0) ** 2).sum(axis=1)
+        farthest = (np.maximum(np.abs(below), np.abs(above)) ** 2).sum(axis=1)
+        # |x - P| is at most max(|low - P|, |high - P|) along each axis; the two above are those up to their signs.
+        least = np.minimum.reduceat(farthest, starts[:-1])
+        near = np.flatnonzero(nearest <= np.repeat(least, np.diff(starts)) * (1 + 1e-12))
+        firsts = np.searchsorted(near, starts[:-1])
+        chosen = every[near]
+        squares = (chosen[:, 0, None] - centres[0]) ** 2
+        squares += (chosen[:, 1, None] - centres[1]) ** 2
+        squares += (chosen[:, 2, None] - centres[2]) ** 2
+        best = np.minimum.reduceat(squares, firsts, axis=0)
+        sums += np.exp(-a * np.sqrt(best)).sum(axis=1)
+        count += centres.shape[1]
+    found: Floats = sums / count
+    return found
+
+
+def bone_containment(
+    solid: Voxels, skeletons: Sequence[Skeleton], steps: int = STEPS, counted: Sequence[Floats] | None = None
+) -> Floats:
+    """R_vk: the share of points on the bones that lie in occupied voxels, (G,).
+
+    A bone has `steps` + 1 points, from parent to child, both among them. The root is none; a candidate without a bone
+    has 0.
+
+    Args:
+        solid: surface and inside.
+        skeletons: the candidates.
+        steps: s.
+        counted: (J,) of each candidate, what a joint's bone counts for where it is inside; None: 1 each.
+    """
+    shares = np.arange(steps + 1) / steps
+    points, found = [], np.zeros(len(skeletons))
+    for skeleton in skeletons:
+        ends, starts = skeleton.joints[1:], skeleton.joints[skeleton.parents[1:]]
+        points.append(starts[:, None] + shares[:, None] * (ends - starts)[:, None])
+    bones = np.cumsum([0, *map(len, points)])
+    inside = solid.contains(np.concatenate(points)).mean(axis=1) if bones[-1] else np.zeros(0)
+    for place, (start, stop) in enumerate(zip(bones, bones[1:], strict=False)):
+        if stop > start:
+            mine = inside[start:stop]
+            found[place] = (mine if counted is None else mine * counted[place][1:]).mean()
+    return found
+
+
+def skin_sparsity(
+    weights: Sequence[Floats], bound: float = BOUND, zero_power: float = 0.5, many_power: float = 0.5
+) -> Floats:
+    """R_sc = 1 - Rz / 2 - Rm / 2, (G,): Rz = (share of vertices whose weights are all < b)^zero_power, Rm = (share of
+    vertices with more than four weights > b)^many_power.
+
+    Args:
+        weights: (N, J) of each candidate.
+        bound: b.
+        zero_power: az; below 1 small faults already cost.
+        many_power: am.
+    """
+    unbound = np.array([(each.max(axis=1) < bound).mean() for each in weights])
+    many = np.array([(np.count_nonzero(each > bound, axis=1) > MOST).mean() for each in weights])
+    found: Floats = 1 - unbound**zero_power / 2 - many**many_power / 2
+    return found
+
+
+def pose_turns(joints: int, poses: int = 5, degrees: float = 30.0, seed: int = 0) -> Floats:
+    """Axis-angle vectors (radians), (P, J, 3), components uniform within +-`degrees`.
+
+    Joint j turns by the same in every candidate of a group, however many joints that has: the draws are by joint.
+    """
+    limit = np.radians(degrees)
+    drawn = np.random.default_rng(seed).uniform(-limit, limit, (joints, poses, 3))
+    return np.moveaxis(drawn, 0, 1)
+
+
+def deformation_smoothness(
+    vertices: Floats,
+    edges: tuple[Ints, Floats],
+    skeletons: Sequence[Skeleton],
+    weights: Sequence[Floats],
+    turns: Floats,
+    scale: float = 1.0,
+) -> Floats:
+    r"""R_mo = 1 / (1 + s mean over poses of max over edges e of max(1, |LBS(e)| / (|e| + 1e-6))), (G,).
+
+    Edges whose ends have the same weights are left out: a mixture of rotations does not lengthen anything.
+
+    Args:
+        vertices: (N, 3) at rest.
+        edges: (E, 2) and their lengths at rest, (E,).
+        skeletons: the candidates'.
+        weights: (N, J) of each; rows that sum to 1, or to 0 where a vertex stays where it is.
+        turns: (P, J', 3), axis-angle vectors of the first J' joints; J' is at least the largest J.
+        scale: s.
+    """
+    found = np.zeros(len(skeletons))
+    for place, (skeleton, table) in enumerate(zip(skeletons, weights, strict=True)):
+        transforms = posed(skeleton, turns[:, : len(skeleton)])
+        found[place] = 1 / (1 + scale * largest_stretches(vertices, edges, table, transforms).mean())
+    return found
+
+
+def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], weights: Floats, transforms: Floats) -> Floats:
+    """Of each pose, (P,): the largest max(1, |LBS(e)| / (|e| + 1e-6)); 1 without edges.
+
+    Args:
+        vertices: (N, 3).
+        edges: (E, 2) and their lengths at rest.
+        weights: (N, J).
+        transforms: (P, J, 3, 4), what each joint does to the points bound to it.
+    """
+    pairs, rest = edges
+    poses, joints = transforms.shape[:2]
+    # One number for each row: those of equal rows are equal.
+    print_of = weights @ np.random.default_rng(0).uniform(1, 2, joints)
+    active = np.flatnonzero(print_of[pairs[:, 0]] != print_of[pairs[:, 1]]) if len(pairs) else np.zeros(0, np.int64)
+    if not len(active):
+        return np.ones(poses)
+    touched, ends = np.unique(pairs[active], return_inverse=True)
+    ends = ends.reshape(-1, 2)
+    table = sparse.csr_matrix(weights[touched])
+    flat = np.moveaxis(transforms.reshape(poses, joints, 12), 0, 1).reshape(joints, -1)
+    blended = (table @ flat).reshape(len(touched), poses, 3, 4)
+    at = vertices[touched]
+    moved = np.einsum("npxy,ny->npx", blended[..., :3], at) + blended[..., 3]
+    free = np.flatnonzero(np.diff(table.indptr) == 0)  # what follows no joint stays
+    moved[free] = at[free, None]
+    apart = moved[ends[:, 0]] - moved[ends[:, 1]]
+    squares = np.einsum("epx,epx->ep", apart, apart) / (rest[active, None] + 1e-6) ** 2
+    found: Floats = np.sqrt(np.maximum(squares.max(axis=0), 1))
+    return found
+
+
+def owning(weights: Floats, bound: float = BOUND) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """(J,): which joints own a vertex, by a weight above `bound`."""
+    if not len(weights):
+        return np.zeros(weights.shape[1], bool)
+    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = weights.max(axis=0) > bound
+    return found
+
+
+def near_share(
+    points: Floats, skeleton: Skeleton, weights: Floats, factor: float = 2.0, margin: float = 0.1
+) -> float:
+    """How much of the points' weight is on bones that are near: at most `factor` times as far as the nearest one, and
+    `margin` more.
+
+    Artists bind a vertex to the bones around it; a skin that is bound to one bone, or whose bones are swapped, does
+    not. Not of the paper: [choice].
+
+    Args:
+        points: (K, 3), of the mesh's vertices.
+        skeleton: J joints.
+        weights: (K, J) there; a point that follows no joint adds 0.
+        factor: see above.
+        margin: in units of the frame.
+    """
+    distances = joint_distances(points, skeleton)
+    near = distances <= factor * distances.min(axis=1, keepdims=True) + margin
+    return float((weights * near).sum() / max(len(points), 1))
