@@ -71,9 +71,12 @@ class Block(nn.Module):
         source = normed if context is None or self.norm_context is None else self.norm_context(context)
         query = self._split(self.query(normed))
         key, value = map(self._split, self.key_value(source).chunk(2, dim=-1))
-        attended = functional.scaled_dot_product_attention(query, key, value)
-        x = x + self.out(attended.transpose(1, 2).flatten(2))
+        x = x + self.out(self.attend(query, key, value).transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm_mlp(x))  # type: ignore[no-any-return]  # torch's modules return Any
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """(B, heads, Q, d), (B, heads, P, d) twice -> (B, heads, Q, d); all see all."""
+        return functional.scaled_dot_product_attention(query, key, value)
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, Q, W) -> (B, heads, Q, W / heads)."""
