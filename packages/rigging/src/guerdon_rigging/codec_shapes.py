@@ -36,8 +36,10 @@ class CodecShape:
     frequencies: int = 8
     second_wave: bool = True
     """Whether the position encoding adds the released variant's second wave."""
-    skin_queries: Literal["learned", "farthest"] = "learned"
-    """Of the skin encoder: slots of its own, or points of the surface. The released code has both."""
+    skin_queries: Literal["learned", "farthest", "pooled"] = "learned"
+    """Of the skin encoder: slots of its own, or points of the surface; the released code has both. `pooled` [choice] adds
+    the mean of what is known of points, weighted by their weights, to its slots, which then tell bones apart from the
+    first step on."""
     decoder: Literal["joint", "split"] = "joint"
     """`joint` is the paper's: each bone's codes and all mesh latents go through every block together. `split` [choice]
     does the mesh's part once per mesh, see `guerdon_rigging.skin_networks.SplitDecoder`."""
@@ -96,13 +98,14 @@ SMALL = CodecShape(
     length=4,
     max_length=4,
     encoder_width=96,
-    decoder_width=128,
+    decoder_width=96,
     latent_width=64,
     heads=4,
-    encoder_layers=2,
+    encoder_layers=1,
     decoder_layers=2,
-    mesh_latents=64,
+    mesh_latents=48,
     second_wave=False,
+    skin_queries="pooled",
     decoder="split",
     code_positions=True,
     init_gain=0.5,

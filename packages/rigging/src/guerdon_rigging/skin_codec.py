@@ -51,7 +51,7 @@ class SkinAutoencoder(nn.Module):
         super().__init__()
         self.shape = shape
         self.mesh = PointEncoder(shape, extra=0)
-        learned = shape.max_length if shape.skin_queries == "learned" else 0
+        learned = 0 if shape.skin_queries == "farthest" else shape.max_length
         self.skin = PointEncoder(shape, extra=1, slots=learned)
         self.fsq = FSQ(shape.levels, shape.latent_width)
         self.decoder = {"joint": JointDecoder, "split": SplitDecoder}[shape.decoder](shape)

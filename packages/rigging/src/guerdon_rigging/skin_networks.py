@@ -16,6 +16,10 @@ from torch.nn import functional
 from guerdon_rigging.codec_shapes import CodecShape
 
 
+LEAST_WEIGHT = 1e-3
+"""Added to what a bone's weights at all points sum to, before points are averaged by it."""
+
+
 def encoded(positions: Tensor, frequencies: int = 8, second_wave: bool = False) -> Tensor:
     """pe(x): (..., 3) -> (..., 3 + 6 F): x, then sines, then cosines, at frequencies pi 2^i, i = 0..F-1.
 
@@ -102,6 +106,7 @@ class PointEncoder(nn.Module):
                 self.embed.weight[:, -extra:] *= shape.weight_gain
         # Small beside what is attended to, as in the shape encoders that the released code builds on [memory].
         self.learned = nn.Parameter(0.02 * torch.randn(slots, width)) if slots else None
+        self.pooled = nn.Linear(width, width) if slots and shape.skin_queries == "pooled" else None
         self.cross = Block(width, shape.heads, shape.init_gain, cross=True)
         self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.encoder_layers))
         self.norm = nn.LayerNorm(width)
@@ -118,6 +123,9 @@ class PointEncoder(nn.Module):
         embedded = self.embed(features)
         if self.learned is not None:
             x = self.learned[:count].expand(len(points), -1, -1)
+            if self.pooled is not None and extra is not None:
+                share = extra / (extra.sum(1, keepdim=True) + LEAST_WEIGHT)
+                x = x + self.pooled(share[:, None] @ embedded)
         else:
             chosen = farthest(points[:, : self.shape.oversampling * count, :3], count)
             x = torch.gather(embedded, 1, chosen[..., None].expand(-1, -1, embedded.shape[-1]))
