@@ -54,6 +54,9 @@ class SkinAutoencoder(nn.Module):
         learned = 0 if shape.skin_queries == "farthest" else shape.max_length
         self.skin = PointEncoder(shape, extra=1, slots=learned)
         self.fsq = FSQ(shape.levels, shape.latent_width)
+        if isinstance(self.fsq.project_in, nn.Linear):
+            with torch.no_grad():
+                self.fsq.project_in.weight *= shape.code_gain
         self.decoder = {"joint": JointDecoder, "split": SplitDecoder}[shape.decoder](shape)
 
     def latents(self, points: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ class PointEncoder(nn.Module):
                 self.embed.weight[:, -extra:] *= shape.weight_gain
         # Small beside what is attended to, as in the shape encoders that the released code builds on [memory].
         self.learned = nn.Parameter(0.02 * torch.randn(slots, width)) if slots else None
-        self.pooled = nn.Linear(width, width) if slots and shape.skin_queries == "pooled" else None
+        self.pooled = nn.Linear(width, slots * width) if slots and shape.skin_queries == "pooled" else None
         self.cross = Block(width, shape.heads, shape.init_gain, cross=True)
         self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.encoder_layers))
         self.norm = nn.LayerNorm(width)
@@ -125,7 +125,7 @@ class PointEncoder(nn.Module):
             x = self.learned[:count].expand(len(points), -1, -1)
             if self.pooled is not None and extra is not None:
                 share = extra / (extra.sum(1, keepdim=True) + LEAST_WEIGHT)
-                x = x + self.pooled(share[:, None] @ embedded)
+                x = x + self.pooled(share[:, None] @ embedded).unflatten(-1, (self.slots, -1))[:, 0, :count]
         else:
             chosen = farthest(points[:, : self.shape.oversampling * count, :3], count)
             x = torch.gather(embedded, 1, chosen[..., None].expand(-1, -1, embedded.shape[-1]))

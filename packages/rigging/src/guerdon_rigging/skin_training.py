@@ -1,6 +1,4 @@
-"""Training of SkinTokens' autoencoder on rigs, and the command that made the shipped one.
-
-    python -m guerdon_rigging.skin_training --out runs/codec --made 400 --files FOLDER --steps 20000
+"""Training of SkinTokens' autoencoder on rigs, as `guerdon_rigging.train_skin` runs it.
 
 This is supervised learning of a codec, before any policy: no reward, no rollout, hence not core's trainer. A run is
 seeded, and one that was stopped goes on with the numbers it would have had.
@@ -148,7 +146,7 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             norm = nn.utils.clip_grad_norm_(network.parameters(), schedule.clip)
-            if not torch.isfinite(norm):
+            if not (torch.isfinite(norm) and torch.isfinite(value)):
                 raise RunError(f"{doing}: at step {step} the loss is {value.item()} and its gradient's norm {norm}")
             optimizer.step()
             losses.append(value.item())
