@@ -36,13 +36,23 @@ class CodecShape:
     frequencies: int = 8
     second_wave: bool = True
     """Whether the position encoding adds the released variant's second wave."""
-    skin_queries: Literal["learned", "farthest"] = "learned"
-    """Of the skin encoder: slots of its own, or points of the surface. The released code has both."""
+    skin_queries: Literal["learned", "farthest", "pooled"] = "learned"
+    """Of the skin encoder: slots of its own, or points of the surface; the released code has both. `pooled` [choice] adds
+    the mean of what is known of points, weighted by their weights and projected anew for each slot, to its slots, which
+    then tell bones apart from the first step on."""
     decoder: Literal["joint", "split"] = "joint"
     """`joint` is the paper's: each bone's codes and all mesh latents go through every block together. `split` [choice]
     does the mesh's part once per mesh, see `guerdon_rigging.skin_networks.SplitDecoder`."""
     code_positions: bool = False
     """Whether the decoder tells the first code from the second [choice]; the released one is not known to."""
+    init_gain: float = 0.25
+    """Weights of blocks start with a std of this over the root of their width."""
+    weight_gain: float = 1.0
+    """By how much a point's weight counts for more at the skin encoder's start [choice]. It is one number beside the 54
+    of position and normal; at 1 a small encoder takes thousands of steps to notice it, at 8 tens."""
+    code_gain: float = 1.0
+    """By how much the linear layer before the quantiser starts larger [choice]: at 1 nearly all bones begin with the
+    middle levels, and a small codec is slow to leave them."""
     points: int = 54_000
     """Of the surface, seen by the mesh encoder."""
     dense_points: int = 54_000
@@ -91,15 +101,19 @@ SMALL = CodecShape(
     length=4,
     max_length=4,
     encoder_width=96,
-    decoder_width=128,
+    decoder_width=96,
     latent_width=64,
     heads=4,
-    encoder_layers=2,
+    encoder_layers=1,
     decoder_layers=2,
-    mesh_latents=64,
+    mesh_latents=48,
     second_wave=False,
+    skin_queries="pooled",
     decoder="split",
     code_positions=True,
+    init_gain=0.5,
+    weight_gain=8.0,
+    code_gain=3.0,
     points=1024,
     dense_points=256,
 )

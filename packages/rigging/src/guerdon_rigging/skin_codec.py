@@ -22,8 +22,9 @@ from guerdon.errors import PolicyError
 from guerdon_rigging.codec_shapes import SMALL, CodecShape
 from guerdon_rigging.fsq import FSQ
 from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig
+from guerdon_rigging.sampling import surface_points
 from guerdon_rigging.skin_networks import JointDecoder, PointEncoder, SplitDecoder
-from guerdon_rigging.skin_sampling import normalised, rig_samples, surface_points, vertex_normals
+from guerdon_rigging.skin_sampling import Singles, normalised, rig_samples, vertices_with_normals, with_normals
 
 MOST_POINTS = 20_000
 """Decoding asks at the vertices of meshes up to this size, and at this many points of larger ones."""
@@ -50,9 +51,12 @@ class SkinAutoencoder(nn.Module):
         super().__init__()
         self.shape = shape
         self.mesh = PointEncoder(shape, extra=0)
-        learned = shape.max_length if shape.skin_queries == "learned" else 0
+        learned = 0 if shape.skin_queries == "farthest" else shape.max_length
         self.skin = PointEncoder(shape, extra=1, slots=learned)
         self.fsq = FSQ(shape.levels, shape.latent_width)
+        if isinstance(self.fsq.project_in, nn.Linear):
+            with torch.no_grad():
+                self.fsq.project_in.weight *= shape.code_gain
         self.decoder = {"joint": JointDecoder, "split": SplitDecoder}[shape.decoder](shape)
 
     def latents(self, points: Tensor) -> Tensor:
@@ -108,13 +112,13 @@ class FSQCVAE:
         """
         mesh = normalised(mesh)
         rng = np.random.default_rng(SEED)
-        seen = surface_points(mesh, self.shape.points, rng).points
+        seen = with_normals(surface_points(mesh, self.shape.points, rng))
         latents = self.network.latents(self._tensor(seen)[None])
         nearest = None
         if len(mesh.vertices) <= self.most_points:
-            points = np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1)
+            points = vertices_with_normals(mesh)
         else:
-            points = surface_points(mesh, self.most_points, rng).points
+            points = with_normals(surface_points(mesh, self.most_points, rng))
             nearest = np.asarray(cKDTree(points[:, :3]).query(mesh.vertices)[1], np.int64)
         return MeshCondition(latents, self.network.decoder.asked(latents, self._tensor(points)[None]), nearest)
 
@@ -207,8 +211,8 @@ class FSQCVAE:
             torch.manual_seed(seed)
             return cls(SkinAutoencoder(shape))
 
-    def _tensor(self, array: Floats | np.ndarray) -> Tensor:  # type: ignore[type-arg]
-        return torch.as_tensor(np.asarray(array), dtype=torch.float32, device=self.device)
+    def _tensor(self, array: Singles) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.float32, device=self.device)
 
 
 KIND = "guerdon/skin-codec-v1"

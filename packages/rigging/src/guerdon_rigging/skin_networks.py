@@ -16,6 +16,10 @@ from torch.nn import functional
 from guerdon_rigging.codec_shapes import CodecShape
 
 
+LEAST_WEIGHT = 1e-3
+"""Added to what a bone's weights at all points sum to, before points are averaged by it."""
+
+
 def encoded(positions: Tensor, frequencies: int = 8, second_wave: bool = False) -> Tensor:
     """pe(x): (..., 3) -> (..., 3 + 6 F): x, then sines, then cosines, at frequencies pi 2^i, i = 0..F-1.
 
@@ -47,10 +51,10 @@ def farthest(positions: Tensor, count: int) -> Tensor:
 class Block(nn.Module):
     """x + attention(LN x, LN context), then x + MLP(LN x): pre-LayerNorm, GELU, four times as wide within.
 
-    Weights start normal with std 0.25 / sqrt(width), biases at 0 (read as: of every linear layer of a block).
+    Weights start normal with std gain / sqrt(width), biases at 0 (read as: of every linear layer of a block).
     """
 
-    def __init__(self, width: int, heads: int, *, cross: bool = False) -> None:
+    def __init__(self, width: int, heads: int, gain: float, *, cross: bool = False) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(width)
@@ -62,7 +66,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
-                nn.init.normal_(layer.weight, std=0.25 / math.sqrt(width))
+                nn.init.normal_(layer.weight, std=gain / math.sqrt(width))
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -71,9 +75,12 @@ class Block(nn.Module):
         source = normed if context is None or self.norm_context is None else self.norm_context(context)
         query = self._split(self.query(normed))
         key, value = map(self._split, self.key_value(source).chunk(2, dim=-1))
-        attended = functional.scaled_dot_product_attention(query, key, value)
-        x = x + self.out(attended.transpose(1, 2).flatten(2))
+        x = x + self.out(self.attend(query, key, value).transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm_mlp(x))  # type: ignore[no-any-return]  # torch's modules return Any
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """(B, heads, Q, d), (B, heads, P, d) twice -> (B, heads, Q, d); all see all."""
+        return functional.scaled_dot_product_attention(query, key, value)
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, Q, W) -> (B, heads, Q, W / heads)."""
@@ -94,9 +101,14 @@ class PointEncoder(nn.Module):
         width = shape.encoder_width
         self.shape, self.slots = shape, slots
         self.embed = nn.Linear(point_width(shape) + extra, width)
-        self.learned = nn.Parameter(torch.randn(slots, width) / math.sqrt(width)) if slots else None
-        self.cross = Block(width, shape.heads, cross=True)
-        self.layers = nn.ModuleList(Block(width, shape.heads) for _ in range(shape.encoder_layers))
+        if extra:
+            with torch.no_grad():
+                self.embed.weight[:, -extra:] *= shape.weight_gain
+        # Small beside what is attended to, as in the shape encoders that the released code builds on [memory].
+        self.learned = nn.Parameter(0.02 * torch.randn(slots, width)) if slots else None
+        self.pooled = nn.Linear(width, slots * width) if slots and shape.skin_queries == "pooled" else None
+        self.cross = Block(width, shape.heads, shape.init_gain, cross=True)
+        self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.encoder_layers))
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, shape.latent_width)
 
@@ -111,6 +123,9 @@ class PointEncoder(nn.Module):
         embedded = self.embed(features)
         if self.learned is not None:
             x = self.learned[:count].expand(len(points), -1, -1)
+            if self.pooled is not None and extra is not None:
+                share = extra / (extra.sum(1, keepdim=True) + LEAST_WEIGHT)
+                x = x + self.pooled(share[:, None] @ embedded).unflatten(-1, (self.slots, -1))[:, 0, :count]
         else:
             chosen = farthest(points[:, : self.shape.oversampling * count, :3], count)
             x = torch.gather(embedded, 1, chosen[..., None].expand(-1, -1, embedded.shape[-1]))
@@ -132,9 +147,9 @@ class JointDecoder(nn.Module):
         self.shape = shape
         self.embed = nn.Linear(shape.latent_width, width)
         self.positions = _positions(shape)
-        self.layers = nn.ModuleList(Block(width, shape.heads) for _ in range(shape.decoder_layers))
+        self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.decoder_layers))
         self.ask = nn.Linear(point_width(shape), width)
-        self.cross = Block(width, shape.heads, cross=True)
+        self.cross = Block(width, shape.heads, shape.init_gain, cross=True)
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, 1)
 
@@ -171,9 +186,9 @@ class SplitDecoder(nn.Module):
         self.embed = nn.Linear(shape.latent_width, width)
         self.positions = _positions(shape)
         self.ask = nn.Linear(point_width(shape), width)
-        self.ask_layers = nn.ModuleList(Block(width, shape.heads, cross=True) for _ in range(shape.decoder_layers))
-        self.layers = nn.ModuleList(Block(width, shape.heads, cross=True) for _ in range(shape.decoder_layers))
-        self.mix = nn.ModuleList(Block(width, shape.heads) for _ in range(shape.decoder_layers))
+        self.ask_layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain, cross=True) for _ in range(shape.decoder_layers))
+        self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain, cross=True) for _ in range(shape.decoder_layers))
+        self.mix = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.decoder_layers))
         self.norm_asked, self.norm_bone = nn.LayerNorm(width), nn.LayerNorm(width)
         self.feature, self.vector = nn.Linear(width, 2 * width), nn.Linear(width, 2 * width)
         self.bias = nn.Linear(width, 1)

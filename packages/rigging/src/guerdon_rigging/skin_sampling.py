@@ -12,6 +12,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from guerdon_rigging.rigs import Floats, Mesh, Rig, RigError
+from guerdon_rigging.sampling import SurfacePoints, areas, surface_points
+from guerdon_rigging.weights import normalised as rows_normalised
 
 MARGIN = 0.1
 """Of P_dense: this share of the size of what a bone moves, and at most this far, of a mesh in [-1, 1]^3."""
@@ -19,22 +21,6 @@ LEAST_MARGIN = 1e-5
 """A margin below it adds nothing."""
 
 Singles = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Surface:
-    """P points of a mesh's surface."""
-
-    points: Floats
-    """(P, 6): position and face normal."""
-    faces: npt.NDArray[np.int64]
-    """(P, 3): the vertices of the triangle that each is on."""
-    shares: Floats
-    """(P, 3): barycentric; rows sum to 1."""
-
-    def interpolated(self, values: Floats) -> Floats:
-        """Of values at the vertices, (N,) or (N, J): at the points."""
-        return np.asarray(np.einsum("pc,pc...->p...", self.shares, values[self.faces]))
 
 
 def frame(mesh: Mesh) -> tuple[Floats, float]:
@@ -56,33 +42,6 @@ def normalised(mesh: Mesh) -> Mesh:
     """The same mesh within [-1, 1]^3. Raises as `frame`."""
     middle, half = frame(mesh)
     return Mesh((mesh.vertices - middle) / half, mesh.faces)
-
-
-def surface_points(
-    mesh: Mesh, count: int, rng: np.random.Generator, mask: npt.NDArray[np.bool_] | None = None
-) -> Surface:
-    """Points uniform by area, P_uniform; on the faces of `mask`, (M,), alone where it is given.
-
-    Triangles without area are never drawn. The order of the points is random.
-
-    Raises:
-        RigError: no face that may be drawn has area.
-    """
-    allowed = np.arange(len(mesh.faces)) if mask is None else np.flatnonzero(mask)
-    corners = mesh.vertices[mesh.faces[allowed]]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    doubled = np.linalg.norm(across, axis=1)
-    total = doubled.sum()
-    if not 0 < total < np.inf:
-        raise RigError(f"{len(allowed)} triangles have an area of {total / 2} together; points cannot be drawn on them")
-    drawn = rng.choice(len(allowed), count, p=doubled / total)
-    u, v = rng.random((2, count))
-    outside = u + v > 1
-    u, v = np.where(outside, 1 - u, u), np.where(outside, 1 - v, v)
-    shares = np.stack([1 - u - v, u, v], axis=1)
-    positions = np.einsum("pc,pcx->px", shares, corners[drawn])
-    normals = across[drawn] / doubled[drawn, None]
-    return Surface(np.concatenate([positions, normals], axis=1), mesh.faces[allowed[drawn]], shares)
 
 
 def dense_faces(mesh: Mesh, column: Floats) -> npt.NDArray[np.bool_]:
@@ -141,8 +100,7 @@ def rig_samples(
         RigError: a mesh without area.
     """
     mesh = normalised(rig.mesh)
-    sums = rig.weights.sum(1, keepdims=True)
-    weights = np.divide(rig.weights, sums, out=np.zeros_like(rig.weights), where=sums > 0)
+    weights = rows_normalised(rig.weights)
     bones = np.flatnonzero((weights > 0).any(0)) if with_support else np.arange(weights.shape[1])
     surface = surface_points(mesh, uniform, rng)
     points = np.zeros((len(bones), dense, 6), np.float32)
@@ -153,23 +111,27 @@ def rig_samples(
             drawn = surface_points(mesh, dense, rng, mask)
         except RigError:  # it owns triangles without area alone: nothing of it can be drawn
             drawn = surface_points(mesh, dense, rng)
-        points[place], values[place] = drawn.points, drawn.interpolated(weights[:, bone])
+        points[place], values[place] = with_normals(drawn), drawn.values(weights[:, bone])
     return RigSamples(
-        surface.points.astype(np.float32),
-        surface.interpolated(weights).astype(np.float32),
+        with_normals(surface),
+        surface.values(weights).astype(np.float32),
         points,
         values,
         bones.astype(np.int64),
     )
 
 
-def vertex_normals(mesh: Mesh) -> Floats:
-    """(N, 3), area-weighted; zeros at a vertex of no triangle with area."""
-    corners = mesh.vertices[mesh.faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+def with_normals(drawn: SurfacePoints) -> Singles:
+    """(P, 6): positions and face normals, as the codec's networks take them."""
+    return np.concatenate([drawn.points, drawn.normals], axis=1).astype(np.float32)
+
+
+def vertices_with_normals(mesh: Mesh) -> Singles:
+    """(N, 6): vertices and their normals, area-weighted; zeros at a vertex of no triangle with area."""
+    size, normals = areas(mesh)
     summed = np.zeros_like(mesh.vertices)
-    for corner in range(3):
+    for corner in mesh.faces.T:
         for axis in range(3):
-            summed[:, axis] += np.bincount(mesh.faces[:, corner], across[:, axis], len(summed))
+            summed[:, axis] += np.bincount(corner, size * normals[:, axis], len(summed))
     length = np.linalg.norm(summed, axis=1, keepdims=True)
-    return np.divide(summed, length, out=np.zeros_like(summed), where=length > 0)
+    return np.concatenate([mesh.vertices, summed / np.where(length > 0, length, 1.0)], axis=1).astype(np.float32)
