@@ -205,9 +205,8 @@ class RigPolicy:
         """Log-probs and entropies under what each phase allows, (N,) float32 each."""
         logprobs, entropies = [], []
         size = max(1, LOGITS_AT_ONCE // self.vocabulary.size)
-        for hidden, phases, targets in zip(
-            hidden_ND.split(size), phases_N.split(size), targets_N.split(size), strict=True
-        ):
+        parts = (torch.split(each, size) for each in (hidden_ND, phases_N, targets_N))
+        for hidden, phases, targets in zip(*parts, strict=True):
             logits = self.network.logits(hidden) / temperature + self._tables.penalty[phases]
             table = torch.log_softmax(logits, -1)
             logprobs.append(table.gather(1, targets[:, None])[:, 0])
