@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.types import Example, Group, Message, Prompt, Role, Rollout, Score, Segment, StopReason
+from guerdon.types import Example, Group, Image, Message, Prompt, Role, Rollout, Score, Segment, StopReason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,8 +142,8 @@ class Engine(Protocol):
 
     Declared optional powers: `end_ids`, the tokens that end a turn; `context_length`, the most tokens of prompt and
     completion together; `fixed`, why it cannot take new weights (a policy with such an engine is not trained); `sees`,
-    it takes prompts with pictures, by a keyword `pictures` of `generate`: for each prompt what the model's processor
-    made of them (`guerdon.engines.multimodal.Pictures`).
+    it takes prompts with pictures, wherever in them, by a keyword `pictures` of `generate`: for each prompt what the
+    model's processor made of them all (`guerdon.engines.multimodal.Pictures`).
     """
 
     def generate(
@@ -293,6 +293,8 @@ class Turn:
     info: Mapping[str, Any] = field(default_factory=dict)
     """What rewards need to know of it. `failed` that is true says that we failed and not the policy (a server is away):
     the rollout ends, and nobody scores it."""
+    images: tuple[Image, ...] = ()
+    """Shown before the observation's words. A policy that reads text only refuses them."""
 
     @property
     def stop(self) -> StopReason | None:
@@ -313,7 +315,7 @@ class Environment(Protocol):
     """
 
     def reset(self, *, seed: int) -> str:
-        """The first observation; empty where the prompt says it all."""
+        """The first observation; empty where the prompt says it all. Pictures are the prompt's to show."""
 
     def step(self, segments: Sequence[Segment]) -> Turn:
         """Answer the segments so far; the last one is the policy's newest turn."""

@@ -76,7 +76,7 @@ class TabularPolicy:
                 return Rollout(example, tuple(segments), prompt, policy_version=self.version)
             turn = world.step(segments)
             segments[-1] = replace(segments[-1], observation=turn)
-            segments.append(Segment("environment", turn.observation))
+            segments.append(Segment("environment", turn.observation, images=turn.images))
             if turn.stop:
                 return Rollout(example, tuple(segments), prompt, stop=turn.stop, policy_version=self.version)
             state = turn.observation

@@ -12,7 +12,7 @@ from guerdon.engines.stopping import cut_after, decode
 from guerdon.errors import PolicyError
 from guerdon.policies.chat import Chat, with_observation
 from guerdon.protocols import Engine, Environment, Generation, Sampling, Task, Turn
-from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
+from guerdon.types import Example, Group, Image, Prompt, Rollout, Segment, StopReason
 
 MAX_TURNS = 64
 """A multi-turn rollout whose environment never ends it is cut here."""
@@ -79,15 +79,20 @@ class Conversation:
     def _drawn(self, attempts: Sequence[Attempt], n: int, sampling: Sampling, *, seed: int) -> list[list[Generation]]:
         """`n` continuations of each attempt, from where it stands."""
         contexts = [attempt.context for attempt in attempts]
-        if not any(attempt.pictures for attempt in attempts):
+        if not any(attempt.shows for attempt in attempts):
             return self.engine.generate(contexts, n, sampling, seed=seed)
         if not getattr(self.engine, "sees", False):
             raise PolicyError(
-                f"{type(self.engine).__name__} takes no prompts with images; leave `engine` out and the policy's own "
-                "module generates"
+                f"{type(self.engine).__name__} takes no prompts with images, an environment's included; leave `engine` "
+                "out and the policy's own module generates"
             )
-        pictures = [attempt.pictures for attempt in attempts]
+        pictures = [self._pictures(*one) for one in zip(attempts, contexts, strict=True)]
         return self.engine.generate(contexts, n, sampling, seed=seed, pictures=pictures)  # type: ignore[call-arg]
+
+    def _pictures(self, attempt: Attempt, context: Sequence[int]) -> Pictures:
+        """Of all that an attempt was shown so far."""
+        late = attempt.late_images
+        return self.chat.pictures((*attempt.prompt.images, *late), context) if late else attempt.pictures
 
     def begun(self, task: Task, example: Example, n: int, seed: int) -> list[Attempt]:
         """Attempts with nothing said yet; each has its own environment, begun from the same seed."""
@@ -115,10 +120,14 @@ class Conversation:
             attempt.segments[-1] = replace(attempt.segments[-1], observation=turn)
             if stop := turn.stop or ("length" if last else None):
                 attempt.end(stop)
-            ended = bool(attempt.segments[-1].token_ids) and attempt.segments[-1].token_ids[-1] in self._ends
-            ids = () if attempt.done else self.chat.reply_ids(turn.observation, ended=ended)
-            if turn.observation or ids:
-                attempt.segments.append(Segment("environment", turn.observation, ids))
+            said = attempt.segments[-1].token_ids
+            if not attempt.done and (attempt.shows or turn.images) and self.chat.image_id in said:
+                # A placeholder of the policy's own is no picture, and no model reads on behind one that nothing fills.
+                attempt.end("stop")
+            ended = bool(said) and said[-1] in self._ends
+            ids = () if attempt.done else self.chat.reply_ids(turn.observation, turn.images, ended=ended)
+            if turn.observation or turn.images or ids:
+                attempt.segments.append(Segment("environment", turn.observation, ids, images=turn.images))
             if not attempt.done and len(attempt.context) + sampling.max_tokens > self._context:
                 attempt.end("length")
             if not attempt.done:
@@ -172,6 +181,16 @@ class Attempt:
     def context(self) -> list[int]:
         """All tokens so far."""
         return [*self.prompt_ids, *(token for segment in self.segments for token in segment.token_ids)]
+
+    @property
+    def late_images(self) -> tuple[Image, ...]:
+        """Those that the environment showed, as far as they are among the tokens."""
+        return tuple(image for segment in self.segments if segment.token_ids for image in segment.images)
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is a picture among the tokens."""
+        return bool(self.pictures) or any(segment.images and segment.token_ids for segment in self.segments)
 
     def take(self, segment: Segment, stop: StopReason) -> None:
         """The policy's turn. Cut by its budget, it is the last one."""
