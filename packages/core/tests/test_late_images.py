@@ -350,11 +350,11 @@ def test_a_broken_late_picture_is_named(tmp_path: Path):
 
 
 def test_other_images_than_the_tokens_were_made_of_are_refused(tmp_path: Path):
-    """Qwen's tokens follow a picture's size: a larger one does not fit in the place of a smaller."""
+    """Qwen's tokens follow a picture's size: a smaller one does not fit in the place of a larger."""
     policy = make("qwen2_vl", tmp_path)
     rollout = policy.reference_rollout(Looking(), Example(id="1"), "one|two")
     first, seen, *rest = rollout.segments
-    other = replace(rollout, segments=(first, replace(seen, images=(noise(1, 196, 196),)), *rest))
+    other = replace(rollout, segments=(first, replace(seen, images=(noise(1, 56, 28),)), *rest))
     with pytest.raises(PolicyError, match="placeholder tokens, and the rollout has"):
         policy.logprobs([other])
 

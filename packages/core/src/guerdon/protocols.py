@@ -11,7 +11,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -197,7 +197,7 @@ class Policy(Protocol):
     """What the trainer trains. It never asks which kind.
 
     Declared optional powers: `fixed`, why it cannot be trained as it stands (empty where it can); those of
-    `ReadsText` and of `HasWeights`.
+    `ReadsText`, of `Resumes` and of `HasWeights`.
     """
 
     version: int
@@ -356,6 +356,61 @@ class ReadsText(Protocol):
 
         The text has the tokens that it has in its place: prefix and text are tokenised as one. A token that holds the
         prefix's last characters and the text's first ones belongs to the text. None where it does not fit the context.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """An attempt that goes on behind its end: how much of its last turn stays, and what is said next."""
+
+    rollout: Rollout
+    """Of the policy that is asked. What an environment said behind the last turn is dropped."""
+    kept: int
+    """Characters of the last turn's text (`Rollout.turns[-1]`) that stay."""
+    forced: str
+    """Put into the policy's mouth behind them: never trained on."""
+    answer: str
+    """What the environment says then."""
+    images: tuple[Image, ...] = ()
+    """Shown before its words."""
+
+    def __post_init__(self) -> None:
+        most = len(self.rollout.turns[-1].text) if self.rollout.turns else 0
+        if not 0 <= self.kept <= most:
+            raise ConfigError(f"Resumption.kept is {self.kept!r}; a number from 0 to {most}, the last turn's length")
+
+    def left(self, steps: int, written: int) -> tuple[Segment, ...]:
+        """The segments up to the new turn, without tokens of their own for what was added.
+
+        Args:
+            steps: of the last turn, how many of the policy's steps lie whole within what is kept.
+            written: the characters that these are. Those between them and `kept` were chosen with what came behind, and
+                are forced now.
+        """
+        segments = list(self.rollout.segments)
+        while segments and segments[-1].author != "policy":
+            segments.pop()
+        said = segments.pop() if segments else Segment("policy")
+        if steps:
+            ids, logprobs = said.token_ids[:steps], said.logprobs[:steps]
+            segments.append(replace(said, text=said.text[:written], token_ids=ids, logprobs=logprobs, observation=None))
+        forced = said.text[written : self.kept] + self.forced
+        added = (Segment("forced", forced),) if forced else ()
+        return (*segments, *added, Segment("environment", self.answer, images=self.images))
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """An optional power of policies: to speak once more where an attempt has ended, within the same rollout."""
+
+    def resumed(self, resumptions: Sequence[Resumption], sampling: Sampling, *, seed: int) -> list[Rollout]:
+        """Each attempt with one more turn, under the present weights.
+
+        The steps that are kept are those that were sampled, with their log-probs. An attempt whose context leaves no
+        room for `sampling.max_tokens` ends as truncated, without the turn.
+
+        Raises:
+            PolicyError: there are images, and the policy or its engine does not see.
         """
 
 

@@ -11,7 +11,7 @@ from guerdon.engines.multimodal import Pictures
 from guerdon.engines.stopping import cut_after, decode
 from guerdon.errors import PolicyError
 from guerdon.policies.chat import Chat, with_observation
-from guerdon.protocols import Engine, Environment, Generation, Sampling, Task, Turn
+from guerdon.protocols import Engine, Environment, Generation, Resumption, Sampling, Task, Turn
 from guerdon.types import Example, Group, Image, Prompt, Rollout, Segment, StopReason
 
 MAX_TURNS = 64
@@ -63,6 +63,42 @@ class Conversation:
         """Finish attempts with nothing said yet, whatever they are at: for those that no group holds together."""
         self._speak(attempts, sampling, seed=seed)
         self._go_on(attempts, sampling, seed=seed)
+
+    def resumed(
+        self, resumptions: Sequence[Resumption], sampling: Sampling, *, seed: int, version: int
+    ) -> list[Rollout]:
+        """See `guerdon.protocols.Resumes`."""
+        attempts = [self._reopened(one) for one in resumptions]
+        for attempt in attempts:
+            if self._forged(attempt.segments) and attempt.shows:
+                attempt.end("stop")
+            elif len(attempt.context) + sampling.max_tokens > self._context:
+                attempt.end("length")
+        self._speak([attempt for attempt in attempts if not attempt.done], sampling, seed=seed)
+        found = zip(attempts, resumptions, strict=True)
+        return [attempt.rollout(version, one.rollout.index) for attempt, one in found]
+
+    def _reopened(self, one: Resumption) -> Attempt:
+        """The attempt before its new turn; what was added has its tokens."""
+        rollout = one.rollout
+        last = rollout.turns[-1] if rollout.turns else Segment("policy")
+        segments = list(one.left(*self._within(last, one.kept)))
+        answer = segments.pop()
+        if segments and segments[-1].author == "forced" and not segments[-1].token_ids:
+            segments[-1] = replace(segments[-1], token_ids=self.chat.encode(segments[-1].text))
+        ids = self.chat.reply_ids(answer.text, answer.images, ended=False)
+        pictures = self.chat.read(rollout.prompt)[1] if rollout.prompt.images else {}
+        attempt = Attempt(rollout.example, rollout.prompt, rollout.prompt_ids, None, (), pictures)
+        attempt.segments = [*segments, replace(answer, token_ids=ids)]
+        return attempt
+
+    def _within(self, segment: Segment, kept: int) -> tuple[int, int]:
+        """How many of a turn's tokens lie whole within its first characters, and the characters that they are."""
+        for count in range(len(segment.token_ids), 0, -1):
+            text = decode(self.chat.tokenizer, segment.token_ids[:count])
+            if len(text) <= kept and segment.text.startswith(text):
+                return count, len(text)
+        return 0, 0
 
     def _go_on(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
         """Environments and policy in turn, from the environments' first answer to the end."""
@@ -121,8 +157,7 @@ class Conversation:
             if stop := turn.stop or ("length" if last else None):
                 attempt.end(stop)
             said = attempt.segments[-1].token_ids
-            if not attempt.done and (attempt.shows or turn.images) and self.chat.image_id in said:
-                # A placeholder of the policy's own is no picture, and no model reads on behind one that nothing fills.
+            if not attempt.done and (attempt.shows or turn.images) and self._forged(attempt.segments):
                 attempt.end("stop")
             ended = bool(said) and said[-1] in self._ends
             ids = () if attempt.done else self.chat.reply_ids(turn.observation, turn.images, ended=ended)
@@ -133,6 +168,11 @@ class Conversation:
             if not attempt.done:
                 waiting.append(attempt)
         return waiting
+
+    def _forged(self, segments: Sequence[Segment]) -> bool:
+        """Whether the policy wrote a placeholder of its own: no picture fills it, so no model reads on behind it."""
+        token = self.chat.image_id
+        return token is not None and any(token in one.token_ids for one in segments if one.author == "policy")
 
     @property
     def _ends(self) -> frozenset[int]:
