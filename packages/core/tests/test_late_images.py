@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -332,6 +334,43 @@ def test_an_engine_that_takes_no_pictures_is_named(tmp_path: Path):
     policy.engine = Blind()  # type: ignore[assignment]
     with pytest.raises(PolicyError, match="Blind takes no prompts with images, an environment's included"):
         policy.sample(Looking(), [Example(id="1")], 4, SAMPLING, seed=0)
+
+
+def test_a_turn_of_verifiers_is_text_and_a_late_picture_is_refused(monkeypatch: pytest.MonkeyPatch):
+    """Its classes are stand-ins here: what is asked of them is a turn's text, and a task's data."""
+    from guerdon.adapters.verifiers import episodes
+    from guerdon.grading import Grader
+    from guerdon.rewards import reward
+
+    @reward(bounds=(0.0, 1.0))
+    def any_text(rollout: Rollout) -> float:
+        return 1.0
+
+    class Talk:
+        trace = SimpleNamespace(is_truncated=False, info={})
+
+        async def __aenter__(self) -> Talk:
+            return self
+
+        async def __aexit__(self, *error: object) -> None: ...
+
+        async def turn(self, *text: str) -> SimpleNamespace:
+            return SimpleNamespace(terminated=False, messages=[{"role": "assistant", "content": "hm"}])
+
+    class Words(Looking):
+        def prompt(self, example: Example) -> Prompt:
+            return Prompt((Message("user", "look"),))
+
+    class Asked:
+        data = SimpleNamespace(example="1")
+        grader = staticmethod(lambda: Grader(any_text, Words()))
+
+        def with_data(self, **data: object) -> Asked:
+            return self
+
+    monkeypatch.setattr(episodes, "shown", lambda prompt: {})
+    with pytest.raises(ConfigError, match="a turn of verifiers is handed text alone"):
+        asyncio.run(episodes.play(Asked(), SimpleNamespace(interaction=lambda task: Talk())))  # type: ignore[arg-type]
 
 
 def test_a_broken_late_picture_is_named(tmp_path: Path):
