@@ -355,7 +355,10 @@ def test_a_turn_of_verifiers_is_text_and_a_late_picture_is_refused(monkeypatch: 
         async def __aexit__(self, *error: object) -> None: ...
 
         async def turn(self, *text: str) -> SimpleNamespace:
-            return SimpleNamespace(terminated=False, messages=[{"role": "assistant", "content": "hm"}])
+            return SimpleNamespace(
+                terminated=False,
+                messages=[SimpleNamespace(role="assistant", content="hm", reasoning_content="", tool_calls=None)],
+            )
 
     class Words(Looking):
         def prompt(self, example: Example) -> Prompt:
