@@ -14,9 +14,11 @@ def guerdon_commands(register: Register) -> None:
 
 @hookimpl
 def guerdon_claims(register: Register) -> None:
-    """What the package stands on."""
+    """The systems' central claims, and what they stand on."""
     geometry = "guerdon_rigging.geometry_claim:RiggingGeometry"
     register("rigging_geometry", geometry, summary="rigs are read rightly, and heat weights beat the closest bone")
+    tokenrig = "guerdon_rigging.tokenrig_claim:TokenRigClaim"
+    register("tokenrig", tokenrig, summary="rewards without labels reach new shapes")
 
 
 @hookimpl
@@ -37,14 +39,6 @@ def guerdon_tasks(register: Register) -> None:
     tasks = "guerdon_rigging.rig_tasks"
     register("rigging/made-v1", f"{tasks}:Made", summary="creatures and props made from a seed, with exact rigs")
     register("rigging/folder-v1", f"{tasks}:Folder", summary="rigged .glb and .gltf files of a folder")
-
-
-@hookimpl
-def guerdon_claims(register: Register) -> None:
-    """The systems' central claims."""
-    register(
-        "tokenrig", "guerdon_rigging.tokenrig_claim:TokenRigClaim", summary="rewards without labels reach new shapes"
-    )
 
 
 @hookimpl

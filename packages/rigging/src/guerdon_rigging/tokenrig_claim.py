@@ -161,9 +161,9 @@ class TokenRigClaim(Claim):
             "for the transformer, a pull to the supervised weights for the KL, and the step size of the supervised "
             "stage is ours; R_vj as printed is the whole reward. The reading is the second tried: the first also "
             "took crabs, robots, frogs, snakes and a fox, began with the joint nearest the middle and drew 4 samples, "
-            "and did not hold: J2J fell by 0.6, 0.4 and -0.3 % (1.2 % with 64 samples, one seed). It was settled on seeds "
-            "0 to 2, on which it holds; 3 to 5 were run afterwards. The limit for spoilt rigs was 0.95 then, above what "
-            "R_vk gives"
+            "and did not hold: J2J fell by 0.6, 0.4 and -0.3 % (1.2 % with 64 samples, one seed). It was settled on "
+            "seeds 0 to 2, on which it holds; 3 to 5 were run afterwards. The limit for spoilt rigs was 0.95 then, "
+            "above what R_vk gives"
         )
         not_run = () if real else ("real files: GUERDON_DATA names no folder with `rigged`; made creatures stand in",)
         return self.result(held, measurements, seeds, notes, not_run=not_run)
