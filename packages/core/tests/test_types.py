@@ -6,7 +6,7 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from guerdon.types import Example, Group, Prompt, Rollout, Score, Segment, Stream
+from guerdon.types import Example, Group, Image, Prompt, Rollout, Score, Segment, Stream
 
 
 class Sum(Example):
@@ -56,10 +56,11 @@ def test_a_rollout_of_what_is_no_example_or_no_text_says_what_is_needed(example,
 
 
 def test_segments_and_rollouts_are_frozen_values_with_every_field_where_it_was_put():
-    segment = Segment("policy", "a", (1,), (-0.5,), "seen", "done")
+    segment = Segment("policy", "a", (1,), (-0.5,), "seen", "done", (Image("b.png"),))
     rollout = Rollout(Example(id="1"), (segment,), Prompt(forced="f"), (7,), "length", 3, 4)
-    told = "Segment(author='policy', text='a', token_ids=(1,), logprobs=(-0.5,), observation='seen', action='done')"
-    assert repr(segment) == told
+    told = "Segment(author='policy', text='a', token_ids=(1,), logprobs=(-0.5,), observation='seen', action='done', "
+    assert repr(segment) == f"{told}images=(Image(path='b.png'),))"
+    assert Segment("policy").images == ()
     assert repr(rollout).endswith("forced='f'), prompt_ids=(7,), stop='length', policy_version=3, index=4)")
     for value in (segment, rollout):
         assert pickle.loads(pickle.dumps(value)) == copy.deepcopy(value) == dataclasses.replace(value) == value

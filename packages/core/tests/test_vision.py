@@ -169,6 +169,17 @@ def test_a_saved_policy_sees_as_before(tmp_path: Path):
     assert drawn(read)[1][0].completion == rollouts[0].completion
 
 
+def test_every_kind_that_sees_reads_what_it_saved_bit_for_bit(policy: LanguagePolicy, tmp_path: Path):
+    """LLaVA's classes save under the names of their first release."""
+    policy.save(tmp_path / "kept")
+    saved = {name: values.clone() for name, values in policy.weights().items()}
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.add_(1.0)
+    policy.load(tmp_path / "kept")
+    assert all(torch.equal(values, saved[name]) for name, values in policy.weights().items())
+
+
 def test_beside_adapters_the_fresh_parts_are_trained_whole_and_kept(tmp_path: Path):
     base = tiny_sighted.smolvlm()
     base.save(tmp_path / "base")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from guerdon.errors import ConfigError, PolicyError, RetrievalError
-from guerdon.protocols import Sampling
+from guerdon.protocols import Resumption, Sampling
 from guerdon.types import Rollout, Segment
 from guerdon_medical.cdir import QUERY, THOUGHT, SecondLook, rates, second_looks
 from guerdon_medical.rwr_confidence import confidences
@@ -63,16 +63,13 @@ def test_an_unsure_answer_is_replaced_by_one_that_saw_a_similar_case() -> None:
     assert look.case == CASES.cases[0]
     assert look.answer == "Y. other"
     assert look.second is not None
-    *before, said, shown = look.second.prompt.messages
-    assert tuple(before) == TASK.prompt(EXAMPLE).messages
-    assert said.content == f"<think>a guess</think>{THOUGHT}{QUERY}"
-    assert (shown.content, shown.images) == (BLOCK, (CASES.cases[0].image,))
-    assert [(one.author, one.text) for one in look.trace.segments] == [
-        ("policy", "<think>a guess</think>"),
-        ("forced", THOUGHT + QUERY),
-        ("environment", BLOCK),
-        ("policy", FINAL),
+    assert look.second.prompt == TASK.prompt(EXAMPLE)
+    assert [(one.author, one.text, one.images) for one in look.second.segments] == [
+        ("forced", f"<think>a guess</think>{THOUGHT}{QUERY}", ()),  # a table's action is chosen whole or not at all
+        ("environment", BLOCK, (CASES.cases[0].image,)),
+        ("policy", FINAL, ()),
     ]
+    assert look.trace == look.second
     assert look.trace.example == EXAMPLE
     assert rates([look]) == {"queried": 0.0, "looked again": 1.0, "changed": 1.0}
 
@@ -102,7 +99,10 @@ def test_an_answer_before_an_earlier_query_is_not_the_final_one() -> None:
     early = Segment("policy", "<think>a</think><answer>Z. early</answer><query>fever</query>")
     found, guess = Segment("environment", "<retrieve> (1) fever </retrieve>"), Segment("policy", GUESS)
     first = Rollout(EXAMPLE, (early, found, guess), TASK.prompt(EXAMPLE))
-    look = SecondLook(first, 0.5, CASES.cases[0], Rollout(EXAMPLE, (Segment("policy", FINAL),)))
+    before = len("<think>a guess</think>")
+    (second,) = table().resumed([Resumption(first, before, THOUGHT + QUERY, BLOCK)], Sampling(), seed=0)
+    look = SecondLook(first, 0.5, CASES.cases[0], second)
+    assert second.segments[:2] == (early, found)
     assert look.answer == trace_of(look.trace).prediction == "Y. other"
     assert look.trace.segments[0].text == "<think>a</think><query>fever</query>"
 
@@ -148,7 +148,7 @@ def _beside(name: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["llava", "qwen2_vl"])
 def test_a_model_that_sees_is_shown_the_late_picture(kind: str, tmp_path: Path) -> None:
-    """Two pictures in the second prompt; its log-probs read back are those it was sampled with."""
+    """One rollout with two pictures; the log-probs of both its turns read back are those they were sampled with."""
     pytest.importorskip("transformers")
     made = getattr(_beside("tiny_sighted"), kind)
     policy = made() if kind == "llava" else made(tmp_path)
@@ -156,10 +156,24 @@ def test_a_model_that_sees_is_shown_the_late_picture(kind: str, tmp_path: Path) 
     (look,) = second_looks(policy, group.rollouts, CASES, Sampling(max_tokens=6), seed=1)
     assert look.confidence == 0.0  # random weights give no answer
     assert look.second is not None
-    assert len(look.second.prompt.images) == 2
-    assert len(look.second.prompt_ids) > len(group.rollouts[0].prompt_ids)
+    assert look.second.images == (*TASK.prompt(EXAMPLE).images, CASES.cases[0].image)
+    assert look.second.prompt_ids == group.rollouts[0].prompt_ids
+    first, forced, shown, last = look.second.segments
+    assert (first.token_ids, first.logprobs) == (group.rollouts[0].segments[0].token_ids, group.rollouts[0].logprobs)
+    assert (forced.text, shown.text) == (THOUGHT + QUERY, BLOCK)
+    assert look.second.steps == len(first.token_ids) + len(last.token_ids)
     read = policy.logprobs([look.second], grad=False).logprobs_N.tolist()
-    assert read == pytest.approx(look.second.logprobs, abs=1e-3)
+    assert read == pytest.approx(look.second.logprobs, abs=1e-4)
+
+
+def test_a_policy_that_does_not_go_on_is_named() -> None:
+    policy = table()
+
+    class Once:
+        logprobs, sample = policy.logprobs, policy.sample
+
+    with pytest.raises(PolicyError, match="Once does not go on behind an attempt"):
+        second_looks(Once(), [guessed(policy)], CASES, Sampling())  # type: ignore[arg-type]
 
 
 def test_a_language_models_confidence_is_its_own_log_softmax() -> None:

@@ -11,12 +11,12 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.types import Example, Group, Message, Prompt, Role, Rollout, Score, Segment, StopReason
+from guerdon.types import Example, Group, Image, Message, Prompt, Role, Rollout, Score, Segment, StopReason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,8 +142,8 @@ class Engine(Protocol):
 
     Declared optional powers: `end_ids`, the tokens that end a turn; `context_length`, the most tokens of prompt and
     completion together; `fixed`, why it cannot take new weights (a policy with such an engine is not trained); `sees`,
-    it takes prompts with pictures, by a keyword `pictures` of `generate`: for each prompt what the model's processor
-    made of them (`guerdon.engines.multimodal.Pictures`).
+    it takes prompts with pictures, wherever in them, by a keyword `pictures` of `generate`: for each prompt what the
+    model's processor made of them all (`guerdon.engines.multimodal.Pictures`).
     """
 
     def generate(
@@ -197,7 +197,7 @@ class Policy(Protocol):
     """What the trainer trains. It never asks which kind.
 
     Declared optional powers: `fixed`, why it cannot be trained as it stands (empty where it can); those of
-    `ReadsText` and of `HasWeights`.
+    `ReadsText`, of `Resumes` and of `HasWeights`.
     """
 
     version: int
@@ -293,6 +293,8 @@ class Turn:
     info: Mapping[str, Any] = field(default_factory=dict)
     """What rewards need to know of it. `failed` that is true says that we failed and not the policy (a server is away):
     the rollout ends, and nobody scores it."""
+    images: tuple[Image, ...] = ()
+    """Shown before the observation's words. A policy that reads text only refuses them."""
 
     @property
     def stop(self) -> StopReason | None:
@@ -313,7 +315,7 @@ class Environment(Protocol):
     """
 
     def reset(self, *, seed: int) -> str:
-        """The first observation; empty where the prompt says it all."""
+        """The first observation; empty where the prompt says it all. Pictures are the prompt's to show."""
 
     def step(self, segments: Sequence[Segment]) -> Turn:
         """Answer the segments so far; the last one is the policy's newest turn."""
@@ -354,6 +356,61 @@ class ReadsText(Protocol):
 
         The text has the tokens that it has in its place: prefix and text are tokenised as one. A token that holds the
         prefix's last characters and the text's first ones belongs to the text. None where it does not fit the context.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """An attempt that goes on behind its end: how much of its last turn stays, and what is said next."""
+
+    rollout: Rollout
+    """Of the policy that is asked. What an environment said behind the last turn is dropped."""
+    kept: int
+    """Characters of the last turn's text (`Rollout.turns[-1]`) that stay."""
+    forced: str
+    """Put into the policy's mouth behind them: never trained on."""
+    answer: str
+    """What the environment says then."""
+    images: tuple[Image, ...] = ()
+    """Shown before its words."""
+
+    def __post_init__(self) -> None:
+        most = len(self.rollout.turns[-1].text) if self.rollout.turns else 0
+        if not 0 <= self.kept <= most:
+            raise ConfigError(f"Resumption.kept is {self.kept!r}; a number from 0 to {most}, the last turn's length")
+
+    def left(self, steps: int, written: int) -> tuple[Segment, ...]:
+        """The segments up to the new turn, without tokens of their own for what was added.
+
+        Args:
+            steps: of the last turn, how many of the policy's steps lie whole within what is kept.
+            written: the characters that these are. Those between them and `kept` were chosen with what came behind, and
+                are forced now.
+        """
+        segments = list(self.rollout.segments)
+        while segments and segments[-1].author != "policy":
+            segments.pop()
+        said = segments.pop() if segments else Segment("policy")
+        if steps:
+            ids, logprobs = said.token_ids[:steps], said.logprobs[:steps]
+            segments.append(replace(said, text=said.text[:written], token_ids=ids, logprobs=logprobs, observation=None))
+        forced = said.text[written : self.kept] + self.forced
+        added = (Segment("forced", forced),) if forced else ()
+        return (*segments, *added, Segment("environment", self.answer, images=self.images))
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """An optional power of policies: to speak once more where an attempt has ended, within the same rollout."""
+
+    def resumed(self, resumptions: Sequence[Resumption], sampling: Sampling, *, seed: int) -> list[Rollout]:
+        """Each attempt with one more turn, under the present weights.
+
+        The steps that are kept are those that were sampled, with their log-probs. An attempt whose context leaves no
+        room for `sampling.max_tokens` ends as truncated, without the turn.
+
+        Raises:
+            PolicyError: there are images, and the policy or its engine does not see.
         """
 
 

@@ -108,7 +108,7 @@ class Segment:
 
     For language: `text`, `token_ids` (length T) and, where the policy wrote it, `logprobs` (length T, natural logs
     under the sampling policy at the sampling temperature). Otherwise `observation` and `action`, with `logprobs` of
-    length 1.
+    length 1. An environment may show `images` before its text; they stand in its tokens as placeholders.
     """
 
     author: Author
@@ -117,6 +117,7 @@ class Segment:
     logprobs: tuple[float, ...]
     observation: Any
     action: Any
+    images: tuple[Image, ...]
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class Segment:
         logprobs: tuple[float, ...] = (),
         observation: Any = None,
         action: Any = None,
+        images: tuple[Image, ...] = (),
     ) -> None:
         _set_author(self, author)
         _set_text(self, text)
@@ -133,6 +135,7 @@ class Segment:
         _set_logprobs(self, logprobs)
         _set_observation(self, observation)
         _set_action(self, action)
+        _set_images(self, images)
 
     @property
     def steps(self) -> int:
@@ -229,6 +232,11 @@ class Rollout:
     def turns(self) -> tuple[Segment, ...]:
         """The policy's own segments, in order."""
         return tuple(segment for segment in self.segments if segment.author == "policy")
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All that were shown, in order: the prompt's, then those that the environment answered with."""
+        return (*self.prompt.images, *(image for segment in self.segments for image in segment.images))
 
     @property
     def logprobs(self) -> tuple[float, ...]:
@@ -419,6 +427,6 @@ def _slots(kind: type) -> Iterator[Any]:
     return (getattr(kind, field.name).__set__ for field in fields(kind))
 
 
-_set_author, _set_text, _set_token_ids, _set_logprobs, _set_observation, _set_action = _slots(Segment)
+_set_author, _set_text, _set_token_ids, _set_logprobs, _set_observation, _set_action, _set_images = _slots(Segment)
 _set_example, _set_segments, _set_prompt, _set_prompt_ids, _set_stop, _set_policy_version, _set_index = _slots(Rollout)
 _set_value, _set_why, _set_parts, _set_status, _set_dense = _slots(Score)

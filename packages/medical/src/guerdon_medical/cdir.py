@@ -4,11 +4,12 @@ Where the first token of the final answer has a probability below .9, the most s
 fixed thought and a fixed query are put into the policy's mouth, the case stands in a retrieve block with its picture,
 and the policy speaks once more. That answer is final, whether it is better or not.
 
-It works through `guerdon.protocols.Policy` alone. An environment speaks as the user in core, so the case's picture is
-one of a later user message: the second look is a prompt of its own, which holds the whole trace. Its rollout is a plain
-one, with tokens and log-probs; `SecondLook.trace` is the whole as typed segments, for rewards and people to read.
+The second look is a turn of the same rollout (`guerdon.protocols.Resumes`): the policy's words up to its answer, with
+the log-probs that they were sampled with; what is forced; the case, an environment's segment with its picture; and the
+policy again. An environment speaks as the user in core, and so does the case.
 
-Answers before the forced thought are cut from the trace [choice], so that it has one answer, the final one.
+The answer that was unsure is cut from the rollout [choice], so that the last is the final one; those of earlier turns,
+which an environment has answered, are cut from `SecondLook.trace` alone.
 
 Source: the released engine of Med-RwR (arXiv 2510.18303); its words are re-written.
 """
@@ -16,14 +17,14 @@ Source: the released engine of Med-RwR (arXiv 2510.18303); its words are re-writ
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from guerdon.errors import ConfigError
-from guerdon.protocols import Sampling, Split, Task
-from guerdon.types import Example, Message, Prompt, Rollout, Segment
-from guerdon_medical.rwr_confidence import OPENING, confidences, turns_of
+from guerdon.errors import ConfigError, PolicyError
+from guerdon.protocols import Resumes, Resumption, Sampling
+from guerdon.types import Example, Rollout, Segment
+from guerdon_medical.rwr_confidence import OPENING, confidences
 from guerdon_medical.rwr_scores import looks_again
 from guerdon_medical.rwr_traces import trace_of
 from guerdon_medical.similar_cases import SeenCase, SimilarCases
@@ -47,17 +48,19 @@ class SecondLook:
     case: SeenCase | None = None
     """What was shown; None where the first answer stands."""
     second: Rollout | None = None
-    """The second prompt and what was said to it."""
+    """The first rollout up to its answer, what was forced, the case, and what was said then: with tokens, log-probs and
+    the case's picture."""
     trace: Rollout = field(init=False)
-    """All of it in one, without tokens: the first rollout, what was forced, the case, the final answer."""
+    """What is graded: `second` with one answer, the final one; without a second look, `first`. Segments that lost an
+    earlier answer have no tokens."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "trace", self.first if self.second is None else _joined(self))
+        object.__setattr__(self, "trace", self.first if self.second is None else _with_one_answer(self.second))
 
     @property
     def answer(self) -> str | None:
         """The final one; None where there is none."""
-        return trace_of(self.first if self.second is None else self.second).prediction
+        return trace_of(self.trace).prediction
 
 
 def second_looks(
@@ -87,7 +90,7 @@ def second_looks(
 
     Raises:
         ConfigError: the threshold is outside [0, 1].
-        PolicyError: the policy does not see, or cannot tell how sure it was.
+        PolicyError: the policy does not see, cannot tell how sure it was, or goes on behind no attempt.
     """
     if not 0.0 <= threshold <= 1.0:
         raise ConfigError(f"second_looks: threshold is {threshold!r}; a probability is needed")
@@ -100,16 +103,11 @@ def second_looks(
     hidden = [(own or _own)(rollouts[place].example) for place in unsure]
     found = cases.nearest([rollouts[place].prompt.images[0] for place in unsure], hidden)
     shown = {place: case for place, case in zip(unsure, found, strict=True) if case is not None}
-    task = _Looking({f"look {place}": _prompt(rollouts[place], case) for place, case in shown.items()})
-    groups = policy.sample(task, task.examples("eval"), 1, sampling, seed=seed) if shown else []
-    spoken = {place: group.rollouts[0] for place, group in zip(shown, groups, strict=True)}
+    looked = zip(shown.items(), _looked(policy, rollouts, shown, sampling, seed), strict=True)
+    # Without room for another turn the first answer stands.
+    taken = {place: (case, second) for (place, case), second in looked if second.segments[-1].author == "policy"}
     return [
-        SecondLook(
-            rollout,
-            value,
-            shown.get(place),
-            replace(spoken[place], example=rollout.example) if place in spoken else None,
-        )
+        SecondLook(rollout, value, *taken.get(place, (None, None)))
         for place, (rollout, value) in enumerate(zip(rollouts, told, strict=True))
     ]
 
@@ -129,29 +127,27 @@ def rates(looks: Sequence[SecondLook]) -> dict[str, float]:
     return {"queried": queried / len(looks), "looked again": again / len(looks), "changed": changed / len(looks)}
 
 
-@dataclass(frozen=True, eq=False)
-class _Looking(Task):
-    """The second prompts, as a task of one split."""
+def _looked(
+    policy: Policy, rollouts: Sequence[Rollout], shown: Mapping[int, SeenCase], sampling: Sampling, seed: int
+) -> list[Rollout]:
+    """The rollouts that are shown a case, each with its second look."""
+    if not shown:
+        return []
+    if not isinstance(policy, Resumes):
+        raise PolicyError(
+            f"a second look is one more turn of a rollout, and {type(policy).__name__} does not go on behind an "
+            "attempt (`guerdon.protocols.Resumes`); a language policy does"
+        )
+    asked = [
+        Resumption(rollouts[place], _sure(rollouts[place]), THOUGHT + QUERY, _block(case), (case.image,))
+        for place, case in shown.items()
+    ]
+    return policy.resumed(asked, sampling, seed=seed)
 
-    name: ClassVar[str] = "medical/second-look"
-    prompts: dict[str, Prompt]
 
-    def examples(self, split: Split) -> Sequence[Example]:
-        return [Example(id=name) for name in self.prompts]
-
-    def prompt(self, example: Example) -> Prompt:
-        return self.prompts[example.id]
-
-
-def _prompt(rollout: Rollout, case: SeenCase) -> Prompt:
-    """The trace so far, what is forced, and the case with its picture.
-
-    A policy whose state is what an environment last said (a table) finds the case's block there.
-    """
-    messages, said = turns_of(rollout)[-1]
-    spoken = Message("assistant", said.partition(OPENING)[0] + THOUGHT + QUERY)
-    block = _block(case)
-    return Prompt((*messages, spoken, Message("user", block, (case.image,))), observation=block)
+def _sure(rollout: Rollout) -> int:
+    """Characters of the last turn before its answer."""
+    return len(rollout.turns[-1].text.partition(OPENING)[0]) if rollout.turns else 0
 
 
 def _block(case: SeenCase) -> str:
@@ -170,15 +166,10 @@ def _unanswered(text: str) -> str:
     return said + text
 
 
-def _joined(look: SecondLook) -> Rollout:
-    assert look.second is not None
-    assert look.case is not None
-    kept = [replace(one, token_ids=(), logprobs=()) for one in look.first.segments]
-    while kept and kept[-1].author == "environment" and not kept[-1].text.strip():
-        kept.pop()
-    if kept and kept[-1].author != "environment":
-        kept[-1] = replace(kept[-1], text=kept[-1].text.partition(OPENING)[0])
-    kept = [one if one.author == "environment" else replace(one, text=_unanswered(one.text)) for one in kept]
-    last = tuple(replace(one, token_ids=(), logprobs=()) for one in look.second.segments)
-    added = (Segment("forced", THOUGHT + QUERY), Segment("environment", _block(look.case)))
-    return replace(look.first, segments=(*kept, *added, *last), prompt_ids=(), stop=look.second.stop)
+def _with_one_answer(rollout: Rollout) -> Rollout:
+    *before, last = rollout.segments
+    kept: list[Segment] = []
+    for segment in before:
+        text = segment.text if segment.author == "environment" else _unanswered(segment.text)
+        kept.append(segment if text == segment.text else replace(segment, text=text, token_ids=(), logprobs=()))
+    return replace(rollout, segments=(*kept, last))

@@ -32,7 +32,9 @@ class ByName:
     """Scores up to this find nothing [code]. It means something for one corpus alone, since rare words weigh more in a
     large one: 14 is for some 16,000 names. Look at the scores of your own (`floor=0`) and set it."""
     k1: float = 1.5
+    """How soon further occurrences of a word stop to matter; see `guerdon.retrieval.BM25`."""
     b: float = 0.75
+    """How much a document's length counts, in [0, 1]."""
     epsilon: float = 0.25
     """The share of the mean idf that a word of more than half of the names gets."""
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)

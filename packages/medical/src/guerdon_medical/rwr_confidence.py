@@ -41,7 +41,7 @@ def turns_of(rollout: Rollout) -> list[tuple[tuple[Message, ...], str]]:
             said += segment.text
         elif segment.text.strip():
             found.append((messages, said))
-            messages = (*messages, Message("assistant", said), Message("user", segment.text))
+            messages = (*messages, Message("assistant", said), Message("user", segment.text, segment.images))
             said = ""
     return [*found, (messages, said)] if said or not found else found
 

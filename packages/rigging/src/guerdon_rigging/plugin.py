@@ -20,6 +20,8 @@ def guerdon_claims(register: Register) -> None:
     register(
         "tokenrig", "guerdon_rigging.tokenrig_claim:TokenRigClaim", summary="rewards without labels reach new shapes"
     )
+    tokenrig = "guerdon_rigging.tokenrig_claim:TokenRigClaim"
+    register("tokenrig", tokenrig, summary="rewards without labels reach new shapes")
 
 
 @hookimpl

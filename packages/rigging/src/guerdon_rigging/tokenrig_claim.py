@@ -92,7 +92,8 @@ class TokenRigClaim(Claim):
         "Geometric rewards without labels carry a policy to shapes that its training set lacks, and each of them falls "
         "when what it is there for is spoilt."
     )
-    seeds: ClassVar[int] = 3
+    seeds: ClassVar[int] = 6
+    """The reading was settled on the first three; the sheet asks for no more."""
 
     data: str | None = None
     """The folder of rigs; null takes `rigged` in the folder that GUERDON_DATA names."""
@@ -119,7 +120,7 @@ class TokenRigClaim(Claim):
     least_share: ClassVar[float] = 0.9
     """Of rigs whose score falls when they are spoilt."""
 
-    def run(self, seeds: Sequence[int] = (0, 1, 2), progress: Progress = no_progress) -> ClaimResult:
+    def run(self, seeds: Sequence[int] = (0, 1, 2, 3, 4, 5), progress: Progress = no_progress) -> ClaimResult:
         """It holds if J2J falls by 2 % on each seed, by less with shuffled rewards, and spoilt rigs are paid less."""
         progress(0, len(seeds) + 1, "reading rigs")
         folder = self.folder
@@ -160,8 +161,9 @@ class TokenRigClaim(Claim):
             "for the transformer, a pull to the supervised weights for the KL, and the step size of the supervised "
             "stage is ours; R_vj as printed is the whole reward. The reading is the second tried: the first also "
             "took crabs, robots, frogs, snakes and a fox, began with the joint nearest the middle and drew 4 samples, "
-            "and did not hold: J2J fell by 0.6, 0.4 and -0.3 % (1.2 % with 64 samples, one seed). The limit for spoilt "
-            "rigs was 0.95 then, above what R_vk gives"
+            "and did not hold: J2J fell by 0.6, 0.4 and -0.3 % (1.2 % with 64 samples, one seed). It was settled on "
+            "seeds 0 to 2, on which it holds; 3 to 5 were run afterwards. The limit for spoilt rigs was 0.95 then, "
+            "above what R_vk gives"
         )
         not_run = () if real else ("real files: GUERDON_DATA names no folder with `rigged`; made creatures stand in",)
         return self.result(held, measurements, seeds, notes, not_run=not_run)

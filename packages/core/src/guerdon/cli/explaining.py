@@ -54,7 +54,12 @@ def _said(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     turn = 0
     for is_environment, run in itertools.groupby(segments, key=lambda segment: segment["author"] == "environment"):
         turn += not is_environment
-        yield "environment" if is_environment else f"turn {turn}", "".join(str(segment["text"]) for segment in run)
+        yield "environment" if is_environment else f"turn {turn}", "".join(map(_told, run))
+
+
+def _told(segment: Mapping[str, Any]) -> str:
+    images = len(segment.get("images") or ())
+    return f"[{images} image{'s' * (images > 1)}] {segment['text']}" if images else str(segment["text"])
 
 
 def _table(score: Score, weights: Mapping[str, float]) -> Table:

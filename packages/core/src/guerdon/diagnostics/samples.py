@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +113,28 @@ def _sample(sides: Mapping[str, Record], note: str, illustrate: Illustrate | Non
 def _shown(record: Record) -> str:
     """The images of the prompt, as far as their files are still there."""
     images = record.get("images")
+    return "".join(_from_file(name, "shown with the prompt") for name in (images if isinstance(images, list) else []))
+
+
+def _answered(record: Record) -> str:
+    """The images that an environment answered with, as far as they are still there."""
+    segments = record.get("segments")
     found = []
-    for name in images if isinstance(images, list) else []:
-        file = Path(str(name))
-        if file.is_file() and file.stat().st_size <= MAX_IMAGE_BYTES:
-            found.append(picture(file.read_bytes(), f"shown with the prompt: {file.name}"))
+    for segment in segments if isinstance(segments, list) else []:
+        images = _mapping(segment).get("images")
+        for image in map(_mapping, images if isinstance(images, list) else []):
+            if "path" in image:
+                found.append(_from_file(image["path"], "shown by the environment"))
+            elif len(encoded := str(image.get("data", ""))) <= MAX_IMAGE_BYTES * 4 // 3:
+                with suppress(ValueError):  # not base64: somebody else's file
+                    found.append(picture(base64.b64decode(encoded), "shown by the environment"))
     return "".join(found)
+
+
+def _from_file(name: Any, about: str) -> str:
+    file = Path(str(name))
+    there = file.is_file() and file.stat().st_size <= MAX_IMAGE_BYTES
+    return picture(file.read_bytes(), f"{about}: {file.name}") if there else ""
 
 
 def _side(label: str, record: Record, largest: float, illustrate: Illustrate | None) -> str:
@@ -134,7 +152,8 @@ def _side(label: str, record: Record, largest: float, illustrate: Illustrate | N
     seen = picture(drawn, "how this attempt looks") if drawn and len(drawn) <= MAX_IMAGE_BYTES else ""
     text = safe(completion, MAX_TEXT) if completion else '<span class="none">(empty)</span>'
     return (
-        f'<div class="side"><header>{"".join(about)}</header>{seen}<pre class="text" tabindex="0">{text}</pre>'
+        f'<div class="side"><header>{"".join(about)}</header>{_answered(record)}{seen}'
+        f'<pre class="text" tabindex="0">{text}</pre>'
         f"{_explanation(score, largest)}</div>"
     )
 

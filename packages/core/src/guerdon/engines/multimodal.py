@@ -12,7 +12,8 @@ have height and width, as M-RoPE has), V vocabulary.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -114,6 +115,32 @@ def image_token(model: Any) -> int | None:
     return next((token for token in named if isinstance(token, int)), None)
 
 
+@contextmanager
+def written(model: Any, ids_RT: torch.Tensor, places: Sequence[int]) -> Iterator[torch.Tensor]:
+    """Tokens for a model that counts its placeholders, where a policy has written some that no picture fills.
+
+    A policy may sample a placeholder like any other token, and is then shown that token's own embedding. Within it the
+    model does the same with the tokens given out, which hold another token there.
+
+    Args:
+        model: a vision-language model, or a peft wrapper of one.
+        ids_RT: of one row.
+        places: where placeholders stand for no picture.
+    """
+    if not places:
+        yield ids_RT
+        return
+    embed = plain(model).get_input_embeddings()
+    chosen_T1 = torch.zeros(ids_RT.shape[1], 1, dtype=torch.bool, device=ids_RT.device)
+    chosen_T1[list(places)] = True
+    own_W = embed.weight[ids_RT[0, places[0]]]
+    hook = embed.register_forward_hook(lambda module, args, states_RTW: torch.where(chosen_T1, own_W, states_RTW))
+    try:
+        yield ids_RT.masked_fill(chosen_T1[:, 0], 0)
+    finally:
+        hook.remove()
+
+
 _BATCHES: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 """Whether a model's pictures can go through it together, as found at its first two of a row."""
 
@@ -195,46 +222,68 @@ class Span:
     """The prompt's; empty where it has none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Tokens of a row in which pictures stand."""
+
+    start: int
+    length: int
+    until: int
+    """Tokens from the stretch's end to here go on from its positions: to the end of its completion, or of its span."""
+    pictures: Pictures
+
+
 def row_states(
-    model: Any, ids_1T: torch.Tensor, positions_1T: torch.Tensor, spans: Sequence[Span]
+    model: Any,
+    ids_1T: torch.Tensor,
+    positions_1T: torch.Tensor,
+    spans: Sequence[Span],
+    late: Sequence[Stretch] = (),
 ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
     """A row's states before the decoder, pictures merged in, and its positions.
+
+    A stretch of a completion is read by the model alone, as a prompt is, and its positions follow what stands before
+    it. Whether that is what the model makes of it in its place is for the caller to check (`policies.likelihood`).
 
     Args:
         model: a vision-language model, or a peft wrapper of one.
         ids_1T: the row's tokens.
         positions_1T: as if there were no pictures: what follows a prompt starts at P.
         spans: lie end to end and cover the row.
+        late: pictures behind prompts, in the row's order.
 
     Returns:
         States (1, T, W); positions (1, T) or (A, 1, T); and for each span the position that follows its prompt.
     """
     embed = plain(model).get_input_embeddings()
-    pieces: list[torch.Tensor] = []
-    positions: list[torch.Tensor] = []
-    following: list[int] = []
-    lengths = [span.length for span in spans]
-    starts = itertools.accumulate(lengths, initial=0)
+    ends = list(itertools.accumulate(span.length for span in spans))
+    prompts = [
+        Stretch(end - span.length, span.prompt, end, span.pictures)
+        for span, end in zip(spans, ends, strict=True)
+        if span.pictures
+    ]
+    stretches = sorted((*prompts, *late), key=lambda one: one.start)
     ids = ids_1T[0].tolist()
-    seen = [(ids[at : at + span.prompt], span.pictures) for span, at in zip(spans, starts, strict=False)]
-    prompts = iter(states_of(model, [(prompt, own) for prompt, own in seen if own]))
-    rows = zip(spans, torch.split(ids_1T[0], lengths), torch.split(positions_1T, lengths, dim=1), strict=True)
-    for span, ids_T, places_1T in rows:
-        if not span.pictures:
-            pieces.append(embed(ids_T))
-            positions.append(places_1T)
-            following.append(span.prompt)
-            continue
-        prompt = next(prompts)
-        pieces.append(prompt.states_PW)
-        if span.length > span.prompt:
-            pieces.append(embed(ids_T[span.prompt :]))
-        later = places_1T[:, span.prompt :] + (prompt.next_position - span.prompt)
-        axes = len(prompt.positions_AP)
-        positions.append(torch.cat((prompt.positions_AP, later.expand(axes, -1)), dim=1))
-        following.append(prompt.next_position)
-    axes = max(len(piece) for piece in positions)
-    positions_AT = torch.cat([piece.expand(axes, -1) for piece in positions], dim=1)
+    read = states_of(model, [(ids[one.start : one.start + one.length], one.pictures) for one in stretches])
+    axes = max((len(one.positions_AP) for one in read), default=1)
+    positions_AT = positions_1T.expand(axes, -1).clone()
+    pieces: list[torch.Tensor] = []
+    done = 0
+    for one, states in zip(stretches, read, strict=True):
+        end = one.start + one.length
+        if one.start > done:
+            pieces.append(embed(ids_1T[0, done : one.start]))
+        pieces.append(states.states_PW)
+        done = end
+        # Before a stretch all axes agree; behind it they do again, further on than its tokens alone would be.
+        positions_AT[:, one.start : end] = positions_AT[:, one.start : one.start + 1] + states.positions_AP
+        positions_AT[:, end : one.until] += states.next_position - one.length
+    if len(ids) > done:
+        pieces.append(embed(ids_1T[0, done:]))
+    known = {one.start: states.next_position for one, states in zip(stretches, read, strict=True)}
+    following = [
+        known[end - span.length] if span.pictures else span.prompt for span, end in zip(spans, ends, strict=True)
+    ]
     return torch.cat(pieces)[None], positions_AT if axes == 1 else positions_AT[:, None], following
 
 

@@ -69,8 +69,8 @@ def acted(
         segments.append(Segment("policy", turn))
         answer = world.step(segments)
         segments[-1] = replace(segments[-1], observation=answer)
-        if answer.observation:
-            segments.append(Segment("environment", answer.observation))
+        if answer.observation or answer.images:
+            segments.append(Segment("environment", answer.observation, images=answer.images))
         if answer.stop:
             stop = answer.stop
             break

@@ -9,6 +9,7 @@ from typing import Self
 from guerdon.environments.tools import Call, Tags, alike, escaped
 from guerdon.fields import check_numbers, whole_number
 from guerdon.protocols import Hit, Query, Retriever
+from guerdon.types import Image
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Search:
     """Which collection is asked, where the retriever has several."""
     exclude_ids: Collection[str] = frozenset()
     """Documents that are never shown: the example's own."""
+    pictures: int = 0
+    """Pictures of the passages shown (`Hit.image`) that are shown before them, at most: those of the best."""
     nothing: str = "None"
     """Shown where nothing is found (Med-RwR's word)."""
     failed: str = "The search failed."
@@ -43,6 +46,7 @@ class Search:
         object.__setattr__(self, "exclude_ids", frozenset(self.exclude_ids))
         for name, least in (("k", 1), ("max_chars", 4), ("max_total_chars", 4), ("max_query_chars", 1)):
             whole_number(f"Search.{name}", getattr(self, name), least)
+        whole_number("Search.pictures", self.pictures, 0)
 
     def call(self, queries: Sequence[str]) -> list[Call]:
         """See `guerdon.environments.Tool`; the whole batch goes to the retriever at once.
@@ -77,7 +81,9 @@ class Search:
                 line = line[:left]  # something was found, and nothing shown would say the contrary
             lines.append(line)
             left -= len(line)
-        return Call("\n".join(lines) or self.nothing, {"hits": tuple(hits[: len(lines)]), "failed": False})
+        shown = tuple(hits[: len(lines)])
+        pictures = tuple(Image(hit.image) for hit in shown if hit.image)[: self.pictures]
+        return Call("\n".join(lines) or self.nothing, {"hits": shown, "failed": False}, pictures)
 
     def _passage(self, hit: Hit) -> str:
         text = " ".join(f"{hit.title}: {hit.text}".split() if hit.title else hit.text.split())

@@ -32,7 +32,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from guerdon.errors import ConfigError
 from guerdon.fields import whole_number
 from guerdon.protocols import Turn
-from guerdon.types import Segment
+from guerdon.types import Image, Segment
 
 T = TypeVar("T")
 _WORD = re.compile(r"[A-Za-z_][\w.-]*")
@@ -84,6 +84,8 @@ class Call:
     """What the policy is shown."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """For rewards: what was found, with scores; whether it failed."""
+    images: tuple[Image, ...] = ()
+    """Pictures that the policy is shown, before the text."""
 
 
 @runtime_checkable
@@ -189,7 +191,7 @@ class ToolUse:
         for calls in asked.values():
             for (place, tool, query), answer in zip(calls, _answers(calls), strict=True):
                 info = {"tool": tool.tags.call, "query": query, **answer.info}
-                turns[place] = environments[place]._shown(tool.tags, answer.text, info)
+                turns[place] = environments[place]._shown(tool.tags, answer.text, info, answer.images)
         return [turns[place] for place in range(len(environments))]
 
     def cut(self, text: str) -> list[str]:
@@ -254,13 +256,13 @@ class ToolUse:
         self.calls += 1
         return self._shown(Tags("call", self.error), reason, {**info, "fault": fault, "reason": reason})
 
-    def _shown(self, tags: Tags, text: str, info: Mapping[str, Any]) -> Turn:
-        """An answer, within what is left of the characters."""
+    def _shown(self, tags: Tags, text: str, info: Mapping[str, Any], images: tuple[Image, ...] = ()) -> Turn:
+        """An answer, within what is left of the characters; pictures have none."""
         left = len(text) if self.max_chars is None else self.max_chars - self.chars
         if len(text) > left:
             text, info = text[:left], {**info, "cut_at": left}
         self.chars += len(text)
-        return Turn(tags.answered(text), info=info)
+        return Turn(tags.answered(text), info=info, images=images)
 
     def _unknown(self, text: str) -> str:
         """A tag that the turn's end closes, that the turn opened, and that nobody knows."""

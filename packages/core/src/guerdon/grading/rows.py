@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import ConfigDict
 
 from guerdon.errors import ConfigError
-from guerdon.trainer.records import rollout_of
+from guerdon.trainer.records import images_of, rollout_of
 from guerdon.types import Author, Example, Prompt, Role, Rollout, Segment, StopReason
 
 Row = Mapping[str, Any]
@@ -94,6 +94,7 @@ def _check_unusual(row: Row, names: Set[str]) -> None:
         if segment.get("author") not in _AUTHORS or not isinstance(segment.get("text"), str):
             accepted = ", ".join(map(repr, _AUTHORS))
             raise ConfigError(f"a segment is {short(segment)}; it has an 'author' of {accepted} and a 'text'")
+        images_of(segment)
     said = row.get("prompt")
     for message in said if isinstance(said, list) else ():
         if message.get("role") not in _ROLES or not isinstance(message.get("content"), str):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import PolicyError
 from guerdon.protocols import Continuation
-from guerdon.types import Message, Prompt
+from guerdon.types import Image, Message, Prompt
 
 if TYPE_CHECKING:
+    import torch
+
     from guerdon.engines.multimodal import Pictures
     from guerdon.policies.processors import ImageTextProcessor
 
@@ -62,12 +64,47 @@ class Chat:
         images = prompt.images
         if not images:
             return self.prompt_ids(prompt), {}
+        processor = self._seeing("the prompt shows", images)
+        return processor.read(prompt.messages, lambda: _whole(self._render(prompt.messages, speak=True)))
+
+    @property
+    def image_id(self) -> int | None:
+        """The token that stands for a picture's states; None where the model does not see, or does not say."""
+        return None if self.processor is None else self.processor.image_id
+
+    def pictures(self, images: tuple[Image, ...], ids: Sequence[int]) -> Pictures:
+        """What the model is given beside tokens in which images stand anywhere: in a prompt, in an environment's words.
+
+        The processor reads them side by side, as it would the pictures of one prompt.
+
+        Args:
+            images: at least one, in the order of their placeholders.
+            ids: the tokens, placeholders expanded.
+
+        Raises:
+            PolicyError: the model does not see; or the tokens hold another number of placeholders than the images fill.
+            TaskError: an image cannot be read.
+        """
+        shown = (Message("user", "", images),)
+        processor = self._seeing("a rollout shows", images)
+        read, given = processor.read(shown, lambda: self._render(shown, speak=True))
+        if self.image_id is not None and read.count(self.image_id) != (there := list(ids).count(self.image_id)):
+            raise PolicyError(
+                f"{len(images)} image(s) fill {read.count(self.image_id)} placeholder tokens, and the rollout has "
+                f"{there}: its tokens were made of other images, or by another processor"
+            )
+        return {
+            name: _told_of(ids, read, tensor) if tensor.shape == (1, len(read)) else tensor
+            for name, tensor in given.items()
+        }
+
+    def _seeing(self, who: str, images: Sequence[Image]) -> ImageTextProcessor:
         if self.processor is None or not self.template:
             raise PolicyError(
-                f"the prompt shows {len(images)} image(s), and this model reads text only; choose a vision-language "
+                f"{who} {len(images)} image(s), and this model reads text only; choose a vision-language "
                 "one (`model: smollm2-135m-vision` is there without a hub)"
             )
-        return self.processor.read(prompt.messages, lambda: self._render(prompt.messages, speak=True))
+        return self.processor
 
     def prompt_ids(self, prompt: Prompt) -> tuple[int, ...]:
         """Token ids of the rendered messages, ready for the assistant to speak.
@@ -95,21 +132,31 @@ class Chat:
             ids = (int(self.tokenizer.bos_token_id), *ids)
         return ids
 
-    def reply_ids(self, text: str, *, ended: bool) -> tuple[int, ...]:
-        """Tokens that carry an environment's text between two turns of the policy.
+    def reply_ids(self, text: str, images: tuple[Image, ...] = (), *, ended: bool) -> tuple[int, ...]:
+        """Tokens that carry an environment's words and images between two turns of the policy.
 
         Args:
             text: what the environment says; it speaks as the user.
+            images: shown before the text, as a prompt's; their placeholders are expanded.
             ended: whether the policy's turn closed with its end token, or still has to be closed.
+
+        Raises:
+            PolicyError: there are images, and the model does not see.
+            TaskError: an image cannot be read.
         """
-        rendered = self._render(
-            (Message("user", "."), Message("assistant", _SENTINEL), Message("user", text)), speak=True
-        )
+        said = Message("user", text, images)
+        if not images:
+            return self.encode(self._glue(said, ended=ended))
+        processor = self._seeing("the environment shows", images)
+        return processor.read(
+            (said,), lambda: _whole(self._glue(said, ended=ended)), "reply" if ended else "late reply"
+        )[0]
+
+    def _glue(self, said: Message, *, ended: bool) -> str:
+        rendered = self._render((Message("user", "."), Message("assistant", _SENTINEL), said), speak=True)
         glue = rendered.rpartition(_SENTINEL)[2]
         end = self.tokenizer.eos_token or ""
-        if ended and end and glue.startswith(end):
-            glue = glue[len(end) :]
-        return self.encode(glue)
+        return glue[len(end) :] if ended and end and glue.startswith(end) else glue
 
     def given(self, continuation: Continuation) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """The tokens of the turns before, of the prefix, and of the text, each as it is in its place.
@@ -118,8 +165,13 @@ class Chat:
         Anybody else's turn is content within the rendered conversation, and tokenised with it.
 
         Raises:
-            PolicyError: the template refuses the messages.
+            PolicyError: the template refuses the messages; or they show images, and the text is not the assistant's.
         """
+        if continuation.role != "assistant" and any(message.images for message in continuation.messages):
+            raise PolicyError(
+                f"a text of the {continuation.role}'s is to be scored behind messages that show images; only the "
+                "assistant's can be"
+            )
         if continuation.role == "assistant":
             said = continuation.prefix + continuation.text
             before, head, start = self._before(continuation.messages), "", len(continuation.prefix)
@@ -185,6 +237,12 @@ class Chat:
         except Exception as error:  # a template is a foreign program; jinja's errors have no common root we depend on
             roles = [message.role for message in messages]
             raise PolicyError(f"the model's chat template refused messages with roles {roles!r}: {error}") from error
+
+
+def _told_of(ids: Sequence[int], read: Sequence[int], values_1P: torch.Tensor) -> torch.Tensor:
+    """What a processor says of each token, for other tokens: of placeholders as there, of all others 0."""
+    told = {token: value for token, value in zip(read, values_1P[0].tolist(), strict=True) if value}
+    return values_1P.new_tensor([[told.get(token, 0) for token in ids]])
 
 
 def _whole(text: str) -> str:

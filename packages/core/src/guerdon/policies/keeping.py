@@ -67,6 +67,8 @@ def read(policy: LanguagePolicy, path: Path) -> int:
     try:
         record = json.loads((path / _STATE).read_text(encoding="utf-8"))
         state = load_file(file)
+        if policy.lora is None and not state.keys() >= policy.masters.pairs.keys():
+            state = _renamed(policy, path)
         if policy.lora is not None:
             # peft leaves the adapter's name (`default`) out of its files.
             adapters = [name for name, _ in policy.model.named_parameters() if "lora_" in name]
@@ -78,6 +80,13 @@ def read(policy: LanguagePolicy, path: Path) -> int:
         return int(record["version"])
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise PolicyError(f"{str(path)!r} does not hold weights of this policy: {error!r}") from error
+
+
+def _renamed(policy: LanguagePolicy, path: Path) -> dict[str, torch.Tensor]:
+    """The weights under the model's own names: some classes (LLaVA's) are saved under those of their first release."""
+    with no_bars():
+        read = type(policy.model).from_pretrained(path, dtype=torch.float32, local_files_only=True)
+    return {name: parameter.detach() for name, parameter in read.named_parameters()}
 
 
 @torch.no_grad()

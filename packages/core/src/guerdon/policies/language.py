@@ -40,6 +40,7 @@ from guerdon.protocols import (
     Continuation,
     Engine,
     EngineMaker,
+    Resumption,
     Sampling,
     SightAlignment,
     StepLogprobs,
@@ -194,6 +195,12 @@ class LanguagePolicy:
         self.hand_over()
         conversation = Conversation(self.engine, self.chat)
         return conversation.groups(task, examples, n, sampling, seed=seed, version=self.version)
+
+    def resumed(self, resumptions: Sequence[Resumption], sampling: Sampling, *, seed: int) -> list[Rollout]:
+        """See `guerdon.protocols.Resumes`."""
+        self.hand_over()
+        conversation = Conversation(self.engine, self.chat)
+        return conversation.resumed(resumptions, sampling, seed=seed, version=self.version)
 
     # Learning
 

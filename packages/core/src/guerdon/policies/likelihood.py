@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from guerdon.engines.attention import hidden_states, plain
-from guerdon.engines.multimodal import Pictures, Span, on, row_states
+from guerdon.engines.multimodal import Pictures, Span, Stretch, image_token, on, row_states, written
 from guerdon.engines.transformers import shares
 from guerdon.policies.head import chosen_logprobs
 from guerdon.policies.packing import Completion, PackedGroup, PackedRow
@@ -39,6 +39,7 @@ class Likelihood:
         self.row_tokens = row_tokens or (16384 if self.head.weight.is_cuda else 4096)
         self._packs: bool | None = None
         self._packs_pictures: bool | None = None
+        self._packs_late: bool | None = None
 
     @property
     def packs(self) -> bool:
@@ -70,22 +71,33 @@ class Likelihood:
         return sum(group.cost for group in groups)
 
     def _packs_these(self, groups: Sequence[PackedGroup]) -> bool:
-        """Whether packed rows give the model's own numbers, as checked once, and once more at the first images."""
+        """Whether packed rows give the model's own numbers, as checked once, once more at the first images, and again
+        at the first that an environment showed.
+        """
         if not self.packs:
             return False
         seen = next((group for group in groups if group.prompt.images), None)
-        if seen is None:
+        if seen is not None:
+            if self._packs_pictures is None:
+                self._packs_pictures = shares(self.model, seen.prompt_ids, self._pictures(seen))
+            if not self._packs_pictures:
+                return False
+        late = next(((group, one) for group in groups for one in group.completions if one.seen), None)
+        if late is None:
             return True
-        if self._packs_pictures is None:
-            self._packs_pictures = shares(self.model, seen.prompt_ids, self._pictures(seen))
-        return self._packs_pictures
+        if self._packs_late is None:
+            group, completion = late
+            alone = PackedGroup(group.prompt_ids, (completion,), group.prompt)
+            self._packs_late = self._agree([alone], "rows with images behind the prompt")
+        return self._packs_late
 
     def _pictures(self, group: PackedGroup) -> Pictures:
         """What the model is given beside the group's prompt."""
-        if not group.prompt.images:
-            return {}
+        return self._reading().read(group.prompt)[1] if group.prompt.images else {}
+
+    def _reading(self) -> Chat:
         assert self.chat is not None, "images came through a chat that reads them"
-        return self.chat.read(group.prompt)[1]
+        return self.chat
 
     def _rows(self, groups: Sequence[PackedGroup]) -> list[list[PackedGroup]]:
         rows: list[list[PackedGroup]] = []
@@ -112,13 +124,18 @@ class Likelihood:
 
     def forward(self, row: PackedRow) -> torch.Tensor:
         """Last hidden states (T, W) of a packed row."""
-        if not any(group.prompt.images for group in row.groups):
+        if not row.late and not any(group.prompt.images for group in row.groups):
             return hidden_states(self.model, row.ids_1T, row.positions_1T, row)[0]
         spans = [
             Span(prompt, prompt + rest, self._pictures(group))
             for (prompt, rest), group in zip(row.spans, row.groups, strict=True)
         ]
-        states, positions, _ = row_states(self.model, row.ids_1T, row.positions_1T, spans)
+        ids = row.ids_1T[0].tolist() if row.late else []
+        late = [
+            Stretch(start, one.length, until, self._reading().pictures(one.images, ids[start : start + one.length]))
+            for start, until, one in row.late
+        ]
+        states, positions, _ = row_states(self.model, row.ids_1T, row.positions_1T, spans, late)
         return hidden_states(self.model, None, positions, row, states_RTW=states)[0]
 
     def _full(self, groups: Sequence[PackedGroup], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -128,8 +145,12 @@ class Likelihood:
         ids = torch.tensor(
             [[*group.prompt_ids, *completion.token_ids[: completion.fed]]], device=self.head.weight.device
         )
-        pictures = on(ids.device, self._pictures(group), ids.shape[1])
-        logits_TV = self.model(input_ids=ids, use_cache=False, **pictures).logits[0]
+        with written(self.model, ids, self._placeless(group, completion)) as given:
+            pictures = self._pictures(group)
+            if completion.seen:
+                late = (image for one in completion.seen for image in one.images)
+                pictures = self._reading().pictures((*group.prompt.images, *late), given[0].tolist())
+            logits_TV = self.model(input_ids=given, use_cache=False, **on(ids.device, pictures, ids.shape[1])).logits[0]
         places = torch.tensor(completion.scored, device=ids.device)
         targets = torch.tensor([completion.token_ids[place] for place in completion.scored], device=ids.device)
         table_NV = (logits_TV[len(group.prompt_ids) - 1 + places].float() / temperature).log_softmax(-1)
@@ -137,9 +158,17 @@ class Likelihood:
             weighted = torch.special.entr(table_NV.exp()).sum(-1)
         return table_NV.gather(1, targets[:, None])[:, 0], weighted
 
-    @torch.no_grad()
+    def _placeless(self, group: PackedGroup, completion: Completion) -> list[int]:
+        """Where the policy wrote a placeholder of its own into its completion, as places of the row."""
+        image_id = image_token(self.model)
+        if image_id is None or image_id not in completion.token_ids[: completion.fed]:
+            return []
+        filled = {place for one in completion.seen for place in range(one.start, one.start + one.length)}
+        found = (place for place, token in enumerate(completion.token_ids[: completion.fed]) if token == image_id)
+        return [len(group.prompt_ids) + place for place in found if place not in filled]
+
     def _check(self) -> bool:
-        """Two small groups both ways, dropout off. What a model's own code raises counts as a mismatch."""
+        """Whether two small groups are the same both ways."""
         vocabulary = self.head.weight.shape[0]
         ids = tuple((31 * place + 7) % vocabulary for place in range(24))
         groups = [
@@ -148,20 +177,27 @@ class Likelihood:
             ),
             PackedGroup(ids[14:17], (Completion(ids[17:24], (0, 1, 2, 5, 6)),)),
         ]
+        return self._agree(groups, "packed groups")
+
+    @torch.no_grad()
+    def _agree(self, groups: Sequence[PackedGroup], what: str) -> bool:
+        """Whether groups have the same log-probs packed and in full rows, dropout off. What a model's own code raises
+        counts as a mismatch.
+        """
         training = self.model.training
         self.model.eval()
         name = type(plain(self.model)).__name__
         try:
             packed, _ = self._packed(groups, 1.0)
-            rows = [PackedGroup(g.prompt_ids, (c,)) for g in groups for c in g.completions if c.scored]
+            rows = [PackedGroup(g.prompt_ids, (c,), g.prompt) for g in groups for c in g.completions if c.scored]
             full = torch.cat([self._full([row], 1.0)[0] for row in rows])
         except Exception as error:  # noqa: BLE001 - foreign model code may fail in any way; full rows are the answer
-            log.warning("%s cannot be trained on packed groups (%s); using one row per completion", name, error)
+            log.warning("%s cannot be trained on %s (%s); using one row per completion", name, what, error)
             return False
         finally:
             self.model.train(training)
         gap = float((packed - full).abs().mean())
         if gap > (1e-3 if self.head.weight.dtype == torch.float32 else 0.2):
-            log.warning("%s differs by %.2g nats on packed groups; using one row per completion", name, gap)
+            log.warning("%s differs by %.2g nats on %s; using one row per completion", name, gap, what)
             return False
         return True

@@ -23,7 +23,16 @@ import torch
 from torch.nn import functional
 
 from guerdon.errors import PolicyError
-from guerdon.types import NO_PROMPT, Prompt, Rollout
+from guerdon.types import NO_PROMPT, Image, Prompt, Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A stretch of a completion's tokens in which images stand: what an environment answered."""
+
+    start: int
+    length: int
+    images: tuple[Image, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class Completion:
     token_ids: tuple[int, ...]
     scored: tuple[int, ...]
     """Indices into `token_ids`, ascending."""
+    shown: tuple[Shown, ...] = ()
+    """Where images stand among them, in order."""
 
     @classmethod
     def of(cls, rollout: Rollout) -> Completion:
@@ -47,6 +58,7 @@ class Completion:
             )
         ids: list[int] = []
         scored: list[int] = []
+        shown: list[Shown] = []
         for segment in rollout.segments:
             if segment.author == "policy":
                 if segment.text and not segment.token_ids:
@@ -55,13 +67,20 @@ class Completion:
                         "turn text into a rollout with `policy.reference_rollout`"
                     )
                 scored.extend(range(len(ids), len(ids) + len(segment.token_ids)))
+            elif segment.images and segment.token_ids:
+                shown.append(Shown(len(ids), len(segment.token_ids), segment.images))
             ids.extend(segment.token_ids)
-        return cls(tuple(ids), tuple(scored))
+        return cls(tuple(ids), tuple(scored), tuple(shown))
 
     @property
     def fed(self) -> int:
         """How many of the tokens the model has to read: all up to the last scored one, which is only predicted."""
         return self.scored[-1] if self.scored else 0
+
+    @property
+    def seen(self) -> tuple[Shown, ...]:
+        """Those of `shown` that the model has to read: each lies whole before the last scored token, or behind it."""
+        return tuple(one for one in self.shown if one.start < self.fed) if self.shown else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +126,9 @@ class PackedRow:
         self.groups = list(groups)
         self.spans: list[tuple[int, int]] = []
         """Prompt tokens and completion tokens of each group."""
+        self.late: list[tuple[int, int, Shown]] = []
+        """Images among completions' tokens: the place in the row where the stretch begins, the one where its completion
+        ends, and what is shown."""
         self.masks: list[torch.Tensor | None] = []
         """For each group, whom of prompt and completions a completion token sees; None where it is all before it."""
         for group in groups:
@@ -116,6 +138,7 @@ class PackedRow:
             for completion in group.completions:
                 first = len(ids)
                 ids.extend(completion.token_ids[: completion.fed])
+                self.late.extend((first + one.start, first + completion.fed, one) for one in completion.seen)
                 positions.extend(range(prompt, prompt + completion.fed))
                 # The token at place i is predicted where i - 1 is read; the first one at the prompt's end.
                 sources.extend(first + place - 1 if place else start + prompt - 1 for place in completion.scored)

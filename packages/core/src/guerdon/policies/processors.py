@@ -9,7 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -24,6 +24,10 @@ see each picture of their data more than once. Processing one takes longer than 
 ReadPrompt = tuple[tuple[int, ...], Mapping[str, torch.Tensor]]
 """A prompt's token ids, placeholders expanded, and what the model is given beside them."""
 
+Form = Literal["prompt", "reply", "late reply"]
+"""What the rendered text is of the messages: the whole of them; or what stands behind a turn that the policy closed, or
+left open."""
+
 
 class ImageTextProcessor:
     """A processor of transformers, and what it made of the prompts of late."""
@@ -35,23 +39,31 @@ class ImageTextProcessor:
             dtype: what the model computes in; pictures are rounded to it here, and kept so.
         """
         self.processor, self.dtype = processor, dtype
-        self._kept: OrderedDict[tuple[Message, ...], ReadPrompt] = OrderedDict()
+        self._kept: OrderedDict[tuple[Form, tuple[Message, ...]], ReadPrompt] = OrderedDict()
         self._bytes = 0
 
-    def read(self, messages: tuple[Message, ...], render: Callable[[], str]) -> ReadPrompt:
+    @property
+    def image_id(self) -> int | None:
+        """The token that stands for a picture's states; None where the processor does not say."""
+        told = getattr(self.processor, "image_token_id", None)
+        return told if isinstance(told, int) else None
+
+    def read(self, messages: tuple[Message, ...], render: Callable[[], str], form: Form = "prompt") -> ReadPrompt:
         """A prompt as the model takes it.
 
         Args:
             messages: with at least one image.
             render: gives their text by the chat template, with one placeholder per image.
+            form: what that text is of them.
 
         Raises:
             TaskError: an image cannot be read.
             PolicyError: the processor refuses them.
         """
-        if messages in self._kept:
-            self._kept.move_to_end(messages)
-            return self._kept[messages]
+        kept = (form, messages)
+        if kept in self._kept:
+            self._kept.move_to_end(kept)
+            return self._kept[kept]
         pictures = [opened(image) for message in messages for image in message.images]
         text = render()
         try:
@@ -64,7 +76,7 @@ class ImageTextProcessor:
         ids = tuple(read.pop("input_ids")[0].tolist())
         read.pop("attention_mask", None)
         given = {name: self._rounded(value) for name, value in read.items() if isinstance(value, torch.Tensor)}
-        self._kept[messages] = ids, given
+        self._kept[kept] = ids, given
         self._bytes += _size(given)
         while self._bytes > KEPT_BYTES and len(self._kept) > 1:
             _, (_, oldest) = self._kept.popitem(last=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from guerdon.errors import ConfigError, PolicyError
-from guerdon.protocols import Sampling, Split, StepLogprobs, Task
+from guerdon.protocols import Resumption, Sampling, Split, StepLogprobs, Task
 from guerdon.types import Example, Group, Prompt, Rollout, Segment
 
 MAX_TURNS = 64
@@ -76,11 +76,27 @@ class TabularPolicy:
                 return Rollout(example, tuple(segments), prompt, policy_version=self.version)
             turn = world.step(segments)
             segments[-1] = replace(segments[-1], observation=turn)
-            segments.append(Segment("environment", turn.observation))
+            segments.append(Segment("environment", turn.observation, images=turn.images))
             if turn.stop:
                 return Rollout(example, tuple(segments), prompt, stop=turn.stop, policy_version=self.version)
             state = turn.observation
         return Rollout(example, tuple(segments), prompt, stop="length", policy_version=self.version)
+
+    def resumed(self, resumptions: Sequence[Resumption], sampling: Sampling, *, seed: int) -> list[Rollout]:
+        """See `guerdon.protocols.Resumes`: an action that is kept in part was not chosen, and is forced text.
+
+        Raises:
+            PolicyError: no state is what the environment says.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        found = []
+        for one in resumptions:
+            last = one.rollout.turns[-1] if one.rollout.turns else None
+            whole = last is not None and one.kept == len(last.text)
+            segments = one.left(1, one.kept) if whole else one.left(0, 0)
+            said = self._act(one.answer, sampling.temperature, generator)
+            found.append(replace(one.rollout, segments=(*segments, said), stop="stop", policy_version=self.version))
+        return found
 
     def _act(self, state: str, temperature: float, generator: torch.Generator) -> Segment:
         logprobs_A = _log_softmax(self.logits_SA.detach()[self._row_of(state)], temperature)

@@ -11,8 +11,8 @@ from guerdon.engines.multimodal import Pictures
 from guerdon.engines.stopping import cut_after, decode
 from guerdon.errors import PolicyError
 from guerdon.policies.chat import Chat, with_observation
-from guerdon.protocols import Engine, Environment, Generation, Sampling, Task, Turn
-from guerdon.types import Example, Group, Prompt, Rollout, Segment, StopReason
+from guerdon.protocols import Engine, Environment, Generation, Resumption, Sampling, Task, Turn
+from guerdon.types import Example, Group, Image, Prompt, Rollout, Segment, StopReason
 
 MAX_TURNS = 64
 """A multi-turn rollout whose environment never ends it is cut here."""
@@ -64,6 +64,42 @@ class Conversation:
         self._speak(attempts, sampling, seed=seed)
         self._go_on(attempts, sampling, seed=seed)
 
+    def resumed(
+        self, resumptions: Sequence[Resumption], sampling: Sampling, *, seed: int, version: int
+    ) -> list[Rollout]:
+        """See `guerdon.protocols.Resumes`."""
+        attempts = [self._reopened(one) for one in resumptions]
+        for attempt in attempts:
+            if self._forged(attempt.segments) and attempt.shows:
+                attempt.end("stop")
+            elif len(attempt.context) + sampling.max_tokens > self._context:
+                attempt.end("length")
+        self._speak([attempt for attempt in attempts if not attempt.done], sampling, seed=seed)
+        found = zip(attempts, resumptions, strict=True)
+        return [attempt.rollout(version, one.rollout.index) for attempt, one in found]
+
+    def _reopened(self, one: Resumption) -> Attempt:
+        """The attempt before its new turn; what was added has its tokens."""
+        rollout = one.rollout
+        last = rollout.turns[-1] if rollout.turns else Segment("policy")
+        segments = list(one.left(*self._within(last, one.kept)))
+        answer = segments.pop()
+        if segments and segments[-1].author == "forced" and not segments[-1].token_ids:
+            segments[-1] = replace(segments[-1], token_ids=self.chat.encode(segments[-1].text))
+        ids = self.chat.reply_ids(answer.text, answer.images, ended=False)
+        pictures = self.chat.read(rollout.prompt)[1] if rollout.prompt.images else {}
+        attempt = Attempt(rollout.example, rollout.prompt, rollout.prompt_ids, None, (), pictures)
+        attempt.segments = [*segments, replace(answer, token_ids=ids)]
+        return attempt
+
+    def _within(self, segment: Segment, kept: int) -> tuple[int, int]:
+        """How many of a turn's tokens lie whole within its first characters, and the characters that they are."""
+        for count in range(len(segment.token_ids), 0, -1):
+            text = decode(self.chat.tokenizer, segment.token_ids[:count])
+            if len(text) <= kept and segment.text.startswith(text):
+                return count, len(text)
+        return 0, 0
+
     def _go_on(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
         """Environments and policy in turn, from the environments' first answer to the end."""
         turn = 0
@@ -79,15 +115,20 @@ class Conversation:
     def _drawn(self, attempts: Sequence[Attempt], n: int, sampling: Sampling, *, seed: int) -> list[list[Generation]]:
         """`n` continuations of each attempt, from where it stands."""
         contexts = [attempt.context for attempt in attempts]
-        if not any(attempt.pictures for attempt in attempts):
+        if not any(attempt.shows for attempt in attempts):
             return self.engine.generate(contexts, n, sampling, seed=seed)
         if not getattr(self.engine, "sees", False):
             raise PolicyError(
-                f"{type(self.engine).__name__} takes no prompts with images; leave `engine` out and the policy's own "
-                "module generates"
+                f"{type(self.engine).__name__} takes no prompts with images, an environment's included; leave `engine` "
+                "out and the policy's own module generates"
             )
-        pictures = [attempt.pictures for attempt in attempts]
+        pictures = [self._pictures(*one) for one in zip(attempts, contexts, strict=True)]
         return self.engine.generate(contexts, n, sampling, seed=seed, pictures=pictures)  # type: ignore[call-arg]
+
+    def _pictures(self, attempt: Attempt, context: Sequence[int]) -> Pictures:
+        """Of all that an attempt was shown so far."""
+        late = attempt.late_images
+        return self.chat.pictures((*attempt.prompt.images, *late), context) if late else attempt.pictures
 
     def begun(self, task: Task, example: Example, n: int, seed: int) -> list[Attempt]:
         """Attempts with nothing said yet; each has its own environment, begun from the same seed."""
@@ -115,15 +156,23 @@ class Conversation:
             attempt.segments[-1] = replace(attempt.segments[-1], observation=turn)
             if stop := turn.stop or ("length" if last else None):
                 attempt.end(stop)
-            ended = bool(attempt.segments[-1].token_ids) and attempt.segments[-1].token_ids[-1] in self._ends
-            ids = () if attempt.done else self.chat.reply_ids(turn.observation, ended=ended)
-            if turn.observation or ids:
-                attempt.segments.append(Segment("environment", turn.observation, ids))
+            said = attempt.segments[-1].token_ids
+            if not attempt.done and (attempt.shows or turn.images) and self._forged(attempt.segments):
+                attempt.end("stop")
+            ended = bool(said) and said[-1] in self._ends
+            ids = () if attempt.done else self.chat.reply_ids(turn.observation, turn.images, ended=ended)
+            if turn.observation or turn.images or ids:
+                attempt.segments.append(Segment("environment", turn.observation, ids, images=turn.images))
             if not attempt.done and len(attempt.context) + sampling.max_tokens > self._context:
                 attempt.end("length")
             if not attempt.done:
                 waiting.append(attempt)
         return waiting
+
+    def _forged(self, segments: Sequence[Segment]) -> bool:
+        """Whether the policy wrote a placeholder of its own: no picture fills it, so no model reads on behind it."""
+        token = self.chat.image_id
+        return token is not None and any(token in one.token_ids for one in segments if one.author == "policy")
 
     @property
     def _ends(self) -> frozenset[int]:
@@ -172,6 +221,16 @@ class Attempt:
     def context(self) -> list[int]:
         """All tokens so far."""
         return [*self.prompt_ids, *(token for segment in self.segments for token in segment.token_ids)]
+
+    @property
+    def late_images(self) -> tuple[Image, ...]:
+        """Those that the environment showed, as far as they are among the tokens."""
+        return tuple(image for segment in self.segments if segment.token_ids for image in segment.images)
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is a picture among the tokens."""
+        return bool(self.pictures) or any(segment.images and segment.token_ids for segment in self.segments)
 
     def take(self, segment: Segment, stop: StopReason) -> None:
         """The policy's turn. Cut by its budget, it is the last one."""

@@ -28,7 +28,7 @@ def conversation(rollout: Rollout) -> tuple[Message, ...]:
         if said[-1].role == speaker == "assistant":  # a forced beginning, or one that stands in the prompt
             said[-1] = Message(speaker, said[-1].content + segment.text)
         else:
-            said.append(Message(speaker, segment.text))
+            said.append(Message(speaker, segment.text, segment.images))
     if said[-1].role != "assistant":
         said.append(Message("assistant", ""))
     return tuple(said)

@@ -74,7 +74,7 @@ def said_before(rollout: Rollout) -> tuple[tuple[Message, ...], str]:
     messages, said = list(rollout.prompt.messages), ""
     for segment in rollout.segments:
         if segment.author == "environment":
-            messages += [Message("assistant", said), Message("user", segment.text)]
+            messages += [Message("assistant", said), Message("user", segment.text, segment.images)]
             said = ""
         else:
             said += segment.text

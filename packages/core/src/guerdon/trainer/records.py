@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +15,7 @@ from guerdon.advantages import Advantages
 from guerdon.errors import ConfigError
 from guerdon.protocols import Turn
 from guerdon.rewards import Reward, Scores, Sum, walk
-from guerdon.types import Example, Group, Message, Prompt, Rollout, Score, Segment, Stream
+from guerdon.types import Example, Group, Image, Message, Prompt, Rollout, Score, Segment, Stream
 
 Record = dict[str, Any]
 
@@ -168,9 +171,37 @@ def segment_record(segment: Segment) -> Record:
     if segment.action is not None:
         record["action"] = segment.action
     if isinstance(segment.observation, Turn):
-        turn = asdict(segment.observation)
+        turn = asdict(replace(segment.observation, images=()))
+        del turn["images"]  # the next segment's, which is what the turn said
         record["turn"] = {**turn, "info": json.loads(json.dumps(turn["info"], default=repr))}
+    if segment.images:
+        record["images"] = [_image_record(image) for image in segment.images]
     return record
+
+
+def _image_record(image: Image) -> Record:
+    """A file by its name; bytes whole, since nothing else holds them: an environment that draws large pictures, or the
+    same one for many, writes them into files.
+    """
+    return {"path": image.path} if image.path else {"data": base64.b64encode(image.data).decode()}
+
+
+def images_of(record: Mapping[str, Any]) -> tuple[Image, ...]:
+    """The images of a segment's record.
+
+    Raises:
+        ConfigError: they are no list of files (`path`) and encoded pictures (`data`, base64).
+    """
+    found = record.get("images", ())
+    try:
+        return tuple(
+            Image(one["path"]) if "path" in one else Image(data=base64.b64decode(one["data"], validate=True))
+            for one in found
+        )
+    except (TypeError, KeyError, ValueError, binascii.Error) as error:
+        raise ConfigError(
+            f"a segment's images are {found!r:.200}; a list is needed, of a 'path' each, or of 'data' in base64"
+        ) from error
 
 
 def rounds_of(records: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
@@ -217,12 +248,17 @@ def rollout_of(
     """
     said = record.get("prompt")
     if isinstance(said, list) and said:
-        prompt = replace(prompt, messages=tuple(Message(each["role"], each["content"]) for each in said))
+        # A record names the prompt's images and does not hold them: they are the task's, each in its place.
+        shown = itertools.chain((message.images for message in prompt.messages), itertools.repeat(()))
+        messages = (Message(each["role"], each["content"], own) for each, own in zip(said, shown, strict=False))
+        prompt = replace(prompt, messages=tuple(messages))
     if "observation" in record:
         prompt = replace(prompt, observation=record["observation"])
     if segments is None:
         parts = record.get("segments") or ({"author": "policy", "text": record["completion"]},)
-        segments = tuple(_segment_of(part) for part in parts)
+        segments = tuple(
+            _segment_of(part, then) for part, then in itertools.zip_longest(parts, parts[1:], fillvalue=_NOTHING)
+        )
     return Rollout(
         example,
         segments,
@@ -234,8 +270,14 @@ def rollout_of(
     )
 
 
-def _segment_of(record: Mapping[str, Any]) -> Segment:
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _segment_of(record: Mapping[str, Any], then: Mapping[str, Any]) -> Segment:
+    """Of a record and the one behind it, which holds the images of the turn that answered."""
     turn = record.get("turn")
+    if turn and then.get("author") == "environment" and "images" in then:
+        turn = {**turn, "images": images_of(then)}
     return Segment(
         author=record["author"],
         text=record["text"],
@@ -243,4 +285,5 @@ def _segment_of(record: Mapping[str, Any]) -> Segment:
         logprobs=tuple(record.get("logprobs", ())),
         observation=Turn(**turn) if turn else None,
         action=record.get("action"),
+        images=images_of(record),
     )

@@ -102,6 +102,11 @@ async def play(task: vf.Task, agent: vf.Agent) -> None:
             turn = await asyncio.to_thread(world.step, tuple(segments))
             turns += 1
             segments[-1] = replace(segments[-1], observation=turn)
+            if turn.images:
+                raise ConfigError(
+                    f"{grader.task.name} answered {example.id!r} with {len(turn.images)} image(s), and a turn of "
+                    "verifiers is handed text alone; train with `guerdon train`"
+                )
             if turn.observation:
                 segments.append(Segment("environment", turn.observation))
             if turn.stop or turns == MAX_TURNS:
