@@ -20,22 +20,22 @@ class RigShape:
 
     vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary(bins=128, codes=3125))
     """Codes and their number a joint are those of the skin codec that reads what the policy writes."""
-    width: int = 256
-    layers: int = 6
-    heads: int = 8
-    key_value_heads: int = 4
+    width: int = 192
+    layers: int = 5
+    heads: int = 6
+    key_value_heads: int = 6
     head_width: int = 32
-    mlp_width: int = 768
+    mlp_width: int = 512
     rope_theta: float = 1e6
-    latents: int = 64
+    latents: int = 48
     """Of the mesh, before the first token."""
-    encoder_width: int = 192
+    encoder_width: int = 128
     encoder_layers: int = 2
     encoder_heads: int = 4
     oversampling: int = 4
     """The mesh encoder's queries are the farthest of this many times as many points."""
     frequencies: int = 8
-    points: int = 1024
+    points: int = 768
     """Of the surface, uniform by area, seen by the mesh encoder."""
     fewest_joints: int = 1
     most_joints: int = 64

@@ -76,15 +76,6 @@ class RigTask(LoadedTask[RigExample]):
             most=self.most,
         )
 
-    def with_variants(self, found: Sequence[RigExample]) -> list[RigExample]:
-        """The training examples, then each of them varied, once, twice, ..."""
-        made = [
-            one.model_copy(update={"id": f"{one.id}~{number}", "mesh": f"varied:{number}:{one.mesh}"})
-            for number in range(1, self.variants + 1)
-            for one in found
-        ]
-        return [*found, *made]
-
     def prompt(self, example: Example) -> Prompt:
         """The mesh's key."""
         return Prompt(observation=rig_example(example).mesh)
@@ -112,6 +103,16 @@ class RigTask(LoadedTask[RigExample]):
         return found
 
 
+def varied(examples: Sequence[RigExample], variants: int) -> list[RigExample]:
+    """The examples, then each of them varied, once, twice, ..."""
+    made = [
+        one.model_copy(update={"id": f"{one.id}~{number}", "mesh": f"varied:{number}:{one.mesh}"})
+        for number in range(1, variants + 1)
+        for one in examples
+    ]
+    return [*examples, *made]
+
+
 @lru_cache(maxsize=1 << 16)
 def _reference(example: RigExample) -> str:
     rig = known_rig(example.mesh)
@@ -133,12 +134,17 @@ class Made(RigTask):
     """Of `guerdon_rigging.creatures.KINDS`, in turn; empty: all."""
     eval_kinds: tuple[str, ...] = ()
     """Those of the eval split; empty: the same."""
+    folder: str = ""
+    """Rigged files to learn from beside them: those of this folder that `rigging/folder-v1` would train on."""
+    folder_variants: int = 0
+    """Further rigs made of each of those, as `variants`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         from guerdon_rigging.creatures import KINDS
 
         whole_number("seed", self.seed, 0, 2000)
+        whole_number("folder_variants", self.folder_variants, 0, 10_000)
         for field in ("train_size", "eval_size"):
             whole_number(field, getattr(self, field), 0, 500_000)
         for field in ("kinds", "eval_kinds"):
@@ -159,7 +165,15 @@ class Made(RigTask):
         for index in range(self.train_size if split == "train" else self.eval_size):
             kind, number = kinds[index % len(kinds)], first + index // len(kinds)
             found.append(self.example_of(f"{kind}-{number}", f"made:{kind}:{number}", kind))
-        return self.with_variants(found) if split == "train" else found
+        if split == "eval":
+            return found
+        found = varied(found, self.variants)
+        if self.folder:
+            from guerdon_rigging.rig_folders import RigFolder
+
+            files = RigFolder(Path(self.folder)).side("train")
+            found += varied([self.example_of(path.name, f"file:{path}") for path in files], self.folder_variants)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,4 +208,4 @@ class Folder(RigTask):
         folder = RigFolder(Path(self.folder), self.every, self.seed, self.without)
         side = folder.side("test" if split == "eval" else "train")
         found = [self.example_of(path.name, f"file:{path}") for path in side]
-        return self.with_variants(found) if split == "train" else found
+        return varied(found, self.variants) if split == "train" else found

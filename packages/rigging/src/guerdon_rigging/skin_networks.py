@@ -186,8 +186,12 @@ class SplitDecoder(nn.Module):
         self.embed = nn.Linear(shape.latent_width, width)
         self.positions = _positions(shape)
         self.ask = nn.Linear(point_width(shape), width)
-        self.ask_layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain, cross=True) for _ in range(shape.decoder_layers))
-        self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain, cross=True) for _ in range(shape.decoder_layers))
+        self.ask_layers = nn.ModuleList(
+            Block(width, shape.heads, shape.init_gain, cross=True) for _ in range(shape.decoder_layers)
+        )
+        self.layers = nn.ModuleList(
+            Block(width, shape.heads, shape.init_gain, cross=True) for _ in range(shape.decoder_layers)
+        )
         self.mix = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.decoder_layers))
         self.norm_asked, self.norm_bone = nn.LayerNorm(width), nn.LayerNorm(width)
         self.feature, self.vector = nn.Linear(width, 2 * width), nn.Linear(width, 2 * width)

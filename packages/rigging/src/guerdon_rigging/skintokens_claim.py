@@ -44,7 +44,9 @@ class SkinTokensClaim(Claim):
 
     name: ClassVar[str] = "skintokens"
     seeds: ClassVar[int] = 3
-    paper: ClassVar[str] = "Skin Tokens: A Learned Compact Representation for Unified Autoregressive Rigging (2602.04805)"
+    paper: ClassVar[str] = (
+        "Skin Tokens: A Learned Compact Representation for Unified Autoregressive Rigging (2602.04805)"
+    )
     statement: ClassVar[str] = (
         "Squared error is the wrong target for sparse skin weights, BCE and above all Dice mend it; very few tokens "
         "carry a bone's weights; and the codes can be predicted like tokens."
