@@ -81,7 +81,7 @@ class RigTask(LoadedTask[RigExample]):
         return Prompt(observation=rig_example(example).mesh)
 
     def reference(self, example: Example) -> str | None:
-        """The true rig's tokens; None where no rig is known, or its file cannot be read."""
+        """The true rig's tokens; None where no rig is known, its file cannot be read, or it has more joints than `most`."""
         asked = rig_example(example)
         try:
             return _reference(asked) if asked.known else None
@@ -114,8 +114,10 @@ def varied(examples: Sequence[RigExample], variants: int) -> list[RigExample]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _reference(example: RigExample) -> str:
+def _reference(example: RigExample) -> str | None:
     rig = known_rig(example.mesh)
+    if len(rig.skeleton) > example.most:
+        return None
     codes = codec_of(example.codec).encode(rig) if example.length else None
     return written(tokenise(example.vocabulary, rig.skeleton, codes, example.kind, example.order))
 
@@ -138,6 +140,8 @@ class Made(RigTask):
     """Rigged files to learn from beside them: those of this folder that `rigging/folder-v1` would train on."""
     folder_variants: int = 0
     """Further rigs made of each of those, as `variants`."""
+    without: tuple[str, ...] = ()
+    """Names of files that are passed over."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -147,8 +151,9 @@ class Made(RigTask):
         whole_number("folder_variants", self.folder_variants, 0, 10_000)
         for field in ("train_size", "eval_size"):
             whole_number(field, getattr(self, field), 0, 500_000)
+        object.__setattr__(self, "without", tuple(self.without))  # recipes say [..]
         for field in ("kinds", "eval_kinds"):
-            object.__setattr__(self, field, tuple(getattr(self, field)))  # recipes say [..]
+            object.__setattr__(self, field, tuple(getattr(self, field)))
             for place, kind in enumerate(getattr(self, field)):
                 if kind not in KINDS:
                     raise ConfigError(f"{field}[{place}] is {kind!r}; accepted are {', '.join(map(repr, KINDS))}")
@@ -171,7 +176,7 @@ class Made(RigTask):
         if self.folder:
             from guerdon_rigging.rig_folders import RigFolder
 
-            files = RigFolder(Path(self.folder)).side("train")
+            files = RigFolder(Path(self.folder), without=self.without).side("train")
             found += varied([self.example_of(path.name, f"file:{path}") for path in files], self.folder_variants)
         return found
 
