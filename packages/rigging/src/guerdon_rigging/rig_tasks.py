@@ -81,7 +81,7 @@ class RigTask(LoadedTask[RigExample]):
         return Prompt(observation=rig_example(example).mesh)
 
     def reference(self, example: Example) -> str | None:
-        """The true rig's tokens; None where no rig is known, its file cannot be read, or it has more joints than `most`."""
+        """The true rig's tokens; None where none is known, its file cannot be read, or it has more than `most` joints."""
         asked = rig_example(example)
         try:
             return _reference(asked) if asked.known else None
@@ -141,7 +141,7 @@ class Made(RigTask):
     folder_variants: int = 0
     """Further rigs made of each of those, as `variants`."""
     without: tuple[str, ...] = ()
-    """Names of files that are passed over."""
+    """Names of its files that are passed over; the others stay on the side that they were on."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -176,7 +176,7 @@ class Made(RigTask):
         if self.folder:
             from guerdon_rigging.rig_folders import RigFolder
 
-            files = RigFolder(Path(self.folder), without=self.without).side("train")
+            files = [path for path in RigFolder(Path(self.folder)).side("train") if path.name not in self.without]
             found += varied([self.example_of(path.name, f"file:{path}") for path in files], self.folder_variants)
         return found
 
