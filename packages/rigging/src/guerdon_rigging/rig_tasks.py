@@ -81,7 +81,7 @@ class RigTask(LoadedTask[RigExample]):
         return Prompt(observation=rig_example(example).mesh)
 
     def reference(self, example: Example) -> str | None:
-        """The true rig's tokens; None where none is known, its file cannot be read, or it has more than `most` joints."""
+        """The true rig's tokens; None where none is known, it cannot be read, or it has more than `most` joints."""
         asked = rig_example(example)
         try:
             return _reference(asked) if asked.known else None
