@@ -48,9 +48,9 @@ def methods(rigger: Rigger, regression: Path | None, attempts: int) -> dict[str,
 
     found = {shown: of_baseline(*chosen) for shown, chosen in BASELINES.items()}
     if regression is not None:
-        from guerdon_rigging.skin_regression import SkinRegressor
+        from guerdon_rigging.skin_regression import BoneRegressor
 
-        network = SkinRegressor(SMALL)
+        network = BoneRegressor(SMALL)
         network.load_state_dict(torch.load(regression, weights_only=True))
         network.eval()
         found["MSE regression, same size"] = lambda rig: kept(network.skin(rig.mesh, rig.skeleton))
