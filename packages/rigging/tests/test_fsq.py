@@ -32,7 +32,9 @@ def test_zero_is_the_middle_code():
     assert int(FSQ(RELEASED)(torch.zeros(5))[1]) == 18724
 
 
-@pytest.mark.parametrize(("levels", "basis"), [(PAPER, [1, 8, 64, 512, 2560, 12800]), (RELEASED, [1, 8, 64, 512, 4096])])
+@pytest.mark.parametrize(
+    ("levels", "basis"), [(PAPER, [1, 8, 64, 512, 2560, 12800]), (RELEASED, [1, 8, 64, 512, 4096])]
+)
 def test_the_first_dimension_runs_fastest(levels, basis):
     """Worked example 2: one level up in dimension i adds b_i."""
     fsq = FSQ(levels)

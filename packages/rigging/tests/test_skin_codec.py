@@ -16,7 +16,14 @@ from guerdon_rigging.skin_networks import encoded, farthest
 pytestmark = pytest.mark.model
 
 TINY = replace(
-    SMALL, levels=(5, 5, 5), encoder_width=16, decoder_width=16, latent_width=8, mesh_latents=8, points=64, dense_points=32
+    SMALL,
+    levels=(5, 5, 5),
+    encoder_width=16,
+    decoder_width=16,
+    latent_width=8,
+    mesh_latents=8,
+    points=64,
+    dense_points=32,
 )
 
 
@@ -158,13 +165,13 @@ def test_a_saved_codec_is_the_same_codec(codec, spindle, tmp_path):
     condition = codec.condition(spindle(detail=2).mesh)
     read = FSQCVAE.load(tmp_path / "whole.safetensors")
     assert read.shape == codec.shape
-    assert np.array_equal(
-        read.decode(read.condition(spindle(detail=2).mesh), CODES), codec.decode(condition, CODES)
-    )
+    assert np.array_equal(read.decode(read.condition(spindle(detail=2).mesh), CODES), codec.decode(condition, CODES))
     sizes = [(tmp_path / name).stat().st_size for name in ("half.safetensors", "whole.safetensors")]
     assert sizes[0] < 0.7 * sizes[1]
     half = FSQCVAE.load(tmp_path / "half.safetensors")
-    assert np.abs(half.decode(half.condition(spindle(detail=2).mesh), CODES) - codec.decode(condition, CODES)).max() < 0.02
+    assert (
+        np.abs(half.decode(half.condition(spindle(detail=2).mesh), CODES) - codec.decode(condition, CODES)).max() < 0.02
+    )
 
 
 def test_a_file_that_holds_no_codec_is_named(tmp_path):

@@ -206,5 +206,8 @@ def test_the_regression_learns_too(rigs, spindle):
 def test_codec_and_regression_are_of_about_one_size():
     from guerdon_rigging.skin_regression import BoneRegressor
 
-    sizes = [sum(value.numel() for value in network.parameters()) for network in (SkinAutoencoder(SMALL), BoneRegressor(SMALL))]
+    sizes = [
+        sum(value.numel() for value in network.parameters())
+        for network in (SkinAutoencoder(SMALL), BoneRegressor(SMALL))
+    ]
     assert 0.8 < sizes[1] / sizes[0] < 1.25

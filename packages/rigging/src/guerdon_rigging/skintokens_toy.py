@@ -72,9 +72,9 @@ class Columns:
         )
 
 
-def _features(points: np.ndarray) -> Tensor:  # type: ignore[type-arg]
-    positions, normals = torch.as_tensor(points).split(3, dim=-1)
-    return torch.cat([encoded(positions), normals], dim=-1)
+def _features(points: np.ndarray) -> Tensor:
+    both = torch.as_tensor(points)
+    return torch.cat([encoded(both[..., :3]), both[..., 3:]], dim=-1)
 
 
 class ToyCodec(nn.Module):
@@ -137,7 +137,9 @@ def train(
     counts = np.array([len(one.bones) for one in columns], float)
     each = max(batch // 8, 1)
     for _ in range(steps):
-        drawn = [_batch(columns[place], each, dense, rng) for place in rng.choice(len(columns), 8, p=counts / counts.sum())]
+        drawn = [
+            _batch(columns[place], each, dense, rng) for place in rng.choice(len(columns), 8, p=counts / counts.sum())
+        ]
         seen, points, weights, asked, targets = (torch.cat(part) for part in zip(*drawn, strict=True))
         mesh, codes, _ = codec.encode(seen, points, weights)
         predicted = codec.decode(mesh, codes[:, : KEPT[rng.integers(len(KEPT))]], asked)
