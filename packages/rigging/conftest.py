@@ -1,4 +1,4 @@
-"""What all tests share. Docstrings' examples are run without torch too: modules that import it are not collected then."""
+"""What all tests share. Without torch, modules that import it are not collected: neither tests nor examples."""
 
 import re
 from importlib.util import find_spec

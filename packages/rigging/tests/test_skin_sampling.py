@@ -21,7 +21,7 @@ def strip(columns=31):
 
 def reach(mesh, mask):
     """How far right the faces of a mask go, in columns."""
-    return int(round((mesh.vertices[mesh.faces[mask]][..., 0].max() - mesh.vertices[0, 0]) / SPACING))
+    return round((mesh.vertices[mesh.faces[mask]][..., 0].max() - mesh.vertices[0, 0]) / SPACING)
 
 
 def test_a_margin_is_drawn_around_a_large_bone():

@@ -1,7 +1,7 @@
 """A small transformer over the codes of a bone, given where its joint and its parent are: are codes usable as tokens?
 
-A code's five levels are predicted each by itself, given the codes before, so that a code has a probability although most
-of a codebook of 32768 is never seen in a thousand bones [choice].
+A code's five levels are predicted each by itself, given the codes before, so that a code has a probability although
+most of a codebook of 32768 is never seen in a thousand bones [choice].
 
 Axes: K bones, T codes, D dimensions of a code, L levels.
 """
@@ -65,7 +65,7 @@ class CodeModel(nn.Module):
 
     def forward(self, bones: Tensor, indices: Tensor) -> Tensor:
         """(K, 6) and (K, T) -> -log p of each code, (K, T)."""
-        first = self.bone(encoded(bones.unflatten(-1, (2, 3)), FREQUENCIES).flatten(-2))
+        first = self.bone(encoded(torch.unflatten(bones, -1, (2, 3)), FREQUENCIES).flatten(-2))
         before = self.code(self.fsq.codes_of(indices[:, :-1]).float())
         x = torch.cat([first[:, None], before], dim=1) + self.place
         for layer in self.layers:
@@ -76,7 +76,7 @@ class CodeModel(nn.Module):
             functional.cross_entropy(one.flatten(0, 1), levels[..., place].flatten(), reduction="none")
             for place, one in enumerate(logits)
         ]
-        return torch.stack(each).sum(0).unflatten(0, indices.shape)
+        return torch.stack(each).sum(0).reshape(indices.shape)
 
 
 class _Causal(Block):

@@ -37,9 +37,9 @@ class CodecShape:
     second_wave: bool = True
     """Whether the position encoding adds the released variant's second wave."""
     skin_queries: Literal["learned", "farthest", "pooled"] = "learned"
-    """Of the skin encoder: slots of its own, or points of the surface; the released code has both. `pooled` [choice] adds
-    the mean of what is known of points, weighted by their weights and projected anew for each slot, to its slots, which
-    then tell bones apart from the first step on."""
+    """Of the skin encoder: slots of its own, or points of the surface; the released code has both. `pooled` [choice]
+    adds the mean of what is known of points, weighted by their weights and projected anew for each slot, to its slots,
+    which then tell bones apart from the first step on."""
     decoder: Literal["joint", "split"] = "joint"
     """`joint` is the paper's: each bone's codes and all mesh latents go through every block together. `split` [choice]
     does the mesh's part once per mesh, see `guerdon_rigging.skin_networks.SplitDecoder`."""

@@ -1,4 +1,4 @@
-"""Finite scalar quantisation: each latent dimension is squashed, rounded to one of L levels, and the levels make a code.
+"""Finite scalar quantisation: a latent dimension is squashed and rounded to one of L levels, and levels make a code.
 
 Own code, though `vector-quantize-pytorch` 1.32 gives the same numbers (a test holds the two together): importing it
 doubles the time that importing torch takes and brings four more packages, it takes an index outside the codebook as

@@ -22,6 +22,8 @@ def guerdon_claims(register: Register) -> None:
     )
     tokenrig = "guerdon_rigging.tokenrig_claim:TokenRigClaim"
     register("tokenrig", tokenrig, summary="rewards without labels reach new shapes")
+    skintokens = "guerdon_rigging.skintokens_claim:SkinTokensClaim"
+    register("skintokens", skintokens, summary="Dice mends sparse skins, few tokens carry a bone, codes are tokens")
 
 
 @hookimpl

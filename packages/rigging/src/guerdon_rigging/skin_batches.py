@@ -67,7 +67,7 @@ class Batch:
         """(B, K, A + K D) at all points -> (B, K, A + D) at the uniform ones and each bone's own."""
         if logits.shape[2] == self.uniform:
             return logits
-        near = logits[:, :, self.uniform :].unflatten(2, (logits.shape[1], -1))
+        near = torch.unflatten(logits[:, :, self.uniform :], 2, (logits.shape[1], -1))
         return torch.cat([logits[:, :, : self.uniform], torch.diagonal(near, dim1=1, dim2=2).transpose(1, 2)], dim=2)
 
 
@@ -121,7 +121,7 @@ class Bank:
         )
 
     @staticmethod
-    def _one(samples: RigSamples, draw: Draw, rng: np.random.Generator) -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]
+    def _one(samples: RigSamples, draw: Draw, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         places = rng.choice(len(samples), draw.bones, replace=draw.bones > len(samples))
         bones = samples.bones[places]
         order = _drawn(rng, len(samples.uniform), draw.seen + draw.asked)

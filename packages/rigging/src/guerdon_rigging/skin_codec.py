@@ -23,7 +23,7 @@ from guerdon_rigging.codec_shapes import SMALL, CodecShape
 from guerdon_rigging.fsq import FSQ
 from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig
 from guerdon_rigging.sampling import surface_points
-from guerdon_rigging.skin_networks import JointDecoder, PointEncoder, SplitDecoder
+from guerdon_rigging.skin_networks import PointEncoder, decoder_of
 from guerdon_rigging.skin_sampling import Singles, normalised, rig_samples, vertices_with_normals, with_normals
 
 MOST_POINTS = 20_000
@@ -57,7 +57,7 @@ class SkinAutoencoder(nn.Module):
         if isinstance(self.fsq.project_in, nn.Linear):
             with torch.no_grad():
                 self.fsq.project_in.weight *= shape.code_gain
-        self.decoder = {"joint": JointDecoder, "split": SplitDecoder}[shape.decoder](shape)
+        self.decoder = decoder_of(shape)
 
     def latents(self, points: Tensor) -> Tensor:
         """E_M: (B, P, 6), uniform and in random order -> (B, M, C)."""

@@ -1,7 +1,7 @@
 """What a skin codec's reconstruction costs: BCE, squared error and Dice, of sparse columns.
 
-Most entries of a skin are 0. Squared error is nearly content with all zeros; cross entropy pulls an active entry fifteen
-times as hard as an inactive one, and Dice, which sees the overlap alone, more than a hundred times (5 % active).
+Most entries of a skin are 0. Squared error is nearly content with all zeros; cross entropy pulls an active entry 15
+times as hard as an inactive one, and Dice, which sees the overlap alone, 137 times (5 % active).
 
 Axes: K bones, P points. Source: SkinTokens (arXiv 2602.04805), read through a third party; the weights 1, 0.1 and 1 are
 a choice ("MSE small"; the values are not known).
@@ -27,7 +27,7 @@ class SkinLoss:
     dice: float = 1.0
 
     def __call__(self, predicted: Tensor, target: Tensor, counted: Tensor | None = None) -> Tensor:
-        """Predictions in [0, 1] and targets, (..., P), a row a bone; `counted`, of zeros and ones, leaves points out."""
+        """Predictions in [0, 1] and targets, (..., P), a row a bone; `counted`, of 0 and 1, leaves some out."""
         total = predicted.new_zeros(())
         if self.bce:
             total = total + self.bce * bce(predicted, target, counted)

@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from guerdon_rigging.codec_shapes import CodecShape
 
-
 LEAST_WEIGHT = 1e-3
 """Added to what a bone's weights at all points sum to, before points are averaged by it."""
 
@@ -84,7 +83,7 @@ class Block(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, Q, W) -> (B, heads, Q, W / heads)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return torch.unflatten(x, -1, (self.heads, -1)).transpose(1, 2)
 
 
 class PointEncoder(nn.Module):
@@ -125,7 +124,7 @@ class PointEncoder(nn.Module):
             x = self.learned[:count].expand(len(points), -1, -1)
             if self.pooled is not None and extra is not None:
                 share = extra / (extra.sum(1, keepdim=True) + LEAST_WEIGHT)
-                x = x + self.pooled(share[:, None] @ embedded).unflatten(-1, (self.slots, -1))[:, 0, :count]
+                x = x + torch.unflatten(self.pooled(share[:, None] @ embedded)[:, 0], -1, (self.slots, -1))[:, :count]
         else:
             chosen = farthest(points[:, : self.shape.oversampling * count, :3], count)
             x = torch.gather(embedded, 1, chosen[..., None].expand(-1, -1, embedded.shape[-1]))
@@ -167,7 +166,7 @@ class JointDecoder(nn.Module):
         for layer in self.layers:
             x = layer(x)
         found = self.norm(self.cross(asked.repeat_interleave(bones, 0), x))
-        return self.out(found).squeeze(-1).unflatten(0, (-1, bones))  # type: ignore[no-any-return]
+        return torch.unflatten(self.out(found).squeeze(-1), 0, (-1, bones))
 
 
 class SplitDecoder(nn.Module):
@@ -213,17 +212,21 @@ class SplitDecoder(nn.Module):
         if self.positions is not None:
             x = x + self.positions[:length]
         for layer, mix in zip(self.layers, self.mix, strict=True):
-            x = layer(x.flatten(1, 2), context).unflatten(1, (bones, length))  # in cross-attention nothing meets
-            x = mix(x.flatten(0, 1)).unflatten(0, (-1, bones))
+            x = torch.unflatten(layer(x.flatten(1, 2), context), 1, (bones, length))  # in cross-attention nothing meets
+            x = torch.unflatten(mix(x.flatten(0, 1)), 0, (-1, bones))
         bone = self.norm_bone(x).mean(2)
         vector = self.vector(bone) / math.sqrt(asked.shape[-1])
         return vector @ asked.transpose(1, 2) + self.bias(bone)  # type: ignore[no-any-return]
 
 
+def decoder_of(shape: CodecShape) -> JointDecoder | SplitDecoder:
+    """The one that the shape names."""
+    return JointDecoder(shape) if shape.decoder == "joint" else SplitDecoder(shape)
+
+
 def point_features(points: Tensor, shape: CodecShape) -> Tensor:
     """(..., 6) -> (..., 54): pe(x) and n."""
-    positions, normals = points.split(3, dim=-1)
-    return torch.cat([encoded(positions, shape.frequencies, shape.second_wave), normals], dim=-1)
+    return torch.cat([encoded(points[..., :3], shape.frequencies, shape.second_wave), points[..., 3:]], dim=-1)
 
 
 def point_width(shape: CodecShape) -> int:

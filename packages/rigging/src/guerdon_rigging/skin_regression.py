@@ -21,7 +21,7 @@ from guerdon_rigging.sampling import surface_points
 from guerdon_rigging.skin_batches import Bank
 from guerdon_rigging.skin_codec import SEED
 from guerdon_rigging.skin_losses import SkinLoss
-from guerdon_rigging.skin_networks import Block, JointDecoder, PointEncoder, SplitDecoder, encoded
+from guerdon_rigging.skin_networks import Block, PointEncoder, decoder_of, encoded
 from guerdon_rigging.skin_sampling import Singles, frame, normalised, vertices_with_normals, with_normals
 from guerdon_rigging.skin_training import Schedule, fit
 
@@ -61,7 +61,7 @@ class BoneRegressor(nn.Module):
         self.layers = nn.ModuleList(Block(width, shape.heads, shape.init_gain) for _ in range(shape.encoder_layers))
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, shape.length * shape.latent_width)
-        self.decoder = {"joint": JointDecoder, "split": SplitDecoder}[shape.decoder](shape)
+        self.decoder = decoder_of(shape)
 
     def latents(self, points: Tensor) -> Tensor:
         """(B, P, 6) -> (B, M, C)."""
@@ -69,11 +69,11 @@ class BoneRegressor(nn.Module):
 
     def bones(self, latents: Tensor, places: Tensor) -> Tensor:
         """(1, M, C) and all of one skeleton's `bone_places`, (1, J, 9) -> (1, J, T, C)."""
-        x = self.embed(encoded(places.unflatten(-1, (3, 3)), self.shape.frequencies).flatten(-2))
+        x = self.embed(encoded(torch.unflatten(places, -1, (3, 3)), self.shape.frequencies).flatten(-2))
         x = self.cross(x, self.see_mesh(latents))
         for layer in self.layers:
             x = layer(x)
-        return self.out(self.norm(x)).unflatten(-1, (self.shape.length, -1))  # type: ignore[no-any-return]
+        return torch.unflatten(self.out(self.norm(x)), -1, (self.shape.length, -1))
 
     @torch.no_grad()
     def skin(self, mesh: Mesh, skeleton: Skeleton) -> Floats:
@@ -116,7 +116,7 @@ def train_regressor(
         latents = network.latents(batch.seen)
         codes = []
         for row, (rig, turn) in enumerate(zip(batch.rigs, batch.turns, strict=True)):
-            moved = (places[rig].unflatten(-1, (3, 3)) @ torch.as_tensor(turn, device=device)).flatten(-2)
+            moved = (torch.unflatten(places[rig], -1, (3, 3)) @ torch.as_tensor(turn, device=device)).flatten(-2)
             chosen = torch.as_tensor(batch.bones[row], device=device)
             codes.append(network.bones(latents[row, None], moved[None])[0, chosen])
         logits = batch.own(network.decoder(latents, network.decoder.asked(latents, batch.asked), torch.stack(codes)))

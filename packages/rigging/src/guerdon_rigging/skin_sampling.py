@@ -54,7 +54,7 @@ def dense_faces(mesh: Mesh, column: Floats) -> npt.NDArray[np.bool_]:
         mesh: within [-1, 1]^3.
         column: (N,), the bone's weights.
     """
-    touched = (column[mesh.faces] > 0).any(1)
+    touched: npt.NDArray[np.bool_] = (column[mesh.faces] > 0).any(axis=1)
     if not touched.any():
         return np.ones(len(mesh.faces), bool)
     near = mesh.vertices[np.unique(mesh.faces[touched])]
@@ -62,7 +62,8 @@ def dense_faces(mesh: Mesh, column: Floats) -> npt.NDArray[np.bool_]:
     if margin < LEAST_MARGIN:
         return touched
     distance, _ = cKDTree(near).query(mesh.vertices, distance_upper_bound=margin)
-    return np.asarray(touched | (distance < margin)[mesh.faces].any(1))
+    near_margin: npt.NDArray[np.bool_] = (distance < margin)[mesh.faces].any(axis=1)
+    return touched | near_margin
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,7 +74,7 @@ def reconstruction(network: SkinAutoencoder, batch: Batch, length: int) -> Tenso
     """Logits at each bone's points, (B, K, A + D), from its first `length` codes."""
     latents = network.latents(batch.seen)
     codes, _ = network.quantised(batch.bone_points, batch.bone_weights)
-    bones = codes.unflatten(0, (len(latents), -1))[:, :, :length]
+    bones = torch.unflatten(codes, 0, (len(latents), -1))[:, :, :length]
     return batch.own(network.decoded(latents, batch.asked, bones))
 
 
@@ -180,7 +180,7 @@ def _resumed(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, t
     try:
         state = torch.load(path, weights_only=True)
         kept, step = state["told"], int(state["step"])
-    except Exception as error:  # noqa: BLE001 - whatever torch makes of a broken file
+    except Exception as error:  # whatever torch makes of a broken file
         raise RunError(f"{path} cannot be read: {error}. Remove it to begin anew") from error
     if kept != told:
         other = sorted(name for name in told if kept.get(name) != told[name])

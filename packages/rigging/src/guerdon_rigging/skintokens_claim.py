@@ -1,4 +1,4 @@
-"""The claim of SkinTokens, shrunk: which loss teaches sparse columns, how few codes carry one, whether codes are tokens.
+"""The claim of SkinTokens, shrunk: which loss teaches sparse columns, how few codes do, are codes tokens.
 
 A toy codec (`skintokens_toy`) is trained on most files of a folder of rigs and measured on the others; a small
 transformer (`code_model`) is trained on the codes it makes.
@@ -31,10 +31,10 @@ MOST_OF_OTHERS = 0.5
 
 NOTES = (
     "A codec without attention, 96 wide. IoU is of supports above 0.1, a mean over the bones of files that were not "
-    "trained on; the encoder sees their true weights. L1 alone would crown all zeros. Half dense points did not help in "
-    "the fact sheet's trials of a small model either; they are reported and nothing hangs on them. Cross entropies of "
-    "codes are of a model that predicts the five levels of a code each by itself. The fact sheet's trials had 52 of the "
-    "60 files, 41 to train on and 11 to test."
+    "trained on; the encoder sees their true weights. L1 alone would crown all zeros. Half dense points did not help "
+    "in the fact sheet's trials of a small model either; they are reported and nothing hangs on them. Cross entropies "
+    "of codes are of a model that predicts the five levels of a code each by itself. The fact sheet's trials had 52 of "
+    "the 60 files, 41 to train on and 11 to test."
 )
 
 
@@ -162,11 +162,9 @@ class SkinTokensClaim(Claim):
     def _perplexity(self, codec: ToyCodec, train: list[Columns], test: list[Columns], seed: int) -> Perplexity:
         from guerdon_rigging import code_model, skintokens_toy
 
-        sides = []
-        for side in (train, test):
-            sides.append([code_model.bone_positions(one.rig, one.bones) for one in side])
-            sides.append(list(skintokens_toy.measure(codec, side, seed).indices))
-        return code_model.compare(*sides, steps=self.code_steps, seed=seed)
+        bones, test_bones = ([code_model.bone_positions(one.rig, one.bones) for one in side] for side in (train, test))
+        codes, test_codes = (skintokens_toy.measure(codec, side, seed).indices for side in (train, test))
+        return code_model.compare(bones, codes, test_bones, test_codes, self.code_steps, seed)
 
 
 _ARMS = 6

@@ -72,9 +72,9 @@ class Columns:
         )
 
 
-def _features(points: np.ndarray) -> Tensor:  # type: ignore[type-arg]
-    positions, normals = torch.as_tensor(points).split(3, dim=-1)
-    return torch.cat([encoded(positions), normals], dim=-1)
+def _features(points: np.ndarray) -> Tensor:
+    both = torch.as_tensor(points)
+    return torch.cat([encoded(both[..., :3]), both[..., 3:]], dim=-1)
 
 
 class ToyCodec(nn.Module):
