@@ -14,12 +14,9 @@ def guerdon_commands(register: Register) -> None:
 
 @hookimpl
 def guerdon_claims(register: Register) -> None:
-    """What the package stands on."""
+    """The systems' central claims, and what they stand on."""
     geometry = "guerdon_rigging.geometry_claim:RiggingGeometry"
     register("rigging_geometry", geometry, summary="rigs are read rightly, and heat weights beat the closest bone")
-    register(
-        "tokenrig", "guerdon_rigging.tokenrig_claim:TokenRigClaim", summary="rewards without labels reach new shapes"
-    )
     tokenrig = "guerdon_rigging.tokenrig_claim:TokenRigClaim"
     register("tokenrig", tokenrig, summary="rewards without labels reach new shapes")
     skintokens = "guerdon_rigging.skintokens_claim:SkinTokensClaim"
