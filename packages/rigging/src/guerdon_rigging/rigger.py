@@ -6,9 +6,11 @@
 
 Several rigs are drawn and the one that its geometry speaks for (`rigging/tokenrig-v1`, which needs no true rig) is
 kept. Skins of a given skeleton are drawn several times and averaged: what is drawn is a guess of a distribution's, and
-its mean is nearer to the truth than a draw.
+its mean is nearer to the truth than a draw. What codes say of a bone is multiplied by what its place says, and
+normalised: the codec is coarse, and a bone that is far away rarely moves a vertex.
 
-Source: TokenRig (arXiv 2602.04805): its procedure, steps 3, 8 and 9. Drawing several and choosing is ours [choice].
+Source: TokenRig (arXiv 2602.04805): its procedure, steps 3, 8 and 9. The released code can multiply by voxel-geodesic
+weights; that inverse distances stand in their place, and that several are drawn, is ours [choice].
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from guerdon.fields import whole_number
 from guerdon.protocols import Sampling, Split, Task
 from guerdon.types import Example, Prompt
 from guerdon_rigging.answers import Answered, skin_of
+from guerdon_rigging.baselines import baseline
 from guerdon_rigging.codecs import SkinCodec
 from guerdon_rigging.orders import permutation
 from guerdon_rigging.rewards import Candidates, TokenRig
@@ -38,6 +41,7 @@ from guerdon_rigging.tokens import Decoded, detokenise, skeleton_tokens
 from guerdon_rigging.weights import kept
 
 FOLDER = "weights"
+_TRACE = 1e-9
 POLICY, CODEC = "rig_policy.safetensors", "skin_codec.safetensors"
 
 
@@ -70,8 +74,12 @@ class Rigger:
     codec: SkinCodec
     temperature: float = 0.7
     top_p: float = 0.95
+    prior: str = "inverse-distance"
+    """The baseline whose weights those of the codes are multiplied by (`guerdon_rigging.baselines`); empty: none."""
 
     def __post_init__(self) -> None:
+        if self.prior:
+            baseline(self.prior)  # refuses what it does not know
         words = self.policy.vocabulary
         if (words.codes, words.length) != (self.codec.codes, self.codec.length):
             raise PolicyError(
@@ -124,7 +132,8 @@ class Rigger:
         if not drawn:
             raise PolicyError(f"none of {attempts} attempts was finished within its budget; try another seed or more")
         condition = self.codec.condition(inner)
-        skins = [skin_of(one) for one in self.codec.decode_all(condition, [one.codes for one in drawn])]
+        decoded = self.codec.decode_all(condition, [one.codes for one in drawn])
+        skins = [skin_of(self._placed(inner, one.skeleton, each)) for one, each in zip(drawn, decoded, strict=True)]
         answers = [Answered(one.skeleton, one.codes, skin) for one, skin in zip(drawn, skins, strict=True)]
         values, _ = TokenRig().measure(Candidates(Ground(inner).make(), answers))
         best = int(values.argmax())
@@ -157,12 +166,17 @@ class Rigger:
         task = _Shown(inner, " ".join(map(str, begun.tolist())))
         drawn = self._draw(task, attempts, seed, self.temperature)
         condition = self.codec.condition(inner)
-        skins = self.codec.decode_all(condition, [one.codes for one in drawn])
-        mean: Floats = np.mean([skin_of(one) for one in skins], axis=0)
-        written = permutation(placed, "articulation", "depth-first")
+        mean: Floats = np.mean(self.codec.decode_all(condition, [one.codes for one in drawn]), axis=0)
         weights = np.empty_like(mean)
-        weights[:, written] = mean
-        return Rig(mesh, skeleton, kept(weights))
+        weights[:, permutation(placed, "articulation", "depth-first")] = mean
+        return Rig(mesh, skeleton, kept(self._placed(inner, placed, weights)))
+
+    def _placed(self, mesh: Mesh, skeleton: Skeleton, weights: Floats) -> Floats:
+        """Times the prior; where no code speaks for a vertex, the prior alone."""
+        if not self.prior:
+            return weights
+        prior = baseline(self.prior)(mesh, skeleton)
+        return weights * prior + _TRACE * prior
 
     def _draw(self, task: _Shown, attempts: int, seed: int, temperature: float) -> list[Decoded]:
         shape, words = self.policy.shape, self.policy.vocabulary
