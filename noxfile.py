@@ -74,7 +74,8 @@ def tests(session: nox.Session, package: str) -> None:
     together with the root's `tests/`.
     """
     if package == ACROSS:
-        install_everything(session, "./examples/guerdon-hello[test]")
+        # the library's quantiser, which rigging's own is held against
+        install_everything(session, "./examples/guerdon-hello[test]", "vector-quantize-pytorch")
         run_pytest(session, "tests", "examples/guerdon-hello/tests")
         if DOMAINS:
             run_pytest(session, *(f"packages/{domain}/tests" for domain in DOMAINS), mark="model")

@@ -168,3 +168,21 @@ def test_the_vocabulary_is_the_tasks():
     example = Made(train_size=1, bins=32).examples("train")[0]
     assert example.vocabulary == Vocabulary(bins=32, codes=64, length=2)
     assert Made(train_size=1, skin=False).examples("train")[0].vocabulary == Vocabulary(codes=0, length=0)
+
+
+def test_variants_are_examples_of_their_own_and_of_the_train_split_alone():
+    task = Made(train_size=3, eval_size=2, variants=2, skin=False, bins=64)
+    assert [one.mesh.split(":made")[0] for one in task.examples("train")] == [
+        "made:humanoid:0", "made:quadruped:0", "made:snake:0", *["varied:1"] * 3, *["varied:2"] * 3,
+    ]  # fmt: skip
+    assert len({one.id for one in task.examples("train")}) == 9
+    assert not any("varied" in one.mesh for one in task.examples("eval"))
+    first, varied_one = task.examples("train")[0], task.examples("train")[3]
+    assert task.reference(first) != task.reference(varied_one)
+    assert task.reference(varied_one) == task.reference(varied_one.model_copy())
+
+
+def test_a_rig_of_more_joints_than_are_taken_has_no_reference():
+    """A made humanoid has more than four joints."""
+    task = Made(train_size=1, skin=False, most=4)
+    assert task.reference(task.examples("train")[0]) is None

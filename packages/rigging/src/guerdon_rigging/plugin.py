@@ -19,6 +19,8 @@ def guerdon_claims(register: Register) -> None:
     register("rigging_geometry", geometry, summary="rigs are read rightly, and heat weights beat the closest bone")
     tokenrig = "guerdon_rigging.tokenrig_claim:TokenRigClaim"
     register("tokenrig", tokenrig, summary="rewards without labels reach new shapes")
+    skintokens = "guerdon_rigging.skintokens_claim:SkinTokensClaim"
+    register("skintokens", skintokens, summary="Dice mends sparse skins, few tokens carry a bone, codes are tokens")
 
 
 @hookimpl
@@ -39,6 +41,21 @@ def guerdon_tasks(register: Register) -> None:
     tasks = "guerdon_rigging.rig_tasks"
     register("rigging/made-v1", f"{tasks}:Made", summary="creatures and props made from a seed, with exact rigs")
     register("rigging/folder-v1", f"{tasks}:Folder", summary="rigged .glb and .gltf files of a folder")
+
+
+@hookimpl
+def guerdon_policies(register: Register) -> None:
+    """What writes rigs."""
+    policy = "guerdon_rigging.rig_policy:RigPolicy.of_shape"
+    register("rigging/tokenrig-v1", policy, summary="a transformer that writes a rig's tokens behind a mesh's latents")
+
+
+@hookimpl
+def guerdon_recipes(register: Register) -> None:
+    """The runs that `guerdon train rigging` and `guerdon train rigging-skeletons` start."""
+    recipes = "guerdon_rigging.recipes"
+    register("rigging", f"{recipes}:rigging", summary="skeletons and skins for made creatures")
+    register("rigging-skeletons", f"{recipes}:rigging_skeletons", summary="skeletons alone, minutes on a CPU core")
 
 
 @hookimpl

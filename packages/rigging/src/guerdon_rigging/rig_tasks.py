@@ -43,6 +43,8 @@ class RigTask(LoadedTask[RigExample]):
     """Of their joints."""
     most: int = 512
     """Joints that an answer may have."""
+    variants: int = 0
+    """Further rigs made of each training rig (`rig_sources.varied`), each an example of its own."""
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, get_args(Kind))
@@ -50,6 +52,7 @@ class RigTask(LoadedTask[RigExample]):
         one_of("rounding", self.rounding, get_args(Rounding))
         whole_number("bins", self.bins, 2, 1 << 20)
         whole_number("most", self.most, 1)
+        whole_number("variants", self.variants, 0, 10_000)
 
     def example_of(self, id: str, mesh: str, category: str = "", known: bool = True) -> RigExample:
         """An example in the task's language.
@@ -78,7 +81,7 @@ class RigTask(LoadedTask[RigExample]):
         return Prompt(observation=rig_example(example).mesh)
 
     def reference(self, example: Example) -> str | None:
-        """The true rig's tokens; None where no rig is known, or its file cannot be read."""
+        """The true rig's tokens; None where none is known, it cannot be read, or it has more than `most` joints."""
         asked = rig_example(example)
         try:
             return _reference(asked) if asked.known else None
@@ -100,9 +103,21 @@ class RigTask(LoadedTask[RigExample]):
         return found
 
 
-@lru_cache(maxsize=512)
-def _reference(example: RigExample) -> str:
+def varied(examples: Sequence[RigExample], variants: int) -> list[RigExample]:
+    """The examples, then each of them varied, once, twice, ..."""
+    made = [
+        one.model_copy(update={"id": f"{one.id}~{number}", "mesh": f"varied:{number}:{one.mesh}"})
+        for number in range(1, variants + 1)
+        for one in examples
+    ]
+    return [*examples, *made]
+
+
+@lru_cache(maxsize=1 << 16)
+def _reference(example: RigExample) -> str | None:
     rig = known_rig(example.mesh)
+    if len(rig.skeleton) > example.most:
+        return None
     codes = codec_of(example.codec).encode(rig) if example.length else None
     return written(tokenise(example.vocabulary, rig.skeleton, codes, example.kind, example.order))
 
@@ -121,16 +136,24 @@ class Made(RigTask):
     """Of `guerdon_rigging.creatures.KINDS`, in turn; empty: all."""
     eval_kinds: tuple[str, ...] = ()
     """Those of the eval split; empty: the same."""
+    folder: str = ""
+    """Rigged files to learn from beside them: those of this folder that `rigging/folder-v1` would train on."""
+    folder_variants: int = 0
+    """Further rigs made of each of those, as `variants`."""
+    without: tuple[str, ...] = ()
+    """Names of its files that are passed over; the others stay on the side that they were on."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         from guerdon_rigging.creatures import KINDS
 
         whole_number("seed", self.seed, 0, 2000)
+        whole_number("folder_variants", self.folder_variants, 0, 10_000)
         for field in ("train_size", "eval_size"):
             whole_number(field, getattr(self, field), 0, 500_000)
+        object.__setattr__(self, "without", tuple(self.without))  # recipes say [..]
         for field in ("kinds", "eval_kinds"):
-            object.__setattr__(self, field, tuple(getattr(self, field)))  # recipes say [..]
+            object.__setattr__(self, field, tuple(getattr(self, field)))
             for place, kind in enumerate(getattr(self, field)):
                 if kind not in KINDS:
                     raise ConfigError(f"{field}[{place}] is {kind!r}; accepted are {', '.join(map(repr, KINDS))}")
@@ -147,6 +170,14 @@ class Made(RigTask):
         for index in range(self.train_size if split == "train" else self.eval_size):
             kind, number = kinds[index % len(kinds)], first + index // len(kinds)
             found.append(self.example_of(f"{kind}-{number}", f"made:{kind}:{number}", kind))
+        if split == "eval":
+            return found
+        found = varied(found, self.variants)
+        if self.folder:
+            from guerdon_rigging.rig_folders import RigFolder
+
+            files = [path for path in RigFolder(Path(self.folder)).side("train") if path.name not in self.without]
+            found += varied([self.example_of(path.name, f"file:{path}") for path in files], self.folder_variants)
         return found
 
 
@@ -180,6 +211,6 @@ class Folder(RigTask):
         from guerdon_rigging.rig_folders import RigFolder
 
         folder = RigFolder(Path(self.folder), self.every, self.seed, self.without)
-        return [
-            self.example_of(path.name, f"file:{path}") for path in folder.side("test" if split == "eval" else "train")
-        ]
+        side = folder.side("test" if split == "eval" else "train")
+        found = [self.example_of(path.name, f"file:{path}") for path in side]
+        return varied(found, self.variants) if split == "train" else found
