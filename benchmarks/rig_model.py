@@ -1,17 +1,18 @@
-"""Skins of held-out files with given skeletons: the shipped model beside every baseline.
+"""What the shipped model makes of held-out files: skins of their skeletons beside every baseline, and whole rigs.
 
-    python benchmarks/rig_skinning.py FOLDER [--policy FILE --codec FILE] [--regression FILE] [--attempts 8]
+    python benchmarks/rig_model.py FOLDER [--policy FILE --codec FILE] [--regression FILE] [--attempts 8]
 
 Every fifth file of the folder was not trained on. Of each method the means over these files: L1 (both conventions),
 precision and recall of influences (none cut), and on how many files it is nearer to the artist's than heat is. `true
 codes` is what the codec makes of the answer itself: no policy that writes its codes can be expected to do better. The
-prior alone is `inverse distance, e = 4`.
+prior alone is `inverse distance, e = 4`. Of whole rigs: J2J, J2B and B2B x 100 against the artist's skeleton, and the
+reward, which the artist's own rig has beside it.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,15 @@ import numpy as np
 import torch
 
 from guerdon.progress import progress
+from guerdon_rigging.answers import Answered
 from guerdon_rigging.baselines import baseline
 from guerdon_rigging.codec_shapes import SMALL
+from guerdon_rigging.rewards import Candidates, TokenRig
 from guerdon_rigging.rig_folders import RigFolder
+from guerdon_rigging.rig_scores import Ground
 from guerdon_rigging.rigger import Rigger
 from guerdon_rigging.rigs import Floats, Rig
+from guerdon_rigging.skeleton_metrics import skeleton_distances
 from guerdon_rigging.skin_metrics import l1_per_entry, l1_per_vertex, overlap
 from guerdon_rigging.weights import kept
 
@@ -103,6 +108,22 @@ def main() -> None:
         vertex, entry, precision, recall = np.nanmean(table, axis=0)
         won = int((table[:, 0] < reference).sum())
         print(f"{name:28}{vertex:11.3f}{entry:11.4f}{precision:11.3f}{recall:9.3f}   {won} of {len(rigs)}")
+    print(f"{'whole rigs':28}{'J2J':>11}{'J2B':>11}{'B2B':>11}{'reward':>9}   joints")
+    for attempts in (1, asked.attempts):
+        whole(f"{attempts} attempt{'s' * (attempts > 1)}", rigs, [rigger.rig(rig.mesh, 0, attempts) for rig in rigs])
+    whole("the artist's", rigs, rigs)
+
+
+def whole(name: str, rigs: Sequence[Rig], made: Sequence[Rig]) -> None:
+    """A row of means."""
+    table = []
+    for rig, one in zip(rigs, made, strict=True):
+        found = skeleton_distances(one.skeleton, rig.skeleton)
+        answer = Answered(one.skeleton, weights=one.weights)
+        value, _ = TokenRig().measure(Candidates(Ground(rig.mesh).make(), [answer]))
+        table.append((100 * found.j2j, 100 * found.j2b, 100 * found.b2b, float(value[0]), len(one.skeleton)))
+    j2j, j2b, b2b, value, joints = np.mean(table, axis=0)
+    print(f"{name:28}{j2j:11.2f}{j2b:11.2f}{b2b:11.2f}{value:9.3f}   {joints:.1f}")
 
 
 if __name__ == "__main__":
