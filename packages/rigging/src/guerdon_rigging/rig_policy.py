@@ -183,8 +183,8 @@ class RigPolicy:
                 raise PolicyError(f"a rollout of {rollout.example.id!r} holds no tokens; see reference_rollout")
             if not 0 <= min(tokens) <= max(tokens) < self.vocabulary.size:
                 raise PolicyError(
-                    f"a rollout of {rollout.example.id!r} has the ids {min(tokens)} to {max(tokens)}; this policy's are "
-                    f"0 to {self.vocabulary.size - 1}: it was written by another one"
+                    f"a rollout of {rollout.example.id!r} has the ids {min(tokens)} to {max(tokens)}; "
+                    f"this policy's are 0 to {self.vocabulary.size - 1}: it was written by another one"
                 )
             tokens_RT[row, : len(tokens)] = torch.tensor(tokens)
             own_RT[row, len(tokens) - rollout.steps : len(tokens)] = True
