@@ -6,6 +6,7 @@ import json
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,6 +140,23 @@ def test_score_prints_every_part_and_their_weighted_sum(lamp: Path) -> None:
     assert "printed" in table
 
 
+def test_what_a_file_holds_and_is_not_read_is_said_beside_what_is_asked(tmp_path: Path, made_square: Any) -> None:
+    """On standard error: what is printed stays JSON. Nothing is left out without a word."""
+    made = made_square()
+    made.document["meshes"][0]["primitives"][0]["targets"] = [{"POSITION": 0}]
+    made.document["nodes"].append({"name": "hat", "mesh": 0})
+    made.document["scenes"][0]["nodes"].append(3)
+    path = made.save(tmp_path / "a.glb")
+    for words in (("score", path, "--json"), ("show", path)):
+        result = run(*words)
+        assert "note: cloth has 1 morph targets; its base shape is read" in result.stderr
+        assert "note: cloth (4 vertices) follows no joint and was left out" in result.stderr
+        assert "note" not in result.stdout
+    out = tmp_path / "out.glb"
+    result = run(path, "--skeleton", path, "--baseline", "closest-bone", "-o", out)
+    assert "note: cloth has 1 morph targets" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -149,6 +167,7 @@ def test_score_prints_every_part_and_their_weighted_sum(lamp: Path) -> None:
         (("LAMP", "-o", "LAMP"), "is there already"),
         (("LAMP", "-o", "nowhere/out.glb"), "folder"),
         (("LAMP", "-o", "out.glb", "--pose", "random"), "--png or --turntable"),
+        (("LAMP", "--png", "out.png", "--pose", "random", "--pose", "shade=0,0,9"), "one or the other"),
         (("LAMP", "--png", "out.jpg"), r"\.png"),
         (("LAMP", "--turntable", "out.mp4"), r"\.gif or \.png"),
         (("show", "LAMP", "--png", "out.png", "--pose", "tail=0,0,9"), "no joint 'tail'"),

@@ -130,6 +130,7 @@ def of_mesh(
         bar.describe("drawing")
         _draw(rig, png, turntable, pose, size, seed)
         bar.advance()
+    _told(held.mended)
     written = ", ".join(str(path) for path in (output, png, turntable) if path)
     click.echo(f"{_described(rig)}: {written}")
 
@@ -152,7 +153,9 @@ def score(rig: Path, mesh: Path | None, mode: str, as_json: bool) -> None:
     from guerdon_rigging.rewards import Candidates, Mode, TokenRig
     from guerdon_rigging.rig_scores import Ground
 
-    read = filed_rig(rig, mesh)
+    filed = filed_rig(rig, mesh)
+    read = filed.rig
+    _told(filed.mended)
     reward = TokenRig(mode=cast(Mode, mode))
     ground = Ground(read.mesh, reward.grid).make()
     answered = Answered(skeleton=read.skeleton, weights=skin_of(read.weights))
@@ -188,11 +191,13 @@ def show(
     _free([png, turntable], overwrite)
     _drawable(png, turntable, pose)
     with progress(f"reading {rig.name}", 2) as bar:
-        read = filed_rig(rig, mesh)
+        filed = filed_rig(rig, mesh)
+        read = filed.rig
         bar.advance()
         bar.describe("drawing")
         _draw(read, png, turntable, pose, size, seed)
         bar.advance()
+    _told(filed.mended)
     click.echo(f"{rig.name}: {_described(read)}")
     names = read.skeleton.names or tuple(str(joint) for joint in range(len(read.skeleton)))
     depth = [0] * len(names)
@@ -200,6 +205,12 @@ def show(
         depth[joint] = depth[parent] + 1 if parent >= 0 else 0
         owned = int((read.weights[:, joint] > 0).sum())
         click.echo(f"{'  ' * (depth[joint] + 1)}{name}  {owned:,} vertices")
+
+
+def _told(mended: Sequence[str]) -> None:
+    """On standard error, so that what is printed can be read by machines: nothing is left out without a word."""
+    for line in mended:
+        click.echo(f"note: {line}", err=True)
 
 
 def _described(rig: Rig) -> str:
@@ -247,6 +258,8 @@ def _drawable(png: Path | None, turntable: Path | None, pose: Sequence[str]) -> 
         raise ConfigError("--pose poses what is drawn; name a file with --png or --turntable")
     if png is not None and png.suffix.lower() != ".png":
         raise ConfigError(f"--png is {str(png)!r}; a name that ends in .png is needed")
+    if "random" in pose and len(pose) > 1:
+        raise ConfigError("--pose is random and also names joints; one or the other is needed")
     if turntable is not None and turntable.suffix.lower() not in (".gif", ".png"):
         raise ConfigError(f"--turntable is {str(turntable)!r}; a name that ends in .gif or .png is needed")
 
@@ -258,8 +271,6 @@ def _draw(rig: Rig, png: Path | None, turntable: Path | None, pose: Sequence[str
     from guerdon.errors import ConfigError
     from guerdon_rigging import drawing, posing
 
-    if "random" in pose and len(pose) > 1:
-        raise ConfigError("--pose is random and also names joints; one or the other is needed")
     if pose:
         turns = posing.random_turns(rig, seed) if pose[0] == "random" else posing.written_turns(rig, pose)
         rig = posing.in_pose(rig, turns)

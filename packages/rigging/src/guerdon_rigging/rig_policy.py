@@ -34,7 +34,7 @@ from guerdon_rigging.rig_networks import RigTransformer
 from guerdon_rigging.rig_shapes import SHAPES, RigShape
 from guerdon_rigging.rig_sources import known_mesh
 from guerdon_rigging.rig_writing import Writer
-from guerdon_rigging.rigs import Mesh
+from guerdon_rigging.rigs import Mesh, RigError
 from guerdon_rigging.sampling import surface_points
 
 if TYPE_CHECKING:
@@ -181,6 +181,11 @@ class RigPolicy:
         for row, (rollout, tokens) in enumerate(zip(rollouts, whole, strict=True)):
             if not tokens or not rollout.steps or len(tokens) < rollout.steps:
                 raise PolicyError(f"a rollout of {rollout.example.id!r} holds no tokens; see reference_rollout")
+            if not 0 <= min(tokens) <= max(tokens) < self.vocabulary.size:
+                raise PolicyError(
+                    f"a rollout of {rollout.example.id!r} has the ids {min(tokens)} to {max(tokens)}; "
+                    f"this policy's are 0 to {self.vocabulary.size - 1}: it was written by another one"
+                )
             tokens_RT[row, : len(tokens)] = torch.tensor(tokens)
             own_RT[row, len(tokens) - rollout.steps : len(tokens)] = True
         tokens_RT, own_RT = tokens_RT.to(self.device), own_RT.to(self.device)
@@ -332,10 +337,17 @@ class RigPolicy:
         return self.network.prefix(points.to(next(self.network.parameters()).dtype))
 
     def _seen(self, shown: Mesh | str) -> Tensor:
-        """(P, 6), drawn once for each mesh, and kept for the latest few thousand."""
+        """(P, 6), drawn once for each mesh, and kept for the latest few thousand.
+
+        Of a key whose mesh cannot be read, zeros: every reward says of it that the example is invalid, and why, and a
+        run does not stop because one file of a folder is broken.
+        """
         if shown in self._points:
             return self._points[shown]
-        mesh = known_mesh(shown) if isinstance(shown, str) else shown
+        try:
+            mesh = known_mesh(shown) if isinstance(shown, str) else shown
+        except RigError:
+            return torch.zeros(self.shape.points, 6)
         drawn = surface_points(mesh, self.shape.points, np.random.default_rng(_POINTS_SEED))
         seen = torch.as_tensor(np.concatenate([drawn.points, drawn.normals], axis=1), dtype=torch.float32)
         if len(self._points) >= _KEPT:
