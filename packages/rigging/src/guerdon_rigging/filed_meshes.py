@@ -14,12 +14,14 @@ import numpy as np
 from guerdon.errors import ConfigError
 from guerdon_rigging.canonical import Frame, read_rig, read_skeleton, welded
 from guerdon_rigging.file_errors import read_limited
-from guerdon_rigging.mesh_files import GLTF, read_mesh
+from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh
 from guerdon_rigging.rigs import Ints, Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
 
 MOST_TEXT_BYTES = 200_000_000
 """Of a text rig."""
+RIGS = ".glb, .gltf and RigNet's text"
+"""Files that hold bones."""
 NEAR = 1.5
 """A joint further out than this, in the frame [-1, 1], is not taken for a part of the mesh."""
 
@@ -54,8 +56,10 @@ class FiledMesh:
 
         Raises:
             RigFileError: the file is broken or another kind.
-            ConfigError: most joints are far from the mesh: the two are not of one space.
+            ConfigError: a file of a mesh alone; or most joints are far from the mesh: the two are not of one space.
         """
+        if path.suffix.lower() in OTHERS:
+            raise ConfigError(f"{str(path)!r} is a mesh, which has no bones; {RIGS} are read")
         there = read_skeleton(path) if path.suffix.lower() in GLTF else skeleton_of_text(_text(path), path)
         joints = there.joints
         placed = self.frame.into(joints)
@@ -86,12 +90,14 @@ def filed_rig(path: Path, mesh: Path | None = None) -> Rig:
 
     Raises:
         RigFileError: a file is broken or another kind.
-        ConfigError: a text without a mesh, or a glTF with one.
+        ConfigError: a file of a mesh alone, a text without a mesh, or a glTF with one.
     """
     if path.suffix.lower() in GLTF:
         if mesh is not None:
             raise ConfigError(f"{str(path)!r} has a mesh of its own; --mesh goes with RigNet's text rigs")
         return read_rig(path)
+    if path.suffix.lower() in OTHERS:
+        raise ConfigError(f"{str(path)!r} is a mesh, which has no bones; {RIGS} are read. `guerdon rig mesh` rigs it")
     if mesh is None:
         raise ConfigError(f"{str(path)!r} is read as RigNet's text, which holds no mesh; name its file with --mesh")
     stored = read_mesh(mesh)
