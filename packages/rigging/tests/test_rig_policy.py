@@ -235,6 +235,22 @@ def test_a_saved_policy_comes_back_bit_for_bit(policy, rollouts, tmp_path):
         RigPolicy.from_file(tmp_path / "none.safetensors")
 
 
+def test_a_run_and_a_checkpoint_can_be_gone_on_with_by_their_folders(policy, tmp_path):
+    """The layout is that of core's trainer: checkpoints/step-000009/policy; the latest is by number, not by name."""
+    from guerdon_rigging.rig_policy import RigPolicy
+
+    versions = {"step-000009": 9, "step-1000000": 1_000_000, "step-000010": 10}
+    before = policy.version
+    for name, policy.version in versions.items():
+        (folder := tmp_path / "checkpoints" / name / "policy").mkdir(parents=True)
+        policy.save(folder)
+    policy.version = before
+    (tmp_path / "checkpoints" / "step-000011.partial").mkdir()
+    assert RigPolicy.of_shape(policy.shape, start=str(tmp_path)).version == 1_000_000
+    assert RigPolicy.from_file(tmp_path / "checkpoints" / "step-000010").version == 10
+    assert RigPolicy.from_file(tmp_path / "checkpoints" / "step-000009" / "policy").version == 9
+
+
 def test_gradients_reach_the_mesh_encoder_and_a_step_imitates(shape, rollouts):
     """A few steps on one rollout make it likelier; a snapshot from before does not move."""
     from guerdon_rigging.rig_policy import RigPolicy

@@ -15,13 +15,15 @@ from guerdon.errors import ConfigError
 from guerdon_rigging.canonical import MOST_WEIGHTS, Frame, Report, canonical, read_skeleton, welded
 from guerdon_rigging.file_errors import read_limited
 from guerdon_rigging.gltf_skins import read_stored
-from guerdon_rigging.mesh_files import GLTF, read_mesh, read_noted
+from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh, read_noted
 from guerdon_rigging.rigs import Ints, Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
 from guerdon_rigging.weights import normalised
 
 MOST_TEXT_BYTES = 200_000_000
 """Of a text rig."""
+RIGS = ".glb, .gltf and RigNet's text"
+"""Files that hold bones."""
 NEAR = 1.5
 """A joint further out than this, in the frame [-1, 1], is not taken for a part of the mesh."""
 
@@ -58,9 +60,11 @@ class FiledMesh:
 
         Raises:
             RigFileError: the file is broken or another kind.
-            ConfigError: most joints are far from the mesh: the two are not of one space. Or there are so many that the
-                matrix of weights would be too large.
+            ConfigError: a file of a mesh alone; or most joints are far from the mesh: the two are not of one space. Or
+                there are so many that the matrix of weights would be too large.
         """
+        if path.suffix.lower() in OTHERS:
+            raise ConfigError(f"{str(path)!r} is a mesh, which has no bones; {RIGS} are read")
         there = read_skeleton(path) if path.suffix.lower() in GLTF else skeleton_of_text(_text(path), path)
         joints = there.joints
         if len(joints) * len(self.mesh.vertices) > MOST_WEIGHTS:
@@ -111,13 +115,15 @@ def filed_rig(path: Path, mesh: Path | None = None) -> FiledRig:
 
     Raises:
         RigFileError: a file is broken or another kind.
-        ConfigError: a text without a mesh, or a glTF with one.
+        ConfigError: a file of a mesh alone, a text without a mesh, or a glTF with one.
     """
     if path.suffix.lower() in GLTF:
         if mesh is not None:
             raise ConfigError(f"{str(path)!r} has a mesh of its own; --mesh goes with RigNet's text rigs")
         found = canonical(read_stored(path))
         return FiledRig(found.rig, tuple(found.report.lines()))
+    if path.suffix.lower() in OTHERS:
+        raise ConfigError(f"{str(path)!r} is a mesh, which has no bones; {RIGS} are read. `guerdon rig mesh` rigs it")
     if mesh is None:
         raise ConfigError(f"{str(path)!r} is read as RigNet's text, which holds no mesh; name its file with --mesh")
     stored = read_mesh(mesh)

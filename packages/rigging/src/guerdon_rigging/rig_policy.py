@@ -80,7 +80,8 @@ class RigPolicy:
 
         Args:
             shape: a name of `rig_shapes.SHAPES`, or sizes.
-            start: a saved policy, which is gone on with and whose shape it has to be; empty: random weights.
+            start: a saved policy, or a run's folder for its latest checkpoint; it is gone on with and has to be of
+                this shape. Empty: random weights.
             dtype: compute type; `auto` is bfloat16 where the hardware is fast at it.
             device: `cpu`, `cuda`, ...; `auto` is CUDA where there is one.
             seed: of the weights.
@@ -103,13 +104,12 @@ class RigPolicy:
 
     @classmethod
     def from_file(cls, path: Path | str, *, dtype: Dtype = "float32", device: str = "auto") -> RigPolicy:
-        """What `save` wrote, or a folder with it.
+        """What `save` wrote: the file, its folder, a checkpoint's folder, or a run's for its latest.
 
         Raises:
             PolicyError: no such file, or not one of a rigging policy.
         """
-        file = Path(path)
-        file = file / FILE if file.is_dir() else file
+        file = _saved(Path(path))
         shape, _, _ = _read(file)
         policy = cls.of_shape(shape, dtype=dtype, device=device)
         policy.load(file)
@@ -323,7 +323,7 @@ class RigPolicy:
         Raises:
             PolicyError: no such file, or weights of another shape.
         """
-        file = path / FILE if path.is_dir() else path
+        file = _saved(path)
         shape, version, state = _read(file)
         if shape != self.shape:
             raise PolicyError(f"{str(file)!r} holds a policy of another shape: {shape}")
@@ -374,6 +374,15 @@ class RigPolicy:
 
 def _text(own: Sequence[int], begun: Sequence[int]) -> str:
     return (" " if begun else "") + " ".join(map(str, own))
+
+
+def _saved(path: Path) -> Path:
+    """The file that is meant by itself, its folder, a checkpoint's folder, or a run's: the latest checkpoint's."""
+    if not path.is_dir():
+        return path
+    steps = [each for each in path.glob("checkpoints/step-*") if each.name[5:].isdigit()]
+    path = max(steps, key=lambda each: int(each.name[5:]), default=path)
+    return path / "policy" / FILE if (path / "policy").is_dir() else path / FILE
 
 
 def _read(file: Path) -> tuple[RigShape, int, dict[str, Tensor]]:
