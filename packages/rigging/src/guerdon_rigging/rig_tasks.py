@@ -33,8 +33,8 @@ class RigTask(LoadedTask[RigExample]):
     skin: bool = True
     """Whether skins are asked for, or skeletons alone."""
     codec: str = "balls"
-    """Of skins (`rig_sources.codec_of`): `balls`, which needs no torch and is coarse; `skintokens`, which comes with the
-    package; the path of a .safetensors file; or `module:attribute` of what makes a `SkinCodec`."""
+    """Of skins (`rig_sources.codec_of`): `balls`, which needs no torch and is coarse; `skintokens`, which comes with
+    the package; the path of a .safetensors file; or `module:attribute` of what makes a `SkinCodec`."""
     bins: int = 256
     """Of a coordinate; small models take 32, 64 or 128."""
     rounding: Rounding = "floor"
