@@ -5,7 +5,7 @@
 Every fifth file of the folder was not trained on. Of each method the means over these files: L1 (both conventions),
 precision and recall of influences (none cut), and on how many files it is nearer to the artist's than heat is. `true
 codes` is what the codec makes of the answer itself: no policy that writes its codes can be expected to do better. The
-prior alone is `inverse distance, e = 4`. Of whole rigs: J2J, J2B and B2B x 100 against the artist's skeleton, and the
+prior alone is `inverse distance, e = 8`. Of whole rigs: J2J, J2B and B2B x 100 against the artist's skeleton, and the
 reward, which the artist's own rig has beside it.
 """
 
@@ -60,13 +60,13 @@ def methods(rigger: Rigger, regression: Path | None, attempts: int) -> dict[str,
         network.load_state_dict(torch.load(regression, weights_only=True))
         network.eval()
         found["MSE regression, same size"] = lambda rig: kept(network.skin(rig.mesh, rig.skeleton))
-    codec, bare, prior = rigger.codec, replace(rigger, prior=""), baseline(rigger.prior)
+    codec, bare = rigger.codec, replace(rigger, prior=None)
 
     def coded(rig: Rig) -> Floats:
         return codec.decode(codec.condition(rig.mesh), codec.encode(rig))
 
     found["true codes"] = lambda rig: kept(coded(rig))
-    found["true codes x prior"] = lambda rig: kept((coded(rig) + 1e-9) * prior(rig.mesh, rig.skeleton))
+    found["true codes x prior"] = lambda rig: kept(rigger.placed(rig.mesh, rig.skeleton, coded(rig)))
     found["shipped, without prior"] = lambda rig: bare.skin(rig.mesh, rig.skeleton, attempts=attempts).weights
     found["shipped, one attempt"] = lambda rig: rigger.skin(rig.mesh, rig.skeleton, attempts=1).weights
     found[f"shipped, {attempts} attempts"] = lambda rig: rigger.skin(rig.mesh, rig.skeleton, attempts=attempts).weights

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-_NEEDS_TORCH = re.compile(r"^(import|from) torch\b", re.MULTILINE)
+_NEEDS_TORCH = re.compile(r"^(import|from) (torch|guerdon_rigging\.rig_policy)\b", re.MULTILINE)
 _sources = Path(__file__).parent.rglob("*.py")
 
 collect_ignore = [] if find_spec("torch") else [str(path) for path in _sources if _NEEDS_TORCH.search(path.read_text())]

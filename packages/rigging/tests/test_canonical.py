@@ -186,6 +186,29 @@ def test_units_and_mirrors_do_not_matter(tmp_path, made_square):
     straight = read_rig(made_square().save(tmp_path / "b.glb"))
     got = found(made, tmp_path).rig
     np.testing.assert_allclose(got.mesh.vertices, straight.mesh.vertices * [-1, 1, 1], atol=1e-9)
+    assert (normals(straight) == [0, 0, 1]).all()
+    assert (normals(got) == [0, 0, 1]).all()  # a mirror turns windings round, and with them the front
+
+
+def normals(rig):
+    from guerdon_rigging.sampling import areas
+
+    return areas(rig.mesh)[1]
+
+
+def test_a_mirrored_node_shows_its_mesh_from_the_same_side(tmp_path, made_square):
+    """Without a skin too; and joints that were mirrored already when they were bound mirror nothing."""
+    made = made_square()
+    made.document["nodes"][2] = {"mesh": 0, "scale": [1, 1, -1]}
+    (part,) = read_stored(made.save(tmp_path / "a.glb")).parts
+    assert part.faces.tolist() == [[2, 1, 0], [3, 2, 0]]
+    bound = made_square()
+    bound.document["nodes"][0]["scale"] = [-1, 1, 1]
+    binds = np.stack([np.diag([-1.0, 1, 1, 1])] * 2)
+    binds[1, 1, 3] = -1
+    bound.document["skins"][0]["inverseBindMatrices"] = bound.add(binds.transpose(0, 2, 1), "MAT4")
+    (part,) = read_stored(bound.save(tmp_path / "b.glb")).parts
+    assert part.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
 
 
 def test_a_file_that_has_no_rig_says_so(tmp_path, made_square):

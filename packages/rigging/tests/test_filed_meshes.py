@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from guerdon.errors import ConfigError
+from guerdon_rigging import filed_meshes, text_rigs
 from guerdon_rigging.canonical import read_rig
 from guerdon_rigging.filed_meshes import filed_mesh, filed_rig
 from guerdon_rigging.gltf_writing import write_rig
@@ -70,7 +72,7 @@ def test_skeletons_are_read_in_the_meshs_space(box: Path, tmp_path: Path) -> Non
     text.write_text("joints a 1 1 0.5\njoints b 3 1 0.5\nroot a\nhier a b\n")
     vertices = held.stored.vertices[:8]
     halves = np.stack([vertices[:, 0] < 2, vertices[:, 0] > 2], axis=1).astype(float)
-    faces = np.where(held.stored.faces == 8, 6, held.stored.faces)  # the doubled corner
+    faces = np.where(held.stored.faces == 9, 6, held.stored.faces)  # the doubled corner
     skeleton = Skeleton(np.array([[1, 1, 0.5], [3, 1, 0.5]]), np.array([-1, 0]), ("a", "b"))
     write_rig(Rig(Mesh(vertices, faces), skeleton, halves), tmp_path / "box.glb")
     for path in (text, tmp_path / "box.glb"):
@@ -94,7 +96,12 @@ def test_a_text_rig_needs_its_mesh_and_is_welded_with_it(box: Path, tmp_path: Pa
     text.write_text(rig_text(rig))
     with pytest.raises(ConfigError, match="--mesh"):
         filed_rig(text)
-    found = filed_rig(text, box)
+    filed = filed_rig(text, box)
+    assert filed.mended == (
+        "1 of 10 stored vertices were welded to others",
+        "1 vertices of no triangle were left out",
+    )
+    found = filed.rig
     assert found.weights.shape == (8, 2)
     np.testing.assert_array_equal(found.weights[:, 1] > 0, found.mesh.vertices[:, 0] > 0)
     np.testing.assert_allclose(found.skeleton.joints, [[-0.5, 0, 0], [0.5, 0, 0]])
@@ -104,7 +111,7 @@ def test_a_gltf_has_its_own_mesh(box: Path, tmp_path: Path) -> None:
     held = filed_mesh(box)
     rig = Rig(held.mesh, Skeleton(np.zeros((1, 3)), np.array([-1])), np.ones((8, 1)))
     write_rig(rig, tmp_path / "box.glb")
-    assert filed_rig(tmp_path / "box.glb").weights.shape == read_rig(tmp_path / "box.glb").weights.shape
+    assert filed_rig(tmp_path / "box.glb").rig.weights.shape == read_rig(tmp_path / "box.glb").weights.shape
     with pytest.raises(ConfigError, match="a mesh of its own"):
         filed_rig(tmp_path / "box.glb", box)
 
@@ -113,3 +120,51 @@ def test_a_gltf_has_its_own_mesh(box: Path, tmp_path: Path) -> None:
 def test_what_is_no_mesh_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(RigError, match=name):
         filed_mesh(tmp_path / name)
+
+
+def test_a_text_rig_numbers_the_vertices_of_the_file(tmp_path: Path) -> None:
+    """Corners with texture coordinates and normals, in two groups, the last vertex first, one vertex unused."""
+    mesh, text = tmp_path / "quad.obj", tmp_path / "quad.txt"
+    mesh.write_text(
+        "v 9 9 9\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 1\nvn 0 0 1\n"
+        "g b\nusemtl red\nf 5/1/1 2/2/1 4/1/1\ng a\nusemtl blue\nf 2/1/1 3/2/1 -2/2/1\n"
+    )
+    shares = {1: (1, 0), 2: (0.75, 0.25), 3: (0.5, 0.5), 4: (0, 1)}
+    lines = [f"skin {at} a {one} b {other}" for at, (one, other) in shares.items()]
+    text.write_text("\n".join(["joints a 0 0 0", "joints b 1 1 0", "root a", "hier a b", *lines]))
+    found = filed_rig(text, mesh).rig
+    places = {(-1, -1): 1, (1, -1): 2, (1, 1): 3, (-1, 1): 4}
+    assert len(found.weights) == 4
+    for vertex, weights in zip(found.mesh.vertices, found.weights, strict=True):
+        assert tuple(weights) == shares[places[tuple(vertex[:2])]]
+
+
+def test_rows_of_a_text_rig_are_normalised_and_said_to_be(box: Path, tmp_path: Path) -> None:
+    """Half a weight would shrink what is posed (rigging_geometry, worked example 9)."""
+    text = tmp_path / "box.txt"
+    text.write_text("joints a 1 1 0.5\nroot a\n" + "".join(f"skin {at} a 0.5\n" for at in range(7)))
+    found = filed_rig(text, box)
+    assert found.rig.weights[:, 0].tolist() == [1] * 7 + [0]
+    assert "7 rows of weights did not sum to 1 and were normalised" in found.mended
+    assert "1 vertices follow no joint" in found.mended
+
+
+def test_what_a_mesh_holds_and_is_not_rigged_is_said(box: Path, tmp_path: Path, made_square: Any) -> None:
+    assert filed_mesh(box).mended == ("1 vertices of no triangle were left out",)
+    made = made_square()
+    made.document["meshes"][0]["primitives"][0]["targets"] = [{"POSITION": 0}]
+    path = made.save(tmp_path / "a.glb")
+    assert filed_mesh(path).mended == filed_rig(path).mended == ("cloth has 1 morph targets; its base shape is read",)
+
+
+def test_more_weights_than_memory_should_hold_are_refused(
+    box: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "box.txt"
+    text.write_text("joints a 1 1 0.5\njoints b 3 1 0.5\nroot a\nhier a b\n")
+    monkeypatch.setattr(filed_meshes, "MOST_WEIGHTS", 15)
+    monkeypatch.setattr(text_rigs, "MOST_WEIGHTS", 19)
+    with pytest.raises(ConfigError, match="8 vertices make more than 15 weights"):
+        filed_mesh(box).skeleton(text)
+    with pytest.raises(RigError, match="2 joints of 10 vertices; at most 19 weights"):
+        filed_rig(text, box)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from guerdon_rigging.canonical import Frame, canonical, read_rig
 from guerdon_rigging.file_errors import RigFileError
+from guerdon_rigging.gltf_accessors import read_accessor
+from guerdon_rigging.gltf_files import open_gltf
 from guerdon_rigging.gltf_skins import read_stored
-from guerdon_rigging.gltf_writing import glb, influence_sets, vertex_normals, write_rig
+from guerdon_rigging.gltf_writing import glb, influence_sets, write_rig
 from guerdon_rigging.rigs import Mesh, Rig, Skeleton
 
 
@@ -135,10 +137,13 @@ def test_normals_and_colours_are_written_when_asked_for(tmp_path):
     assert bytes([0, 128, 255, 255]) * 4 in (tmp_path / "b.glb").read_bytes()
 
 
-def test_normals_are_of_length_1_and_point_outwards():
+def test_normals_are_of_length_1_and_point_outwards(tmp_path):
     """Two triangles in the plane z = 0, and a vertex of none."""
     mesh = Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [9, 9, 9]]), np.array([[0, 2, 1]]))
-    assert vertex_normals(mesh).tolist() == [[0, 0, -1]] * 3 + [[0, 0, 1]]
+    write_rig(Rig(mesh, Skeleton(np.zeros((1, 3)), np.array([-1])), np.ones((4, 1))), tmp_path / "b.glb", normals=True)
+    file = open_gltf(tmp_path / "b.glb")
+    attributes = file.document.members("meshes")[0].members("primitives")[0].need("attributes")
+    assert read_accessor(file, attributes.need("NORMAL"), ("VEC3",)).tolist() == [[0, 0, -1]] * 3 + [[0, 0, 1]]
 
 
 def test_what_cannot_be_written_is_refused(tmp_path):

@@ -45,6 +45,15 @@ def test_polygons_groups_and_materials_of_an_obj_make_one_mesh(tmp_path):
     assert mesh.vertices.max() == 6
 
 
+def test_vertices_of_an_obj_are_those_of_the_file_in_its_order(tmp_path):
+    """Whatever stands beside positions: colours, seams, a face that counts back, one that goes on in the next line."""
+    text = "v 5 5 5 0.1 0.2 0.3\nv 0 0 0 1 1 1\nv 1 0 0 1 1 1\nv 0 1 0 1 1 1\nvt 0 0\nvt 1 0\n"
+    text += "f 4/1 2/2 3/1\nf -3/2 -2/1 \\\n -1/2\nv 7 7 7\n"
+    mesh = read_mesh(written(tmp_path, "a.obj", text))
+    assert mesh.vertices.tolist() == [[5, 5, 5], [0, 0, 0], [1, 0, 0], [0, 1, 0], [7, 7, 7]]
+    assert mesh.faces.tolist() == [[3, 1, 2], [1, 2, 3]]
+
+
 def test_the_ending_may_be_in_capitals(tmp_path):
     assert len(read_mesh(written(tmp_path, "A.OBJ", OBJ)).faces) == 2
 

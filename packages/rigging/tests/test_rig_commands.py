@@ -6,13 +6,15 @@ import json
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, PolicyError
+from guerdon_rigging.baselines import BASELINES
 from guerdon_rigging.canonical import read_rig
 from guerdon_rigging.commands import command
 from guerdon_rigging.creatures import creature
@@ -94,6 +96,41 @@ def test_without_the_model_it_says_what_to_install_and_what_works_without(
     assert not (tmp_path / "out.glb").exists()
 
 
+def test_without_the_models_weights_it_says_so_and_what_works_without(
+    lamp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Absent:
+        @classmethod
+        def shipped(cls) -> None:
+            raise PolicyError("no rigging policy can be read from 'weights'")
+
+    module = types.ModuleType("guerdon_rigging.rigger")
+    module.Rigger = Absent  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "guerdon_rigging.rigger", module)
+    result = run(lamp, "-o", tmp_path / "out.glb")
+    assert isinstance(result.exception, ConfigError)
+    assert "shipped model" in str(result.exception)
+    assert "'weights'" in str(result.exception)
+    assert "--baseline" in str(result.exception)
+
+
+def test_a_command_written_wrongly_is_not_taken_for_a_mesh(
+    lamp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run("scores", lamp)
+    assert result.exit_code == 2
+    assert "did you mean 'score'?" in result.output
+    monkeypatch.chdir(tmp_path)
+    assert "did you mean" not in run("mesh.obj", "-o", "out.glb").output
+    (tmp_path / "scores").touch()  # a file of that name is a mesh, if one of another kind
+    assert "did you mean" not in run("scores", "-o", "out.glb").output
+
+
+def test_the_help_names_every_baseline() -> None:
+    said = " ".join(run("mesh", "--help").output.split())
+    assert all(name in said for name in BASELINES)
+
+
 def test_a_baseline_skins_without_a_model(lamp: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.glb"
     result = run(lamp, "--skeleton", lamp, "--baseline", "closest-bone", "-o", out)
@@ -136,7 +173,29 @@ def test_score_prints_every_part_and_their_weighted_sum(lamp: Path) -> None:
     assert found["rigging/tokenrig-v1"] == pytest.approx(5 * four[0] + sum(four[1:]))
     table = run("score", lamp, "--mode", "printed").output
     assert "skin-sparsity" in table
+    assert "of at most 8" in table
+    assert "times 5" in table
+    for name in ("joints", "used", "near", "rank"):
+        (line,) = [line for line in table.splitlines() if line.startswith(f"  {name} ")]
+        assert len(line.split()) > 3  # what it counts is said behind it
     assert "printed" in table
+
+
+def test_what_a_file_holds_and_is_not_read_is_said_beside_what_is_asked(tmp_path: Path, made_square: Any) -> None:
+    """On standard error: what is printed stays JSON. Nothing is left out without a word."""
+    made = made_square()
+    made.document["meshes"][0]["primitives"][0]["targets"] = [{"POSITION": 0}]
+    made.document["nodes"].append({"name": "hat", "mesh": 0})
+    made.document["scenes"][0]["nodes"].append(3)
+    path = made.save(tmp_path / "a.glb")
+    for words in (("score", path, "--json"), ("show", path)):
+        result = run(*words)
+        assert "note: cloth has 1 morph targets; its base shape is read" in result.stderr
+        assert "note: cloth (4 vertices) follows no joint and was left out" in result.stderr
+        assert "note" not in result.stdout
+    out = tmp_path / "out.glb"
+    result = run(path, "--skeleton", path, "--baseline", "closest-bone", "-o", out)
+    assert "note: cloth has 1 morph targets" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -149,12 +208,15 @@ def test_score_prints_every_part_and_their_weighted_sum(lamp: Path) -> None:
         (("LAMP", "-o", "LAMP"), "is there already"),
         (("LAMP", "-o", "nowhere/out.glb"), "folder"),
         (("LAMP", "-o", "out.glb", "--pose", "random"), "--png or --turntable"),
+        (("LAMP", "--png", "out.png", "--pose", "random", "--pose", "shade=0,0,9"), "one or the other"),
         (("LAMP", "--png", "out.jpg"), r"\.png"),
         (("LAMP", "--turntable", "out.mp4"), r"\.gif or \.png"),
         (("show", "LAMP", "--png", "out.png", "--pose", "tail=0,0,9"), "no joint 'tail'"),
         (("show", "LAMP", "--png", "out.png", "--pose", "random", "--pose", "shade=0,0,9"), "one or the other"),
         (("score", "absent.glb"), r"absent\.glb"),
         (("score", "absent.txt"), "--mesh"),
+        (("score", "cat.obj"), r"'cat\.obj' is a mesh, which has no bones"),
+        (("LAMP", "--skeleton", "cat.obj", "--baseline", "heat", "-o", "out.glb"), r"'cat\.obj' is a mesh"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_one_clear_message(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from guerdon.errors import PolicyError
+from guerdon.errors import ConfigError, PolicyError
 from guerdon.protocols import Sampling, Task
 from guerdon.types import Example, Prompt
 from guerdon_rigging.rigs import Mesh, Skeleton
@@ -182,6 +182,38 @@ def test_a_rollout_that_the_grammar_forbids_is_refused(policy, rollouts):
         policy.logprobs([broken])
 
 
+@pytest.mark.parametrize("wrong", [-1, 10**6])
+def test_ids_of_another_vocabulary_are_refused(policy, rollouts, wrong):
+    tokens = (*rollouts[0].segments[0].token_ids[:-1], wrong)
+    broken = replace(rollouts[0], segments=(replace(rollouts[0].segments[0], token_ids=tokens),))
+    with pytest.raises(PolicyError, match="this policy's are 0 to"):
+        policy.logprobs([broken])
+
+
+def test_a_file_that_cannot_be_read_stops_no_run(policy, tmp_path):
+    """A folder's task keeps it as an example, whose every score is invalid and says why."""
+    from guerdon_rigging.rewards import TokenRig
+    from guerdon_rigging.rig_tasks import Folder
+
+    for name in ("a.glb", "b.glb", "c.glb"):
+        (tmp_path / name).write_bytes(b"no glTF")
+    task = Folder(folder=str(tmp_path), skin=False, bins=16)
+    (group, other) = policy.sample(task, task.examples("train"), 2, Sampling(max_tokens=200), seed=0)
+    scores = [TokenRig()(rollout) for rollout in (*group.rollouts, *other.rollouts)]
+    assert [score.status for score in scores] == ["invalid"] * 4
+    assert "b.glb" in scores[0].why
+    assert bool(torch.isfinite(policy.logprobs(group.rollouts, grad=False).logprobs_N).all())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"encoder_heads": 0}, {"points": 0}, {"most_joints": 0}, {"oversampling": 0}, {"heads": 3}, {"layers": 1.5}],
+)
+def test_a_shape_that_cannot_be_built_is_refused(shape, wrong):
+    with pytest.raises(ConfigError, match="RigShape"):
+        replace(shape, **wrong)
+
+
 def test_a_prompt_without_a_mesh_is_refused(policy):
     class Wordy(Boxes):
         def prompt(self, example):
@@ -201,6 +233,22 @@ def test_a_saved_policy_comes_back_bit_for_bit(policy, rollouts, tmp_path):
     assert bool(same.all())
     with pytest.raises(PolicyError, match="can be read"):
         RigPolicy.from_file(tmp_path / "none.safetensors")
+
+
+def test_a_run_and_a_checkpoint_can_be_gone_on_with_by_their_folders(policy, tmp_path):
+    """The layout is that of core's trainer: checkpoints/step-000009/policy; the latest is by number, not by name."""
+    from guerdon_rigging.rig_policy import RigPolicy
+
+    versions = {"step-000009": 9, "step-1000000": 1_000_000, "step-000010": 10}
+    before = policy.version
+    for name, policy.version in versions.items():
+        (folder := tmp_path / "checkpoints" / name / "policy").mkdir(parents=True)
+        policy.save(folder)
+    policy.version = before
+    (tmp_path / "checkpoints" / "step-000011.partial").mkdir()
+    assert RigPolicy.of_shape(policy.shape, start=str(tmp_path)).version == 1_000_000
+    assert RigPolicy.from_file(tmp_path / "checkpoints" / "step-000010").version == 10
+    assert RigPolicy.from_file(tmp_path / "checkpoints" / "step-000009" / "policy").version == 9
 
 
 def test_gradients_reach_the_mesh_encoder_and_a_step_imitates(shape, rollouts):
@@ -223,3 +271,4 @@ def test_gradients_reach_the_mesh_encoder_and_a_step_imitates(shape, rollouts):
     assert policy.version == 5
     assert float(before.logprobs(rollouts[:1], grad=False).logprobs_N.mean()) == pytest.approx(likely[0], abs=1e-6)
     policy.take(before.weights() or dict(before.network.named_parameters()))
+    assert float(policy.logprobs(rollouts[:1], grad=False).logprobs_N.mean()) == pytest.approx(likely[0], abs=1e-6)

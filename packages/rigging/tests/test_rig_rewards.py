@@ -25,7 +25,7 @@ from guerdon_rigging.rewards import (
 from guerdon_rigging.rig_scores import Ground
 from guerdon_rigging.rig_sources import known_rig
 from guerdon_rigging.rig_tasks import Made
-from guerdon_rigging.rigs import Skeleton
+from guerdon_rigging.rigs import RigError, Skeleton
 
 TASK = Made(train_size=4, kinds=("fish", "lamp"), bins=64)
 EXAMPLE = TASK.examples("train")[0]
@@ -103,6 +103,42 @@ def test_rewards_of_skins_abstain_where_none_is_asked_for():
 def test_joints_beyond_the_limit_are_no_rig(reference):
     few = EXAMPLE.model_copy(update={"most": 10})
     assert "at most 10" in TokenRig()(Rollout.of(few, reference)).why
+
+
+@pytest.mark.parametrize("far", ["101", "-1e10", "1e160", "1e308"])
+def test_joints_out_of_this_world_are_no_rig(far):
+    """Squares of 1e160 are infinite, and so is the way from 1e308 to -1e308: nothing measures them, nor do metrics."""
+    text = f"joints a 0 0 0\njoints b {far} 0 0\njoints c -1e308 0 0\nroot a\nhier a b\nhier b c\n"
+    task = Made(train_size=1, kinds=("fish",))
+    for skin in (task, Made(train_size=1, kinds=("fish",), skin=False)):
+        rollout = Rollout.of(skin.examples("train")[0], text)
+        score = TokenRig()(rollout)
+        assert (score.value, score.status) == (0.0, "fail")
+        assert "joint 'b' stands at" in score.why
+        assert skin.metrics()["j2j"](rollout).status == "abstain"
+
+
+def test_an_answer_of_too_many_joints_is_given_up_at_the_first_of_them():
+    """Half a million tokens: branches, each of which would be held against all joints before it."""
+    words = EXAMPLE.vocabulary
+    branch = f"{words.branch} 0 0 0 1 1 1 "
+    text = f"{words.bos} {words.kind('articulation')} 0 0 0 {branch * 70_000}{words.eos_skeleton}"
+    assert "at most 512 joints" in TokenRig()(Rollout.of(EXAMPLE, text)).why
+
+
+class Picky:
+    """A codec that takes no mesh."""
+
+    codes, length = 5, 1
+
+    def condition(self, mesh):
+        raise RigError("the mesh has no area")
+
+
+def test_a_mesh_that_the_codec_does_not_take_is_the_tasks_fault():
+    example = EXAMPLE.model_copy(update={"codec": f"{__name__}:Picky", "codes": 5, "length": 1})
+    score = TokenRig()(Rollout.of(example, "65"))
+    assert (score.status, score.why) == ("invalid", "the mesh has no area")
 
 
 def test_a_text_rig_is_read_with_its_own_skin():

@@ -198,6 +198,22 @@ def test_slivers_are_skipped_and_hard_edges_are_welded():
     assert {3, 4}.isdisjoint(pairs.ravel().tolist())
 
 
+@pytest.mark.parametrize("far", [1e160, 1e308])
+@pytest.mark.filterwarnings("error")
+def test_what_overflows_earns_nothing(far):
+    """Files may say so. Differences of infinities are NaN, which no maximum sees: such an edge is stretched without
+    end, such a bone is outside, and weight on it is on nothing that is near.
+    """
+    wide = skeleton([[far, 0, 0], [-far, 0, 0]], [-1, 0])
+    skin = np.array([[1.0, 0], [0, 1], [1, 0]])
+    turns = pose_turns(2)
+    assert deformation_smoothness(POINTS, PAIRS, [wide], [Skin(skin)], turns).tolist() == pytest.approx([0], abs=1e-100)
+    assert bone_containment(ROD, [wide])[0] <= 1 / 11  # its middle may be inside
+    assert joint_coverage(LINE_BLOCKS, [wide.joints]).tolist() == [0.0]
+    away = skeleton([[0, 0, 0], [far, 0, 0], [far, -far, 0]], [-1, 0, 1])
+    assert near_share(POINTS, away, np.array([[0, 0, 1.0]] * 3)) == 0.0
+
+
 def test_joint_j_turns_alike_however_many_joints_there_are():
     assert (pose_turns(3, 5, seed=2) == pose_turns(30, 5, seed=2)[:, :3]).all()
     assert abs(pose_turns(50, 5)).max() <= np.radians(30)

@@ -7,7 +7,7 @@ import pytest
 
 from guerdon.errors import ConfigError
 from guerdon_rigging.rigs import Mesh, RigError
-from guerdon_rigging.sampling import areas, farthest_points, surface_points
+from guerdon_rigging.sampling import areas, farthest_points, surface_points, vertex_normals
 
 
 def mesh(vertices, faces):
@@ -24,6 +24,14 @@ def test_areas_and_normals():
     size, normals = areas(FOUR)
     assert size.tolist() == [1, 0, 3, 0]
     assert normals.tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0], [0, 0, 0]]
+
+
+def test_a_vertexs_normal_is_that_of_its_triangles_by_area():
+    """At (0, 0, 0) an area of 1 along z and one of 3 along x; at (1, 0, 0) a triangle without area; one is alone."""
+    found = vertex_normals(mesh([*FOUR.vertices, (9, 9, 9)], FOUR.faces))
+    np.testing.assert_allclose(found[0], np.array([3, 0, 1]) / np.sqrt(10))
+    assert found[[2, 3]].tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert found[[5, 6]].tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
 def test_points_fall_by_area_and_never_on_triangles_without_one():

@@ -179,7 +179,10 @@ def test_a_file_that_holds_no_codec_is_named(tmp_path):
 
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
-    for name in ("other", "broken", "missing"):
+    for name, shape in (("shapeless", None), ("garbled", "{"), ("older", '{"levels": [5], "colour": 3}')):
+        told = {"kind": "guerdon/skin-codec-v1"} | ({} if shape is None else {"shape": shape})
+        save_file({"a": torch.zeros(1)}, tmp_path / f"{name}.safetensors", metadata=told)
+    for name in ("other", "broken", "missing", "shapeless", "garbled", "older"):
         with pytest.raises(PolicyError, match=f"{name}.safetensors"):
             FSQCVAE.load(tmp_path / f"{name}.safetensors")
 
@@ -247,6 +250,9 @@ def test_each_kind_of_skin_query_makes_codes(queries, spindle):
         ({"length": 5}, "CodecShape.length is 5"),
         ({"decoder_width": 17}, "4 heads cannot share"),
         ({"points": 31}, "points is 31"),
+        ({"heads": 0}, "CodecShape.heads is 0"),
+        ({"levels": (8, 2)}, "3 or more"),
+        ({"oversampling": 0}, "CodecShape.oversampling is 0"),
     ],
 )
 def test_a_shape_that_cannot_be_built_is_refused(wrong, said):

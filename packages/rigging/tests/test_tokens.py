@@ -281,3 +281,15 @@ def test_the_released_sampler_ends_one_code_early_and_only_on_demand():
     assert detokenise(SMALL, early, ending="released").codes.tolist() == [[4, 0]]
     with pytest.raises(TokenError):
         detokenise(SMALL, ONE_JOINT, ending="released")
+
+
+def test_more_joints_than_are_asked_for_are_not_read():
+    """Three joints; the third begins at token 8. Without a limit each of n branches looks at all joints before it."""
+    three = [9, 18, 1, 2, 3, 1, 2, 4, 1, 2, 5, 10, *[19] * 6, 24]
+    assert len(detokenise(SMALL, three, most=3).skeleton) == 3
+    with pytest.raises(TokenError, match="at most 2 joints") as caught:
+        detokenise(SMALL, three, most=2)
+    assert caught.value.index == 8
+    many = [9, 18, 0, 0, 0] + [8, 0, 0, 0, 1, 1, 1] * 200_000
+    with pytest.raises(TokenError, match="at most 5 joints"):
+        detokenise(SMALL, many, most=5)

@@ -115,6 +115,12 @@ def test_the_upper_face_is_in_the_last_cell_and_beyond_it_is_outside():
     assert inside.tolist() == [True, True, False, False]
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_not_finite_is_outside():
+    points = np.array([[np.nan, 0, 0], [np.inf, 0, 0], [0, 0, -np.inf], [0, 0, 1e308]])
+    assert solid_voxels(box(), 10).contains(points).tolist() == [False] * 4
+
+
 def test_centres_are_those_of_set_cells():
     grid = Voxels(np.zeros((2, 3, 4), bool), np.array([1.0, 0, 0]), 0.5)
     grid.filled[1, 2, 3] = True

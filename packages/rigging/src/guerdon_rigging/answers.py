@@ -27,6 +27,9 @@ MOST_CHARS = 4_000_000
 """Of an answer; longer ones are not read."""
 MOST_WEIGHTS = 50_000_000
 """Vertices times joints of one answer."""
+FARTHEST = 100.0
+"""Joints of a text rig stand no further out than this along any axis, in the frame [-1, 1]^3: where a number that is
+finite is squared and is no longer, nothing can be measured. Tokens reach to 1."""
 LEAST_WEIGHT = 1e-3
 """Weights below this are 0: what exporters drop."""
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -116,7 +119,7 @@ def _tokens(text: str, example: RigExample) -> Answered:
         if not _NUMBER.fullmatch(word):
             return Answered(why=f"word {place} is {word[:40]!r}; tokens are whole numbers")
     try:
-        decoded = detokenise(example.vocabulary, list(map(int, words)))
+        decoded = detokenise(example.vocabulary, list(map(int, words)), most=example.most)
     except TokenError as error:
         return Answered(why=str(error))
     return Answered(decoded.skeleton, decoded.codes if example.length else None)
@@ -128,6 +131,8 @@ def _text_rig(text: str, example: RigExample, mesh: Mesh | None) -> Answered:
 
     try:
         skeleton = skeleton_of_text(text)
+        if why := _too_far(skeleton):
+            return Answered(why=why)
         if not example.length:
             return Answered(skeleton)
         if mesh is None:
@@ -138,6 +143,14 @@ def _text_rig(text: str, example: RigExample, mesh: Mesh | None) -> Answered:
     except RigError as error:
         return Answered(why=str(error)[:500])
     return Answered(rig.skeleton, weights=skin_of(rig.weights))
+
+
+def _too_far(skeleton: Skeleton) -> str:
+    far = np.flatnonzero((np.abs(skeleton.joints) > FARTHEST).any(axis=1))
+    if not far.size:
+        return ""
+    name, place = skeleton.names[far[0]], skeleton.joints[far[0]].tolist()
+    return f"the joint {name[:40]!r} stands at {place}; at most {FARTHEST:g} along an axis is taken"
 
 
 def _too_many(joints: int, example: RigExample, mesh: Mesh | None) -> str:

@@ -219,8 +219,7 @@ def _ring_mean(mesh: Mesh) -> Any:
     """(N, N), sparse: the mean over a vertex and those it shares an edge with."""
     from scipy.sparse import coo_matrix, diags, identity
 
-    # A triangle that is a line has a side from a vertex to itself, which is no neighbour.
-    count, (a, b) = len(mesh.vertices), mesh.edges[mesh.edges[:, 0] != mesh.edges[:, 1]].T
+    count, (a, b) = len(mesh.vertices), mesh.edges.T
     linked = coo_matrix((np.ones(2 * len(a)), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(count, count))
     summed = (linked + identity(count)).tocsr()
     return diags(1.0 / np.asarray(summed.sum(axis=1)).ravel()) @ summed

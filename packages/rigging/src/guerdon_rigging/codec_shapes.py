@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import Any, Literal
 
 from guerdon.errors import ConfigError
+from guerdon.fields import whole_number
+
+_MAY_BE_NONE = ("encoder_layers", "decoder_layers", "dense_points")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class CodecShape:
     """Beside those, seen by the skin encoder near its bone; the paper's number is not known."""
 
     def __post_init__(self) -> None:
+        if not self.levels or min(self.levels) < 3:
+            raise ConfigError(f"CodecShape.levels are {self.levels}; each of at least one is 3 or more")
+        for one in fields(self):
+            if one.type == "int":
+                whole_number(f"CodecShape.{one.name}", getattr(self, one.name), int(one.name not in _MAY_BE_NONE))
         if not 1 <= self.length <= self.max_length:
             raise ConfigError(f"CodecShape.length is {self.length}; 1 to max_length, {self.max_length}, is possible")
         for name in ("encoder_width", "decoder_width"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from guerdon_rigging.rigs import Mesh, Rig, Skeleton
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+BASELINES = "closest-bone, smoothed, inverse-distance, heat, voxel-geodesic or bounded-biharmonic"
+"""The names of `guerdon_rigging.baselines`, which is not imported for a help text."""
+SEEN = {
+    "joints": "their number",
+    "used": "share of joints that own vertices",
+    "near": "share of weight on bones that are near",
+    "rank": "of the skin, over the number of joints",
+}
+"""What `guerdon_rigging.rewards.diagnostics` counts beside the four rewards, none of which is paid for by itself."""
 SHORT = "mesh"
 """What `guerdon rig` does when no other of its commands is named."""
 
@@ -33,6 +43,9 @@ class RigCommands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the short form's command in."""
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            near = difflib.get_close_matches(args[0], self.commands, n=1)
+            if near and not Path(args[0]).suffix and not Path(args[0]).exists():
+                ctx.fail(f"no command and no file is named {args[0]!r}; did you mean {near[0]!r}?")
             args = [SHORT, *args]
         return super().parse_args(ctx, args)
 
@@ -76,7 +89,7 @@ def _pictures(function: Any) -> Any:
 @click.argument("mesh", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The .glb to write.")
 @click.option("--skeleton", type=FILE, help="Skin only: a rig's .glb or .gltf, or RigNet's text, in the mesh's space.")
-@click.option("--baseline", help="Skin --skeleton without a model: closest-bone, smoothed, heat, ...")
+@click.option("--baseline", help=f"Skin --skeleton without a model: {BASELINES}.")
 @_pictures
 def of_mesh(
     mesh: Path,
@@ -130,6 +143,7 @@ def of_mesh(
         bar.describe("drawing")
         _draw(rig, png, turntable, pose, size, seed)
         bar.advance()
+    _told(held.mended)
     written = ", ".join(str(path) for path in (output, png, turntable) if path)
     click.echo(f"{_described(rig)}: {written}")
 
@@ -152,7 +166,9 @@ def score(rig: Path, mesh: Path | None, mode: str, as_json: bool) -> None:
     from guerdon_rigging.rewards import Candidates, Mode, TokenRig
     from guerdon_rigging.rig_scores import Ground
 
-    read = filed_rig(rig, mesh)
+    filed = filed_rig(rig, mesh)
+    read = filed.rig
+    _told(filed.mended)
     reward = TokenRig(mode=cast(Mode, mode))
     ground = Ground(read.mesh, reward.grid).make()
     answered = Answered(skeleton=read.skeleton, weights=skin_of(read.weights))
@@ -163,8 +179,10 @@ def score(rig: Path, mesh: Path | None, mode: str, as_json: bool) -> None:
         return
     click.echo(f"{_described(read)}; {mode}")
     wide = max(map(len, found))
+    notes = {reward.name or "reward": f"of at most {sum(reward.weights):g}"}
+    notes |= {term.label: f"times {weight:g}" for term, weight in zip(reward.terms, reward.weights, strict=True)}
     for name, value in found.items():
-        click.echo(f"  {name:<{wide}} {value:8.4f}")
+        click.echo(f"  {name:<{wide}} {value:8.4f}  {notes.get(name) or SEEN.get(name, '')}".rstrip())
 
 
 @command.command("show", short_help="Say what is in a rig, and draw it.")
@@ -188,11 +206,13 @@ def show(
     _free([png, turntable], overwrite)
     _drawable(png, turntable, pose)
     with progress(f"reading {rig.name}", 2) as bar:
-        read = filed_rig(rig, mesh)
+        filed = filed_rig(rig, mesh)
+        read = filed.rig
         bar.advance()
         bar.describe("drawing")
         _draw(read, png, turntable, pose, size, seed)
         bar.advance()
+    _told(filed.mended)
     click.echo(f"{rig.name}: {_described(read)}")
     names = read.skeleton.names or tuple(str(joint) for joint in range(len(read.skeleton)))
     depth = [0] * len(names)
@@ -200,6 +220,12 @@ def show(
         depth[joint] = depth[parent] + 1 if parent >= 0 else 0
         owned = int((read.weights[:, joint] > 0).sum())
         click.echo(f"{'  ' * (depth[joint] + 1)}{name}  {owned:,} vertices")
+
+
+def _told(mended: Sequence[str]) -> None:
+    """On standard error, so that what is printed can be read by machines: nothing is left out without a word."""
+    for line in mended:
+        click.echo(f"note: {line}", err=True)
 
 
 def _described(rig: Rig) -> str:
@@ -216,7 +242,7 @@ def _rigger() -> Rigger:
     """The shipped model; it is imported by name, since it needs torch and what is skinned by a baseline does not."""
     import importlib
 
-    from guerdon.errors import ConfigError
+    from guerdon.errors import ConfigError, PolicyError
 
     try:
         module = importlib.import_module("guerdon_rigging.rigger")
@@ -225,7 +251,13 @@ def _rigger() -> Rigger:
             f"the model that rigs cannot be loaded: no module named {error.name!r}. Its packages are installed by "
             "`pip install 'guerdon-rigging[train]'`; --skeleton with --baseline needs no model"
         ) from error
-    return cast(Rigger, module.Rigger.shipped())
+    try:
+        return cast(Rigger, module.Rigger.shipped())
+    except PolicyError as error:
+        raise ConfigError(
+            f"the shipped model cannot be loaded: {error}. --skeleton with --baseline needs no model; "
+            "`guerdon_rigging.rigger.Rigger.of_files` loads weights of your own"
+        ) from error
 
 
 def _free(paths: Sequence[Path | None], overwrite: bool) -> None:
@@ -247,6 +279,8 @@ def _drawable(png: Path | None, turntable: Path | None, pose: Sequence[str]) -> 
         raise ConfigError("--pose poses what is drawn; name a file with --png or --turntable")
     if png is not None and png.suffix.lower() != ".png":
         raise ConfigError(f"--png is {str(png)!r}; a name that ends in .png is needed")
+    if "random" in pose and len(pose) > 1:
+        raise ConfigError("--pose is random and also names joints; one or the other is needed")
     if turntable is not None and turntable.suffix.lower() not in (".gif", ".png"):
         raise ConfigError(f"--turntable is {str(turntable)!r}; a name that ends in .gif or .png is needed")
 
@@ -258,8 +292,6 @@ def _draw(rig: Rig, png: Path | None, turntable: Path | None, pose: Sequence[str
     from guerdon.errors import ConfigError
     from guerdon_rigging import drawing, posing
 
-    if "random" in pose and len(pose) > 1:
-        raise ConfigError("--pose is random and also names joints; one or the other is needed")
     if pose:
         turns = posing.random_turns(rig, seed) if pose[0] == "random" else posing.written_turns(rig, pose)
         rig = posing.in_pose(rig, turns)

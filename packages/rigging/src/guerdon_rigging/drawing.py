@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 
 from guerdon_rigging.cameras import Camera, framed, snug
 from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, RigError, Skeleton
+from guerdon_rigging.sampling import areas, vertex_normals
 
 Colours = Literal["weights", "plain"]
 Bytes = npt.NDArray[np.uint8]
@@ -184,12 +185,8 @@ class _Scene:
             raise RigError("the mesh has no triangle; there is nothing to draw")
         self._mesh = mesh
         corners = mesh.vertices[mesh.faces]
-        turned = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        summed = np.zeros_like(mesh.vertices)
-        for corner in range(3):
-            np.add.at(summed, mesh.faces[:, corner], turned)  # the longer the cross product, the larger the triangle
-        self._flat = _unit(turned)
-        self._smooth = _unit(summed)
+        self._flat = areas(mesh)[1]
+        self._smooth = vertex_normals(mesh)
         self._scene = rtcore_scene.EmbreeScene()
         mesh_construction.TriangleMesh(self._scene, corners.astype(np.float32))
 

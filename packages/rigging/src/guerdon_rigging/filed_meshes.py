@@ -12,14 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from guerdon.errors import ConfigError
-from guerdon_rigging.canonical import Frame, read_rig, read_skeleton, welded
+from guerdon_rigging.canonical import MOST_WEIGHTS, Frame, Report, canonical, read_skeleton, welded
 from guerdon_rigging.file_errors import read_limited
-from guerdon_rigging.mesh_files import GLTF, read_mesh
+from guerdon_rigging.gltf_skins import read_stored
+from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh, read_noted
 from guerdon_rigging.rigs import Ints, Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
+from guerdon_rigging.weights import normalised
 
 MOST_TEXT_BYTES = 200_000_000
 """Of a text rig."""
+RIGS = ".glb, .gltf and RigNet's text"
+"""Files that hold bones."""
 NEAR = 1.5
 """A joint further out than this, in the frame [-1, 1], is not taken for a part of the mesh."""
 
@@ -37,6 +41,8 @@ class FiledMesh:
     places: Ints
     """(stored vertices,): the vertex of `mesh` that stands for each, -1 for those of no triangle."""
     name: str
+    mended: tuple[str, ...] = ()
+    """What of the file is not rigged, a line each."""
 
     def restored(self, rig: Rig) -> Rig:
         """A rig of `mesh` on the stored vertices, in the file's units. Vertices of no triangle are left out."""
@@ -54,11 +60,20 @@ class FiledMesh:
 
         Raises:
             RigFileError: the file is broken or another kind.
-            ConfigError: most joints are far from the mesh: the two are not of one space.
+            ConfigError: a file of a mesh alone; or most joints are far from the mesh: the two are not of one space. Or
+                there are so many that the matrix of weights would be too large.
         """
+        if path.suffix.lower() in OTHERS:
+            raise ConfigError(f"{str(path)!r} is a mesh, which has no bones; {RIGS} are read")
         there = read_skeleton(path) if path.suffix.lower() in GLTF else skeleton_of_text(_text(path), path)
         joints = there.joints
-        placed = self.frame.into(joints)
+        if len(joints) * len(self.mesh.vertices) > MOST_WEIGHTS:
+            raise ConfigError(
+                f"{len(joints):,} joints of {str(path)!r} and {len(self.mesh.vertices):,} vertices make more than "
+                f"{MOST_WEIGHTS:,} weights; decimate the mesh, or leave joints out"
+            )
+        with np.errstate(over="ignore"):
+            placed = self.frame.into(joints)
         far = int((np.abs(placed).max(axis=1) > NEAR).sum())
         if 2 * far > len(placed):
             low, high = joints.min(axis=0).round(3).tolist(), joints.max(axis=0).round(3).tolist()
@@ -76,32 +91,58 @@ def filed_mesh(path: Path) -> FiledMesh:
     Raises:
         RigFileError: the file is broken or another kind, or no triangle of it has an area.
     """
-    stored = read_mesh(path)
+    stored, notes = read_noted(path)
     mesh, frame, places, _ = welded(path, stored.vertices, stored.faces)
-    return FiledMesh(stored, mesh, frame, places, path.stem)
+    lost = int((places[stored.faces] < 0).any(axis=1).sum())
+    report = Report(len(places), unused=int((places < 0).sum()), degenerate=lost, notes=notes)
+    return FiledMesh(stored, mesh, frame, places, path.stem, tuple(report.lines()))
 
 
-def filed_rig(path: Path, mesh: Path | None = None) -> Rig:
+@dataclass(frozen=True, eq=False)
+class FiledRig:
+    """The rig of a file, and what was mended to have it."""
+
+    rig: Rig
+    """Canonical: welded, normalised, rows of weights that sum to 1."""
+    mended: tuple[str, ...]
+    """Of `guerdon_rigging.canonical.Report`: what was left out or put right, a line each."""
+
+
+def filed_rig(path: Path, mesh: Path | None = None) -> FiledRig:
     """The canonical rig of a .glb or .gltf; of RigNet's text, with the mesh that it goes with.
+
+    Of a text, the first of the vertices that are welded to one gives its weights.
 
     Raises:
         RigFileError: a file is broken or another kind.
-        ConfigError: a text without a mesh, or a glTF with one.
+        ConfigError: a file of a mesh alone, a text without a mesh, or a glTF with one.
     """
     if path.suffix.lower() in GLTF:
         if mesh is not None:
             raise ConfigError(f"{str(path)!r} has a mesh of its own; --mesh goes with RigNet's text rigs")
-        return read_rig(path)
+        found = canonical(read_stored(path))
+        return FiledRig(found.rig, tuple(found.report.lines()))
+    if path.suffix.lower() in OTHERS:
+        raise ConfigError(f"{str(path)!r} is a mesh, which has no bones; {RIGS} are read. `guerdon rig mesh` rigs it")
     if mesh is None:
         raise ConfigError(f"{str(path)!r} is read as RigNet's text, which holds no mesh; name its file with --mesh")
     stored = read_mesh(mesh)
     rig = rig_of_text(_text(path), stored, path.stem, path)
-    whole, frame, places, _ = welded(mesh, stored.vertices, stored.faces)
+    whole, frame, places, flat = welded(mesh, stored.vertices, stored.faces)
     first = np.zeros(len(whole.vertices), np.int64)
     held = np.flatnonzero(places >= 0)[::-1]
     first[places[held]] = held  # of the stored vertices that a welded one stands for, the first
     skeleton = Skeleton(frame.into(rig.skeleton.joints), rig.skeleton.parents, rig.skeleton.names)
-    return Rig(whole, skeleton, rig.weights[first], path.stem)
+    sums, kept = rig.weights.sum(axis=1), held[::-1]
+    report = Report(
+        len(places),
+        welded=len(kept) - len(whole.vertices),
+        unused=len(places) - len(kept),
+        degenerate=flat,
+        unnormalised=int(((sums > 0) & (abs(sums - 1) > 1e-3)).sum()),
+        unweighted=int((sums[first] <= 0).sum()),
+    )
+    return FiledRig(Rig(whole, skeleton, normalised(rig.weights[first]), path.stem), tuple(report.lines()))
 
 
 def _text(path: Path) -> str:

@@ -39,7 +39,7 @@ class Part:
     rest: Floats
     """(N, 3): in the scene, posed by the file's own node transforms."""
     faces: Ints
-    """(M, 3)."""
+    """(M, 3): wound as in the scene, the other way round where a mirrored transform put them there."""
     weights: Any
     """(N, K) over all nodes, sparse: as stored, a joint's slots summed, what is no weight left out. None: no skin."""
     mended: int = 0
@@ -160,7 +160,7 @@ def _placed(
             None,
             x,
             _finite(entry, _moved(np.broadcast_to(matrix[:3], (len(x), 3, 4)), x)),
-            primitive.faces,
+            _wound(primitive.faces, np.broadcast_to(matrix[:3], (len(x), 3, 4))),
             None,
         )
     if not primitive.weights.shape[1]:
@@ -185,8 +185,8 @@ def _placed(
         (np.ones(len(joints)), (np.arange(len(joints)), joints)), (len(joints), len(nodes.entries))
     )
     return Part(
-        name, node, skin, x, _finite(entry, _moved(blended, x)), primitive.faces, (weights @ select).tocsr(),
-        int((~(primitive.weights >= 0)).sum() + np.isinf(primitive.weights).sum()),
+        name, node, skin, x, _finite(entry, _moved(blended, x)), _wound(primitive.faces, blended),
+        (weights @ select).tocsr(), int((~(primitive.weights >= 0)).sum() + np.isinf(primitive.weights).sum()),
     )  # fmt: skip
 
 
@@ -204,6 +204,14 @@ def _moved(matrices: Floats, points: Floats) -> Floats:
     """Each point (N, 3) by its own matrix (N, 3, 4)."""
     moved: Floats = np.einsum("nij,nj->ni", matrices[:, :, :3], points) + matrices[:, :, 3]
     return moved
+
+
+def _wound(faces: Ints, matrices: Floats) -> Ints:
+    """Triangles (M, 3), turned round where the matrices of their corners, (N, 3, 4), mirror: the sign of the
+    determinant says which side is the front (glTF 2.0, 3.7.4), and by most of three corners.
+    """
+    mirrored = np.sign(np.linalg.det(matrices[:, :, :3]))[faces].sum(axis=1) < 0
+    return np.where(mirrored[:, None], faces[:, ::-1], faces) if mirrored.any() else faces
 
 
 def _finite(entry: Entry, points: Floats) -> Floats:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from guerdon_rigging.canonical import Frame
 from guerdon_rigging.file_errors import RigFileError
-from guerdon_rigging.rigs import ROOT, Floats, Ints, Mesh, Rig
+from guerdon_rigging.rigs import ROOT, Floats, Ints, Rig
+from guerdon_rigging.sampling import vertex_normals
 
 LEAST = 1e-5
 """Weights below are not written."""
@@ -84,7 +85,9 @@ def glb(
     positions = vertices.astype(np.float32)
     attributes = {"POSITION": chunk.add(positions, "VEC3", _ARRAY, limits=True)}
     if normals:
-        attributes["NORMAL"] = chunk.add(vertex_normals(mesh).astype(np.float32), "VEC3", _ARRAY)
+        facing = vertex_normals(mesh)
+        facing[~facing.any(axis=1)] = (0.0, 0.0, 1.0)  # glTF asks for length 1 everywhere
+        attributes["NORMAL"] = chunk.add(facing.astype(np.float32), "VEC3", _ARRAY)
     if colours is not None:
         if colours.shape != (len(vertices), 3):
             raise RigFileError(file, "", f"colours of the shape {colours.shape}", f"({len(vertices)}, 3) is needed")
@@ -148,17 +151,6 @@ def influence_sets(weights: Floats, most: int) -> tuple[Ints, Floats]:
     slots[kept == 0] = 0
     kept[empty, 0] = 1
     return slots, kept / kept.sum(axis=1, keepdims=True)
-
-
-def vertex_normals(mesh: Mesh) -> Floats:
-    """(N, 3), of length 1: the sum of the triangles' normals at each vertex, by area; (0, 0, 1) where it vanishes."""
-    a, b, c = mesh.vertices[mesh.faces].transpose(1, 0, 2)
-    twice = np.cross(b - a, c - a)
-    corners = mesh.faces.reshape(-1)
-    spread = np.repeat(twice, 3, axis=0)
-    summed = np.stack([np.bincount(corners, spread[:, axis], len(mesh.vertices)) for axis in range(3)], axis=1)
-    length = np.linalg.norm(summed, axis=1, keepdims=True)
-    return np.where(length > 1e-20, summed / np.where(length > 1e-20, length, 1), (0.0, 0.0, 1.0))
 
 
 def _joint_nodes(rig: Rig, joints: Floats) -> list[dict[str, Any]]:

@@ -28,10 +28,20 @@ def read_mesh(path: Path | str) -> Mesh:
         RigFileError: the ending is another, the file is broken or too large, it has no triangle, or a position is not
             finite.
     """
+    return read_noted(path)[0]
+
+
+def read_noted(path: Path | str) -> tuple[Mesh, tuple[str, ...]]:
+    """As `read_mesh`, and what else a glTF holds and was not read: morph targets, lines, meshes that no scene shows.
+
+    Raises:
+        RigFileError: as `read_mesh`.
+    """
     path = Path(path).expanduser()
+    notes: tuple[str, ...] = ()
     ending = path.suffix.lower()
     if ending in GLTF:
-        vertices, faces = _gltf(path)
+        vertices, faces, notes = _gltf(path)
     elif ending in OTHERS:
         vertices, faces = _other(path, ending[1:])
     else:
@@ -44,18 +54,19 @@ def read_mesh(path: Path | str) -> Mesh:
             f"at most {MOST_VERTICES:,} and {MOST_FACES:,} are read; decimate it",
         )  # fmt: skip
     try:
-        return Mesh(vertices, faces)
+        return Mesh(vertices, faces), notes
     except RigError as error:
         raise RigFileError(path, "", str(error)) from error
 
 
-def _gltf(path: Path) -> tuple[Any, Any]:
-    parts = read_stored(path).parts
+def _gltf(path: Path) -> tuple[Any, Any, tuple[str, ...]]:
+    stored = read_stored(path)
+    parts = stored.parts
     if not parts:
         raise RigFileError(path, "", "its scene shows no mesh", "a mesh is needed")
     firsts = np.cumsum([0, *(len(part.rest) for part in parts[:-1])])
     faces = [part.faces + first for part, first in zip(parts, firsts, strict=True)]
-    return np.concatenate([part.rest for part in parts]), np.concatenate(faces)
+    return np.concatenate([part.rest for part in parts]), np.concatenate(faces), stored.notes
 
 
 def _other(path: Path, kind: str) -> tuple[Any, Any]:
@@ -63,8 +74,11 @@ def _other(path: Path, kind: str) -> tuple[Any, Any]:
     import trimesh
 
     data = read_limited(path, MOST_BYTES)
+    options: dict[str, Any] = {"process": False, "skip_materials": True}
+    if kind == "obj":
+        data, options["maintain_order"] = _shape_alone(data), True
     try:
-        found = trimesh.load(trimesh.util.wrap_as_stream(data), file_type=kind, process=False, skip_materials=True)
+        found = trimesh.load(trimesh.util.wrap_as_stream(data), file_type=kind, **options)
         if hasattr(found, "to_mesh"):  # several groups or materials
             found = found.to_mesh()
     except Exception as error:  # a boundary: trimesh raises what it comes across in a broken file
@@ -72,3 +86,28 @@ def _other(path: Path, kind: str) -> tuple[Any, Any]:
     vertices = np.array(getattr(found, "vertices", ()), np.float64).reshape(-1, 3)
     faces = np.array(getattr(found, "faces", ()), np.int64).reshape(-1, 3)
     return vertices, faces
+
+
+def _shape_alone(data: bytes) -> bytes:
+    """An OBJ's vertices and faces and nothing else, in its own order.
+
+    With texture coordinates, normals, groups or materials trimesh splits and reorders vertices, and leaves out those of
+    no face. But RigNet's text rigs number the vertices of the file.
+    """
+    lines, count = [], 0
+    for line in data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
+        words = line.split()
+        if words[:1] == [b"v"]:
+            count += 1
+            lines.append(b" ".join(words[:4]))  # what may follow are colours
+        elif words[:1] == [b"f"]:
+            corners = (word.partition(b"/")[0] for word in words[1:])
+            lines.append(b" ".join([b"f", *(_counted(corner, count) for corner in corners)]))
+    return b"\n".join(lines) + b"\n"
+
+
+def _counted(corner: bytes, count: int) -> bytes:
+    """A negative number counts back from the last vertex so far."""
+    if corner[:1] == b"-" and corner[1:].isdigit():
+        return b"%d" % (count + 1 - int(corner[1:]))
+    return corner

@@ -47,7 +47,7 @@ def guerdon_tasks(register: Register) -> None:
 def guerdon_policies(register: Register) -> None:
     """What writes rigs."""
     policy = "guerdon_rigging.rig_policy:RigPolicy.of_shape"
-    register("rigging/tokenrig-v1", policy, summary="a transformer that writes a rig's tokens behind a mesh's latents")
+    register("rigging/transformer-v1", policy, summary="a transformer that writes rigs behind a mesh's latents")
 
 
 @hookimpl

@@ -139,11 +139,11 @@ class RigReward(Reward, sees="rollout"):
         asked = rig_example(example)
         try:
             ground = _ground(asked.mesh, self.grid)
+            if not asked.length:
+                return Prepared(ground, None, None)
+            return Prepared(ground, codec_of(asked.codec), condition_of(asked.codec, asked.mesh))
         except RigError as error:
             return str(error)
-        if not asked.length:
-            return Prepared(ground, None, None)
-        return Prepared(ground, codec_of(asked.codec), condition_of(asked.codec, asked.mesh))
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Sequence[Sequence[Score]]:
         """Mesh by mesh."""
@@ -164,8 +164,7 @@ class RigReward(Reward, sees="rollout"):
             for answer, rollout in zip(answers, group.rollouts, strict=True)
         ]
         if places:
-            with np.errstate(over="ignore"):
-                values, parts = self.measure(Candidates(found.ground, [answers[place] for place in places]))
+            values, parts = self.measure(Candidates(found.ground, [answers[place] for place in places]))
             low, high = self.bounds
             for row, place in enumerate(places):
                 told = {name: Score(float(column[row])) for name, column in parts.items()}

@@ -34,7 +34,7 @@ from guerdon_rigging.rig_networks import RigTransformer
 from guerdon_rigging.rig_shapes import SHAPES, RigShape
 from guerdon_rigging.rig_sources import known_mesh
 from guerdon_rigging.rig_writing import Writer
-from guerdon_rigging.rigs import Mesh
+from guerdon_rigging.rigs import Mesh, RigError
 from guerdon_rigging.sampling import surface_points
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class RigPolicy:
 
         Args:
             shape: a name of `rig_shapes.SHAPES`, or sizes.
-            start: a saved policy, which is gone on with and whose shape it has to be; empty: random weights.
+            start: a saved policy, or a run's folder for its latest checkpoint; it is gone on with and has to be of
+                this shape. Empty: random weights.
             dtype: compute type; `auto` is bfloat16 where the hardware is fast at it.
             device: `cpu`, `cuda`, ...; `auto` is CUDA where there is one.
             seed: of the weights.
@@ -103,13 +104,12 @@ class RigPolicy:
 
     @classmethod
     def from_file(cls, path: Path | str, *, dtype: Dtype = "float32", device: str = "auto") -> RigPolicy:
-        """What `save` wrote, or a folder with it.
+        """What `save` wrote: the file, its folder, a checkpoint's folder, or a run's for its latest.
 
         Raises:
             PolicyError: no such file, or not one of a rigging policy.
         """
-        file = Path(path)
-        file = file / FILE if file.is_dir() else file
+        file = _saved(Path(path))
         shape, _, _ = _read(file)
         policy = cls.of_shape(shape, dtype=dtype, device=device)
         policy.load(file)
@@ -181,6 +181,11 @@ class RigPolicy:
         for row, (rollout, tokens) in enumerate(zip(rollouts, whole, strict=True)):
             if not tokens or not rollout.steps or len(tokens) < rollout.steps:
                 raise PolicyError(f"a rollout of {rollout.example.id!r} holds no tokens; see reference_rollout")
+            if not 0 <= min(tokens) <= max(tokens) < self.vocabulary.size:
+                raise PolicyError(
+                    f"a rollout of {rollout.example.id!r} has the ids {min(tokens)} to {max(tokens)}; "
+                    f"this policy's are 0 to {self.vocabulary.size - 1}: it was written by another one"
+                )
             tokens_RT[row, : len(tokens)] = torch.tensor(tokens)
             own_RT[row, len(tokens) - rollout.steps : len(tokens)] = True
         tokens_RT, own_RT = tokens_RT.to(self.device), own_RT.to(self.device)
@@ -318,7 +323,7 @@ class RigPolicy:
         Raises:
             PolicyError: no such file, or weights of another shape.
         """
-        file = path / FILE if path.is_dir() else path
+        file = _saved(path)
         shape, version, state = _read(file)
         if shape != self.shape:
             raise PolicyError(f"{str(file)!r} holds a policy of another shape: {shape}")
@@ -332,10 +337,17 @@ class RigPolicy:
         return self.network.prefix(points.to(next(self.network.parameters()).dtype))
 
     def _seen(self, shown: Mesh | str) -> Tensor:
-        """(P, 6), drawn once for each mesh, and kept for the latest few thousand."""
+        """(P, 6), drawn once for each mesh, and kept for the latest few thousand.
+
+        Of a key whose mesh cannot be read, zeros: every reward says of it that the example is invalid, and why, and a
+        run does not stop because one file of a folder is broken.
+        """
         if shown in self._points:
             return self._points[shown]
-        mesh = known_mesh(shown) if isinstance(shown, str) else shown
+        try:
+            mesh = known_mesh(shown) if isinstance(shown, str) else shown
+        except RigError:
+            return torch.zeros(self.shape.points, 6)
         drawn = surface_points(mesh, self.shape.points, np.random.default_rng(_POINTS_SEED))
         seen = torch.as_tensor(np.concatenate([drawn.points, drawn.normals], axis=1), dtype=torch.float32)
         if len(self._points) >= _KEPT:
@@ -362,6 +374,15 @@ class RigPolicy:
 
 def _text(own: Sequence[int], begun: Sequence[int]) -> str:
     return (" " if begun else "") + " ".join(map(str, own))
+
+
+def _saved(path: Path) -> Path:
+    """The file that is meant by itself, its folder, a checkpoint's folder, or a run's: the latest checkpoint's."""
+    if not path.is_dir():
+        return path
+    steps = [each for each in path.glob("checkpoints/step-*") if each.name[5:].isdigit()]
+    path = max(steps, key=lambda each: int(each.name[5:]), default=path)
+    return path / "policy" / FILE if (path / "policy").is_dir() else path / FILE
 
 
 def _read(file: Path) -> tuple[RigShape, int, dict[str, Tensor]]:

@@ -49,6 +49,9 @@ WELD = 1e-5
 """Vertices nearer than this are one."""
 WITNESSES = 1024
 """Vertices that `near_share` asks."""
+_OVERFLOWING = np.errstate(over="ignore", invalid="ignore")
+"""Files may put joints anywhere that a float can say. What overflows is far away: not covering, outside, not near, and
+stretched without end."""
 _BLOCK = 8
 """Voxels a side of the blocks that `joint_coverage` works by."""
 
@@ -153,6 +156,7 @@ def welded_edges(mesh: Mesh, weld: float = WELD, sliver: float = SLIVER) -> tupl
     return edges[long], lengths[long]
 
 
+@_OVERFLOWING
 def joint_coverage(
     blocks: Sequence[tuple[Floats, Floats, Floats]], joints: Sequence[Floats], a: float = PER_UNIT
 ) -> Floats:
@@ -193,6 +197,7 @@ def joint_coverage(
     return found
 
 
+@_OVERFLOWING
 def bone_containment(
     solid: Voxels, skeletons: Sequence[Skeleton], steps: int = STEPS, counted: Sequence[Floats] | None = None
 ) -> Floats:
@@ -255,6 +260,7 @@ def pose_turns(joints: int, poses: int = 5, degrees: float = 30.0, seed: int = 0
     return np.moveaxis(drawn, 0, 1)
 
 
+@_OVERFLOWING
 def deformation_smoothness(
     vertices: Floats,
     edges: tuple[Ints, Floats],
@@ -282,8 +288,9 @@ def deformation_smoothness(
     return found
 
 
+@_OVERFLOWING
 def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, transforms: Floats) -> Floats:
-    """Of each pose, (P,): the largest max(1, |LBS(e)| / (|e| + 1e-6)); 1 without edges.
+    """Of each pose, (P,): the largest max(1, |LBS(e)| / (|e| + 1e-6)); 1 without edges, inf where it overflows.
 
     Args:
         vertices: (N, 3).
@@ -325,7 +332,8 @@ def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, 
             apart *= apart
             squares += apart
         squares *= inverse_squares
-        found[pose] = max(1.0, float(squares.max()) ** 0.5)
+        largest = float(squares.max())  # NaN, which compares with nothing, where a difference of infinities is in it
+        found[pose] = np.inf if np.isnan(largest) else max(1.0, largest**0.5)
     return found
 
 
@@ -338,6 +346,7 @@ def _compact(count: int, first: Ints, second: Ints) -> tuple[Ints, Ints, Ints]:
     return np.flatnonzero(named), place[first], place[second]
 
 
+@_OVERFLOWING
 def near_share(points: Floats, skeleton: Skeleton, weights: Floats, factor: float = 2.0, margin: float = 0.1) -> float:
     """How much of the points' weight is on bones that are near: at most `factor` times as far as the nearest one, and
     `margin` more.

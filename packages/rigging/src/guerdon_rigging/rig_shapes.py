@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from guerdon.errors import ConfigError
@@ -42,8 +42,9 @@ class RigShape:
     """The grammar ends a skeleton there. Known hacks of the rewards grow it; see the fact sheet's pitfalls."""
 
     def __post_init__(self) -> None:
-        for name in ("width", "layers", "heads", "key_value_heads", "head_width", "mlp_width", "latents"):
-            whole_number(f"RigShape.{name}", getattr(self, name), 1)
+        for one in fields(self):
+            if one.type == "int":
+                whole_number(f"RigShape.{one.name}", getattr(self, one.name), 0 if one.name == "encoder_layers" else 1)
         if self.heads % self.key_value_heads:
             raise ConfigError(
                 f"RigShape.heads is {self.heads}, which {self.key_value_heads} key and value heads cannot serve"

@@ -33,7 +33,8 @@ class RigTask(LoadedTask[RigExample]):
     skin: bool = True
     """Whether skins are asked for, or skeletons alone."""
     codec: str = "balls"
-    """Of skins: `balls`, which needs no torch and is coarse, or `module:attribute` of what makes a `SkinCodec`."""
+    """Of skins (`rig_sources.codec_of`): `balls`, which needs no torch and is coarse; `skintokens`, which comes with
+    the package; the path of a .safetensors file; or `module:attribute` of what makes a `SkinCodec`."""
     bins: int = 256
     """Of a coordinate; small models take 32, 64 or 128."""
     rounding: Rounding = "floor"
@@ -93,7 +94,7 @@ class RigTask(LoadedTask[RigExample]):
         from guerdon_rigging.rewards import TokenRig
         from guerdon_rigging.rig_metrics import Readable, SkeletonDistance, SkinAgreement
 
-        found: dict[str, Reward] = {"readable": Readable(), "tokenrig": TokenRig()}
+        found: dict[str, Reward] = {"tokenrig": TokenRig(), "readable": Readable()}
         found |= {which: SkeletonDistance(which=which) for which in ("j2j", "j2b", "b2b")}
         if self.skin:
             found |= {

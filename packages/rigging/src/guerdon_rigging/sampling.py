@@ -39,6 +39,18 @@ def areas(mesh: Mesh) -> tuple[Floats, Floats]:
     return twice / 2, cross / np.where(twice > 0, twice, 1.0)[:, None]
 
 
+def vertex_normals(mesh: Mesh) -> Floats:
+    """(N, 3), of length 1: the sum of the triangles' normals at each vertex, by area; 0 where it vanishes, as at
+    vertices of no triangle.
+    """
+    size, normals = areas(mesh)
+    corners, spread = mesh.faces.reshape(-1), np.repeat(size[:, None] * normals, 3, axis=0)
+    summed = np.stack([np.bincount(corners, spread[:, axis], len(mesh.vertices)) for axis in range(3)], axis=1)
+    length = np.linalg.norm(summed, axis=1, keepdims=True)
+    found: Floats = summed / np.where(length > 0, length, 1.0)
+    return found
+
+
 def surface_points(
     mesh: Mesh, count: int, rng: np.random.Generator, among: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
 ) -> SurfacePoints:

@@ -200,7 +200,7 @@ class FSQCVAE:
                     raise PolicyError(f"{path} holds no skin codec, but {told.get('kind', 'something unnamed')!r}")
                 network = SkinAutoencoder(CodecShape.of(json.loads(told["shape"])))
                 network.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
-        except (OSError, SafetensorError, RuntimeError) as error:
+        except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:  # ConfigError is a ValueError
             raise PolicyError(f"no skin codec can be read from {path}: {error}") from error
         return cls(network, device, most_points)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from guerdon_rigging.rigs import Floats, Mesh, Rig, RigError
-from guerdon_rigging.sampling import SurfacePoints, areas, surface_points
+from guerdon_rigging.sampling import SurfacePoints, surface_points, vertex_normals
 from guerdon_rigging.weights import normalised as rows_normalised
 
 MARGIN = 0.1
@@ -129,10 +129,4 @@ def with_normals(drawn: SurfacePoints) -> Singles:
 
 def vertices_with_normals(mesh: Mesh) -> Singles:
     """(N, 6): vertices and their normals, area-weighted; zeros at a vertex of no triangle with area."""
-    size, normals = areas(mesh)
-    summed = np.zeros_like(mesh.vertices)
-    for corner in mesh.faces.T:
-        for axis in range(3):
-            summed[:, axis] += np.bincount(corner, size * normals[:, axis], len(summed))
-    length = np.linalg.norm(summed, axis=1, keepdims=True)
-    return np.concatenate([mesh.vertices, summed / np.where(length > 0, length, 1.0)], axis=1).astype(np.float32)
+    return np.concatenate([mesh.vertices, vertex_normals(mesh)], axis=1).astype(np.float32)

@@ -19,6 +19,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from guerdon_rigging.canonical import MOST_WEIGHTS
 from guerdon_rigging.file_errors import RigFileError
 from guerdon_rigging.rigs import ROOT, Mesh, Rig, Skeleton
 
@@ -49,6 +50,8 @@ def rig_text(rig: Rig) -> str:
 def rig_of_text(text: str, mesh: Mesh, name: str = "", file: Path | str = "a text rig") -> Rig:
     """A rig from its text and its mesh. Joints keep their order where parents come before their children.
 
+    Weights are as they are written: rows of files need not sum to 1 (`guerdon_rigging.weights.normalised`).
+
     Args:
         text: RigNet's format.
         mesh: whose vertices the lines of skin number. Those without a line follow no joint.
@@ -56,10 +59,17 @@ def rig_of_text(text: str, mesh: Mesh, name: str = "", file: Path | str = "a tex
         file: for messages.
 
     Raises:
-        RigFileError: a line is wrong, or the joints form no tree; the message has the line's number.
+        RigFileError: a line is wrong, or the joints form no tree; the message has the line's number. Or the matrix of
+            weights would be too large.
     """
     found = _Text(text, file)
     skeleton, at = found.skeleton()
+    if len(mesh.vertices) * len(skeleton) > MOST_WEIGHTS:
+        found.fail(
+            0,
+            f"{len(skeleton):,} joints of {len(mesh.vertices):,} vertices",
+            f"at most {MOST_WEIGHTS:,} weights are held",
+        )
     weights = np.zeros((len(mesh.vertices), len(skeleton)))
     for vertex, (line, shares) in found.skin.items():
         if vertex >= len(mesh.vertices):

@@ -266,7 +266,12 @@ class Decoded:
     """Part tokens, each with the joint it stands before."""
 
 
-def detokenise(vocabulary: Vocabulary, tokens: Sequence[int] | npt.NDArray[Any], ending: Ending = "exact") -> Decoded:
+def detokenise(
+    vocabulary: Vocabulary,
+    tokens: Sequence[int] | npt.NDArray[Any],
+    ending: Ending = "exact",
+    most: int | None = None,
+) -> Decoded:
     """Read `bos` to `eos_final`, and nothing after it but `pad`.
 
     A branch's parent is the earlier joint nearest to the position it names; of equally near ones the latest, as in the
@@ -277,6 +282,8 @@ def detokenise(vocabulary: Vocabulary, tokens: Sequence[int] | npt.NDArray[Any],
         tokens: any integers.
         ending: `exact` takes exactly J x T codes. `released` takes one less, as the released sampler stopped early,
             and reads the `eos_final` there as code C, which wraps to 0.
+        most: joints that are read; one more is an error. The time that branches take grows with the square of the
+            number of joints, so what somebody else wrote is read with a limit. None: as many as there are.
 
     Raises:
         TokenError: anything else; it says which token, and what could stand there.
@@ -291,6 +298,9 @@ def detokenise(vocabulary: Vocabulary, tokens: Sequence[int] | npt.NDArray[Any],
     parts: list[tuple[int, str]] = []
     after_part = False
     while after_part or not joints or not reading.at(vocabulary.eos_skeleton):
+        if most is not None and len(joints) >= most:
+            wanted_there = f"eos_skeleton (at most {most} joints may be written)"
+            reading.take(wanted_there, vocabulary.eos_skeleton, vocabulary.eos_skeleton + 1)
         if not after_part and reading.at(vocabulary.first_part, vocabulary.first_class):
             parts.append((len(joints), PARTS[reading.take("a part") - vocabulary.first_part]))
             after_part = True

@@ -54,13 +54,18 @@ class Voxels:
         """(M, 3): of the cells that are set, in the order of `indices`."""
         return self.origin + (self.indices + 0.5) * self.size
 
+    @np.errstate(over="ignore", invalid="ignore")
     def cells(self, points: Floats) -> tuple[Ints, Cells]:
-        """The cell of each point, (..., 3), clipped to the grid, and whether the point is in the grid, (...)."""
+        """The cell of each point, (..., 3), clipped to the grid, and whether the point is in the grid, (...).
+
+        A point that is not finite is not in the grid; its cell is the one nearest to it, or the first for NaN.
+        """
         places = (np.asarray(points, np.float64) - self.origin) / self.size
         shape = np.array(self.filled.shape)
         # What rounding puts beyond a face by less than a billionth of a cell is on it.
         within = np.logical_and(places >= -SLACK, places <= shape + SLACK).all(axis=-1)
-        return np.clip(np.floor(places), 0, shape - 1).astype(np.int64), np.asarray(within)
+        nearest = np.clip(np.floor(np.where(np.isnan(places), 0.0, places)), 0, shape - 1)
+        return nearest.astype(np.int64), np.asarray(within)
 
     def contains(self, points: Floats) -> Cells:
         """Whether the cell of each point is set, (...); False for points outside the grid."""
