@@ -189,8 +189,8 @@ def segment_record(segment: Segment, *, whole: bool = False) -> Record:
 
 
 def _image_record(image: Image, *, whole: bool) -> Record:
-    """A file by its name, unless it is to be whole; bytes whole, since nothing else holds them: an environment that draws
-    large pictures, or the same one for many, writes them into files.
+    """A file by its name, unless it is to be whole; bytes whole, since nothing else holds them: an environment that
+    draws large pictures, or the same one for many, writes them into files.
     """
     if image.path and not whole:
         return {"path": image.path}
