@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from guerdon.engines.multimodal import image_token
+from guerdon.engines.multimodal import image_token, written
 from guerdon.environments import Call, Search, Tags, ToolUse, played
 from guerdon.errors import ConfigError, PolicyError, TaskError
 from guerdon.parsing.images import opened
@@ -487,3 +487,28 @@ def test_a_search_shows_pictures_of_what_it_found_where_it_is_told_to(most: int,
     assert call.images == tuple(map(Image, expected))
     (cut,) = Search(Cases(), k=3, max_total_chars=8, pictures=2).call(["x"])
     assert cut.images == (Image("a.png"),)  # the third passage does not fit, nor is its picture shown
+
+
+def test_a_placeholder_that_a_policy_wrote_is_embedded_as_the_model_embeds():
+    """Some models scale what they look up: the token that stands in has the scaled state too."""
+    model = tiny_sighted.llava().model
+    embed = model.get_input_embeddings()
+    scaled = embed.register_forward_hook(lambda module, args, states: states * 8)
+    ids = torch.tensor([[5, image_token(model), 7, image_token(model)]])
+    with torch.no_grad():
+        as_it_is = embed(ids)
+        with written(model, ids, [1, 3]) as given:
+            assert image_token(model) not in given.tolist()[0]
+            torch.testing.assert_close(embed(given), as_it_is, atol=0, rtol=0)
+    scaled.remove()
+
+
+def test_a_row_for_another_machine_holds_its_pictures(tmp_path: Path):
+    (tmp_path / "seen.png").write_bytes(b"picture")
+    shown = Segment("environment", "look", images=(Image(str(tmp_path / "seen.png")),))
+    rollout = Rollout(Example(id="1"), (Segment("policy", "one"), shown))
+    assert row_of(rollout)["segments"][1]["images"] == [{"path": str(tmp_path / "seen.png")}]
+    assert row_of(rollout, whole=True)["segments"][1]["images"] == [{"data": "cGljdHVyZQ=="}]
+    (tmp_path / "seen.png").unlink()
+    with pytest.raises(OSError, match=r"seen\.png"):
+        row_of(rollout, whole=True)

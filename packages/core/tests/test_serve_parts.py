@@ -255,6 +255,20 @@ def test_rows_may_bring_fields_where_the_operator_allows_it():
     assert json.loads(part.body)["scores"][0]["value"] == 3.0
 
 
+def test_pictures_by_path_are_files_of_the_server_and_refused_with_them():
+    """By their bytes they are taken; a server that takes examples' fields takes paths, too."""
+    shown = {"author": "environment", "text": "look", "images": [{"path": "/etc/hostname"}]}
+    row = {"example": "train-0", "completion": "abc", "segments": [{"author": "policy", "text": "abc"}, shown]}
+    [part] = parts("score", {"rows": [row]})
+    assert part.code == 422
+    assert b"--inline-examples" in part.body
+    within = {"author": "policy", "text": "abc", "turn": {"observation": "", "images": [{"path": "/etc/hostname"}]}}
+    assert parts("score", {"rows": [{**row, "segments": [within]}]})[0].code == 422
+    assert parts("score", {"rows": [row]}, Settings(inline_examples=True))[0].code == 200
+    shown["images"] = [{"data": "aGVsbG8="}]
+    assert parts("score", {"rows": [row]})[0].code == 200
+
+
 # -- rows in pieces, and there and back --------------------------------------------------------------------------------
 
 

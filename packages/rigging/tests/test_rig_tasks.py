@@ -186,3 +186,13 @@ def test_a_rig_of_more_joints_than_are_taken_has_no_reference():
     """A made humanoid has more than four joints."""
     task = Made(train_size=1, skin=False, most=4)
     assert task.reference(task.examples("train")[0]) is None
+
+
+@pytest.mark.parametrize("skin", [True, False])
+def test_an_answer_can_be_looked_at(skin):
+    task = Made(train_size=1, kinds=("lamp",), skin=skin, bins=64)
+    example = task.examples("train")[0]
+    reference = task.reference(example)
+    assert task.picture(example, reference).startswith(b"\x89PNG")
+    assert task.picture(example, "no rig") is None
+    assert task.picture(example.model_copy(update={"mesh": "file:nowhere.glb"}), reference) is None

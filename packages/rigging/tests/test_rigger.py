@@ -98,6 +98,20 @@ def test_without_a_code_that_speaks_for_a_vertex_the_prior_does(rigger, lamp):
     np.testing.assert_allclose(found.weights, InverseDistance(8.0)(lamp.mesh, skeleton), atol=1e-9)
 
 
+def test_of_a_large_mesh_skeletons_alone_are_compared(rigger, lamp, monkeypatch):
+    """The chosen one's skin is what it is where all are compared."""
+    import guerdon_rigging.rigger as module
+
+    whole = rigger.rig(lamp.mesh, seed=3, attempts=1)
+    monkeypatch.setattr(module, "MOST_TOGETHER", 10)
+    alone = rigger.rig(lamp.mesh, seed=3, attempts=1)
+    np.testing.assert_array_equal(alone.weights, whole.weights)
+    assert len(rigger.rig(lamp.mesh, seed=3, attempts=3).skeleton) >= 1
+    monkeypatch.setattr(module, "MOST_WEIGHTS", 12 * 100)
+    with pytest.raises(RigError, match="at most 100 are rigged, decimate"):
+        rigger.rig(lamp.mesh)
+
+
 def test_what_does_not_belong_together_is_refused(rigger, lamp):
     with pytest.raises(PolicyError, match="2 of 64 codes a joint, the codec reads 2 of 32"):
         replace(rigger, codec=BallCodec(codes=32))

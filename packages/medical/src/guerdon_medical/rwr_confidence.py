@@ -39,7 +39,7 @@ def turns_of(rollout: Rollout) -> list[tuple[tuple[Message, ...], str]]:
     for segment in rollout.segments:
         if segment.author != "environment":
             said += segment.text
-        elif segment.text.strip():
+        elif segment.text.strip() or segment.images:
             found.append((messages, said))
             messages = (*messages, Message("assistant", said), Message("user", segment.text, segment.images))
             said = ""

@@ -18,11 +18,11 @@ from guerdon.parsing.loaded import LoadedTask
 from guerdon.protocols import Split
 from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
-from guerdon_rigging.answers import written
+from guerdon_rigging.answers import read_answer, with_skins, written
 from guerdon_rigging.examples import RigExample, rig_example
 from guerdon_rigging.orders import Kind, Order
-from guerdon_rigging.rig_sources import codec_of, known_rig
-from guerdon_rigging.rigs import RigError
+from guerdon_rigging.rig_sources import codec_of, condition_of, known_mesh, known_rig
+from guerdon_rigging.rigs import Rig, RigError
 from guerdon_rigging.tokens import Rounding, tokenise
 
 
@@ -88,6 +88,26 @@ class RigTask(LoadedTask[RigExample]):
             return _reference(asked) if asked.known else None
         except RigError:
             return None  # every reward says why: the example is invalid
+
+    def picture(self, example: Example, completion: str) -> bytes | None:
+        """The answered rig drawn, weights as colours (PNG); None where it cannot be read. A skeleton alone is drawn
+        with the skin of the closest bones.
+        """
+        from guerdon_rigging.baselines import ClosestBone
+        from guerdon_rigging.drawing import picture
+
+        asked = rig_example(example)
+        try:
+            mesh = known_mesh(asked.mesh)
+        except RigError:
+            return None
+        answer = read_answer(completion, asked, mesh)
+        if asked.length and not answer.why:
+            (answer,) = with_skins([answer], codec_of(asked.codec), condition_of(asked.codec, asked.mesh))
+        if answer.skeleton is None:
+            return None
+        weights = ClosestBone()(mesh, answer.skeleton) if answer.weights is None else answer.weights
+        return picture(Rig(mesh, answer.skeleton, weights), size=320)
 
     def metrics(self) -> Mapping[str, Reward]:
         """Distances of skeletons, x 100 as tables have them, agreement of skins, and the rewards."""

@@ -27,20 +27,23 @@ from guerdon.errors import PolicyError
 from guerdon.fields import whole_number
 from guerdon.protocols import Sampling, Split, Task
 from guerdon.types import Example, Prompt
-from guerdon_rigging.answers import Answered, skin_of
+from guerdon_rigging.answers import Answered
 from guerdon_rigging.baselines import Baseline, InverseDistance
+from guerdon_rigging.canonical import MOST_WEIGHTS
 from guerdon_rigging.codecs import SkinCodec
 from guerdon_rigging.orders import permutation
 from guerdon_rigging.rewards import Candidates, TokenRig
 from guerdon_rigging.rig_policy import RigPolicy
 from guerdon_rigging.rig_scores import Ground
-from guerdon_rigging.rigs import Floats, Mesh, Rig, Skeleton
+from guerdon_rigging.rigs import Floats, Mesh, Rig, RigError, Skeleton
 from guerdon_rigging.skin_codec import FSQCVAE
 from guerdon_rigging.skin_sampling import frame
 from guerdon_rigging.tokens import Decoded, detokenise, skeleton_tokens
 from guerdon_rigging.weights import kept
 
 FOLDER = "weights"
+MOST_TOGETHER = 50_000_000
+"""Vertices times joints of all attempts, up to which their skins are compared too: 0.4 GB."""
 POLICY, CODEC = "rig_policy.safetensors", "skin_codec.safetensors"
 
 
@@ -122,25 +125,19 @@ class Rigger:
             attempts: rigs drawn, of which the one with the largest `rigging/tokenrig-v1` is kept.
 
         Raises:
-            RigError: a mesh without triangles, area or extent.
+            RigError: a mesh without triangles, area or extent, or of too many vertices (`canonical.MOST_WEIGHTS`).
             PolicyError: none of the attempts is a rig within the budget.
         """
         whole_number("attempts", attempts, 1)
-        middle, half = frame(mesh)
-        inner = Mesh((mesh.vertices - middle) / half, mesh.faces)
+        inner, middle, half = self._framed(mesh)
         drawn = self._draw(_Shown(inner), attempts, seed, self.temperature)
         if not drawn:
             raise PolicyError(f"none of {attempts} attempts was finished within its budget; try another seed or more")
-        condition = self.codec.condition(inner)
-        decoded = self.codec.decode_all(condition, [one.codes for one in drawn])
-        skins = [skin_of(self.placed(inner, one.skeleton, each)) for one, each in zip(drawn, decoded, strict=True)]
-        answers = [Answered(one.skeleton, one.codes, skin) for one, skin in zip(drawn, skins, strict=True)]
-        values, _ = TokenRig().measure(Candidates(Ground(inner).make(), answers))
-        best = int(values.argmax())
+        best, weights = self._best(inner, drawn)
         found = drawn[best].skeleton
         names = tuple(f"bone_{joint}" for joint in range(len(found)))
         skeleton = Skeleton(found.joints * half + middle, found.parents, names)
-        return Rig(mesh, skeleton, kept(skins[best]))
+        return Rig(mesh, skeleton, weights)
 
     def skin(self, mesh: Mesh, skeleton: Skeleton, seed: int = 0, attempts: int = 8) -> Rig:
         """The skin of a given skeleton, in the mesh's frame.
@@ -159,17 +156,33 @@ class Rigger:
         most = self.policy.shape.most_joints
         if len(skeleton) > most:
             raise PolicyError(f"the skeleton has {len(skeleton)} joints; this policy writes at most {most}")
-        middle, half = frame(mesh)
-        inner = Mesh((mesh.vertices - middle) / half, mesh.faces)
+        inner, middle, half = self._framed(mesh)
         placed = Skeleton((skeleton.joints - middle) / half, skeleton.parents, skeleton.names)
         begun = skeleton_tokens(self.policy.vocabulary, placed)
         task = _Shown(inner, " ".join(map(str, begun.tolist())))
         drawn = self._draw(task, attempts, seed, self.temperature)
         condition = self.codec.condition(inner)
-        mean: Floats = np.mean(self.codec.decode_all(condition, [one.codes for one in drawn]), axis=0)
+        mean = np.zeros((len(mesh.vertices), len(skeleton)))
+        for one in drawn:  # one after the other: a large mesh's skins do not fit into memory together
+            mean += self.codec.decode(condition, one.codes) / len(drawn)
         weights = np.empty_like(mean)
         weights[:, permutation(placed, "articulation", "depth-first")] = mean
         return Rig(mesh, skeleton, kept(self.placed(inner, placed, weights)))
+
+    def _best(self, mesh: Mesh, drawn: Sequence[Decoded]) -> tuple[int, Floats]:
+        """Which one the reward speaks for, and its skin, (N, J). Of a large mesh skeletons alone are compared."""
+        condition = self.codec.condition(mesh)
+
+        def skin(one: Decoded) -> Floats:
+            return kept(self.placed(mesh, one.skeleton, self.codec.decode(condition, one.codes)))
+
+        few = len(mesh.vertices) * sum(len(one.skeleton) for one in drawn) <= MOST_TOGETHER
+        skins = [skin(one) if few else None for one in drawn]
+        answers = [Answered(one.skeleton, one.codes, weights) for one, weights in zip(drawn, skins, strict=True)]
+        values, _ = TokenRig().measure(Candidates(Ground(mesh).make(), answers))
+        best = int(values.argmax())
+        weights = skins[best]
+        return best, skin(drawn[best]) if weights is None else weights
 
     def placed(self, mesh: Mesh, skeleton: Skeleton, weights: Floats) -> Floats:
         """What codes say, with the floor, times the prior: (N, J), not normalised.
@@ -180,6 +193,16 @@ class Rigger:
             weights: (N, J), as a codec decodes them.
         """
         return weights if self.prior is None else (weights + self.floor) * self.prior(mesh, skeleton)
+
+    def _framed(self, mesh: Mesh) -> tuple[Mesh, Floats, float]:
+        """The mesh within [-1, 1]^3, and what it was moved and divided by."""
+        most = MOST_WEIGHTS // self.policy.shape.most_joints
+        if len(mesh.vertices) > most:
+            raise RigError(
+                f"the mesh has {len(mesh.vertices):,} vertices; at most {most:,} are rigged, decimate it first"
+            )
+        middle, half = frame(mesh)
+        return Mesh((mesh.vertices - middle) / half, mesh.faces), middle, half
 
     def _draw(self, task: _Shown, attempts: int, seed: int, temperature: float) -> list[Decoded]:
         shape, words = self.policy.shape, self.policy.vocabulary

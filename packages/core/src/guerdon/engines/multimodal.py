@@ -133,7 +133,7 @@ def written(model: Any, ids_RT: torch.Tensor, places: Sequence[int]) -> Iterator
     embed = plain(model).get_input_embeddings()
     chosen_T1 = torch.zeros(ids_RT.shape[1], 1, dtype=torch.bool, device=ids_RT.device)
     chosen_T1[list(places)] = True
-    own_W = embed.weight[ids_RT[0, places[0]]]
+    own_W = embed(ids_RT[:, places[0], None])[0, 0]  # as it embeds: some scale, and adapters add
     hook = embed.register_forward_hook(lambda module, args, states_RTW: torch.where(chosen_T1, own_W, states_RTW))
     try:
         yield ids_RT.masked_fill(chosen_T1[:, 0], 0)

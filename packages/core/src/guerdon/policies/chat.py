@@ -125,8 +125,10 @@ class Chat:
         """Token ids of complete turns, after which nobody is about to speak.
 
         Raises:
-            PolicyError: the template refuses them.
+            PolicyError: the template refuses them, or one shows images, which would be lost.
         """
+        if any(message.images for message in messages):
+            raise PolicyError("the messages show images, and what reads them here is handed text alone")
         ids = self.encode(self._render(messages, speak=False))
         if not self.template and self.tokenizer.bos_token_id is not None:
             ids = (int(self.tokenizer.bos_token_id), *ids)

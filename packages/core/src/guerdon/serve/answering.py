@@ -203,6 +203,22 @@ def check_rows(rows: Sequence[Any], grader: Grader, settings: Settings) -> None:
                 f"row {number}: the field 'example' must be the id of an example of {grader.task.name}; an example's "
                 f"own fields are taken only by a server that was started with --inline-examples",
             )
+        if not settings.inline_examples and _names_files(row):
+            raise RefusedError(
+                422,
+                f"row {number}: a segment's images name files of the server's machine, which only a server that was "
+                "started with --inline-examples opens; send 'data' in base64",
+            )
+
+
+def _names_files(row: Mapping[str, Any]) -> bool:
+    """Whether a segment, or a turn within one, shows a picture by its path; what is no such thing is refused later."""
+    shown: list[Any] = []
+    for segment in row["segments"] if isinstance(row.get("segments"), list) else ():
+        for holder in (segment, segment.get("turn")) if isinstance(segment, dict) else ():
+            images = holder.get("images") if isinstance(holder, dict) else None
+            shown += images if isinstance(images, list) else ()
+    return any(isinstance(image, dict) and "path" in image for image in shown)
 
 
 def _learns(request: Mapping[str, Any], kind: str, grader: Grader) -> bool:

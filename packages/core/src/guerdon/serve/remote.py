@@ -49,8 +49,10 @@ class Remote(Reward, name="remote-v1", runs_in="threads", sees="group"):
 
     def _asked(self, client: Client, group: Group, context: Context) -> Sequence[Score]:
         try:
-            return client.grade([row_of(rollout) for rollout in group.rollouts], self.reward, context)
-        except ServerError as error:
+            # Whole: the server has other files, and takes none by name unless its operator allows it.
+            rows = [row_of(rollout, whole=True) for rollout in group.rollouts]
+            return client.grade(rows, self.reward, context)
+        except (ServerError, OSError) as error:
             return [Score.unscored(str(error)) for _ in group.rollouts]
 
 

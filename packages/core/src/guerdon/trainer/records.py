@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from guerdon.advantages import Advantages
@@ -117,8 +118,16 @@ def rollout_records(
     return records
 
 
-def row_of(rollout: Rollout) -> Record:
-    """A rollout as a row for `guerdon.grading`: `rollout_of` gives it back, if the example is known by its id."""
+def row_of(rollout: Rollout, *, whole: bool = False) -> Record:
+    """A rollout as a row for `guerdon.grading`: `rollout_of` gives it back, if the example is known by its id.
+
+    Args:
+        rollout: any.
+        whole: pictures are written as their bytes, for readers who have not the same files.
+
+    Raises:
+        OSError: `whole`, and a picture's file cannot be read.
+    """
     return {
         "example": rollout.example.id,
         "index": rollout.index,
@@ -127,7 +136,7 @@ def row_of(rollout: Rollout) -> Record:
         "stop": rollout.stop,
         "policy_version": rollout.policy_version,
         "prompt_ids": list(rollout.prompt_ids),
-        "segments": [segment_record(segment) for segment in rollout.segments],
+        "segments": [segment_record(segment, whole=whole) for segment in rollout.segments],
         **_shown_record(rollout.prompt),
     }
 
@@ -161,8 +170,8 @@ def _shown_record(prompt: Prompt) -> Record:
     return record
 
 
-def segment_record(segment: Segment) -> Record:
-    """A segment in plain data, as a record's `segments` has it."""
+def segment_record(segment: Segment, *, whole: bool = False) -> Record:
+    """A segment in plain data, as a record's `segments` has it; see `row_of`."""
     record: Record = {"author": segment.author, "text": segment.text}
     if segment.token_ids:
         record["token_ids"] = list(segment.token_ids)
@@ -175,15 +184,17 @@ def segment_record(segment: Segment) -> Record:
         del turn["images"]  # the next segment's, which is what the turn said
         record["turn"] = {**turn, "info": json.loads(json.dumps(turn["info"], default=repr))}
     if segment.images:
-        record["images"] = [_image_record(image) for image in segment.images]
+        record["images"] = [_image_record(image, whole=whole) for image in segment.images]
     return record
 
 
-def _image_record(image: Image) -> Record:
-    """A file by its name; bytes whole, since nothing else holds them: an environment that draws large pictures, or the
-    same one for many, writes them into files.
+def _image_record(image: Image, *, whole: bool) -> Record:
+    """A file by its name, unless it is to be whole; bytes whole, since nothing else holds them: an environment that
+    draws large pictures, or the same one for many, writes them into files.
     """
-    return {"path": image.path} if image.path else {"data": base64.b64encode(image.data).decode()}
+    if image.path and not whole:
+        return {"path": image.path}
+    return {"data": base64.b64encode(image.data or Path(image.path).read_bytes()).decode()}
 
 
 def images_of(record: Mapping[str, Any]) -> tuple[Image, ...]:
@@ -195,13 +206,19 @@ def images_of(record: Mapping[str, Any]) -> tuple[Image, ...]:
     found = record.get("images", ())
     try:
         return tuple(
-            Image(one["path"]) if "path" in one else Image(data=base64.b64decode(one["data"], validate=True))
+            Image(_named(one["path"])) if "path" in one else Image(data=base64.b64decode(one["data"], validate=True))
             for one in found
         )
     except (TypeError, KeyError, ValueError, binascii.Error) as error:
         raise ConfigError(
             f"a segment's images are {found!r:.200}; a list is needed, of a 'path' each, or of 'data' in base64"
         ) from error
+
+
+def _named(path: Any) -> str:
+    if not isinstance(path, str):
+        raise TypeError(f"a path is a text, not {type(path).__name__}")
+    return path
 
 
 def rounds_of(records: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
@@ -276,8 +293,9 @@ _NOTHING: Mapping[str, Any] = {}
 def _segment_of(record: Mapping[str, Any], then: Mapping[str, Any]) -> Segment:
     """Of a record and the one behind it, which holds the images of the turn that answered."""
     turn = record.get("turn")
-    if turn and then.get("author") == "environment" and "images" in then:
-        turn = {**turn, "images": images_of(then)}
+    if turn:  # its pictures are those of what was said next, and no others
+        shown = images_of(then) if then.get("author") == "environment" else ()
+        turn = {**turn, "images": shown}
     return Segment(
         author=record["author"],
         text=record["text"],
