@@ -54,7 +54,7 @@ def dense_faces(mesh: Mesh, column: Floats) -> npt.NDArray[np.bool_]:
         mesh: within [-1, 1]^3.
         column: (N,), the bone's weights.
     """
-    touched: npt.NDArray[np.bool_] = (column[mesh.faces] > 0).any(axis=1)
+    touched: npt.NDArray[np.bool_] = np.asarray(column)[mesh.faces].max(axis=1) > 0
     if not touched.any():
         return np.ones(len(mesh.faces), bool)
     near = mesh.vertices[np.unique(mesh.faces[touched])]
