@@ -11,7 +11,7 @@ from guerdon_rigging.codec_shapes import CLASS_DEFAULTS, RELEASED, SMALL, CodecS
 from guerdon_rigging.codecs import SkinCodec
 from guerdon_rigging.rigs import Mesh, Rig, RigError, Skeleton
 from guerdon_rigging.skin_codec import FSQCVAE, SkinAutoencoder
-from guerdon_rigging.skin_networks import encoded, farthest
+from guerdon_rigging.skin_networks import Block, encoded, farthest
 
 pytestmark = pytest.mark.model
 
@@ -209,7 +209,7 @@ def test_the_released_sizes():
 
 def test_blocks_start_small():
     """Normal with std 0.25 / sqrt(width), biases 0."""
-    block = SkinAutoencoder(replace(RELEASED, decoder_layers=1, encoder_layers=1)).decoder.layers[0]
+    block = Block(768, 12, RELEASED.init_gain)
     assert block.mlp[0].weight.std().item() == pytest.approx(0.25 / 768**0.5, rel=0.01)
     assert block.mlp[0].bias.abs().max() == 0
 

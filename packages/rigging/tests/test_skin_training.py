@@ -12,9 +12,8 @@ from guerdon_rigging.codec_metrics import support_iou
 from guerdon_rigging.codec_shapes import SMALL
 from guerdon_rigging.rigs import Rig
 from guerdon_rigging.skin_batches import Bank, Draw
-from guerdon_rigging.skin_codec import FSQCVAE, MeshCondition, SkinAutoencoder
+from guerdon_rigging.skin_codec import FSQCVAE, SkinAutoencoder
 from guerdon_rigging.skin_regression import SQUARED, bone_places, squared, train_regressor
-from guerdon_rigging.skin_sampling import vertices_with_normals
 from guerdon_rigging.skin_training import METRICS, STATE, Schedule, kept_codes, reconstruction, train_codec
 
 pytestmark = pytest.mark.model
@@ -62,19 +61,11 @@ def test_a_codec_learns_columns_of_an_unseen_rig(learnt, spindle):
 
 
 @pytest.mark.slow
-def test_codes_say_which_bone_and_the_mesh_says_where(learnt, spindle):
-    """Pitfall: codes of a rig that stands, decoded with the latents of one that lies, decode worse at the same points.
-
-    So do codes of the other bones with the right mesh.
-    """
-    standing, lying = spindle(9, axis=2), spindle(9, axis=0)
-    codes = learnt.encode(standing)
-    own = quality(learnt, standing, codes=codes)
-    latents = learnt.condition(lying.mesh).latents
-    asked = learnt.network.decoder.asked(latents, torch.as_tensor(vertices_with_normals(standing.mesh))[None])
-    foreign = learnt.decode(MeshCondition(latents, asked, None), codes)
-    assert float(support_iou(foreign, standing.weights).mean()) < own - 0.1
-    assert quality(learnt, standing, codes=codes[[1, 2, 0]]) < own - 0.2
+def test_codes_of_the_other_bones_decode_worse(learnt, spindle):
+    """That decoding sees its mesh is in test_skin_codec; spindles alone do not teach it: a point's place tells all."""
+    rig = spindle(9)
+    codes = learnt.encode(rig)
+    assert quality(learnt, rig, codes=codes[[1, 2, 0]]) < quality(learnt, rig, codes=codes) - 0.2
 
 
 @pytest.mark.slow
