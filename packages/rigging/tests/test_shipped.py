@@ -28,7 +28,7 @@ def rigger():
 
 
 def test_the_weights_are_small_and_have_a_card():
-    folder = resources.files("guerdon_rigging") / "weights"
+    folder = resources.files("guerdon_rigging") / "shipped"
     with resources.as_file(folder) as path:
         assert sum(one.stat().st_size for one in path.iterdir()) <= 20_000_000
         assert "held-out" in (path / "MODEL_CARD.md").read_text()

@@ -94,7 +94,7 @@ def codec_of(name: str) -> SkinCodec:
             ) from error
         if name != "skintokens":
             return FSQCVAE.load(name)
-        with resources.as_file(resources.files("guerdon_rigging") / "weights" / "skin_codec.safetensors") as path:
+        with resources.as_file(resources.files("guerdon_rigging") / "shipped" / "skin_codec.safetensors") as path:
             return FSQCVAE.load(path)
     module, _, attribute = name.partition(":")
     try:

@@ -41,7 +41,7 @@ from guerdon_rigging.skin_sampling import frame
 from guerdon_rigging.tokens import Decoded, detokenise, skeleton_tokens
 from guerdon_rigging.weights import kept
 
-FOLDER = "weights"
+FOLDER = "shipped"
 MOST_TOGETHER = 50_000_000
 """Vertices times joints of all attempts, up to which their skins are compared too: 0.4 GB."""
 POLICY, CODEC = "rig_policy.safetensors", "skin_codec.safetensors"
