@@ -24,7 +24,7 @@ import numpy as np
 from guerdon.cached_folders import built_once, cache_folder
 from guerdon.errors import ConfigError
 from guerdon.progress import progress
-from guerdon_rigging import bodies, body_plans, prop_plans, surfaces
+from guerdon_rigging import augmentation, bodies, body_plans, prop_plans, surfaces
 from guerdon_rigging.bodies import Body
 from guerdon_rigging.rigs import Floats, Mesh, Rig, RigError, Skeleton
 
@@ -81,10 +81,8 @@ def creature(kind: str, seed: int) -> Rig:
         raise RigError(
             f"{kind} {seed}: in {DRAWS} draws a joint had no skin or limbs ran into each other; the plan is at fault"
         )
-    corners = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    centre, half = (corners[0] + corners[1]) / 2, float((corners[1] - corners[0]).max() / 2)
-    skeleton = Skeleton((np.array(body.joints) - centre) / half, body.parent_array, tuple(body.names))
-    return Rig(Mesh((mesh.vertices - centre) / half, mesh.faces), skeleton, weights, name=f"{kind}-{seed}")
+    skeleton = Skeleton(np.array(body.joints), body.parent_array, tuple(body.names))
+    return augmentation.normalised(Rig(mesh, skeleton, weights, name=f"{kind}-{seed}"))
 
 
 def _fused(mesh: Mesh, weights: Floats, body: Body) -> float:

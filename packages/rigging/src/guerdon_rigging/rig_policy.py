@@ -24,7 +24,7 @@ from torch import Tensor
 
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.fields import one_of
-from guerdon.policies.dtypes import Dtype, dtype_named
+from guerdon.policies.dtypes import Dtype, device_named, dtype_named
 from guerdon.policies.masters import Masters
 from guerdon.progress import progress
 from guerdon.protocols import Sampling, StepLogprobs, Task
@@ -93,7 +93,7 @@ class RigPolicy:
         if isinstance(shape, str):
             one_of("shape", shape, tuple(SHAPES))
             shape = SHAPES[shape]
-        place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        place = device_named(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = RigTransformer(shape)
@@ -270,14 +270,9 @@ class RigPolicy:
         """See `guerdon.protocols.HasWeights`."""
         return self.masters.state()
 
-    @torch.no_grad()
     def take(self, weights: Mapping[str, Tensor]) -> None:
         """See `guerdon.protocols.HasWeights`."""
-        parameters = dict(self.network.named_parameters())
-        for name, values in weights.items():
-            parameters[name].copy_(values)
-            if name in self.masters.pairs:
-                self.masters.pairs[name][0].copy_(values)
+        self.masters.take(self.network, weights)
 
     def updated(self) -> None:
         """Round the masters into the compute weights and count the update."""

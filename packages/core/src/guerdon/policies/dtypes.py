@@ -26,6 +26,11 @@ def dtype_named(dtype: str, device: torch.device) -> torch.dtype:
     return known[dtype]
 
 
+def device_named(device: str) -> torch.device:
+    """The device of that name (`cpu`, `cuda`, `cuda:1`, ...); `auto` is CUDA where there is one."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+
 def preferred_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where the hardware multiplies it natively (CUDA with bf16, AMX or AVX512-BF16), else float32.
 

@@ -26,7 +26,7 @@ from guerdon.errors import ConfigError, PolicyError
 from guerdon.policies import hub, keeping
 from guerdon.policies.chat import Chat
 from guerdon.policies.continuing import continued
-from guerdon.policies.dtypes import Dtype, dtype_named, preferred_dtype
+from guerdon.policies.dtypes import Dtype, device_named, dtype_named, preferred_dtype
 from guerdon.policies.embedded import EMBEDDED, INSTALL_HINT, is_embedded, resolve
 from guerdon.policies.embedded_vision import is_embedded_vision, resolve_vision
 from guerdon.policies.likelihood import Likelihood
@@ -125,7 +125,7 @@ class LanguagePolicy:
         _check_installed("transformers", *(("peft",) if lora else ()))
         from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
-        place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        place = device_named(device)
         compute = dtype_named(dtype, place)
         saved = keeping.kept_beside(Path(model))
         if saved.get("lora"):
@@ -283,14 +283,9 @@ class LanguagePolicy:
         """See `guerdon.protocols.HasWeights`; of adapters, those alone."""
         return self.masters.state()
 
-    @torch.no_grad()
     def take(self, weights: Mapping[str, torch.Tensor]) -> None:
         """See `guerdon.protocols.HasWeights`."""
-        parameters = dict(self.model.named_parameters())
-        for name, values in weights.items():
-            parameters[name].copy_(values)
-            if name in self.masters.pairs:
-                self.masters.pairs[name][0].copy_(values)
+        self.masters.take(self.model, weights)
         self._behind = True
 
     def updated(self) -> None:

@@ -53,6 +53,19 @@ class Masters:
                 parameter.copy_(master)
 
     @torch.no_grad()
+    def take(self, model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+        """Compute with these values, by name, whether trained or frozen: into `model`, these masters' own, and them.
+
+        Raises:
+            KeyError: the model has no such parameter.
+        """
+        parameters = dict(model.named_parameters())
+        for name, values in weights.items():
+            parameters[name].copy_(values)
+            if name in self.pairs:
+                self.pairs[name][0].copy_(values)
+
+    @torch.no_grad()
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """Take values by name, then hand them down. Every name must be there.
 

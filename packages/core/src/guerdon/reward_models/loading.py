@@ -16,7 +16,7 @@ import torch
 from guerdon.errors import ConfigError
 from guerdon.policies import hub
 from guerdon.policies.chat import Chat
-from guerdon.policies.dtypes import dtype_named
+from guerdon.policies.dtypes import device_named, dtype_named
 from guerdon.policies.embedded import INSTALL_HINT, is_embedded, resolve
 from guerdon.policies.keeping import no_bars
 from guerdon.types import Message
@@ -145,7 +145,7 @@ def load(model: str, *, device: str = "auto", dtype: str = "auto", new_head: int
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
-        place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        place = device_named(device)
         torch.zeros(0, device=place)
     except (RuntimeError, AssertionError) as error:
         said = str(error).splitlines()[0]
