@@ -5,7 +5,6 @@ Axes: B meshes, R sequences, L latents, V ids.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from guerdon.engines.decoders import cache_argument
 from guerdon.engines.sampling import draw, uniforms
 from guerdon.protocols import Sampling
 from guerdon_rigging.grammar import Grammar, States, Tables
@@ -47,7 +47,7 @@ class Writer:
         self.network, self.grammar = network, grammar
         self.device = next(network.parameters()).device
         self.tables: Tables | None = grammar.put(self._put) if grammar else None
-        self._cache = "cache" if "cache" in inspect.signature(network.language.model.forward).parameters else ""
+        self._cache = cache_argument(network.language.model)
 
     @torch.no_grad()
     def write(
@@ -106,7 +106,7 @@ class Writer:
         cache = DynamicCache(config=config)
         ids = self._put(begun)
         embedded = torch.cat([prefix, self.network.language.get_input_embeddings()(ids)], dim=1)
-        hidden = model(inputs_embeds=embedded, use_cache=True, **{self._name: cache}).last_hidden_state[:, -1]
+        hidden = model(inputs_embeds=embedded, use_cache=True, **{self._cache: cache}).last_hidden_state[:, -1]
         cache.batch_repeat_interleave(n)
         hidden = hidden.repeat_interleave(n, 0)
         states = self._states(begun, n)
@@ -134,7 +134,7 @@ class Writer:
                 cache.batch_select_indices(kept)
                 alive, chosen = alive[kept], chosen[kept]
                 states = None if states is None else States(*(array[kept] for array in states))
-            hidden = model(input_ids=chosen[:, None], use_cache=True, **{self._name: cache}).last_hidden_state[:, -1]
+            hidden = model(input_ids=chosen[:, None], use_cache=True, **{self._cache: cache}).last_hidden_state[:, -1]
         return [Written(tuple(a), tuple(b), c) for a, b, c in zip(tokens, logprobs, finished, strict=True)]
 
     def _states(self, begun: list[list[int]], n: int) -> States | None:
@@ -144,11 +144,6 @@ class Writer:
         for column in zip(*begun, strict=True):
             states = self.grammar.advance(states, self._put(list(column)), self.tables)
         return States(*(array.repeat_interleave(n, 0) for array in states))
-
-    @property
-    def _name(self) -> str:
-        """What the model calls its cache: transformers renames `past_key_values` to `cache` within its fifth series."""
-        return self._cache or "past_key_values"
 
     def _put(self, array: Any) -> Tensor:
         return torch.as_tensor(array, device=self.device)
