@@ -57,7 +57,7 @@ def test_a_rig_goes_back_to_the_files_vertices_and_units(box: Path) -> None:
     right = held.mesh.vertices[:, 0] > 0
     weights = np.stack([~right, right], axis=1).astype(float)
     rig = Rig(held.mesh, Skeleton(np.array([[0, 0, 0], [1, 0, 0.0]]), np.array([-1, 0])), weights)
-    back = held.restored(rig)
+    back, _ = held.restored(rig)
     assert len(back.mesh.vertices) == 9
     np.testing.assert_allclose(back.skeleton.joints, [[2, 1, 0.5], [4, 1, 0.5]])
     np.testing.assert_array_equal(back.weights[:, 1] > 0, back.mesh.vertices[:, 0] > 2)

@@ -165,7 +165,7 @@ def test_a_browser_shows_what_guerdon_rig_gives_back_in_the_units_of_a_file(tmp_
     )
     held = filed_mesh(path)
     weights = ClosestBone()(held.mesh, first.skeleton)
-    rig = held.restored(Rig(held.mesh, first.skeleton, weights))
+    rig, _ = held.restored(Rig(held.mesh, first.skeleton, weights))
     assert len(rig.mesh.vertices) == len(corners)
     compare(rig, random_turns(rig, 1, degrees=40), tmp_path)
 

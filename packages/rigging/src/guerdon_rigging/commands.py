@@ -105,8 +105,8 @@ def of_mesh(
 ) -> None:
     """Give MESH (.glb, .gltf, .obj, .ply or .stl) a skeleton and a skin.
 
-    The rig comes from the shipped model, a skeleton of your own with --skeleton. OUT has the mesh's vertices and units;
-    materials and textures are not carried over. --pose changes pictures alone.
+    The rig comes from the shipped model, a skeleton of your own with --skeleton. OUT has the mesh's vertices and units,
+    and of a glTF its materials, textures, normals and colours. --pose changes pictures alone.
     """
     from guerdon.errors import ConfigError
     from guerdon.progress import progress
@@ -138,7 +138,8 @@ def of_mesh(
         bar.advance()
         bar.describe("writing")
         if output is not None:
-            write_rig(held.restored(rig), output, normals=True)
+            whole, look = held.restored(rig)
+            write_rig(whole, output, normals=True, look=look)
         bar.advance()
         bar.describe("drawing")
         _draw(rig, png, turntable, pose, size, seed)

@@ -1,7 +1,8 @@
 """The mesh of a file in the frame that models work in, the skeleton of another, and the way back into the file's units.
 
-held = filed_mesh(Path("cat.obj"))
-rig = held.restored(Rig(held.mesh, skeleton, weights))
+held = filed_mesh(Path("cat.glb"))
+rig, look = held.restored(Rig(held.mesh, skeleton, weights))
+write_rig(rig, "rigged.glb", look=look)
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from guerdon.errors import ConfigError
 from guerdon_rigging.canonical import MOST_WEIGHTS, Frame, Report, canonical, read_skeleton, welded
 from guerdon_rigging.file_errors import read_limited
 from guerdon_rigging.gltf_skins import read_stored
-from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh, read_noted
+from guerdon_rigging.looks import Look
+from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh, read_whole
 from guerdon_rigging.rigs import Ints, Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
 from guerdon_rigging.weights import normalised
@@ -43,17 +45,23 @@ class FiledMesh:
     name: str
     mended: tuple[str, ...] = ()
     """What of the file is not rigged, a line each."""
+    look: Look | None = None
+    """Of `stored`, where the file has one."""
 
-    def restored(self, rig: Rig) -> Rig:
-        """A rig of `mesh` on the stored vertices, in the file's units. Vertices of no triangle are left out."""
-        used = np.flatnonzero(self.places >= 0)
+    def restored(self, rig: Rig) -> tuple[Rig, Look | None]:
+        """A rig of `mesh` on the stored vertices, in the file's units, and how those look. Vertices of no triangle are
+        left out.
+        """
+        kept = np.asarray(self.places >= 0, np.bool_)
         index = np.full(len(self.places), -1, np.int64)
-        index[used] = np.arange(len(used))
+        index[kept] = np.arange(kept.sum())
         faces = index[self.stored.faces]
-        whole = Mesh(self.stored.vertices[used], faces[(faces >= 0).all(axis=1)])
+        left = np.asarray((faces >= 0).all(axis=1), np.bool_)
+        whole = Mesh(self.stored.vertices[kept], faces[left])
         skeleton = rig.skeleton
         placed = Skeleton(self.frame.back(skeleton.joints), skeleton.parents, skeleton.names)
-        return Rig(whole, placed, rig.weights[self.places[used]], self.name)
+        look = self.look.of(kept, left) if self.look else None
+        return Rig(whole, placed, rig.weights[self.places[kept]], self.name), look
 
     def skeleton(self, path: Path) -> Skeleton:
         """The skeleton of a .glb, a .gltf or RigNet's text, in the frame of `mesh`; all of its joints.
@@ -91,11 +99,12 @@ def filed_mesh(path: Path) -> FiledMesh:
     Raises:
         RigFileError: the file is broken or another kind, or no triangle of it has an area.
     """
-    stored, notes = read_noted(path)
+    read = read_whole(path, looks=True)
+    stored = read.mesh
     mesh, frame, places, _ = welded(path, stored.vertices, stored.faces)
     lost = int((places[stored.faces] < 0).any(axis=1).sum())
-    report = Report(len(places), unused=int((places < 0).sum()), degenerate=lost, notes=notes)
-    return FiledMesh(stored, mesh, frame, places, path.stem, tuple(report.lines()))
+    report = Report(len(places), unused=int((places < 0).sum()), degenerate=lost, notes=read.notes)
+    return FiledMesh(stored, mesh, frame, places, path.stem, tuple(report.lines()), read.look)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,13 +14,18 @@ import numpy.typing as npt
 from guerdon_rigging.gltf_accessors import accessor_at, accessor_count, view_bytes
 from guerdon_rigging.gltf_files import Gltf
 from guerdon_rigging.gltf_json import Entry
-from guerdon_rigging.gltf_primitives import wanted
 
 
 def decompressed(
-    gltf: Gltf, primitive: Entry, draco: Entry, attributes: dict[str, Entry]
+    gltf: Gltf, primitive: Entry, draco: Entry, wanted: list[tuple[str, Entry, tuple[str, ...]]]
 ) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[Any]]:
-    """The attributes and the corners, (3 M,), of a compressed primitive.
+    """The attributes and the corners, (3 M,), of a compressed primitive; those that are stored plainly are left out.
+
+    Args:
+        gltf: the opened file.
+        primitive: which is compressed.
+        draco: its extension.
+        wanted: attributes: their names, accessors and types.
 
     Raises:
         RigFileError: DracoPy is not installed, the data do not decode, or hold other counts than the accessors say.
@@ -38,8 +43,10 @@ def decompressed(
     ids = dict(draco.need("attributes").named())
     by_id = {one["unique_id"]: one["data"] for one in found.attributes}
     values: dict[str, npt.NDArray[Any]] = {}
-    for name, at in wanted(attributes):
+    for name, at, kinds in wanted:
         if name not in ids:
+            if accessor_at(gltf, at).get("bufferView") is not None:
+                continue  # stored plainly beside the others
             draco.fail(f"has no {name}, which the primitive has", "attributes are compressed together")
         data = by_id.get(ids[name].integer())
         if data is None:
@@ -48,7 +55,7 @@ def decompressed(
         gltf.take(accessor, data.size)
         if (count := accessor_count(accessor)) != len(data):
             accessor.fail(f"says {count} elements and {len(data)} were compressed")
-        if data.ndim != 2 or data.shape[1] != (3 if name == "POSITION" else 4):
+        if data.ndim != 2 or f"VEC{data.shape[1]}" not in kinds:
             accessor.fail(f"was compressed with the shape {data.shape}")
         normalised = accessor.get("normalized")
         if data.dtype.kind in "iu" and normalised is not None and normalised.value is True:

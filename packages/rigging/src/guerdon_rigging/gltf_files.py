@@ -76,9 +76,9 @@ class Gltf:
         elif not isinstance(uri.value, str):
             uri.fail("is no string", "a data URI or the name of a file is needed")
         elif uri.value.startswith("data:"):
-            data = _decoded(uri)
+            data = decoded(uri)
         else:
-            data = _beside(uri)
+            data = beside(uri)
         if len(data) < length:
             entry.fail(f"says {length:,} bytes and has {len(data):,}", "the file is cut off")
         return data[:length] if len(data) > length else data
@@ -145,7 +145,8 @@ def _chunks(file: Path, data: bytes) -> tuple[bytes, bytes | None]:
     return document, binary
 
 
-def _decoded(uri: Entry) -> bytes:
+def decoded(uri: Entry) -> bytes:
+    """The bytes of a data URI."""
     head, comma, body = uri.value.partition(",")
     if not comma:
         uri.fail("is a data URI without a comma", "data:...;base64,... is accepted")
@@ -157,7 +158,7 @@ def _decoded(uri: Entry) -> bytes:
         uri.fail(f"is a data URI that does not decode: {error}")
 
 
-def _beside(uri: Entry) -> bytes:
+def beside(uri: Entry) -> bytes:
     """A file in the document's folder, or below it; links are followed first, so that none leads out."""
     name = unquote(uri.value)
     if "://" in name or "\\" in name or "\0" in name or not name:

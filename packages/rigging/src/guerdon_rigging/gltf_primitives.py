@@ -11,7 +11,7 @@ import numpy.typing as npt
 from guerdon_rigging.gltf_accessors import accessor_at, accessor_count, read_accessor
 from guerdon_rigging.gltf_files import Gltf
 from guerdon_rigging.gltf_json import Entry
-from guerdon_rigging.rigs import Floats, Ints
+from guerdon_rigging.rigs import Floats, Ints, Singles
 
 DRACO = "KHR_draco_mesh_compression"
 MOST_VERTICES = 4_000_000
@@ -19,6 +19,8 @@ MOST_VERTICES = 4_000_000
 MOST_FACES = 2 * MOST_VERTICES + 4
 """Triangles of a file, instances counted each: those of a closed surface on the most vertices."""
 SETS = ("JOINTS_", "WEIGHTS_")
+LOOKS = {"NORMAL": ("VEC3",), "TANGENT": ("VEC4",), "TEXCOORD_": ("VEC2",), "COLOR_": ("VEC3", "VEC4")}
+"""How the names of attributes begin that say how a surface looks, and their types."""
 _UNDRAWN = {0: "points", 1: "lines", 2: "a loop of lines", 3: "a strip of lines"}
 
 
@@ -36,10 +38,19 @@ class Primitive:
     """(N, S): as stored, normalised integers as floats."""
     notes: tuple[str, ...] = field(default=())
     """What is there and was not read."""
+    looks: dict[str, Singles] = field(default_factory=dict)
+    """(N, 2 to 4) each, by its attribute's name; what is not finite is 0. Empty where it was not asked for."""
+    material: int | None = None
+    """Its index in the document; not looked up."""
 
 
-def read_primitive(gltf: Gltf, primitive: Entry) -> Primitive | None:
+def read_primitive(gltf: Gltf, primitive: Entry, looks: bool = False) -> Primitive | None:
     """A primitive's triangles, None where it draws points or lines.
+
+    Args:
+        gltf: the opened file.
+        primitive: where it stands in it.
+        looks: read the attributes of `LOOKS` too, and which material it has.
 
     Raises:
         RigFileError: no positions, attributes of different lengths, indices beyond the vertices, a set of joints
@@ -53,37 +64,64 @@ def read_primitive(gltf: Gltf, primitive: Entry) -> Primitive | None:
         primitive.need("attributes").fail("has no POSITION", "a mesh needs positions")
     compressed = primitive.get("extensions")
     draco = compressed.get(DRACO) if compressed is not None else None
-    values: dict[str, npt.NDArray[Any]]
+    values: dict[str, npt.NDArray[Any]] = {}
     corners: npt.NDArray[Any] | None
+    asked = wanted(attributes, looks)
     # Beside the compressed values a file may keep plain ones, for readers that know no Draco.
     if draco is not None and accessor_at(gltf, attributes["POSITION"]).get("bufferView") is None:
         from guerdon_rigging.gltf_draco import decompressed
 
-        values, corners = decompressed(gltf, primitive, draco, attributes)
+        values, corners = decompressed(gltf, primitive, draco, asked)
     else:
-        values = {}
         vertices = accessor_count(accessor_at(gltf, attributes["POSITION"]))
         if vertices > MOST_VERTICES:
             attributes["POSITION"].fail(
                 f"has {vertices:,} vertices", f"at most {MOST_VERTICES:,} are read; decimate it"
             )
-        for name, at in wanted(attributes):
-            kind = "VEC3" if name == "POSITION" else "VEC4"
-            values[name] = read_accessor(gltf, at, (kind,), finite=not name.startswith("WEIGHTS_"))
         indices = primitive.get("indices")
         corners = None if indices is None else read_accessor(gltf, indices, ("SCALAR",))
         if corners is not None and corners.dtype.kind != "u":
             primitive.need("indices").fail("names an accessor that is not of unsigned integers")
+    for name, at, kinds in asked:
+        if name not in values:
+            values[name] = read_accessor(gltf, at, kinds, finite=name == "POSITION")
     positions = np.asarray(values["POSITION"], np.float64)
     faces = _triangles(primitive, mode, len(positions), corners)
     slots, weights = _influences(primitive, values, len(positions))
-    notes = [f"{len(targets)} morph targets"] if (targets := primitive.members("targets")) else []
-    return Primitive(positions, faces, slots, weights, tuple(notes))
+    notes = (
+        [f"{len(targets)} morph targets; its base shape is read"] if (targets := primitive.members("targets")) else []
+    )
+    if not looks:
+        return Primitive(positions, faces, slots, weights, tuple(notes))
+    shown = {name: np.nan_to_num(found, posinf=0, neginf=0) for name, found in values.items() if _look(name)}
+    singles = {name: found.astype(np.float32) for name, found in shown.items()}
+    notes += [f"the attribute {name}, which is not read" for name in attributes if name not in values]
+    notes += [f"{name}, which is not read" for name, _ in (compressed.named() if compressed else ()) if name != DRACO]
+    named = primitive.get("material")
+    material = (
+        None if named is None else named.integer(0, len(gltf.document.members("materials")), "index of a material")
+    )
+    return Primitive(positions, faces, slots, weights, tuple(notes), singles, material)
 
 
-def wanted(attributes: dict[str, Entry]) -> list[tuple[str, Entry]]:
-    """The attributes that are read: where vertices are, and what they follow."""
-    return [(name, at) for name, at in attributes.items() if name == "POSITION" or name.startswith(SETS)]
+def wanted(attributes: dict[str, Entry], looks: bool = False) -> list[tuple[str, Entry, tuple[str, ...]]]:
+    """The attributes that are read, with the types they may have: where vertices are and what they follow, and with
+    `looks` how they look.
+    """
+    found: list[tuple[str, Entry, tuple[str, ...]]] = []
+    for name, at in attributes.items():
+        if name == "POSITION":
+            found.append((name, at, ("VEC3",)))
+        elif name.startswith(SETS):
+            found.append((name, at, ("VEC4",)))
+        elif looks and (kinds := _look(name)):
+            found.append((name, at, kinds))
+    return found
+
+
+def _look(name: str) -> tuple[str, ...]:
+    """The types of an attribute of `LOOKS`, none for others."""
+    return next((kinds for start, kinds in LOOKS.items() if name.startswith(start)), ())
 
 
 def _triangles(primitive: Entry, mode: int, vertices: int, indices: npt.NDArray[Any] | None) -> Ints:

@@ -10,7 +10,7 @@ nor what it hangs on (glTF 2.0, 3.7.3.3). Rows of weights are normalised before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from guerdon_rigging.gltf_files import Gltf, open_gltf
 from guerdon_rigging.gltf_json import Entry
 from guerdon_rigging.gltf_nodes import Nodes, read_nodes
 from guerdon_rigging.gltf_primitives import MOST_FACES, MOST_VERTICES, Primitive, read_primitive
-from guerdon_rigging.rigs import Floats, Ints
+from guerdon_rigging.looks import Materials, read_materials
+from guerdon_rigging.rigs import Floats, Ints, Singles
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,12 @@ class Part:
     """(N, K) over all nodes, sparse: as stored, a joint's slots summed, what is no weight left out. None: no skin."""
     mended: int = 0
     """Weights below 0 or not finite, which are taken as 0."""
+    looks: dict[str, Singles] = field(default_factory=dict)
+    """Normals, tangents, texture coordinates and colours of the vertices, where they were asked for; directions as they
+    are in the scene.
+    """
+    material: int | None = None
+    """Its index in the document."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +82,8 @@ class StoredRig:
     """Of the scene; skinned or not."""
     notes: tuple[str, ...]
     """What the file holds and was not read."""
+    materials: Materials | None = None
+    """What surfaces are made of, where it was asked for."""
 
     @property
     def skinned(self) -> tuple[Part, ...]:
@@ -88,8 +97,12 @@ class StoredRig:
         return tuple(dict.fromkeys(joint for skin in used for joint in self.skins[skin or 0].joints.tolist()))
 
 
-def read_stored(path: Path | str) -> StoredRig:
+def read_stored(path: Path | str, looks: bool = False) -> StoredRig:
     """Read a .glb or .gltf.
+
+    Args:
+        path: the file.
+        looks: read how surfaces look, too.
 
     Raises:
         RigFileError: the file is broken, or holds what is not read; the message names the place in it.
@@ -114,12 +127,12 @@ def read_stored(path: Path | str) -> StoredRig:
         skin = None if node.get("skin") is None else node.need("skin").integer(0, len(skins), "index of a skin")
         for entry in held.members("primitives"):
             if entry.where not in cache:
-                cache[entry.where] = read_primitive(gltf, entry)
+                cache[entry.where] = read_primitive(gltf, entry, looks)
             primitive = cache[entry.where]
             if primitive is None:
                 notes[f"{name} has a primitive of points or lines"] = None
                 continue
-            notes.update((f"{name} has {note}; its base shape is read", None) for note in primitive.notes)
+            notes.update((f"{name} has {note}", None) for note in primitive.notes)
             vertices, faces = vertices + len(primitive.vertices), faces + len(primitive.faces)
             if vertices > MOST_VERTICES or faces > MOST_FACES:
                 entry.fail(
@@ -127,7 +140,9 @@ def read_stored(path: Path | str) -> StoredRig:
                     f"at most {MOST_VERTICES:,} and {MOST_FACES:,} are read; decimate it",
                 )
             parts.append(_placed(entry, primitive, name, at, skin, nodes, skins))
-    return StoredRig(gltf.file, nodes, skins, tuple(parts), tuple(notes))
+    materials = read_materials(gltf) if looks else None
+    said = (*notes, *(materials.notes if materials else ()))
+    return StoredRig(gltf.file, nodes, skins, tuple(parts), said, materials)
 
 
 def _skin(gltf: Gltf, entry: Entry, nodes: int) -> Skin:
@@ -153,16 +168,8 @@ def _placed(
     """A primitive in the scene: by its joints, or by its node where it has none."""
     x = primitive.vertices
     if skin is None:
-        matrix = nodes.matrices[node]
-        return Part(
-            name,
-            node,
-            None,
-            x,
-            _finite(entry, _moved(np.broadcast_to(matrix[:3], (len(x), 3, 4)), x)),
-            _wound(primitive.faces, np.broadcast_to(matrix[:3], (len(x), 3, 4))),
-            None,
-        )
+        moves = np.broadcast_to(nodes.matrices[node][:3], (len(x), 3, 4))
+        return _part(entry, primitive, moves, None, name=name, node=node)
     if not primitive.weights.shape[1]:
         entry.fail(
             f"is shown with skins[{skin}] by nodes[{node}] and has no JOINTS_0", "a skinned mesh names its joints"
@@ -184,10 +191,52 @@ def _placed(
     select = sparse.csr_matrix(
         (np.ones(len(joints)), (np.arange(len(joints)), joints)), (len(joints), len(nodes.entries))
     )
+    mended = int((~(primitive.weights >= 0)).sum() + np.isinf(primitive.weights).sum())
+    held = (weights @ select).tocsr()
+    return _part(entry, primitive, blended, held, name=name, node=node, skin=skin, mended=mended)
+
+
+def _part(
+    entry: Entry, primitive: Primitive, moves: Floats, weights: Any, *,
+    name: str, node: int, skin: int | None = None, mended: int = 0,
+) -> Part:  # fmt: skip
+    """A primitive, each vertex moved by its own of the matrices (N, 3, 4)."""
+    x = primitive.vertices
     return Part(
-        name, node, skin, x, _finite(entry, _moved(blended, x)), _wound(primitive.faces, blended),
-        (weights @ select).tocsr(), int((~(primitive.weights >= 0)).sum() + np.isinf(primitive.weights).sum()),
+        name, node, skin, x, _finite(entry, _moved(moves, x)), _wound(primitive.faces, moves), weights, mended,
+        _turned(primitive.looks, moves), primitive.material,
     )  # fmt: skip
+
+
+def _turned(looks: dict[str, Singles], moves: Floats) -> dict[str, Singles]:
+    """Normals and tangents as matrices (N, 3, 4) turn them, of length 1; what else there is as it was.
+
+    A normal follows the inverse's transpose, which is the matrix of cofactors but for its length, and the sign of the
+    determinant: cofactors are there where an inverse is not. A tangent lies in the surface and follows the matrix; its
+    fourth number, the side of the bitangent, changes where the matrix mirrors.
+    """
+    if not {"NORMAL", "TANGENT"} & looks.keys():
+        return looks
+    found = dict(looks)
+    linear = moves[:, :, :3]
+    mirrored = np.where(np.linalg.det(linear) < 0, -1.0, 1.0)
+    if "NORMAL" in looks:
+        a, b, c = linear.transpose(2, 0, 1)  # the images of the axes
+        cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=2)
+        turned = np.einsum("nij,nj->ni", cofactors, looks["NORMAL"]) * mirrored[:, None]
+        found["NORMAL"] = _of_length_1(turned, (0.0, 0.0, 1.0))
+    if "TANGENT" in looks:
+        along = _of_length_1(np.einsum("nij,nj->ni", linear, looks["TANGENT"][:, :3]), (1.0, 0.0, 0.0))
+        side = np.where(looks["TANGENT"][:, 3] < 0, -1.0, 1.0) * mirrored
+        found["TANGENT"] = np.concatenate([along, side[:, None]], axis=1).astype(np.float32)
+    return found
+
+
+def _of_length_1(directions: Floats, none: tuple[float, float, float]) -> Singles:
+    """Directions (N, 3) normalised; `none` where there is none, since glTF asks for length 1 everywhere."""
+    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+    good = np.isfinite(lengths) & (lengths > 1e-20)
+    return np.where(good, directions / np.where(good, lengths, 1.0), none).astype(np.float32)
 
 
 def _nearest(lost: Floats, points: Floats, matrices: Floats) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from guerdon_rigging.file_errors import RigFileError, read_limited
 from guerdon_rigging.gltf_files import MOST_BYTES
 from guerdon_rigging.gltf_primitives import MOST_FACES, MOST_VERTICES
 from guerdon_rigging.gltf_skins import read_stored
+from guerdon_rigging.looks import Look, Piece
 from guerdon_rigging.rigs import Mesh, RigError
 
 GLTF = (".glb", ".gltf")
@@ -28,22 +31,39 @@ def read_mesh(path: Path | str) -> Mesh:
         RigFileError: the ending is another, the file is broken or too large, it has no triangle, or a position is not
             finite.
     """
-    return read_noted(path)[0]
+    return read_whole(path).mesh
 
 
-def read_noted(path: Path | str) -> tuple[Mesh, tuple[str, ...]]:
-    """As `read_mesh`, and what else a glTF holds and was not read: morph targets, lines, meshes that no scene shows.
+@dataclass(frozen=True, eq=False)
+class MeshFile:
+    """A file's triangles, and what else it holds."""
+
+    mesh: Mesh
+    notes: tuple[str, ...] = ()
+    """What was not read, a line each: morph targets, lines, meshes that no scene shows."""
+    look: Look | None = None
+    """Where it was asked for and the file says how its surfaces look; its pieces make up the mesh."""
+
+
+def read_whole(path: Path | str, looks: bool = False) -> MeshFile:
+    """As `read_mesh`, and what else the file holds.
+
+    Args:
+        path: the file.
+        looks: read how surfaces look, too: of glTF materials, textures, normals and colours, of .ply the colours of
+            vertices. Materials of an .obj are not read, which the notes say.
 
     Raises:
-        RigFileError: as `read_mesh`.
+        RigFileError: as `read_mesh`; or a picture or an attribute is broken.
     """
     path = Path(path).expanduser()
     notes: tuple[str, ...] = ()
+    look: Look | None = None
     ending = path.suffix.lower()
     if ending in GLTF:
-        vertices, faces, notes = _gltf(path)
+        vertices, faces, notes, look = _gltf(path, looks)
     elif ending in OTHERS:
-        vertices, faces = _other(path, ending[1:])
+        vertices, faces, notes, look = _other(path, ending[1:], looks)
     else:
         raise RigFileError(path, "", f"the name ends in {path.suffix!r}", f"{', '.join(GLTF + OTHERS)} are read")
     if not len(faces):
@@ -54,28 +74,40 @@ def read_noted(path: Path | str) -> tuple[Mesh, tuple[str, ...]]:
             f"at most {MOST_VERTICES:,} and {MOST_FACES:,} are read; decimate it",
         )  # fmt: skip
     try:
-        return Mesh(vertices, faces), notes
+        return MeshFile(Mesh(vertices, faces), notes, look)
     except RigError as error:
         raise RigFileError(path, "", str(error)) from error
 
 
-def _gltf(path: Path) -> tuple[Any, Any, tuple[str, ...]]:
-    stored = read_stored(path)
+_Read = tuple[Any, Any, tuple[str, ...], Look | None]
+
+
+def _gltf(path: Path, looks: bool) -> _Read:
+    stored = read_stored(path, looks)
     parts = stored.parts
     if not parts:
         raise RigFileError(path, "", "its scene shows no mesh", "a mesh is needed")
     firsts = np.cumsum([0, *(len(part.rest) for part in parts[:-1])])
     faces = [part.faces + first for part, first in zip(parts, firsts, strict=True)]
-    return np.concatenate([part.rest for part in parts]), np.concatenate(faces), stored.notes
+    look = None
+    if stored.materials is not None:
+        pieces = (
+            Piece(len(part.rest), len(part.faces), part.name, part.node, part.looks, part.material) for part in parts
+        )
+        look = Look(tuple(pieces), stored.materials)
+    return np.concatenate([part.rest for part in parts]), np.concatenate(faces), stored.notes, look
 
 
-def _other(path: Path, kind: str) -> tuple[Any, Any]:
+def _other(path: Path, kind: str, looks: bool) -> _Read:
     """Through trimesh, of which neither welding nor dropping is asked for: what is wrong is to be seen."""
     import trimesh
 
     data = read_limited(path, MOST_BYTES)
     options: dict[str, Any] = {"process": False, "skip_materials": True}
+    notes: tuple[str, ...] = ()
     if kind == "obj":
+        if looks and re.search(rb"^(mtllib|usemtl|vt)\s", data, re.MULTILINE):
+            notes = ("its materials and texture coordinates are not carried over: of glTF files they are",)
         data, options["maintain_order"] = _shape_alone(data), True
     try:
         found = trimesh.load(trimesh.util.wrap_as_stream(data), file_type=kind, **options)
@@ -85,7 +117,17 @@ def _other(path: Path, kind: str) -> tuple[Any, Any]:
         raise RigFileError(path, "", f"does not read as {kind.upper()}: {type(error).__name__}: {error}") from error
     vertices = np.array(getattr(found, "vertices", ()), np.float64).reshape(-1, 3)
     faces = np.array(getattr(found, "faces", ()), np.int64).reshape(-1, 3)
-    return vertices, faces
+    return vertices, faces, notes, _coloured(found, len(vertices), len(faces)) if looks and kind == "ply" else None
+
+
+def _coloured(found: Any, vertices: int, faces: int) -> Look | None:
+    """The colours of a .ply's vertices, which are what a screen shows; glTF has them linear."""
+    if getattr(getattr(found, "visual", None), "kind", None) != "vertex":
+        return None
+    shades = np.asarray(found.visual.vertex_colors, np.float32) / 255
+    linear = np.where(shades <= 0.04045, shades / 12.92, ((shades + 0.055) / 1.055) ** 2.4)
+    linear[:, 3] = shades[:, 3]
+    return Look((Piece(vertices, faces, attributes={"COLOR_0": linear.astype(np.float32)}),))
 
 
 def _shape_alone(data: bytes) -> bytes:

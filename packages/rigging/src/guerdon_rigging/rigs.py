@@ -16,6 +16,7 @@ from guerdon.errors import TaskError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
 
 ROOT = -1
 """The parent of the root."""

@@ -1,0 +1,261 @@
+"""Materials, textures, normals and colours on their way from one file through a rig into another."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from guerdon_rigging.file_errors import RigFileError
+from guerdon_rigging.filed_meshes import filed_mesh
+from guerdon_rigging.gltf_skins import read_stored
+from guerdon_rigging.gltf_writing import glb, write_rig
+from guerdon_rigging.looks import Look, Piece
+from guerdon_rigging.rigs import Rig, Skeleton
+
+UP = [[0, 0, 1]] * 4
+CORNERS = [[0, 0], [1, 0], [1, 1], [0, 1]]
+WOOD = {
+    "name": "wood",
+    "pbrMetallicRoughness": {"baseColorTexture": {"index": 0, "texCoord": 0}, "roughnessFactor": 0.3},
+    "extensions": {"KHR_materials_emissive_strength": {"emissiveStrength": 2.5}},
+}
+
+
+def png(colour=(200, 30, 10)):
+    buffer = io.BytesIO()
+    Image.new("RGB", (2, 2), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def painted(made_square):
+    """The skinned square with a wooden texture, whose picture is within the file."""
+    made = made_square(
+        NORMAL=lambda made: made.add(UP, "VEC3"),
+        TEXCOORD_0=lambda made: made.add(CORNERS, "VEC2"),
+        COLOR_0=lambda made: made.add([[255, 0, 51, 255]] * 4, "VEC4", "uint8", normalized=True),
+    )
+    made.document |= {
+        "materials": [{"name": "unused"}, json.loads(json.dumps(WOOD))],
+        "textures": [{"source": 0, "sampler": 0}],
+        "samplers": [{"wrapS": 33071, "wrapT": 33071}],
+        "images": [{"bufferView": made.view(png()), "mimeType": "image/png", "name": "planks"}],
+        "extensionsUsed": ["KHR_materials_emissive_strength", "KHR_lights_punctual"],
+    }
+    made.document["meshes"][0]["primitives"][0]["material"] = 1
+    return made
+
+
+def carried(path, folder):
+    """What `guerdon rig` would write for a file, bound to one joint: where it is, and its document."""
+    held = filed_mesh(path)
+    skeleton = Skeleton(np.zeros((1, 3)), np.array([-1]))
+    rig, look = held.restored(Rig(held.mesh, skeleton, np.ones((len(held.mesh.vertices), 1))))
+    out = folder / "carried.glb"
+    write_rig(rig, out, look=look)
+    data = out.read_bytes()
+    length = struct.unpack_from("<I", data, 12)[0]
+    return out, json.loads(data[20 : 20 + length])
+
+
+def pictures(path):
+    return [picture.data for picture in read_stored(path, looks=True).materials.pictures]
+
+
+def test_materials_textures_and_pictures_are_carried_over(tmp_path, painted):
+    out, document = carried(painted.save(tmp_path / "a.glb"), tmp_path)
+    assert document["materials"] == [{"name": "unused"}, WOOD]
+    assert document["textures"] == [{"source": 0, "sampler": 0}]
+    assert document["samplers"] == [{"wrapS": 33071, "wrapT": 33071}]
+    assert document["images"][0].items() >= {"name": "planks", "mimeType": "image/png"}.items()
+    assert document["meshes"][0]["primitives"][0]["material"] == 1
+    assert pictures(out) == [png()]
+
+
+def test_extensions_in_use_are_named_and_others_are_not(tmp_path, painted):
+    painted.document["extensionsRequired"] = ["KHR_materials_emissive_strength"]
+    _, document = carried(painted.save(tmp_path / "a.glb"), tmp_path)
+    assert document["extensionsUsed"] == document["extensionsRequired"] == ["KHR_materials_emissive_strength"]
+
+
+def test_what_vertices_say_is_carried_over(tmp_path, painted):
+    out, _ = carried(painted.save(tmp_path / "a.glb"), tmp_path)
+    (part,) = read_stored(out, looks=True).parts
+    assert part.looks["TEXCOORD_0"].tolist() == CORNERS
+    assert part.looks["NORMAL"].tolist() == UP
+    np.testing.assert_allclose(part.looks["COLOR_0"], [[1, 0, 0.2, 1]] * 4)  # 51 / 255
+
+
+def test_looks_are_read_where_they_are_asked_for_alone(tmp_path, painted):
+    stored = read_stored(painted.save(tmp_path / "a.glb"))
+    assert (stored.materials, stored.parts[0].looks) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("scale", "normal", "expected"),
+    [
+        # The inverse's transpose of diag(2, 1, 1) takes (1, 1, 0) to (1/2, 1, 0).
+        ([2, 1, 1], [0.5**0.5, 0.5**0.5, 0], [0.2**0.5, 0.8**0.5, 0]),
+        ([-1, 1, 1], [1, 0, 0], [-1, 0, 0]),
+        ([1, 1, 0], [0, 0, 1], [0, 0, 1]),  # no inverse; what was flattened still faces along z
+    ],
+)
+def test_normals_follow_the_inverses_transpose(tmp_path, made_square, scale, normal, expected):
+    made = made_square(NORMAL=lambda made: made.add([normal] * 4, "VEC3"))
+    made.document["nodes"][2] |= {"scale": scale}
+    del made.document["nodes"][2]["skin"]
+    (part,) = read_stored(made.save(tmp_path / "a.glb"), looks=True).parts
+    np.testing.assert_allclose(part.looks["NORMAL"], [expected] * 4, atol=1e-6)
+
+
+def test_normals_follow_the_joints_of_a_skin(tmp_path, made_square):
+    """The head turned by 90 degrees about z: what faced x faces y, at the upper edge alone."""
+    made = made_square(NORMAL=lambda made: made.add([[1, 0, 0]] * 4, "VEC3"))
+    made.document["nodes"][1]["rotation"] = [0, 0, 0.5**0.5, 0.5**0.5]
+    (part,) = read_stored(made.save(tmp_path / "a.glb"), looks=True).parts
+    np.testing.assert_allclose(part.looks["NORMAL"], [[1, 0, 0]] * 2 + [[0, 1, 0]] * 2, atol=1e-6)
+
+
+def test_a_tangent_changes_its_side_where_the_mesh_is_mirrored(tmp_path, made_square):
+    made = made_square(
+        NORMAL=lambda made: made.add(UP, "VEC3"),
+        TANGENT=lambda made: made.add([[1, 0, 0, 1]] * 4, "VEC4"),
+    )
+    made.document["nodes"][2] |= {"scale": [-2, 1, 1]}
+    del made.document["nodes"][2]["skin"]
+    (part,) = read_stored(made.save(tmp_path / "a.glb"), looks=True).parts
+    assert part.looks["TANGENT"].tolist() == [[-1, 0, 0, -1]] * 4
+
+
+def test_normals_that_are_none_become_some(tmp_path, made_square):
+    made = made_square(NORMAL=lambda made: made.add([[np.nan] * 3, [0, 0, 0], [np.inf, 0, 0], [0, 3, 0]], "VEC3"))
+    (part,) = read_stored(made.save(tmp_path / "a.glb"), looks=True).parts
+    assert part.looks["NORMAL"].tolist() == [[0, 0, 1]] * 3 + [[0, 1, 0]]
+
+
+def test_pieces_keep_their_mesh_and_their_material(tmp_path, painted):
+    """A second node shows the mesh too; a third has one of its own, of another material."""
+    document = painted.document
+    first = document["meshes"][0]["primitives"][0]
+    document["meshes"].append({"name": "hat", "primitives": [{**first, "material": 0}, first]})
+    document["nodes"] += [{"mesh": 0, "skin": 0}, {"mesh": 1, "skin": 0}]
+    document["scenes"][0]["nodes"] += [3, 4]
+    _, written = carried(painted.save(tmp_path / "a.glb"), tmp_path)
+    found = [(mesh["name"], [one["material"] for one in mesh["primitives"]]) for mesh in written["meshes"]]
+    assert found == [("cloth", [1]), ("cloth", [1]), ("hat", [0, 1])]
+    assert [node["mesh"] for node in written["nodes"] if "mesh" in node] == [0, 1, 2]
+
+
+def test_what_is_left_of_a_mesh_keeps_its_own_texture_coordinates(tmp_path, made_gltf):
+    """Vertex 1 is in no triangle; the second piece has no triangle with an area and is not written."""
+    made = made_gltf
+    points = [[0, 0, 0], [5, 5, 5], [1, 0, 0], [0, 1, 0]]
+    flat = made.add([[7, 7, 7]] * 3, "VEC3")
+    surface = {
+        "attributes": {
+            "POSITION": made.add(points, "VEC3"),
+            "TEXCOORD_0": made.add([[0, 0], [9, 9], [1, 0], [0, 1]], "VEC2"),
+        },
+        "indices": made.add([0, 2, 3], "SCALAR", "uint16"),
+    }
+    made.document |= {
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [surface, {"attributes": {"POSITION": flat}}]}],
+    }
+    out, document = carried(made.save(tmp_path / "a.glb"), tmp_path)
+    assert len(document["meshes"][0]["primitives"]) == 1
+    (part,) = read_stored(out, looks=True).parts
+    assert part.looks["TEXCOORD_0"].tolist() == [[0, 0], [1, 0], [0, 1]]
+    assert part.rest.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+
+
+def test_a_surface_without_normals_stays_one_of_facets(tmp_path, made_square):
+    out, _ = carried(made_square().save(tmp_path / "a.glb"), tmp_path)
+    assert "NORMAL" not in read_stored(out, looks=True).parts[0].looks
+
+
+@pytest.mark.parametrize("uri", ["gone.png", "https://example.com/a.png", "../secret.png", "/etc/hostname"])
+def test_a_picture_that_is_not_beside_the_file_stays_named_and_is_told_of(tmp_path, painted, uri):
+    (tmp_path / "secret.png").write_bytes(png())
+    folder = tmp_path / "below"
+    folder.mkdir()
+    painted.document["images"] = [{"uri": uri}]
+    path = painted.save(folder / "a.glb")
+    assert filed_mesh(path).mended == (f"images[0], {uri!r}, could not be read; it is named and not carried over",)
+    _, document = carried(path, tmp_path)
+    assert document["images"] == [{"uri": uri}]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_pictures_of_a_uri_are_put_into_the_file(tmp_path, painted, inside):
+    blue = png((0, 0, 255))
+    (tmp_path / "a b.png").write_bytes(blue)
+    data = "data:image/png;base64," + base64.b64encode(blue).decode()
+    painted.document["images"] = [{"uri": data if inside else "a%20b.png"}]
+    out, document = carried(painted.save(tmp_path / "a.glb"), tmp_path)
+    assert document["images"][0].keys() == {"mimeType", "bufferView"}
+    assert pictures(out) == [blue]
+
+
+def test_what_is_not_carried_over_is_told(tmp_path, made_square):
+    made = made_square(_MOOD=lambda made: made.add([0, 1, 2, 3], "SCALAR"))
+    made.document["meshes"][0]["primitives"][0]["extensions"] = {"KHR_materials_variants": {"mappings": []}}
+    assert filed_mesh(made.save(tmp_path / "a.glb")).mended == (
+        "cloth has the attribute _MOOD, which is not read",
+        "cloth has KHR_materials_variants, which is not read",
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda d: d["meshes"][0]["primitives"][0].update(material=2), ("primitives[0].material", "is 2")),
+        (lambda d: d["images"][0].update(bufferView=99), ("images[0].bufferView", "is 99")),
+        (lambda d: d["images"].append({"uri": "data:,hello"}), ("images[1]", "b'hello'", "PNG and JPEG")),
+        (lambda d: d.update(materials=3), ("materials", "an array")),
+        (lambda d: d["accessors"][5].update(type="VEC3"), ("TEXCOORD_0", "'VEC3'", "VEC2 is accepted")),
+    ],
+)
+def test_a_broken_look_names_the_file_and_the_place(tmp_path, painted, spoil, words):
+    spoil(painted.document)
+    with pytest.raises(RigFileError) as caught:
+        filed_mesh(painted.save(tmp_path / "a.glb"))
+    message = str(caught.value)
+    assert all(word in message for word in ("a.glb", *words)), message
+
+
+def test_a_look_of_another_mesh_is_refused(tmp_path, made_square):
+    held = filed_mesh(made_square().save(tmp_path / "a.glb"))
+    rig, look = held.restored(Rig(held.mesh, Skeleton(np.zeros((1, 3)), np.array([-1])), np.ones((4, 1))))
+    assert look is not None
+    with pytest.raises(ValueError, match="5 vertices and 2 triangles is of another mesh"):
+        glb(rig, look=Look((Piece(5, 2),)))
+    with pytest.raises(ValueError, match="'cloth' of a look has triangles of another's vertices"):
+        glb(rig, look=Look((Piece(2, 1, "cloth"), Piece(2, 1))))
+
+
+def test_the_colours_of_a_ply_become_linear(tmp_path):
+    """sRGB 188 is 0.5 of the light to within half a step of 8 bits: 0.5029."""
+    rows = ["0 0 0 255 0 188", "1 0 0 255 0 188", "0 1 0 255 0 188"]
+    colours = "".join(f"property uchar {name}\n" for name in ("red", "green", "blue"))
+    places = "".join(f"property float {name}\n" for name in "xyz")
+    head = f"ply\nformat ascii 1.0\nelement vertex 3\n{places}{colours}element face 1\n"
+    text = head + "property list uchar int vertex_indices\nend_header\n" + "\n".join(rows) + "\n3 0 1 2\n"
+    path = tmp_path / "a.ply"
+    path.write_text(text)
+    out, _ = carried(path, tmp_path)
+    (part,) = read_stored(out, looks=True).parts
+    np.testing.assert_allclose(part.looks["COLOR_0"], [[1, 0, 0.5029, 1]] * 3, atol=1e-4)
+
+
+def test_an_obj_with_materials_says_that_they_stay_behind(tmp_path):
+    path = tmp_path / "a.obj"
+    path.write_text("mtllib a.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nf 1/1 2/1 3/1\n")
+    (note,) = filed_mesh(path).mended
+    assert note.startswith("its materials and texture coordinates are not carried over")
