@@ -7,30 +7,13 @@ import pytest
 
 from guerdon.errors import ConfigError
 from guerdon_rigging import canonical as module
-from guerdon_rigging.canonical import WELD, canonical, normalised, read_rig, read_skeleton, welded
+from guerdon_rigging.canonical import WELD, canonical, read_rig, read_skeleton, welded
 from guerdon_rigging.file_errors import RigFileError
 from guerdon_rigging.gltf_skins import read_stored
-
-BOX = np.array([[x, y, z] for x in (0.0, 4.0) for y in (0.0, 2.0) for z in (0.0, 1.0)])
 
 
 def found(made, tmp_path, **options):
     return canonical(read_stored(made.save(tmp_path / "a.glb")), **options)
-
-
-def test_a_box_is_normalised_by_its_longest_side_worked_example_10():
-    """(0,0,0)-(4,2,1) becomes (-1,-.5,-.25)-(1,.5,.25), and back."""
-    frame = normalised(BOX)
-    inside = frame.into(BOX)
-    assert inside.min(axis=0).tolist() == [-1, -0.5, -0.25]
-    assert inside.max(axis=0).tolist() == [1, 0.5, 0.25]
-    np.testing.assert_allclose(frame.back(inside), BOX)
-
-
-@pytest.mark.parametrize("points", [np.zeros((0, 3)), np.ones((4, 3)), np.array([[-1e308, 0, 0], [1e308, 0, 0]])])
-def test_what_has_no_extent_has_no_frame(points):
-    with pytest.raises(ValueError, match=r"no points|longest side"):
-        normalised(points)
 
 
 def test_rows_that_do_not_sum_to_1_are_normalised_worked_example_9(tmp_path, made_square):

@@ -137,7 +137,7 @@ def test_a_data_uri_that_does_not_decode_is_named(tmp_path, made_square, uri):
 
 def test_a_missing_buffer_names_the_document_and_the_buffer(tmp_path, made_square):
     (tmp_path / "a.gltf").write_bytes(made_square().gltf("gone.bin"))
-    refused(tmp_path / "a.gltf", "buffers[0].uri", "'gone.bin'", "no such buffer")
+    refused(tmp_path / "a.gltf", "buffers[0].uri", "'gone.bin'", "no such file")
 
 
 def test_a_buffer_shorter_than_it_says_is_cut_off(tmp_path, made_square):

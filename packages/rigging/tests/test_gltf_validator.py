@@ -102,8 +102,8 @@ def test_real_rigs_written_again_are_valid(tmp_path, rigged_dir):
 
 
 WARNING = 1
-"""The validator's severity of a warning; errors are 0. What is less grave says of these files what their makers left in them:
-texture coordinates that no material uses, triangles whose corners are one.
+"""The validator's severity of a warning; errors are 0. What is less grave speaks of what the makers of these files left
+in them: texture coordinates that no material uses, triangles whose corners are one.
 """
 
 

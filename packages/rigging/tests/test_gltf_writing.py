@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guerdon_rigging.canonical import Frame, canonical, read_rig
+from guerdon_rigging.canonical import canonical, read_rig
 from guerdon_rigging.file_errors import RigFileError
+from guerdon_rigging.frames import Frame
 from guerdon_rigging.gltf_accessors import read_accessor
 from guerdon_rigging.gltf_files import open_gltf
 from guerdon_rigging.gltf_skins import read_stored
@@ -123,7 +124,7 @@ def test_a_vertex_of_no_joint_follows_the_root_in_the_file(tmp_path):
 def test_the_frame_is_undone(tmp_path):
     """Scale 0.5 about (2, 1, 0.5): the corner (-1, -.5, -.5) goes back to (0, 0, -.5)."""
     rig = tetrahedron([[1, 0], [0.5, 0.5], [0.25, 0.75], [0, 1]])
-    write_rig(rig, tmp_path / "b.glb", frame=Frame(np.array([2, 1, 0.5]), 0.5))
+    write_rig(rig, tmp_path / "b.glb", frame=Frame(np.array([2, 1, 0.5]), 2))
     stored = read_stored(tmp_path / "b.glb")
     np.testing.assert_allclose(stored.skinned[0].rest[0], [0, 0, -0.5], atol=1e-7)
     np.testing.assert_allclose(stored.nodes.matrices[0, :3, 3], [1, 1, 0.5], atol=1e-7)

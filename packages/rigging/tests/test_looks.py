@@ -254,8 +254,123 @@ def test_the_colours_of_a_ply_become_linear(tmp_path):
     np.testing.assert_allclose(part.looks["COLOR_0"], [[1, 0, 0.5029, 1]] * 3, atol=1e-4)
 
 
-def test_an_obj_with_materials_says_that_they_stay_behind(tmp_path):
+MTL = """newmtl red
+Kd 1 0 0
+d 0.25
+Ns 6
+newmtl wood
+map_Kd -s 1 1 1 -o 0.5 pictures\\wood.png
+Ke 0 0.5 0
+Pr 0.1
+Pm 1
+"""
+OBJ = """mtllib a.mtl
+v 0 0 0
+v 1 0 0
+v 1 1 0
+v 0 1 0
+vt 0 0
+vt 1 0
+vt 1 0.75
+vn 0 0 2
+usemtl red
+f 1 2 3
+usemtl wood
+f 1/1/1 2/2/1 3/3/1
+f 1/2/1 3/3/1 4/1/1
+"""
+
+
+@pytest.fixture
+def wooden(tmp_path):
+    """An .obj of two materials, one of them with a picture in a folder below."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "wood.png").write_bytes(png())
+    (tmp_path / "a.mtl").write_text(MTL)
+    (tmp_path / "a.obj").write_text(OBJ)
+    return tmp_path / "a.obj"
+
+
+def test_the_materials_of_an_obj_are_carried_over(tmp_path, wooden):
+    """A gloss of 6 is a roughness of sqrt(2 / 8); no Kd is a grey of 0.8; glTF counts v downwards."""
+    out, document = carried(wooden, tmp_path)
+    assert filed_mesh(wooden).mended == ()
+    red, wood = sorted(document["materials"], key=lambda one: one["name"])
+    assert red == {
+        "name": "red",
+        "doubleSided": True,
+        "alphaMode": "BLEND",
+        "pbrMetallicRoughness": {"baseColorFactor": [1, 0, 0, 0.25], "metallicFactor": 0, "roughnessFactor": 0.5},
+    }
+    assert wood == {
+        "name": "wood",
+        "doubleSided": True,
+        "emissiveFactor": [0, 0.5, 0],
+        "pbrMetallicRoughness": {
+            "baseColorFactor": [0.8, 0.8, 0.8, 1],
+            "metallicFactor": 1,
+            "roughnessFactor": 0.1,
+            "baseColorTexture": {"index": 0},
+        },
+    }
+    assert pictures(out) == [png()]
+    (mesh,) = document["meshes"]
+    found = {document["materials"][one["material"]]["name"]: one for one in mesh["primitives"]}
+    assert found.keys() == {"red", "wood"}
+    assert "TEXCOORD_0" not in found["red"]["attributes"]
+    part = next(part for part in read_stored(out, looks=True).parts if "TEXCOORD_0" in part.looks)
+    corners = {(*place, *uv) for place, uv in zip(part.rest.tolist(), part.looks["TEXCOORD_0"].tolist(), strict=True)}
+    assert corners == {
+        (0, 0, 0, 0, 1), (1, 0, 0, 1, 1), (1, 1, 0, 1, 0.25), (0, 0, 0, 1, 1), (0, 1, 0, 0, 1),
+    }  # fmt: skip
+    assert part.looks["NORMAL"].tolist() == [[0, 0, 1]] * 5
+
+
+def test_a_picture_of_another_kind_becomes_a_png(tmp_path, wooden):
+    Image.new("RGB", (2, 2), (1, 2, 3)).save(tmp_path / "pictures" / "wood.png", "BMP")
+    out, document = carried(wooden, tmp_path)
+    assert document["images"][0]["mimeType"] == "image/png"
+    (data,) = pictures(out)
+    assert Image.open(io.BytesIO(data)).getpixel((0, 0)) == (1, 2, 3, 255)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "missing"),
+    [
+        ("a.mtl", None, "a.mtl"),
+        ("a.mtl", MTL.replace("pictures", ".."), "../wood.png"),
+        ("pictures/wood.png", "no picture", "pictures/wood.png"),
+    ],
+)
+def test_what_an_obj_names_and_cannot_be_read_is_told(tmp_path, wooden, name, text, missing):
+    (tmp_path.parent / "wood.png").write_bytes(png())
+    if text is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_text(text)
+    assert filed_mesh(wooden).mended == (f"{missing!r}, which it names, could not be read",)
+    _, document = carried(wooden, tmp_path)
+    assert "images" not in document
+    assert len(document["materials"]) == 2
+
+
+def test_an_obj_of_a_shape_alone_has_no_look(tmp_path):
     path = tmp_path / "a.obj"
-    path.write_text("mtllib a.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nf 1/1 2/1 3/1\n")
-    (note,) = filed_mesh(path).mended
-    assert note.startswith("its materials and texture coordinates are not carried over")
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    assert filed_mesh(path).look is None
+
+
+def test_a_broken_obj_with_texture_coordinates_is_named(tmp_path):
+    path = tmp_path / "a.obj"
+    path.write_text("v 0 0 0\nv 1 0 0\nv 0 x 0\nvt 0 0\nf 1/1 2/1 3/1\n")
+    with pytest.raises(RigFileError, match=r"a\.obj.*does not read as OBJ"):
+        filed_mesh(path)
+
+
+def test_colours_of_faces_are_told_of(tmp_path):
+    import trimesh
+
+    box = trimesh.creation.box()
+    box.visual.face_colors = np.arange(48).reshape(12, 4).astype(np.uint8)
+    box.export(tmp_path / "a.ply")
+    assert "the colours of its faces are not read" in filed_mesh(tmp_path / "a.ply").mended

@@ -1,10 +1,9 @@
 """Where a skin codec looks: dense points near a bone, the margin around it, and rigs without much to look at."""
 
 import numpy as np
-import pytest
 
-from guerdon_rigging.rigs import Mesh, Rig, RigError, Skeleton
-from guerdon_rigging.skin_sampling import dense_faces, normalised, rig_samples, vertices_with_normals
+from guerdon_rigging.rigs import Mesh, Rig, Skeleton
+from guerdon_rigging.skin_sampling import dense_faces, rig_samples, vertices_with_normals
 
 SPACING = 0.06
 
@@ -105,15 +104,6 @@ def test_a_bone_of_triangles_without_area_is_seen_from_everywhere(spindle):
     samples = rig_samples(margin_free, 10, 10, np.random.default_rng(0))
     assert np.isfinite(samples.dense).all()
     assert (samples.dense_weights[1] == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("vertices", "said"),
-    [(np.zeros((0, 3)), "no vertices"), (np.ones((3, 3)), "cannot be scaled")],
-)
-def test_a_mesh_without_extent_is_refused(vertices, said):
-    with pytest.raises(RigError, match=said):
-        normalised(Mesh(vertices, np.zeros((0, 3), np.int64)))
 
 
 def test_normals_at_vertices_point_outwards_and_are_zero_where_nothing_is(spindle):

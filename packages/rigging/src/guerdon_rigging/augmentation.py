@@ -16,8 +16,9 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from guerdon.errors import ConfigError
+from guerdon_rigging.frames import frame
 from guerdon_rigging.posing import in_pose
-from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, Skeleton
+from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, RigError, Skeleton
 
 Draw = np.random.Generator
 Marks = npt.NDArray[np.bool_]
@@ -119,12 +120,12 @@ def final_scale_and_shift(rig: Rig, draw: Draw, *, least: float = 0.5) -> Rig:
 
 
 def normalised(rig: Rig) -> Rig:
-    """The mesh's box centred, and its longest side from -1 to 1; joints along with it. A point stays a point."""
-    if not len(rig.mesh.vertices):
+    """The mesh's box centred, its longest side from -1 to 1; joints with it. What has no extent stays as it is."""
+    try:
+        inside = frame(rig.mesh.vertices)
+    except RigError:
         return rig
-    low, high = rig.mesh.vertices.min(axis=0), rig.mesh.vertices.max(axis=0)
-    centre, half = (low + high) / 2, float((high - low).max() / 2) or 1.0
-    return _at(rig, (rig.mesh.vertices - centre) / half, (rig.skeleton.joints - centre) / half)
+    return _at(rig, inside.into(rig.mesh.vertices), inside.into(rig.skeleton.joints))
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from scipy.spatial import cKDTree
 
 from guerdon.fields import one_of
 from guerdon_rigging.file_errors import RigFileError
+from guerdon_rigging.frames import Frame, frame
 from guerdon_rigging.gltf_skins import StoredRig, read_stored
-from guerdon_rigging.rigs import ROOT, Floats, Ints, Mesh, Rig, Skeleton
+from guerdon_rigging.rigs import ROOT, Floats, Ints, Mesh, Rig, RigError, Skeleton
 
 WELD = 1e-5
-"""Vertices nearer than this are one, in the frame of `normalised`."""
+"""Vertices nearer than this are one, in the frame of `frames.frame`."""
 OWNED = 1e-6
 """A joint owns a vertex from this weight on."""
 MOST_WEIGHTS = 200_000_000
@@ -33,23 +34,6 @@ MOST_WEIGHTS = 200_000_000
 
 Kept = Literal["used", "all"]
 """Which joints: those that own vertices or lead to some that do, or all that the skins name."""
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """Where a normalised mesh was: x = (original - centre) * scale."""
-
-    centre: Floats
-    """(3,)."""
-    scale: float
-
-    def into(self, points: Floats) -> Floats:
-        """Original points, (..., 3), in the frame."""
-        return (points - self.centre) * self.scale
-
-    def back(self, points: Floats) -> Floats:
-        """Points of the frame, (..., 3), where they were."""
-        return points / self.scale + self.centre
 
 
 @dataclass(frozen=True)
@@ -140,7 +124,7 @@ def canonical(stored: StoredRig, joints: Kept = "used") -> Canonical:
     raw = sparse.vstack([part.weights for part in parts]).tocsr()
     sums = np.asarray(raw.sum(axis=1)).ravel()
     shares = sparse.diags(1 / np.where(sums > 0, sums, 1)) @ raw
-    mesh, frame, places, mended = welded(file, np.concatenate(points), np.concatenate(faces))
+    mesh, inside, places, mended = welded(file, np.concatenate(points), np.concatenate(faces))
     kept = places >= 0
     members = sparse.csr_matrix(
         (np.ones(int(kept.sum())), (places[kept], np.flatnonzero(kept))), (len(mesh.vertices), len(places))
@@ -164,7 +148,7 @@ def canonical(stored: StoredRig, joints: Kept = "used") -> Canonical:
             f"at most {MOST_WEIGHTS:,} weights are held; decimate the mesh",
         )  # fmt: skip
     with np.errstate(over="ignore", invalid="ignore"):
-        places_of_joints = frame.into(tree.skeleton.joints)
+        places_of_joints = inside.into(tree.skeleton.joints)
     if not np.isfinite(places_of_joints).all():
         raise RigFileError(file, "", "a joint stands at no finite place once the mesh is normalised")
     table = np.zeros((len(mesh.vertices), tree.nodes.size))
@@ -185,7 +169,7 @@ def canonical(stored: StoredRig, joints: Kept = "used") -> Canonical:
         notes=stored.notes,
     )
     rig = Rig(mesh, Skeleton(places_of_joints, tree.skeleton.parents, tree.skeleton.names), table, file.stem)
-    return Canonical(rig, frame, places, tree.nodes, report)
+    return Canonical(rig, inside, places, tree.nodes, report)
 
 
 def read_skeleton(path: Path | str) -> Skeleton:
@@ -202,24 +186,6 @@ def read_skeleton(path: Path | str) -> Skeleton:
     if not named:
         raise RigFileError(stored.file, "skins", "there are none", "a skeleton's joints are those of its skins")
     return _tree(stored, named, set(named)).skeleton
-
-
-def normalised(points: Floats) -> Frame:
-    """The frame in which the longest side of the points' box is 2 and its centre the origin.
-
-    The box (0,0,0)-(4,2,1) becomes (-1,-.5,-.25)-(1,.5,.25).
-
-    Raises:
-        ValueError: no points, or all in one place.
-    """
-    if not len(points):
-        raise ValueError("no points")
-    low, high = points.min(axis=0), points.max(axis=0)
-    with np.errstate(over="ignore"):
-        longest = float((high - low).max())
-    if not 1e-30 < longest < 1e30:
-        raise ValueError(f"the longest side of their box is {longest!r}")
-    return Frame(low / 2 + high / 2, 2 / longest)
 
 
 def welded(file: Path | str, points: Floats, faces: Ints) -> tuple[Mesh, Frame, Ints, int]:
@@ -243,11 +209,11 @@ def welded(file: Path | str, points: Floats, faces: Ints) -> tuple[Mesh, Frame, 
     used = np.zeros(len(points), bool)
     used[faces] = True
     try:
-        frame = normalised(points[used])
-    except ValueError as error:
+        inside = frame(points[used])
+    except RigError as error:
         raise RigFileError(file, "", f"its {len(faces)} triangles are no mesh: {error}") from error
     at = np.flatnonzero(used)
-    where = frame.into(points[at])
+    where = inside.into(points[at])
     groups = _clusters(where)
     _, firsts, places = np.unique(groups, return_index=True, return_inverse=True)
     # In the order of each cluster's first vertex, not of its label.
@@ -268,8 +234,8 @@ def welded(file: Path | str, points: Floats, faces: Ints) -> tuple[Mesh, Frame, 
     renamed[left] = np.arange(len(left))
     # What was welded or left out may have held the box open by a hair: the frame is that of what stays.
     stay = points[at[np.sort(firsts)[left]]]
-    frame = normalised(stay)
-    return Mesh(frame.into(stay), renamed[corners]), frame, renamed[full], int(flat.sum())
+    inside = frame(stay)
+    return Mesh(inside.into(stay), renamed[corners]), inside, renamed[full], int(flat.sum())
 
 
 def _clusters(points: Floats) -> Ints:

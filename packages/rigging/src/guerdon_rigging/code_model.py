@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from guerdon_rigging.frames import frame
 from guerdon_rigging.fsq import FSQ
-from guerdon_rigging.rigs import Ints, Rig
+from guerdon_rigging.rigs import Ints, Rig, Singles
 from guerdon_rigging.skin_networks import Block, encoded
-from guerdon_rigging.skin_sampling import Singles, frame
 from guerdon_rigging.skintokens_toy import LEVELS
 
 WIDTH, HEADS, LAYERS = 64, 4, 2
@@ -30,8 +30,7 @@ BATCH = 256
 
 def bone_positions(rig: Rig, bones: Ints) -> Singles:
     """(K, 6): of each bone its joint and its joint's parent (the root's own), in the frame of the mesh."""
-    middle, half = frame(rig.mesh)
-    joints = (rig.skeleton.joints - middle) / half
+    joints = frame(rig.mesh.vertices).into(rig.skeleton.joints)
     parents = np.where(rig.skeleton.parents >= 0, rig.skeleton.parents, np.arange(len(joints)))
     return np.concatenate([joints[bones], joints[parents[bones]]], axis=1).astype(np.float32)
 

@@ -27,6 +27,34 @@ class RigFileError(RigError):
         return type(self), (self.file, self.where, self.found, self.accepted)
 
 
+def read_beside(file: Path, where: str, name: str, most: int) -> bytes:
+    """The bytes of a file that another one names: in its folder, or below it; links are followed first, so that none
+    leads out.
+
+    Args:
+        file: which names it.
+        where: the place in it.
+        name: the path, relative to the folder, with slashes.
+        most: bytes.
+
+    Raises:
+        RigFileError: it is missing, outside of the folder or on a network, or has more than `most` bytes.
+    """
+    if "://" in name or "\\" in name or "\0" in name or not name:
+        raise RigFileError(file, where, f"is {name!r}", "a file beside this one is accepted; nothing is fetched")
+    folder = file.parent.resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError) as error:
+        raise RigFileError(file, where, f"is {name!r}, which cannot be resolved: {error}") from error
+    if not path.is_relative_to(folder):
+        raise RigFileError(file, where, f"is {name!r}, outside of its folder", "nothing outside of it is opened")
+    try:
+        return read_limited(path, most, "file beside it")
+    except RigFileError as error:
+        raise RigFileError(file, where, f"is {name!r}: {error.found}", error.accepted) from error
+
+
 def read_limited(path: Path, most: int, what: str = "file") -> bytes:
     """A file's bytes, its size looked at before it is read.
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from guerdon.errors import ConfigError
-from guerdon_rigging.canonical import MOST_WEIGHTS, Frame, Report, canonical, read_skeleton, welded
+from guerdon_rigging.canonical import MOST_WEIGHTS, Report, canonical, read_skeleton, welded
 from guerdon_rigging.file_errors import read_limited
+from guerdon_rigging.frames import Frame
 from guerdon_rigging.gltf_skins import read_stored
 from guerdon_rigging.looks import Look
 from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh, read_whole
@@ -58,8 +59,7 @@ class FiledMesh:
         faces = index[self.stored.faces]
         left = np.asarray((faces >= 0).all(axis=1), np.bool_)
         whole = Mesh(self.stored.vertices[kept], faces[left])
-        skeleton = rig.skeleton
-        placed = Skeleton(self.frame.back(skeleton.joints), skeleton.parents, skeleton.names)
+        placed = self.frame.skeleton_back(rig.skeleton)
         look = self.look.of(kept, left) if self.look else None
         return Rig(whole, placed, rig.weights[self.places[kept]], self.name), look
 
@@ -141,7 +141,7 @@ def filed_rig(path: Path, mesh: Path | None = None) -> FiledRig:
     first = np.zeros(len(whole.vertices), np.int64)
     held = np.flatnonzero(places >= 0)[::-1]
     first[places[held]] = held  # of the stored vertices that a welded one stands for, the first
-    skeleton = Skeleton(frame.into(rig.skeleton.joints), rig.skeleton.parents, rig.skeleton.names)
+    skeleton = frame.skeleton(rig.skeleton)
     sums, kept = rig.weights.sum(axis=1), held[::-1]
     report = Report(
         len(places),

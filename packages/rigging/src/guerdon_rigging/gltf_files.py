@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, unquote_to_bytes
 
-from guerdon_rigging.file_errors import RigFileError, read_limited
+from guerdon_rigging.file_errors import RigFileError, read_beside, read_limited
 from guerdon_rigging.gltf_json import Entry, parsed
 
 MOST_BYTES = 1 << 30
@@ -78,7 +78,7 @@ class Gltf:
         elif uri.value.startswith("data:"):
             data = decoded(uri)
         else:
-            data = beside(uri)
+            data = read_beside(uri.file, uri.where, unquote(uri.value), MOST_BYTES)
         if len(data) < length:
             entry.fail(f"says {length:,} bytes and has {len(data):,}", "the file is cut off")
         return data[:length] if len(data) > length else data
@@ -156,21 +156,3 @@ def decoded(uri: Entry) -> bytes:
         return unquote_to_bytes(body)
     except (binascii.Error, ValueError) as error:
         uri.fail(f"is a data URI that does not decode: {error}")
-
-
-def beside(uri: Entry) -> bytes:
-    """A file in the document's folder, or below it; links are followed first, so that none leads out."""
-    name = unquote(uri.value)
-    if "://" in name or "\\" in name or "\0" in name or not name:
-        uri.fail(f"is {name!r}", "a data URI or a file beside the document is accepted; nothing is fetched")
-    folder = uri.file.parent.resolve()
-    try:
-        path = (folder / name).resolve()
-    except (OSError, RuntimeError) as error:
-        uri.fail(f"is {name!r}, which cannot be resolved: {error}")
-    if not path.is_relative_to(folder):
-        uri.fail(f"is {name!r}, outside of the document's folder", "nothing outside of it is opened")
-    try:
-        return read_limited(path, MOST_BYTES, "buffer beside the document")
-    except RigFileError as error:
-        raise RigFileError(uri.file, uri.where, f"is {name!r}: {error.found}", error.accepted) from error

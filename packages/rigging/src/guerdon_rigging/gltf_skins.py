@@ -23,7 +23,7 @@ from guerdon_rigging.gltf_files import Gltf, open_gltf
 from guerdon_rigging.gltf_json import Entry
 from guerdon_rigging.gltf_nodes import Nodes, read_nodes
 from guerdon_rigging.gltf_primitives import MOST_FACES, MOST_VERTICES, Primitive, read_primitive
-from guerdon_rigging.looks import Materials, read_materials
+from guerdon_rigging.looks import Materials, directions, read_materials
 from guerdon_rigging.rigs import Floats, Ints, Singles
 
 
@@ -224,19 +224,12 @@ def _turned(looks: dict[str, Singles], moves: Floats) -> dict[str, Singles]:
         a, b, c = linear.transpose(2, 0, 1)  # the images of the axes
         cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=2)
         turned = np.einsum("nij,nj->ni", cofactors, looks["NORMAL"]) * mirrored[:, None]
-        found["NORMAL"] = _of_length_1(turned, (0.0, 0.0, 1.0))
+        found["NORMAL"] = directions(turned, (0.0, 0.0, 1.0))
     if "TANGENT" in looks:
-        along = _of_length_1(np.einsum("nij,nj->ni", linear, looks["TANGENT"][:, :3]), (1.0, 0.0, 0.0))
+        along = directions(np.einsum("nij,nj->ni", linear, looks["TANGENT"][:, :3]), (1.0, 0.0, 0.0))
         side = np.where(looks["TANGENT"][:, 3] < 0, -1.0, 1.0) * mirrored
         found["TANGENT"] = np.concatenate([along, side[:, None]], axis=1).astype(np.float32)
     return found
-
-
-def _of_length_1(directions: Floats, none: tuple[float, float, float]) -> Singles:
-    """Directions (N, 3) normalised; `none` where there is none, since glTF asks for length 1 everywhere."""
-    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-    good = np.isfinite(lengths) & (lengths > 1e-20)
-    return np.where(good, directions / np.where(good, lengths, 1.0), none).astype(np.float32)
 
 
 def _nearest(lost: Floats, points: Floats, matrices: Floats) -> Floats:

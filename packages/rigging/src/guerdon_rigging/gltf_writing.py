@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from guerdon_rigging.canonical import Frame
 from guerdon_rigging.file_errors import RigFileError
-from guerdon_rigging.looks import Look, Materials, Piece
+from guerdon_rigging.frames import Frame
+from guerdon_rigging.looks import GREY, Look, Materials, Piece
 from guerdon_rigging.rigs import ROOT, Floats, Ints, Rig
 from guerdon_rigging.sampling import vertex_normals
 
@@ -26,7 +26,6 @@ _ROWS = 1 << 16
 """Rows of weights that are sorted at once."""
 _TYPES = {"u1": 5121, "u2": 5123, "u4": 5125, "f4": 5126}
 _ARRAY, _INDICES = 34962, 34963
-_GREY = {"doubleSided": True, "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.8}}
 
 
 def write_rig(
@@ -191,7 +190,7 @@ def _meshes(
 
 def _materials(chunk: _Chunk, materials: Materials) -> dict[str, Any]:
     """What a document has of `looks.Materials`; one grey material where there are none."""
-    found: dict[str, Any] = {"materials": [_GREY]} | dict(materials.arrays)
+    found: dict[str, Any] = {"materials": [GREY]} | dict(materials.arrays)
     images = [
         dict(one.entry) if one.data is None else {**one.entry, "bufferView": chunk.view(one.data)}
         for one in materials.pictures

@@ -10,18 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
 
-from guerdon_rigging.file_errors import RigFileError
+from guerdon_rigging.file_errors import RigFileError, read_beside
 from guerdon_rigging.gltf_accessors import view_bytes
-from guerdon_rigging.gltf_files import MOST_BYTES, Gltf, beside, decoded
+from guerdon_rigging.gltf_files import MOST_BYTES, Gltf, decoded
 from guerdon_rigging.gltf_json import Entry
-from guerdon_rigging.rigs import Singles
+from guerdon_rigging.rigs import Floats, Singles
 
 ARRAYS = ("materials", "textures", "samplers")
 """What a document says of surfaces, pictures aside; they name each other, and pictures, by index."""
+GREY: dict[str, Any] = {
+    "doubleSided": True,
+    "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.8},
+}
+"""The material of what has none."""
 _MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 """How the pictures that glTF knows begin."""
 
@@ -117,8 +123,7 @@ def _picture(gltf: Gltf, entry: Entry, notes: list[str]) -> Picture:
         notes.append(f"{entry.where}, {entry.text('uri')!r}, could not be read; it is named and not carried over")
         return Picture(dict(entry.value), None)
     said = {key: value for key, value in entry.value.items() if key not in ("uri", "bufferView")}
-    kind = next((kind for begins, kind in _MAGIC.items() if data.startswith(begins)), None)
-    if kind is not None:
+    if kind := picture_kind(data):
         said["mimeType"] = kind
     elif "mimeType" not in said:
         entry.fail(f"begins with {data[:8]!r} and has no 'mimeType'", "PNG and JPEG are known without one")
@@ -134,9 +139,29 @@ def _data(gltf: Gltf, entry: Entry) -> bytes | None:
     if entry.text("uri").startswith("data:"):
         return decoded(uri)
     try:
-        return beside(uri)
+        return read_beside(uri.file, uri.where, unquote(uri.value), MOST_BYTES)
     except RigFileError:
         return None
+
+
+def picture_kind(data: bytes) -> str:
+    """`image/png` or `image/jpeg`, by how a picture begins; else empty."""
+    return next((kind for begins, kind in _MAGIC.items() if data.startswith(begins)), "")
+
+
+def directions(vectors: Floats, none: tuple[float, float, float]) -> Singles:
+    """Vectors (N, 3) of length 1; `none` where one has no length, since glTF asks for length 1 everywhere."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    good = np.isfinite(lengths) & (lengths > 1e-20)
+    return np.where(good, vectors / np.where(good, lengths, 1.0), none).astype(np.float32)
+
+
+def linear_colours(shades: npt.NDArray[np.uint8]) -> Singles:
+    """(N, 4) bytes of sRGB, as screens show them, and opacity, as glTF's linear numbers in [0, 1]."""
+    shares = np.asarray(shades, np.float32) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    linear[:, 3] = shares[:, 3]
+    return linear.astype(np.float32)
 
 
 def _extensions(value: Any) -> Iterator[str]:

@@ -13,11 +13,14 @@ from guerdon_rigging.file_errors import RigFileError, read_limited
 from guerdon_rigging.gltf_files import MOST_BYTES
 from guerdon_rigging.gltf_primitives import MOST_FACES, MOST_VERTICES
 from guerdon_rigging.gltf_skins import read_stored
-from guerdon_rigging.looks import Look, Piece
+from guerdon_rigging.looks import Look, Piece, linear_colours
+from guerdon_rigging.obj_looks import looking_obj
 from guerdon_rigging.rigs import Mesh, RigError
 
 GLTF = (".glb", ".gltf")
 OTHERS = (".obj", ".ply", ".stl")
+_LOOKING = re.compile(rb"^\s*(vt|vn|usemtl)\s|^\s*v(\s+[-+.\deE]+){6,7}\s*$", re.MULTILINE)
+"""Lines of an .obj that say how it looks."""
 
 
 def read_mesh(path: Path | str) -> Mesh:
@@ -50,8 +53,8 @@ def read_whole(path: Path | str, looks: bool = False) -> MeshFile:
 
     Args:
         path: the file.
-        looks: read how surfaces look, too: of glTF materials, textures, normals and colours, of .ply the colours of
-            vertices. Materials of an .obj are not read, which the notes say.
+        looks: read how surfaces look, too: of glTF and .obj materials, textures, normals and colours, of .ply the
+            colours of vertices. An .obj's vertices are then those of glTF, split at seams.
 
     Raises:
         RigFileError: as `read_mesh`; or a picture or an attribute is broken.
@@ -104,10 +107,9 @@ def _other(path: Path, kind: str, looks: bool) -> _Read:
 
     data = read_limited(path, MOST_BYTES)
     options: dict[str, Any] = {"process": False, "skip_materials": True}
-    notes: tuple[str, ...] = ()
     if kind == "obj":
-        if looks and re.search(rb"^(mtllib|usemtl|vt)\s", data, re.MULTILINE):
-            notes = ("its materials and texture coordinates are not carried over: of glTF files they are",)
+        if looks and _LOOKING.search(data):
+            return looking_obj(path, data)
         data, options["maintain_order"] = _shape_alone(data), True
     try:
         found = trimesh.load(trimesh.util.wrap_as_stream(data), file_type=kind, **options)
@@ -117,17 +119,11 @@ def _other(path: Path, kind: str, looks: bool) -> _Read:
         raise RigFileError(path, "", f"does not read as {kind.upper()}: {type(error).__name__}: {error}") from error
     vertices = np.array(getattr(found, "vertices", ()), np.float64).reshape(-1, 3)
     faces = np.array(getattr(found, "faces", ()), np.int64).reshape(-1, 3)
-    return vertices, faces, notes, _coloured(found, len(vertices), len(faces)) if looks and kind == "ply" else None
-
-
-def _coloured(found: Any, vertices: int, faces: int) -> Look | None:
-    """The colours of a .ply's vertices, which are what a screen shows; glTF has them linear."""
-    if getattr(getattr(found, "visual", None), "kind", None) != "vertex":
-        return None
-    shades = np.asarray(found.visual.vertex_colors, np.float32) / 255
-    linear = np.where(shades <= 0.04045, shades / 12.92, ((shades + 0.055) / 1.055) ** 2.4)
-    linear[:, 3] = shades[:, 3]
-    return Look((Piece(vertices, faces, attributes={"COLOR_0": linear.astype(np.float32)}),))
+    coloured = getattr(getattr(found, "visual", None), "kind", None) if looks else None
+    if coloured == "vertex":
+        colours = {"COLOR_0": linear_colours(found.visual.vertex_colors)}
+        return vertices, faces, (), Look((Piece(len(vertices), len(faces), path.stem, attributes=colours),))
+    return vertices, faces, (f"the colours of its {coloured}s are not read",) if coloured else (), None
 
 
 def _shape_alone(data: bytes) -> bytes:

@@ -31,13 +31,13 @@ from guerdon_rigging.answers import Answered
 from guerdon_rigging.baselines import Baseline, InverseDistance
 from guerdon_rigging.canonical import MOST_WEIGHTS
 from guerdon_rigging.codecs import SkinCodec
+from guerdon_rigging.frames import Frame, frame
 from guerdon_rigging.orders import permutation
 from guerdon_rigging.rewards import Candidates, TokenRig
 from guerdon_rigging.rig_policy import RigPolicy
 from guerdon_rigging.rig_scores import Ground
 from guerdon_rigging.rigs import Floats, Mesh, Rig, RigError, Skeleton
 from guerdon_rigging.skin_codec import FSQCVAE
-from guerdon_rigging.skin_sampling import frame
 from guerdon_rigging.tokens import Decoded, detokenise, skeleton_tokens
 from guerdon_rigging.weights import kept
 
@@ -129,15 +129,15 @@ class Rigger:
             PolicyError: none of the attempts is a rig within the budget.
         """
         whole_number("attempts", attempts, 1)
-        inner, middle, half = self._framed(mesh)
+        inside = self._frame(mesh)
+        inner = inside.mesh(mesh)
         drawn = self._draw(_Shown(inner), attempts, seed, self.temperature)
         if not drawn:
             raise PolicyError(f"none of {attempts} attempts was finished within its budget; try another seed or more")
         best, weights = self._best(inner, drawn)
         found = drawn[best].skeleton
         names = tuple(f"bone_{joint}" for joint in range(len(found)))
-        skeleton = Skeleton(found.joints * half + middle, found.parents, names)
-        return Rig(mesh, skeleton, weights)
+        return Rig(mesh, inside.skeleton_back(Skeleton(found.joints, found.parents, names)), weights)
 
     def skin(self, mesh: Mesh, skeleton: Skeleton, seed: int = 0, attempts: int = 8) -> Rig:
         """The skin of a given skeleton, in the mesh's frame.
@@ -156,8 +156,8 @@ class Rigger:
         most = self.policy.shape.most_joints
         if len(skeleton) > most:
             raise PolicyError(f"the skeleton has {len(skeleton)} joints; this policy writes at most {most}")
-        inner, middle, half = self._framed(mesh)
-        placed = Skeleton((skeleton.joints - middle) / half, skeleton.parents, skeleton.names)
+        inside = self._frame(mesh)
+        inner, placed = inside.mesh(mesh), inside.skeleton(skeleton)
         begun = skeleton_tokens(self.policy.vocabulary, placed)
         task = _Shown(inner, " ".join(map(str, begun.tolist())))
         drawn = self._draw(task, attempts, seed, self.temperature)
@@ -194,15 +194,14 @@ class Rigger:
         """
         return weights if self.prior is None else (weights + self.floor) * self.prior(mesh, skeleton)
 
-    def _framed(self, mesh: Mesh) -> tuple[Mesh, Floats, float]:
-        """The mesh within [-1, 1]^3, and what it was moved and divided by."""
+    def _frame(self, mesh: Mesh) -> Frame:
+        """In which it is within [-1, 1]^3, of a mesh that is not too large."""
         most = MOST_WEIGHTS // self.policy.shape.most_joints
         if len(mesh.vertices) > most:
             raise RigError(
                 f"the mesh has {len(mesh.vertices):,} vertices; at most {most:,} are rigged, decimate it first"
             )
-        middle, half = frame(mesh)
-        return Mesh((mesh.vertices - middle) / half, mesh.faces), middle, half
+        return frame(mesh.vertices)
 
     def _draw(self, task: _Shown, attempts: int, seed: int, temperature: float) -> list[Decoded]:
         shape, words = self.policy.shape, self.policy.vocabulary

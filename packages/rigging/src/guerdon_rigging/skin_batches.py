@@ -16,8 +16,8 @@ from torch import Tensor
 
 from guerdon.errors import ConfigError
 from guerdon.progress import progress
-from guerdon_rigging.rigs import Rig
-from guerdon_rigging.skin_sampling import RigSamples, Singles, rig_samples
+from guerdon_rigging.rigs import Rig, Singles
+from guerdon_rigging.skin_sampling import RigSamples, rig_samples
 
 
 @dataclass(frozen=True)

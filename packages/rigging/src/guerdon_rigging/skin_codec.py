@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from guerdon.errors import PolicyError
 from guerdon_rigging.codec_shapes import SMALL, CodecShape
+from guerdon_rigging.frames import frame
 from guerdon_rigging.fsq import FSQ
-from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig
+from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, Singles
 from guerdon_rigging.sampling import surface_points
 from guerdon_rigging.skin_networks import PointEncoder, decoder_of
-from guerdon_rigging.skin_sampling import Singles, normalised, rig_samples, vertices_with_normals, with_normals
+from guerdon_rigging.skin_sampling import rig_samples, vertices_with_normals, with_normals
 
 MOST_POINTS = 20_000
 """Decoding asks at the vertices of meshes up to this size, and at this many points of larger ones."""
@@ -110,7 +111,7 @@ class FSQCVAE:
         Raises:
             RigError: a mesh without vertices, without extent or without area.
         """
-        mesh = normalised(mesh)
+        mesh = frame(mesh.vertices).mesh(mesh)
         rng = np.random.default_rng(SEED)
         seen = with_normals(surface_points(mesh, self.shape.points, rng))
         latents = self.network.latents(self._tensor(seen)[None])

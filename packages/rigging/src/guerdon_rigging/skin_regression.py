@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from guerdon_rigging.codec_shapes import CodecShape
-from guerdon_rigging.rigs import Floats, Mesh, Rig, Skeleton
+from guerdon_rigging.frames import frame
+from guerdon_rigging.rigs import Floats, Mesh, Rig, Singles, Skeleton
 from guerdon_rigging.sampling import surface_points
 from guerdon_rigging.skin_batches import Bank
 from guerdon_rigging.skin_codec import SEED
 from guerdon_rigging.skin_losses import SkinLoss
 from guerdon_rigging.skin_networks import Block, PointEncoder, decoder_of, encoded
-from guerdon_rigging.skin_sampling import Singles, frame, normalised, vertices_with_normals, with_normals
+from guerdon_rigging.skin_sampling import vertices_with_normals, with_normals
 from guerdon_rigging.skin_training import Schedule, fit
 
 SQUARED = SkinLoss(bce=0.0, mse=1.0, dice=0.0)
@@ -78,9 +79,8 @@ class BoneRegressor(nn.Module):
     @torch.no_grad()
     def skin(self, mesh: Mesh, skeleton: Skeleton) -> Floats:
         """Weights at the vertices, (N, J), in [0, 1]; rows do not sum to 1 (`guerdon_rigging.weights.kept`)."""
-        middle, half = frame(mesh)
-        placed = Skeleton((skeleton.joints - middle) / half, skeleton.parents)
-        mesh = normalised(mesh)
+        inside = frame(mesh.vertices)
+        placed, mesh = inside.skeleton(skeleton), inside.mesh(mesh)
         seen = with_normals(surface_points(mesh, self.shape.points, np.random.default_rng(SEED)))
         latents = self.latents(torch.as_tensor(seen)[None])
         asked = self.decoder.asked(latents, torch.as_tensor(vertices_with_normals(mesh))[None])
@@ -107,8 +107,7 @@ def train_regressor(
     places = {}
     for place in bank.places:
         rig = rigs[place]
-        middle, half = frame(rig.mesh)
-        placed = Skeleton((rig.skeleton.joints - middle) / half, rig.skeleton.parents)
+        placed = frame(rig.mesh.vertices).skeleton(rig.skeleton)
         places[place] = torch.as_tensor(bone_places(placed), device=device)
 
     def loss(step: int) -> Tensor:

@@ -11,37 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from guerdon_rigging.rigs import Floats, Mesh, Rig, RigError
+from guerdon_rigging.frames import frame
+from guerdon_rigging.rigs import Floats, Mesh, Rig, RigError, Singles
 from guerdon_rigging.sampling import SurfacePoints, surface_points, vertex_normals
-from guerdon_rigging.weights import normalised as rows_normalised
+from guerdon_rigging.weights import normalised
 
 MARGIN = 0.1
 """Of P_dense: this share of the size of what a bone moves, and at most this far, of a mesh in [-1, 1]^3."""
 LEAST_MARGIN = 1e-5
 """A margin below it adds nothing."""
-
-Singles = npt.NDArray[np.float32]
-
-
-def frame(mesh: Mesh) -> tuple[Floats, float]:
-    """The middle of a mesh's box and half its longest side: (x - middle) / half lies in [-1, 1]^3.
-
-    Raises:
-        RigError: all vertices are one point, or there is none.
-    """
-    if not len(mesh.vertices):
-        raise RigError("the mesh has no vertices; there is nothing to sample")
-    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-    half = float((high - low).max()) / 2
-    if not 0 < half < np.inf:
-        raise RigError(f"the mesh's box is {high - low}; it cannot be scaled to [-1, 1]^3")
-    return (low + high) / 2, half
-
-
-def normalised(mesh: Mesh) -> Mesh:
-    """The same mesh within [-1, 1]^3. Raises as `frame`."""
-    middle, half = frame(mesh)
-    return Mesh((mesh.vertices - middle) / half, mesh.faces)
 
 
 def dense_faces(mesh: Mesh, column: Floats) -> npt.NDArray[np.bool_]:
@@ -100,8 +78,8 @@ def rig_samples(
     Raises:
         RigError: a mesh without area.
     """
-    mesh = normalised(rig.mesh)
-    weights = rows_normalised(rig.weights)
+    mesh = frame(rig.mesh.vertices).mesh(rig.mesh)
+    weights = normalised(rig.weights)
     bones = np.flatnonzero((weights > 0).any(0)) if with_support else np.arange(weights.shape[1])
     surface = surface_points(mesh, uniform, rng)
     points = np.zeros((len(bones), dense, 6), np.float32)

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from guerdon_rigging.codec_metrics import support_iou
+from guerdon_rigging.frames import frame
 from guerdon_rigging.fsq import FSQ
 from guerdon_rigging.rig_folders import bone_columns
 from guerdon_rigging.rigs import Ints, Rig
 from guerdon_rigging.skin_losses import SkinLoss
 from guerdon_rigging.skin_networks import encoded
-from guerdon_rigging.skin_sampling import normalised, rig_samples, vertices_with_normals
+from guerdon_rigging.skin_sampling import rig_samples, vertices_with_normals
 from guerdon_rigging.weights import normalised as rows_normalised
 
 LEVELS = (8, 8, 8, 8, 8)
@@ -67,7 +68,7 @@ class Columns:
             torch.as_tensor(drawn.weights[:, bones].T.copy()),
             _features(drawn.dense[bones]),
             torch.as_tensor(drawn.dense_weights[bones]),
-            _features(vertices_with_normals(normalised(rig.mesh))),
+            _features(vertices_with_normals(frame(rig.mesh.vertices).mesh(rig.mesh))),
             torch.as_tensor(targets),
         )
 
