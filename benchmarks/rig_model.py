@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=8)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    rigger = Rigger.of_files(asked.policy, asked.codec) if asked.policy else Rigger.shipped()
+    rigger = Rigger.of_files(asked.policy, asked.codec)
     rigs = list(RigFolder(asked.folder).rigs("test"))
     tried = methods(rigger, asked.regression, asked.attempts)
     rows: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in tried}

@@ -6,7 +6,7 @@ import json
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -38,16 +38,21 @@ def run(*words: str | Path) -> Result:
 class Model:
     """In the place of the shipped one."""
 
+    asked: ClassVar[list[object]] = []
+    """What the last one was made of, and how often it drew."""
+
     @classmethod
-    def shipped(cls) -> Model:
+    def of_files(cls, policy: Path | None, codec: Path | None) -> Model:
+        cls.asked[:] = [policy, codec]
         return cls()
 
-    def rig(self, mesh: Mesh, seed: int) -> Rig:
+    def rig(self, mesh: Mesh, seed: int, attempts: int) -> Rig:
         """One joint, in the middle, that has everything; a seed moves it."""
-        return self.skin(mesh, Skeleton(np.array([[0.1 * seed, 0, 0]]), np.array([-1])), seed)
+        return self.skin(mesh, Skeleton(np.array([[0.1 * seed, 0, 0]]), np.array([-1])), seed, attempts)
 
-    def skin(self, mesh: Mesh, skeleton: Skeleton, seed: int) -> Rig:
+    def skin(self, mesh: Mesh, skeleton: Skeleton, seed: int, attempts: int) -> Rig:
         """Everything follows the last joint."""
+        self.asked.append(attempts)
         weights = np.zeros((len(mesh.vertices), len(skeleton)))
         weights[:, -1] = 1
         return Rig(mesh, skeleton, weights)
@@ -85,6 +90,21 @@ def test_with_a_skeleton_the_model_only_skins(lamp: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(got.skeleton.joints, given.skeleton.joints, atol=1e-5)
 
 
+@pytest.mark.usefixtures("model")
+def test_weights_and_attempts_of_ones_own_reach_the_model(lamp: Path, tmp_path: Path) -> None:
+    assert run(lamp, "-o", tmp_path / "a.glb").exit_code == 0
+    assert Model.asked == [None, None, 8]
+    assert run(lamp, "-o", tmp_path / "b.glb", "--policy", "run", "--codec", "codec", "--attempts", "3").exit_code == 0
+    assert Model.asked == [Path("run"), Path("codec"), 3]
+
+
+def test_a_baseline_and_a_model_are_not_asked_for_together(lamp: Path, tmp_path: Path) -> None:
+    words = ("--skeleton", lamp, "--baseline", "smoothed", "--policy", "run")
+    result = run(lamp, "-o", tmp_path / "a.glb", *words)
+    assert isinstance(result.exception, ConfigError)
+    assert "--baseline skins without a model" in str(result.exception)
+
+
 def test_without_the_model_it_says_what_to_install_and_what_works_without(
     lamp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +121,7 @@ def test_without_the_models_weights_it_says_so_and_what_works_without(
 ) -> None:
     class Absent:
         @classmethod
-        def shipped(cls) -> None:
+        def of_files(cls, policy: None, codec: None) -> None:
             raise PolicyError("no rigging policy can be read from 'weights'")
 
     module = types.ModuleType("guerdon_rigging.rigger")

@@ -30,10 +30,10 @@ SHORT = "mesh"
 class Rigger(Protocol):
     """What is asked of `guerdon_rigging.rigger.Rigger`; meshes are welded and normalised."""
 
-    def rig(self, mesh: Mesh, seed: int) -> Rig:
+    def rig(self, mesh: Mesh, seed: int, attempts: int) -> Rig:
         """A skeleton and a skin."""
 
-    def skin(self, mesh: Mesh, skeleton: Skeleton, seed: int) -> Rig:
+    def skin(self, mesh: Mesh, skeleton: Skeleton, seed: int, attempts: int) -> Rig:
         """A skin for a skeleton."""
 
 
@@ -90,12 +90,24 @@ def _pictures(function: Any) -> Any:
 @click.option("-o", "--output", type=FILE, help="The .glb to write.")
 @click.option("--skeleton", type=FILE, help="Skin only: a rig's .glb or .gltf, or RigNet's text, in the mesh's space.")
 @click.option("--baseline", help=f"Skin --skeleton without a model: {BASELINES}.")
+@click.option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Rigs drawn, the one that earns most is kept; of skins the mean.",
+)
+@click.option("--policy", type=click.Path(path_type=Path), help="Your own policy: a run folder, or its weights.")
+@click.option("--codec", type=FILE, help="Your own codec, if --policy was trained for one.")
 @_pictures
 def of_mesh(
     mesh: Path,
     output: Path | None,
     skeleton: Path | None,
     baseline: str | None,
+    attempts: int,
+    policy: Path | None,
+    codec: Path | None,
     png: Path | None,
     turntable: Path | None,
     pose: tuple[str, ...],
@@ -105,8 +117,8 @@ def of_mesh(
 ) -> None:
     """Give MESH (.glb, .gltf, .obj, .ply or .stl) a skeleton and a skin.
 
-    The rig comes from the shipped model, a skeleton of your own with --skeleton. OUT has the mesh's vertices and units,
-    and of a glTF its materials, textures, normals and colours. --pose changes pictures alone.
+    The rig comes from the shipped model or from one of your own (--policy, --codec). OUT has the mesh's vertices and
+    units, materials, textures, normals and colours. --pose changes pictures alone.
     """
     from guerdon.errors import ConfigError
     from guerdon.progress import progress
@@ -121,6 +133,8 @@ def of_mesh(
         raise ConfigError(f"--output is {str(output)!r}; a name that ends in .glb is needed")
     if baseline and skeleton is None:
         raise ConfigError("--baseline makes a skin and no skeleton; give one with --skeleton")
+    if baseline and (policy or codec):
+        raise ConfigError("--baseline skins without a model; --policy and --codec have no part in it")
     skinner = baseline_of(baseline) if baseline else None
     _free([output, png, turntable], overwrite)
     _drawable(png, turntable, pose)
@@ -130,9 +144,9 @@ def of_mesh(
         bar.advance()
         bar.describe(f"rigging {len(held.mesh.vertices):,} vertices")
         if given is None:
-            rig = _rigger().rig(held.mesh, seed)
+            rig = _rigger(policy, codec).rig(held.mesh, seed, attempts)
         elif skinner is None:
-            rig = _rigger().skin(held.mesh, given, seed)
+            rig = _rigger(policy, codec).skin(held.mesh, given, seed, attempts)
         else:
             rig = Rig(held.mesh, given, skinner(held.mesh, given))
         bar.advance()
@@ -239,8 +253,11 @@ def _described(rig: Rig) -> str:
     )
 
 
-def _rigger() -> Rigger:
-    """The shipped model; it is imported by name, since it needs torch and what is skinned by a baseline does not."""
+def _rigger(policy: Path | None, codec: Path | None) -> Rigger:
+    """The shipped model, or these files in place of its own.
+
+    It is imported by name, since it needs torch and what is skinned by a baseline does not.
+    """
     import importlib
 
     from guerdon.errors import ConfigError, PolicyError
@@ -253,11 +270,11 @@ def _rigger() -> Rigger:
             "`pip install 'guerdon-rigging[train]'`; --skeleton with --baseline needs no model"
         ) from error
     try:
-        return cast(Rigger, module.Rigger.shipped())
+        return cast(Rigger, module.Rigger.of_files(policy, codec))
     except PolicyError as error:
+        whose = "shipped model" if policy is None and codec is None else "model"
         raise ConfigError(
-            f"the shipped model cannot be loaded: {error}. --skeleton with --baseline needs no model; "
-            "`guerdon_rigging.rigger.Rigger.of_files` loads weights of your own"
+            f"the {whose} cannot be loaded: {error}. --skeleton with --baseline needs no model"
         ) from error
 
 

@@ -97,24 +97,25 @@ class Rigger:
         Raises:
             PolicyError: they are not there.
         """
-        folder = resources.files("guerdon_rigging") / FOLDER
-        with resources.as_file(folder) as path:
-            return cls.of_files(path / POLICY, path / CODEC, device)
+        return cls.of_files(device=device)
 
     @classmethod
-    def of_files(cls, policy: Path | str, codec: Path | str, device: str = "auto") -> Rigger:
+    def of_files(
+        cls, policy: Path | str | None = None, codec: Path | str | None = None, device: str = "auto"
+    ) -> Rigger:
         """With weights of one's own.
 
         Args:
-            policy: a run's checkpoint folder, or the file in it.
-            codec: what `FSQCVAE.save` wrote.
+            policy: a run's folder, a checkpoint's, or the file in it; None: the shipped one.
+            codec: what `FSQCVAE.save` wrote; None: the shipped one, which `guerdon train rigging` trains for.
             device: `cpu`, `cuda`, ...; `auto` is CUDA where there is one.
 
         Raises:
             PolicyError: one of them cannot be read, or they do not belong together.
         """
-        made = RigPolicy.from_file(policy, device=device)
-        return cls(made, FSQCVAE.load(codec, made.device))
+        with resources.as_file(resources.files("guerdon_rigging") / FOLDER) as path:
+            made = RigPolicy.from_file(policy or path / POLICY, device=device)
+            return cls(made, FSQCVAE.load(codec or path / CODEC, made.device))
 
     def rig(self, mesh: Mesh, seed: int = 0, attempts: int = 8) -> Rig:
         """Skeleton and skin, in the mesh's own frame.
