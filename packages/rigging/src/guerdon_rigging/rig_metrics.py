@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,10 +12,10 @@ from scipy.spatial.distance import cdist
 from guerdon.fields import one_of
 from guerdon.rewards.base import Reward
 from guerdon.types import Rollout, Score
-from guerdon_rigging.answers import Answered, read_answer, with_skins
+from guerdon_rigging.answers import read_answer, with_skins
 from guerdon_rigging.examples import RigExample
 from guerdon_rigging.rig_sources import codec_of, condition_of, known_rig
-from guerdon_rigging.rigs import Floats, Rig, RigError, Skeleton
+from guerdon_rigging.rigs import Floats, RigError, Skeleton
 from guerdon_rigging.skeleton_metrics import skeleton_distances
 from guerdon_rigging.skin_metrics import l1_per_entry, l1_per_vertex, overlap
 
@@ -22,8 +23,14 @@ Distance = Literal["j2j", "j2b", "b2b"]
 Agreement = Literal["l1_per_vertex", "l1_per_entry", "precision", "recall"]
 
 
+REMEMBERED = 1024
+"""Answers whose figures are kept: a table asks for one figure at a time, and a skin is decoded for all of them once."""
+
+
 class _AgainstTruth(Reward):
     """What both need."""
+
+    which: str
 
     def score(self, rollout: Rollout) -> Score:
         """See the class."""
@@ -31,16 +38,16 @@ class _AgainstTruth(Reward):
         if not example.known:
             return Score.unscored("no true rig is known", status="abstain")
         try:
-            true = known_rig(example.mesh)
+            found = self.figures(rollout.answer, example)
         except RigError as error:
             return Score.unscored(str(error), status="invalid")
-        answer = read_answer(rollout.answer, example, true.mesh)
-        if answer.why:
-            return Score.unscored(answer.why, status="abstain")
-        return self.compared(answer, true, example)
+        if isinstance(found, str):
+            return Score.unscored(found, status="abstain")
+        value = found[self.which]
+        return Score(value) if np.isfinite(value) else Score.unscored("no influence to count", status="abstain")
 
-    def compared(self, answer: Answered, true: Rig, example: RigExample) -> Score:
-        """Of a rig that could be read."""
+    def figures(self, answer: str, example: RigExample) -> dict[str, float] | str:
+        """By name; or why there are none."""
         raise NotImplementedError
 
 
@@ -53,10 +60,9 @@ class SkeletonDistance(_AgainstTruth, name="skeleton-distance", bounds=(0.0, flo
     def __post_init__(self) -> None:
         one_of("SkeletonDistance.which", self.which, get_args(Distance))
 
-    def compared(self, answer: Answered, true: Rig, example: RigExample) -> Score:
+    def figures(self, answer: str, example: RigExample) -> dict[str, float] | str:
         """See the class."""
-        assert answer.skeleton is not None
-        return Score(100 * float(getattr(skeleton_distances(answer.skeleton, true.skeleton), self.which)))
+        return _distances(answer, example)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,19 +78,38 @@ class SkinAgreement(_AgainstTruth, name="skin-agreement", bounds=(0.0, float("in
     def __post_init__(self) -> None:
         one_of("SkinAgreement.which", self.which, get_args(Agreement))
 
-    def compared(self, answer: Answered, true: Rig, example: RigExample) -> Score:
+    def figures(self, answer: str, example: RigExample) -> dict[str, float] | str:
         """See the class."""
-        if not example.length:
-            return Score.unscored("the task asks for skeletons only", status="abstain")
-        (answer,) = with_skins([answer], codec_of(example.codec), condition_of(example.codec, example.mesh))
-        assert answer.skeleton is not None
-        assert answer.weights is not None
-        skin = carried(answer.weights, answer.skeleton, true.skeleton)
-        if self.which in ("precision", "recall"):
-            value = float(getattr(overlap(skin, true.weights), self.which))
-            return Score(value) if np.isfinite(value) else Score.unscored("no influence to count", status="abstain")
-        measure = l1_per_vertex if self.which == "l1_per_vertex" else l1_per_entry
-        return Score(measure(skin, true.weights))
+        return _agreement(answer, example) if example.length else "the task asks for skeletons only"
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _distances(text: str, example: RigExample) -> dict[str, float] | str:
+    true = known_rig(example.mesh)
+    answer = read_answer(text, example, true.mesh)
+    if answer.skeleton is None:
+        return answer.why
+    found = skeleton_distances(answer.skeleton, true.skeleton)
+    return {which: 100 * float(getattr(found, which)) for which in get_args(Distance)}
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _agreement(text: str, example: RigExample) -> dict[str, float] | str:
+    true = known_rig(example.mesh)
+    answer = read_answer(text, example, true.mesh)
+    if answer.skeleton is None:
+        return answer.why
+    (answer,) = with_skins([answer], codec_of(example.codec), condition_of(example.codec, example.mesh))
+    assert answer.skeleton is not None
+    assert answer.weights is not None
+    skin = carried(answer.weights, answer.skeleton, true.skeleton)
+    influences = overlap(skin, true.weights)
+    return {
+        "l1_per_vertex": l1_per_vertex(skin, true.weights),
+        "l1_per_entry": l1_per_entry(skin, true.weights),
+        "precision": float(influences.precision),
+        "recall": float(influences.recall),
+    }
 
 
 def carried(weights: Floats, skeleton: Skeleton, other: Skeleton) -> Floats:
