@@ -5,12 +5,14 @@ import pytest
 
 from guerdon.errors import ConfigError
 from guerdon.types import Rollout
+from guerdon_rigging import rig_metrics
 from guerdon_rigging.answers import read_answer, skin_of, with_skins
 from guerdon_rigging.ball_codec import BallCodec
 from guerdon_rigging.rig_metrics import Readable, SkeletonDistance, SkinAgreement, carried
 from guerdon_rigging.rig_sources import codec_of, known_mesh, known_rig
 from guerdon_rigging.rig_tasks import Folder, Made
-from guerdon_rigging.rigs import Skeleton
+from guerdon_rigging.rigs import Mesh, Rig, Skeleton
+from guerdon_rigging.text_rigs import rig_text
 from guerdon_rigging.tokens import Vocabulary
 
 
@@ -59,21 +61,38 @@ def test_metrics_of_a_reference_are_small_and_of_nonsense_abstain():
     assert nonsense["readable"].value == nonsense["tokenrig"].value == 0.0
 
 
-def test_j2j_is_that_of_the_sheet():
+def test_j2j_is_that_of_the_sheet(monkeypatch):
     """Example 10: {0, 1} and {0, .5, 1} on a line, range 2: 4.16667 hundredths; against itself shifted by 0.2: 10."""
-    from guerdon_rigging.answers import Answered
-    from guerdon_rigging.rigs import Mesh, Rig
+    mesh = Mesh(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0.0]]), np.array([[0, 1, 2]]))
 
     def line(*xs, aside=0.0):
-        return Skeleton(np.array([[x, aside, 0] for x in xs]), np.arange(-1, len(xs) - 1))
+        tree = Skeleton(np.array([[x, aside, 0] for x in xs]), np.arange(-1, len(xs) - 1))
+        return Rig(mesh, tree, np.eye(3, len(xs)) + np.eye(3, len(xs), -2))
 
-    mesh = Mesh(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0.0]]), np.array([[0, 1, 2]]))
-    rig = Rig(mesh, line(0, 1), np.array([[1, 0], [0, 1], [1, 0.0]]))
+    monkeypatch.setattr(rig_metrics, "known_rig", lambda key: line(0, 1))
     example = Made(train_size=1).examples("train")[0]
-    j2j, b2b = SkeletonDistance(), SkeletonDistance(which="b2b")
-    assert j2j.compared(Answered(line(0, 0.5, 1)), rig, example).value == pytest.approx(4.16667, abs=1e-5)
-    assert j2j.compared(Answered(line(0, 1, aside=0.2)), rig, example).value == pytest.approx(10)
-    assert b2b.compared(Answered(line(0, 0.5, 1)), rig, example).value == pytest.approx(0.0625)
+
+    def distance(which, rig):
+        return SkeletonDistance(which=which)(Rollout.of(example, rig_text(rig))).value
+
+    assert distance("j2j", line(0, 0.5, 1)) == pytest.approx(4.16667, abs=1e-5)
+    assert distance("j2j", line(0, 1, aside=0.2)) == pytest.approx(10)
+    assert distance("b2b", line(0, 0.5, 1)) == pytest.approx(0.0625)
+
+
+def test_a_skin_is_decoded_once_for_its_four_figures(monkeypatch):
+    decoded = []
+
+    def counting(*args):
+        decoded.append(1)
+        return with_skins(*args)
+
+    monkeypatch.setattr(rig_metrics, "with_skins", counting)
+    task = Made(train_size=1, kinds=("chest",), seed=77)
+    example = task.examples("train")[0]
+    rollout = Rollout.of(example, task.reference(example))
+    found = [metric(rollout).value for name, metric in task.metrics().items() if name.startswith("skin_")]
+    assert (len(found), len(decoded)) == (4, 1)
 
 
 def test_weights_go_to_the_nearest_true_joint():
@@ -83,8 +102,6 @@ def test_weights_go_to_the_nearest_true_joint():
 
 
 def test_true_tokens_of_the_skin_are_not_perfect_and_a_true_text_rig_is():
-    from guerdon_rigging.text_rigs import rig_text
-
     task = Made(train_size=1, kinds=("lamp",))
     example = task.examples("train")[0]
     exact = SkinAgreement()(Rollout.of(example, rig_text(known_rig(example.mesh))))
