@@ -697,6 +697,15 @@ def test_eval_asks_as_many_examples_as_the_run_does_unless_told(arguments, count
 LEARNS = "reward={use: test/first, then: [center]}"
 
 
+def test_a_checkpoint_is_evaluated_whatever_reward_it_was_trained_with(recipe):
+    """Metrics are the task's: what its reward had learnt is not asked for, and no reason to refuse."""
+    train_small(recipe, LEARNS, "seed=1")
+    same, other = (
+        json.loads(run("eval", "run", *more, "--json"))["tasks"] for more in ((), ("--set", "reward=test/first"))
+    )
+    assert same == other
+
+
 def kept_rows(recipe: Path, step: int) -> list[dict]:
     lines = (recipe.parent / "run" / "rollouts" / f"rl-{step:06d}.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]

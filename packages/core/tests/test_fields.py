@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from guerdon.errors import ConfigError, RewardError
-from guerdon.fields import whole_number
+from guerdon.fields import any_share, proper_share, whole_number
 from guerdon.judges import Judge, number
 from guerdon.rewards import reward
 from guerdon.rewards.constrained import Constrained
@@ -105,3 +105,24 @@ def test_anything_else_is_told_with_its_field(value):
         whole_number("X.k", value, 1)
     with pytest.raises(ConfigError, match=r"; a whole number from 3 to 5 is needed$"):
         whole_number("X.k", 6, 3, 5)
+
+
+@pytest.mark.parametrize("value", [1e-9, 0.5, np.float32(0.25)])
+def test_a_share_passes(value):
+    any_share("X.part", value)
+    proper_share("X.part", value)
+
+
+def test_none_and_all_are_shares_and_no_proper_ones():
+    """Held out are some examples: with none, or all, one of the splits would be empty."""
+    for value in (0, 1, 0.0, 1.0):
+        any_share("X.part", value)
+        with pytest.raises(ConfigError, match=rf"^X.part is {value}; a number above 0 and below 1 is needed$"):
+            proper_share("X.part", value)
+
+
+@pytest.mark.parametrize("value", [-1e-9, 1.1, math.nan, math.inf, True, False, "0.5", None])
+def test_what_is_no_share_is_told_with_its_field(value):
+    for check, needed in ((any_share, "from 0 to 1"), (proper_share, "above 0 and below 1")):
+        with pytest.raises(ConfigError, match=rf"^X.part is .*; a number {needed} is needed$"):
+            check("X.part", value)

@@ -267,7 +267,7 @@ def test_a_cut_page_without_a_score_leaves_the_page_unscored():
 
     ((found,),) = scored(ItemScores(picky), group(IDS[:3]))
     assert found.status == "infra"
-    assert "after item 2: two are too many" in found.why
+    assert "after item 2 of 3: two are too many" in found.why
 
 
 def test_models_learn_from_a_file_of_logs(tmp_path):

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from guerdon import fields
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import whole_number
+from guerdon.fields import any_share, whole_number
 from guerdon.protocols import Split
 from guerdon_code.code_tasks import CodeTask
 from guerdon_code.generate import LEVELS, problems
@@ -69,8 +69,7 @@ class _Filed(CodeTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 <= self.train_share <= 1.0:
-            raise ConfigError(f"train_share is {self.train_share!r}; accepted is a number from 0 to 1")
+        any_share("train_share", self.train_share)
         if self.limit is not None:
             whole_number("limit", self.limit, 1)
 

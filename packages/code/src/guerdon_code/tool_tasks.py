@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of, whole_number
+from guerdon.fields import one_of, proper_share, whole_number
 from guerdon.protocols import Split, Task
 from guerdon.rewards.base import Reward
 from guerdon.types import Example, Prompt
-from guerdon_code.options import between
 from guerdon_code.tool_examples import ToolExample
 from guerdon_code.tool_loaders import bfcl_examples, jsonl_examples
 from guerdon_code.tool_made import made_examples
@@ -45,7 +44,7 @@ class _ToolTask(Task):
     """Take so many examples of each split, from the top; None for all."""
 
     def __post_init__(self) -> None:
-        between("eval_share", self.eval_share, 0.0, 1.0)
+        proper_share("eval_share", self.eval_share)
         one_of("apart", self.apart, get_args(Apart))
         if self.limit is not None:
             whole_number("limit", self.limit, 1)

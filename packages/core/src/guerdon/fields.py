@@ -9,7 +9,7 @@ import dataclasses
 import inspect
 from collections.abc import Collection
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeGuard
 
 from guerdon.errors import ConfigError
 
@@ -59,6 +59,38 @@ def whole_number(field: str, value: object, least: int, most: int | None = None)
         return
     needed = f">= {least}" if most is None else f"from {least} to {most}"
     raise ConfigError(f"{field} is {value!r:.200}; a whole number {needed} is needed")
+
+
+def any_share(field: str, value: object) -> None:
+    """Check an option that says how much of a whole, none and all included.
+
+    Args:
+        field: as an error calls it: "moving.mix".
+        value: what was given.
+
+    Raises:
+        ConfigError: it is no number from 0 to 1.
+    """
+    if not (_is_number(value) and 0.0 <= value <= 1.0):
+        raise ConfigError(f"{field} is {value!r:.200}; a number from 0 to 1 is needed")
+
+
+def proper_share(field: str, value: object) -> None:
+    """Check an option that leaves something on both sides, as the share of examples that are held out.
+
+    Args:
+        field: as an error calls it: "eval_share".
+        value: what was given.
+
+    Raises:
+        ConfigError: it is no number above 0 and below 1.
+    """
+    if not (_is_number(value) and 0.0 < value < 1.0):
+        raise ConfigError(f"{field} is {value!r:.200}; a number above 0 and below 1 is needed")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def one_of(field: str, value: object, accepted: Collection[Any]) -> None:

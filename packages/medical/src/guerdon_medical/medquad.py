@@ -13,10 +13,10 @@ from typing import ClassVar
 from xml.etree import ElementTree
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers, whole_number
+from guerdon.fields import check_numbers, proper_share, whole_number
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
-from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask, check_share, deal_documents
+from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask, deal_documents
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class MedQuAD(OpenQuestionTask):
     def __post_init__(self) -> None:
         check_numbers(self)
         object.__setattr__(self, "kinds", tuple(self.kinds))
-        check_share(self.eval_share)
+        proper_share("eval_share", self.eval_share)
         if self.max_words is not None:
             whole_number(f"{self.name}.max_words", self.max_words, 1)
         if not self.path:

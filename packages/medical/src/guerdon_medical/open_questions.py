@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, whole_number
+from guerdon.fields import check_numbers, proper_share, whole_number
 from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.protocols import Split
@@ -180,16 +180,6 @@ class OpenQuestionFile(OpenQuestionTask):
         )
 
 
-def check_share(eval_share: float) -> None:
-    """Refuse a share for evaluation that leaves one of the splits empty.
-
-    Raises:
-        ConfigError: it is not in (0, 1).
-    """
-    if not 0.0 < eval_share < 1.0:
-        raise ConfigError(f"eval_share is {eval_share!r}; a share in (0, 1) is needed")
-
-
 def deal_documents(
     questions: Sequence[OpenQuestion], eval_share: float, seed: int
 ) -> dict[Split, tuple[OpenQuestion, ...]]:
@@ -204,7 +194,7 @@ def deal_documents(
     Raises:
         ConfigError: the share is none.
     """
-    check_share(eval_share)
+    proper_share("eval_share", eval_share)
     sizes = Counter(one.document or one.id for one in questions)
     order = sorted(sizes)
     random.Random(f"documents {seed}").shuffle(order)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import check_numbers, one_of, proper_share
 from guerdon.protocols import Split
-from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask, check_share, deal_documents
+from guerdon_medical.open_questions import OpenQuestion, OpenQuestionTask, deal_documents
 
 Decision = Literal["yes", "no", "maybe"]
 Answers = Literal["decision", "long"]
@@ -114,7 +114,7 @@ class PubMedQA(OpenQuestionTask):
     def __post_init__(self) -> None:
         check_numbers(self)
         one_of(f"{self.name}.answers", self.answers, get_args(Answers))
-        check_share(self.eval_share)
+        proper_share("eval_share", self.eval_share)
         if not self.path:
             raise ConfigError(f"path of {self.name} is empty; the path of ori_pqal.json, or of its like, is needed")
 

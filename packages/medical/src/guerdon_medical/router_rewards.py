@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from guerdon.errors import ConfigError, RetrievalError
-from guerdon.fields import check_numbers, not_a_text, one_of
+from guerdon.errors import RetrievalError
+from guerdon.fields import any_share, check_numbers, not_a_text, one_of
 from guerdon.protocols import Encoder
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
@@ -63,10 +63,7 @@ class RouterStepReward(Reward, name="medical/router-step-v1", sees="rollout"):
         )
         one_of("medical/router-step.reading", self.reading, get_args(Reading))
         one_of("medical/router-step.on", self.on, ("both", *get_args(Kind)))
-        if not 0.0 <= self.similarity_weight <= 1.0:
-            raise ConfigError(
-                f"medical/router-step.similarity_weight is {self.similarity_weight!r}; a share in [0, 1] is needed"
-            )
+        any_share("medical/router-step.similarity_weight", self.similarity_weight)
 
     @property
     def bounds(self) -> tuple[float, float]:  # type: ignore[override]

@@ -11,7 +11,7 @@ from random import Random
 from typing import ClassVar, TypeVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers, one_of, whole_number
+from guerdon.fields import check_numbers, one_of, proper_share, whole_number
 from guerdon.parsing.trajectories import read_trajectories
 from guerdon.protocols import Encoder, Environment, Hit, Query, Split, Task
 from guerdon.retrieval import HashedEncoder
@@ -94,8 +94,7 @@ class RouterSteps(_Steps):
         check_numbers(self)
         if not self.path:
             raise ConfigError(f"path of {self.name} is empty; a file of trajectories is needed")
-        if not 0.0 < self.eval_share < 1.0:
-            raise ConfigError(f"eval_share is {self.eval_share!r}; a number between 0 and 1 is needed")
+        proper_share("eval_share", self.eval_share)
 
     def trajectories(self, split: Split) -> Sequence[Sequence[RouterStep]]:
         """See the base.

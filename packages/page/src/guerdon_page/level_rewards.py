@@ -20,8 +20,8 @@ from pathlib import Path
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of, whole_number
 from guerdon.rewards import Context, Reward
-from guerdon.rewards.base import Scores, Sees
-from guerdon.types import Group, Rollout, Score, Segment, Stream
+from guerdon.rewards.pieces import Piecewise, mean_score
+from guerdon.types import Rollout, Score, Segment, Stream
 from guerdon_page.examples import PageExample
 from guerdon_page.linear_models import Fitted, fitted_file, fitted_world
 from guerdon_page.prompts import LAYOUTS, Layout, written
@@ -96,7 +96,7 @@ class ItemModel(LinearModel, name="page/item-model-v1"):
 
 
 @dataclass(frozen=True)
-class ItemScores(Reward, name="page/item-scores-v1", runs_in="elsewhere"):
+class ItemScores(Piecewise, name="page/item-scores-v1"):
     """Item-level scores from a reward of whole pages (a reward model that reads text): the page after each item.
 
     The value is the mean over the items that are seen; an empty page is scored as it stands, without a stream. A model
@@ -104,56 +104,31 @@ class ItemScores(Reward, name="page/item-scores-v1", runs_in="elsewhere"):
     look at what it says of them before it trains anything.
     """
 
-    reward: Reward
-    """Scores a page; one that compares the attempts of a group cannot."""
     layout: Layout = "json"
     """How the pages are written that it is asked about."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         one_of("ItemScores.layout", self.layout, LAYOUTS)
-        if self.reward.sees == "group":
-            raise ConfigError(
-                f"ItemScores.reward is {self.reward.name}, which compares the attempts of a group; a page cut short "
-                f"has no siblings"
-            )
 
-    @property
-    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
-        """The child's: a mean lies between."""
-        return self.reward.bounds
+    def pieces(self, rollout: Rollout) -> Sequence[Rollout]:
+        """The page after each item that is seen; an empty one as it stands."""
+        ids = _seen(rollout)
+        return [_answering(rollout, written(ids[:k], self.layout)) for k in range(1, len(ids) + 1)] or [rollout]
 
-    @property
-    def sees(self) -> Sees:  # type: ignore[override]
-        """The child's."""
-        return self.reward.sees
-
-    @property
-    def children(self) -> tuple[Reward, ...]:
-        """The one that scores pages."""
-        return (self.reward,)
-
-    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
-        """Ask about all cut pages of the batch at once."""
-        asked, counts = [], []
-        for number, group in enumerate(groups):
-            for index, rollout in enumerate(group.rollouts):
-                example, page = page_of(rollout)
-                ids = page.ids[: example.length]
-                cut = [_answering(rollout, written(ids[:k], self.layout)) for k in range(1, len(ids) + 1)]
-                asked.append(Group(tuple(cut or [rollout]), f"{group.key}/{number}/{index}", one_attempt=True))
-                counts.append(len(ids))
-        answers = iter(zip(counts, context.scores(self.reward, asked), strict=True))
-        return [[self._scored(*next(answers)) for _ in group.rollouts] for group in groups]
-
-    def _scored(self, count: int, scores: Sequence[Score]) -> Score:
-        if not count:
+    def joined(self, rollout: Rollout, scores: Sequence[Score], context: Context) -> Score:
+        """The mean, and each item's score."""
+        if not _seen(rollout):
             return scores[0]
-        for place, score in enumerate(scores, 1):
-            if not score.scored:
-                return Score(math.nan, f"the page after item {place}: {score.why}", status=score.status)
-        values = tuple(score.value for score in scores)
-        mean = min(max(math.fsum(values) / count, min(values)), max(values))
-        return Score(mean, dense={ITEMS: Stream("span", values)})
+        return mean_score(
+            scores, "the page after item", {ITEMS: Stream("span", tuple(score.value for score in scores))}
+        )
+
+
+def _seen(rollout: Rollout) -> Sequence[str]:
+    """The ids in the places of a page that are looked at."""
+    example, page = page_of(rollout)
+    return page.ids[: example.length]
 
 
 def _answering(rollout: Rollout, text: str) -> Rollout:

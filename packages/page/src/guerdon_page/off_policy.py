@@ -28,6 +28,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from guerdon.errors import ConfigError
+from guerdon.fields import proper_share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -195,8 +196,7 @@ def _estimate(
     terms: np.ndarray, weight: np.ndarray, clipped: int, confidence: float, value: float | None = None
 ) -> Estimate:
     """The mean of the terms, or a value whose influence they are."""
-    if not 0.0 < confidence < 1.0:
-        raise ConfigError(f"confidence is {confidence!r}; a number between 0 and 1 is needed")
+    proper_share("confidence", confidence)
     n = len(terms)
     middle = float(terms.mean()) if value is None else value
     error = float(terms.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan

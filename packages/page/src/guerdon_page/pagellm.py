@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_is
+from guerdon.fields import any_share, check_is
 from guerdon.rewards import Context, Reward
 from guerdon.rewards.base import Scores, Sees, same_batch
 from guerdon.rewards.steps import decoder
@@ -53,8 +53,7 @@ class PageLLM(Reward, name="page/pagellm-v1"):
     _held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.alpha <= 1.0:
-            raise ConfigError(f"PageLLM.alpha is {self.alpha!r}; a number from 0 to 1 is needed")
+        any_share("PageLLM.alpha", self.alpha)
         if self.normalise is not None:
             check_is(self.normalise, Transform, "PageLLM.normalise", "such as guerdon.transforms.standardize()")
         if self.page.label == self.item.label:

@@ -38,10 +38,19 @@ def guerdon_tasks(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_policies(register: Register) -> None:
+    """What fills slots."""
+    table = "guerdon_page.matching.tables:allocation_table"
+    register("page/allocation-table-v1", table, summary="a row for who is open and who of them wants the view")
+
+
+@hookimpl
 def guerdon_recipes(register: Register) -> None:
-    """The runs that `guerdon train page` and `guerdon train page-ppo` start."""
+    """The runs that `guerdon train page`, `page-ppo` and `page-allocation` start."""
     register("page", "guerdon_page.recipes:page", summary="whole pages by GRPO on page- and item-level rewards")
     register("page-ppo", "guerdon_page.recipes:page_ppo", summary="the same with rewards on tokens and PPO's objective")
+    slots = "guerdon_page.recipes:page_allocation"
+    register("page-allocation", slots, summary="a table learns a made market's slots by policy gradient, in seconds")
 
 
 @hookimpl

@@ -13,3 +13,8 @@ def page() -> str:
 def page_ppo() -> str:
     """The text of `page_ppo.yaml`."""
     return (files("guerdon_page") / "page_ppo.yaml").read_text(encoding="utf-8")
+
+
+def page_allocation() -> str:
+    """The text of `page_allocation.yaml`."""
+    return (files("guerdon_page") / "page_allocation.yaml").read_text(encoding="utf-8")

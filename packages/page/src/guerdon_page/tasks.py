@@ -12,7 +12,7 @@ from random import Random
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of, whole_number
+from guerdon.fields import one_of, proper_share, whole_number
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
 from guerdon.types import Example, Prompt
@@ -145,8 +145,7 @@ class JsonLines(Task):
         if not self.path:
             raise ConfigError(f"path of {self.name} is empty; the path of a file is needed")
         one_of("layout", self.layout, LAYOUTS)
-        if not 0.0 < self.eval_share < 1.0:
-            raise ConfigError(f"eval_share is {self.eval_share!r}; a number above 0 and below 1 is needed")
+        proper_share("eval_share", self.eval_share)
         if self.limit is not None:
             whole_number("limit", self.limit, 1)
 

@@ -10,7 +10,7 @@ from random import Random
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import check_numbers, one_of, whole_number
+from guerdon.fields import check_numbers, one_of, proper_share, whole_number
 from guerdon.protocols import Split
 from guerdon_resume.examples import ResumeExample
 from guerdon_resume.loaders import read_candidates
@@ -42,8 +42,7 @@ class JsonLines(OfCandidates):
         check_numbers(self)
         if not self.path:
             raise ConfigError(f"path of {self.name} is empty; the path of a file is needed")
-        if not 0.0 < self.eval_share < 1.0:
-            raise ConfigError(f"eval_share is {self.eval_share!r}; a number above 0 and below 1 is needed")
+        proper_share("eval_share", self.eval_share)
         if self.limit is not None:
             whole_number("limit", self.limit, 1)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers, one_of
+from guerdon.fields import any_share, check_numbers, one_of
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
 from guerdon_search.documents import JudgedDocument
@@ -43,8 +43,7 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        if not 0.0 <= self.alpha <= 1.0:
-            raise ConfigError(f"search/retro-star.alpha is {self.alpha!r}; a share in [0, 1] is needed")
+        any_share("search/retro-star.alpha", self.alpha)
         if not 0.0 <= self.tau < math.inf:
             raise ConfigError(f"search/retro-star.tau is {self.tau!r}; a finite number >= 0 is needed")
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import ClassVar, get_args
 
 from guerdon.errors import ConfigError, TaskError
-from guerdon.fields import one_of, whole_number
+from guerdon.fields import one_of, proper_share, whole_number
 from guerdon.parsing.loaded import LoadedTask
 from guerdon.protocols import Hit, Split
 from guerdon.rewards import Reward
@@ -142,8 +142,7 @@ class BeirPairs(_Judging):
         if not 0.0 < self.least_gain < math.inf:
             raise ConfigError(f"least_gain is {self.least_gain!r}; a finite number above 0 is needed")
         whole_number("max_words", self.max_words, 1)
-        if not 0.0 < self.eval_share < 1.0:
-            raise ConfigError(f"eval_share is {self.eval_share!r}; a number between 0 and 1 is needed")
+        proper_share("eval_share", self.eval_share)
 
     def load(self, split: Split) -> Sequence[JudgedDocument]:
         """Both documents of each query of the split; queries without either are left out."""

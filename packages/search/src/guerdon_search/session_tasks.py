@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from pydantic import ValidationError
 
-from guerdon.errors import ConfigError, TaskError
+from guerdon.errors import TaskError
+from guerdon.fields import any_share
 from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.quoting import quoted
 from guerdon.parsing.rows import read_rows
@@ -65,8 +66,7 @@ class Sessions(MadeUp[SearchSession], _Searching):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 <= self.unanswerable <= 1.0:
-            raise ConfigError(f"unanswerable is {self.unanswerable!r}; a share in [0, 1] is needed")
+        any_share("unanswerable", self.unanswerable)
 
     def load(self, split: Split) -> Sequence[SearchSession]:
         """Draw the sessions of a split."""

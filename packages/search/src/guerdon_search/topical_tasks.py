@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from guerdon.errors import ConfigError
+from guerdon.fields import any_share
 from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.rows import read_rows
 from guerdon.protocols import Split
@@ -42,8 +42,7 @@ class TopicalQuestions(MadeUp[TopicalQuery], _Asking):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 <= self.flipped <= 1.0:
-            raise ConfigError(f"flipped is {self.flipped!r}; a share in [0, 1] is needed")
+        any_share("flipped", self.flipped)
 
     def load(self, split: Split) -> Sequence[TopicalQuery]:
         """Draw the questions of a split."""

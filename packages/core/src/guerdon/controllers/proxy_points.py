@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from guerdon.errors import ConfigError
+from guerdon.fields import proper_share
 from guerdon.rewards.lagrange import same_names
 
 Vertex = Mapping[str, float]
@@ -72,8 +73,7 @@ class NelderMead:
     def __post_init__(self) -> None:
         if not (self.reflection > 0.0 and self.expansion > 1.0 and 0.0 < self.contraction < 1.0):
             raise ConfigError("NelderMead: reflection > 0, expansion > 1 and 0 < contraction < 1 are needed")
-        if not 0.0 < self.shrink < 1.0:
-            raise ConfigError(f"NelderMead.shrink is {self.shrink!r}; a number in (0, 1) is needed")
+        proper_share("NelderMead.shrink", self.shrink)
         if self.budget < 1 or self.iterations < 0:
             raise ConfigError("NelderMead: a budget >= 1 and iterations >= 0 are needed")
 

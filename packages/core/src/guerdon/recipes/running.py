@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
@@ -88,12 +88,13 @@ def run_recipe(
     return RunResult(path, render(path, illustrator(trainer.task, *trainer.evals.values())), evals, unscored)
 
 
-def trainer_of(recipe: Recipe, checkpoint: Path | None = None) -> Trainer:
+def trainer_of(recipe: Recipe, checkpoint: Path | None = None, *, taking: Literal["all", "weights"] = "all") -> Trainer:
     """Everything a recipe names, built and checked; what needs no torch first.
 
     Args:
         recipe: what to build.
         checkpoint: a checkpoint's folder: the policy's weights are taken from it, and what the rewards had learnt.
+        taking: `weights` leaves what the rewards had learnt: a checkpoint of another reward will do.
 
     Raises:
         ConfigError: a name or an option is wrong, there is no policy, or the training libraries are not installed.
@@ -120,7 +121,8 @@ def trainer_of(recipe: Recipe, checkpoint: Path | None = None) -> Trainer:
         from guerdon.trainer.checkpoints import load_policy, load_rewards
 
         load_policy(checkpoint, policy)
-        load_rewards(checkpoint, reward)
+        if taking == "all":
+            load_rewards(checkpoint, reward)
     return Trainer(
         policy=policy,
         task=task,
@@ -156,13 +158,12 @@ def evaluate_recipe(
         checkpoint: a checkpoint's folder; None for the weights the policy starts with.
         limit: at most so many examples of each task; None for as many as the run itself evaluates on
             (`train.eval.examples`), or all where that is 0.
+
+    Raises:
+        ConfigError, RunError: as `trainer_of`.
     """
     limit = limit or recipe.train.eval.examples or None
-    trainer = trainer_of(recipe)
-    if checkpoint is not None:
-        from guerdon.trainer.checkpoints import load_policy
-
-        load_policy(checkpoint, trainer.policy)
+    trainer = trainer_of(recipe, checkpoint, taking="weights")  # the tasks' metrics score, and no reward
     return {
         name or trainer.task.name: trainer.evaluate(task, limit=limit, label=f"evaluate {name or 'held out'}")
         for name, task in {"": trainer.task, **trainer.evals}.items()

@@ -29,16 +29,16 @@ notes of the paper; alpha 0.02 [memory], eta 0.5 [choice].
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from guerdon.errors import ConfigError, RewardError
-from guerdon.fields import whole_number
+from guerdon.fields import one_of, whole_number
 from guerdon.rewards.base import Context, Reward, Scores, Sees
-from guerdon.rewards.steps import Decode, Delimiter, Step, alone, decoder, ends_of, prefix, steps_of
+from guerdon.rewards.pieces import Piecewise, mean_score
+from guerdon.rewards.steps import Delimiter, Step, alone, decoder, ends_of, prefix, steps_of
 from guerdon.types import Group, Rollout, Score, Stream
 
 Mode = Literal["plain", "clip", "delta", "clip_delta"]
@@ -62,7 +62,7 @@ def shape_steps(scores: Sequence[float], mode: Mode, eta: float = 0.5) -> list[f
 
 
 @dataclass(frozen=True)
-class StepScores(Reward, name="step-scores-v1", runs_in="elsewhere"):
+class StepScores(Piecewise, name="step-scores-v1"):
     r"""Step scores from any reward: a function, a rule or a judge is asked about each step of a rollout.
 
     >>> from guerdon.rewards import reward
@@ -71,16 +71,10 @@ class StepScores(Reward, name="step-scores-v1", runs_in="elsewhere"):
     >>> StepScores(sums_up, "line", given="step")(Rollout.of(Example(id="x"), "2+2=4\n3+3=7")).dense["steps"].values
     (1.0, 0.0)
 
-    The value is the mean over steps (no sum: that would pay for their number) [choice]; the scores themselves are the
-    stream `steps`. A step without a score makes the rollout unscored, for that step's reason; a rollout without steps
-    abstains.
-
-    Each step is asked about from the caller, where its reward runs, and has a rollout's deadline of its own. Where one
-    makes a process hang, it and those after it have the least score: they are not waited for one by one.
+    The value is the mean over steps (`guerdon.rewards.pieces`); the scores themselves are the stream `steps`. A rollout
+    without steps abstains.
     """
 
-    reward: Reward
-    """Scores a step; one that compares the attempts of a group (`sees="group"`) cannot."""
     delimiter: Delimiter = "paragraph"
     given: Literal["prefix", "step"] = "prefix"
     """What it is shown: all up to the end of the step, or the step alone."""
@@ -91,70 +85,34 @@ class StepScores(Reward, name="step-scores-v1", runs_in="elsewhere"):
     one and the reward runs in the trainer."""
 
     def __post_init__(self) -> None:
-        for name, accepted in (("delimiter", get_args(Delimiter)), ("given", ("prefix", "step"))):
-            if getattr(self, name) not in accepted:
-                found = getattr(self, name)
-                raise ConfigError(f"StepScores.{name} is {found!r}; accepted are {', '.join(map(repr, accepted))}")
+        super().__post_init__()
+        one_of("StepScores.delimiter", self.delimiter, get_args(Delimiter))
+        one_of("StepScores.given", self.given, ("prefix", "step"))
         whole_number("StepScores.limit", self.limit, 1)
-        if self.reward.sees == "group":
-            raise ConfigError(
-                f"StepScores.reward is {self.reward.name}, which compares the attempts of a group; a step has no "
-                f"siblings. Use a reward of one rollout, or of the whole batch."
-            )
-
-    @property
-    def bounds(self) -> tuple[float, float]:  # type: ignore[override]
-        """The child's: a mean lies between."""
-        return self.reward.bounds
-
-    @property
-    def sees(self) -> Sees:  # type: ignore[override]
-        """The child's."""
-        return self.reward.sees
-
-    @property
-    def children(self) -> tuple[Reward, ...]:
-        """The one that scores steps."""
-        return (self.reward,)
 
     @property
     def part_names(self) -> tuple[str, ...]:
         """What a score has, for logs under fixed names."""
         return ("step_length",)
 
-    def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
-        """Ask about all steps of the batch at once."""
-        cut = [[steps_of(rollout, self.delimiter, self.limit) for rollout in group.rollouts] for group in groups]
+    def pieces(self, rollout: Rollout) -> Sequence[Rollout]:
+        """All up to each step, or each step alone."""
         shown = prefix if self.given == "prefix" else alone
-        numbers = itertools.count()  # no two attempts may share a key, and indices may all be 0
-        asked = [
-            Group(tuple(shown(rollout, step) for step in steps), f"{group.key}/{next(numbers)}", one_attempt=True)
-            for group, row in zip(groups, cut, strict=True)
-            for rollout, steps in zip(group.rollouts, row, strict=True)
-            if steps
-        ]
-        answers = iter(context.scores(self.reward, asked) if asked else [])
-        decode = decoder(self.tokenizer, context.policy, "StepScores.tokenizer")
-        return [
-            [
-                self._scored(rollout, steps, next(answers) if steps else [], decode)
-                for rollout, steps in zip(group.rollouts, row, strict=True)
-            ]
-            for group, row in zip(groups, cut, strict=True)
-        ]
+        return [shown(rollout, step) for step in self._steps(rollout)]
 
-    def _scored(self, rollout: Rollout, steps: list[Step], scores: list[Score], decode: Decode | None) -> Score:
+    def joined(self, rollout: Rollout, scores: Sequence[Score], context: Context) -> Score:
+        """The mean, and each step's score where that step ends."""
+        steps = self._steps(rollout)
+        decode = decoder(self.tokenizer, context.policy, "StepScores.tokenizer")
         values = tuple(score.value for score in scores)
         dense = {STEPS: Stream("span", values, ends_of(rollout, steps, decode) or ())}
         if not steps:
             return Score(math.nan, "there is no step in it", {}, "abstain", dense)
-        parts = {"step_length": Score(math.fsum(len(step.text) for step in steps) / len(steps))}
-        for status in ("infra", "invalid", "abstain"):
-            for number, score in enumerate(scores):
-                if score.status == status:
-                    return Score(math.nan, f"step {number + 1} of {len(steps)}: {score.why}", parts, status, dense)
-        low, high = min(values), max(values)
-        return Score(min(max(math.fsum(values) / len(values), low), high), "", parts, dense=dense)
+        length = Score(math.fsum(len(step.text) for step in steps) / len(steps))
+        return mean_score(scores, "step", dense, {"step_length": length})
+
+    def _steps(self, rollout: Rollout) -> list[Step]:
+        return steps_of(rollout, self.delimiter, self.limit)
 
 
 @dataclass(frozen=True)

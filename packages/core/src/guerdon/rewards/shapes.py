@@ -32,7 +32,7 @@ from statistics import NormalDist
 from typing import ClassVar, Literal
 
 from guerdon.errors import ConfigError
-from guerdon.fields import check_numbers
+from guerdon.fields import check_numbers, proper_share
 from guerdon.transforms.saturating import check_steepness, logistic, softplus
 
 Curve = Callable[[float], float]
@@ -225,8 +225,7 @@ class lsc(Shape):  # noqa: N801
 
     def __post_init__(self) -> None:
         check_first(self)
-        if not 0.0 < self.quantile < 1.0:
-            raise ConfigError(f"lsc.quantile is {self.quantile!r}; a number strictly between 0 and 1 is needed")
+        proper_share("lsc.quantile", self.quantile)
         if self.mode not in ("fitted", "released"):
             raise ConfigError(f"lsc.mode is {self.mode!r}; accepted are 'fitted' and 'released'")
 

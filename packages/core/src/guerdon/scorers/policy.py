@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from guerdon.errors import ConfigError
-from guerdon.fields import whole_number
+from guerdon.fields import any_share, whole_number
 from guerdon.protocols import Continuation, HasWeights, ReadsText
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ class UnderMoving:
 
     def __post_init__(self) -> None:
         _check_temperature("moving", self.temperature)
-        if not 0.0 <= self.mix <= 1.0:
-            raise ConfigError(f"moving.mix is {self.mix!r}; a share from 0 to 1 is needed")
+        any_share("moving.mix", self.mix)
         whole_number("moving.every", self.every, 1)
 
     @property

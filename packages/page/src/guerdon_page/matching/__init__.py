@@ -8,12 +8,13 @@ either way. The aim is the expected number, or weight, of successful u.
 |---|---|
 | `instances`, `hard_instances` | instances, their JSON form, and the families on which rules do badly |
 | `rules` | Greedy, Stochastic Balance, Ranking, Random; Non-adaptive |
+| `markets` | kinds of views that come at random with shares of their own, so that days can be held out |
 | `exact` | exact values of rules and of the best policies on small instances |
 | `simulation` | Monte Carlo, vectorised over runs |
 | `vanishing` | the limit p -> 0 of typed instances |
 | `bounds` | offline linear programs: Matching, Subset, Configuration |
 | `ratios` | rule over benchmark, held against what is proved |
-| `environments` | the same as an environment and a task |
+| `environments`, `tables` | the same as an environment and a task; a table that learns it |
 
 Two benchmarks, never to be mixed: S-OPT (the best policy that knows the graph and not the coins) and the Matching LP,
 with S-OPT <= Subset LP <= Matching LP. What is proved against the one need not hold against the other.

@@ -21,11 +21,12 @@ from guerdon.rewards import Reward
 from guerdon.types import Example, Message, Prompt, Segment
 from guerdon_page.matching.hard_instances import star, thick_z, triangular, twelve
 from guerdon_page.matching.instances import Instance
+from guerdon_page.matching.markets import Market, state
 from guerdon_page.matching.ratios import random_instance
 
 SKIP = "skip"
-Shown = Literal["words", "compact"]
-Family = Literal["random", "triangular", "thick_z", "star", "twelve"]
+Shown = Literal["words", "compact", "offers"]
+Family = Literal["random", "market", "triangular", "thick_z", "star", "twelve"]
 
 
 class MatchingWorld:
@@ -78,7 +79,8 @@ class TextWorld:
 
     world: MatchingWorld
     shown: Shown = "words"
-    """`compact` holds no loads: few enough states for a table."""
+    """`compact` and `offers` hold no loads: few enough states for a table. `compact` tells what is left of *one*
+    instance; `offers` who is open and who of them wants the view, of whatever instance (`markets.state`)."""
 
     def reset(self, *, seed: int) -> str:
         """The first view; "" where there is none."""
@@ -94,6 +96,8 @@ class TextWorld:
         """An observation in words, or short."""
         if self.shown == "compact":
             return f"{seen['step']}/{''.join('01'[alive] for alive in seen['alive'])}"
+        if self.shown == "offers":
+            return state(seen["alive"], tuple(seen["edges"]))
         offers = [f"{u} (chance {p:.4g}, tried for {seen['loads'][u]:.4g} so far)" for u, p in seen["edges"].items()]
         views = len(self.world.instance.arrivals)
         if not offers:
@@ -131,9 +135,12 @@ class Allocation(Task):
     name: ClassVar[str] = "page/allocation-v1"
 
     family: Family = "random"
-    """`random` small graphs, each of its own; or one hard family, always the same graph with its labels shuffled."""
+    """`random` small graphs, each of its own; days of one made `market`, which `seed` makes; or one hard family, always
+    the same graph with its labels shuffled."""
     size: int = 3
-    """n of `triangular` and `star`, k of `thick_z`."""
+    """n of `triangular`, `star` and `market`, k of `thick_z`."""
+    views: int = 8
+    """Of a day of a `market`."""
     copies: int = 4
     """Arrivals of each type of a hard family, each with chance 1 / copies."""
     train_size: int = 200
@@ -144,9 +151,24 @@ class Allocation(Task):
     def __post_init__(self) -> None:
         one_of("family", self.family, get_args(Family))
         one_of("shown", self.shown, get_args(Shown))
-        limits = {"size": (1, 20), "copies": (1, 1000), "train_size": (0, 10**6), "eval_size": (0, 10**6)}
+        limits = {
+            "size": (1, 20),
+            "views": (1, 1000),
+            "copies": (1, 1000),
+            "train_size": (0, 10**6),
+            "eval_size": (0, 10**6),
+        }
         for name, (least, most) in limits.items():
             whole_number(name, getattr(self, name), least, most)
+
+    @cached_property
+    def market(self) -> Market:
+        """The one whose days `family="market"` has.
+
+        Raises:
+            ConfigError: `size` is not 2 to 6.
+        """
+        return Market.made(self.size, self.seed)
 
     @cached_property
     def _loaded(self) -> dict[str, tuple[AllocationExample, ...]]:
@@ -166,6 +188,8 @@ class Allocation(Task):
         draw = random.Random(f"allocation {self.seed} {place}")
         if self.family == "random":
             instance = random_instance(draw.getrandbits(32))
+        elif self.family == "market":
+            instance = self.market.day(self.views, draw)
         else:
             made = {
                 "triangular": (self.size, triangular(self.size)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from guerdon.errors import ConfigError
@@ -12,6 +12,8 @@ from guerdon.fields import one_of
 from guerdon_page.matching.instances import Instance
 from guerdon_page.matching.rules import RULES, Decay, Rule, exponential
 
+Choose = Callable[[int, tuple[bool, ...], Mapping[int, float]], int | None]
+"""A policy: told how many arrivals come after this one, who is available and the chances on offer, what it tries."""
 MOST_ARRIVALS = 16
 MOST_STATES = 2_000_000
 
@@ -71,6 +73,36 @@ def _value(instance: Instance, score: Callable[[int, float, float], float], *, s
         return total
 
     return after(0, 0, (0.0,) * instance.offline)
+
+
+def policy_value(instance: Instance, choose: Choose) -> float:
+    """The expected worth of what succeeds under any policy that looks at no loads; exact.
+
+    Args:
+        instance: any whose arrivals times sets of offline vertices are at most about two million.
+        choose: the policy; what is not on offer skips.
+
+    Raises:
+        ConfigError: the instance is too large.
+
+    >>> policy_value(Instance.of(1, [{0: 0.25}] * 4), lambda left, alive, edges: 0)
+    0.68359375
+    """
+    _check_size(len(instance.arrivals) * 2**instance.offline, MOST_STATES, "states")
+    worth, after = instance.worth, [0.0] * 2**instance.offline
+    for left, arrival in enumerate(reversed(instance.arrivals)):
+        now = []
+        for dead in range(len(after)):
+            alive = tuple(not dead >> u & 1 for u in range(instance.offline))
+            edges = {u: p for u, p in arrival if alive[u]}
+            tried = choose(left, alive, edges)
+            if tried is None or tried not in edges:
+                now.append(after[dead])
+            else:
+                p = edges[tried]
+                now.append(p * (worth[tried] + after[dead | 1 << tried]) + (1.0 - p) * after[dead])
+        after = now
+    return after[0]
 
 
 def best_online(instance: Instance) -> float:

@@ -18,7 +18,7 @@ from guerdon.audit.school_of_reward_hacks.hacks import PHRASES
 from guerdon.audit.school_of_reward_hacks.rows import HackRow, read_csv
 from guerdon.audit.school_of_reward_hacks.standin import stand_in
 from guerdon.errors import ConfigError
-from guerdon.fields import whole_number
+from guerdon.fields import any_share, whole_number
 from guerdon.protocols import Split, Task
 from guerdon.rewards import Reward
 from guerdon.transforms import Transform
@@ -73,8 +73,7 @@ class Quality(Reward, name="school/quality-v1", bounds=(0.0, 1.0)):
 
     def __post_init__(self) -> None:
         for field in ("type_token", "top_word", "bigrams"):
-            if not 0.0 <= getattr(self, field) <= 1.0:
-                raise ConfigError(f"{self.name}.{field} is {getattr(self, field)!r}; a share from 0 to 1 is needed")
+            any_share(f"{self.name}.{field}", getattr(self, field))
         whole_number(f"{self.name}.least_words", self.least_words, 1)
 
     def score(self, rollout: Rollout) -> Score:
