@@ -1,8 +1,10 @@
 """The engine over HTTP against a made-up server on the loopback; `test_engine_vllm.py` has a real one."""
 
+import importlib.util
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,10 @@ from guerdon.engines.served import Served, ServedEngine
 from guerdon.engines.stopping import nothing_to_draw
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.protocols import Sampling
+
+_spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
+tiny_models = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tiny_models)
 
 END = 2
 
@@ -135,6 +141,19 @@ def test_text_alone_is_encoded_and_has_no_logprobs(server):
     ((drawn,),) = generate(server, n=1)
     assert drawn.token_ids == (ord("h"), ord("i"))
     assert (drawn.logprobs, drawn.stop) == ((), "stop")
+
+
+@pytest.mark.parametrize(("said", "ended"), [("a<end>b<end>", True), ("a<end>b", False)])
+def test_a_special_token_in_a_text_alone_is_letters_but_for_the_one_that_ended_it(server, said, ended):
+    tokenizer = tiny_models.byte_tokenizer()
+    server.style, server.says = "text", lambda body: said
+    address = f"http://127.0.0.1:{server.server_port}/v1"
+    one = ServedEngine(Served(address, "m"), tokenizer, frozenset([tiny_models.END]))
+    ((drawn,),) = one.generate([[5]], 1, Sampling(max_tokens=32), seed=0)
+    letters = drawn.token_ids[:-1] if ended else drawn.token_ids
+    assert tokenizer.decode(letters) == "a<end>b"
+    assert tiny_models.END not in letters
+    assert (drawn.token_ids[-1] == tiny_models.END) is ended
 
 
 @pytest.mark.parametrize(

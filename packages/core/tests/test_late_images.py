@@ -19,7 +19,9 @@ from guerdon.engines.multimodal import image_token, written
 from guerdon.environments import Call, Search, Tags, ToolUse, played
 from guerdon.errors import ConfigError, PolicyError, TaskError
 from guerdon.parsing.images import opened
+from guerdon.policies import likelihood
 from guerdon.policies.language import LanguagePolicy
+from guerdon.policies.masters import Masters
 from guerdon.policies.packing import Completion, group_neighbours
 from guerdon.protocols import Hit, Sampling, Split, Task, Turn
 from guerdon.trainer.records import groups_of, rollout_records, row_of
@@ -147,6 +149,78 @@ def test_an_engine_that_shares_prompts_draws_what_the_model_as_it_is_draws(kind:
     assert policy.engine._shares_pictures  # type: ignore[attr-defined]
     policy.engine._shares_pictures = False  # type: ignore[attr-defined]
     assert [one.completion for one in drawn(policy)[1]] == [one.completion for one in rollouts]
+
+
+def at_home(places: Any) -> Any:
+    return places
+
+
+def rolled(places: Any) -> Any:
+    """A picture's states, each in its neighbour's place."""
+    states, positions, following, late = places
+    states = states.clone()
+    for one in late:
+        states[0, one.start : one.start + one.length] = states[0, one.start : one.start + one.length].roll(1, 0)
+    return states, positions, following, late
+
+
+def second_rolled(places: Any) -> Any:
+    """The same of the last picture alone."""
+    states, positions, following, late = places
+    return (*rolled((states, positions, following, late[-1:]))[:3], late)
+
+
+def pushed(places: Any) -> Any:
+    """What stands behind a picture, one position too far."""
+    states, positions, following, late = places
+    positions = positions.clone()
+    for one in late:
+        positions[..., one.start + one.length : one.until] += 1
+    return states, positions, following, late
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("misplaced", "found"), [(at_home, True), (rolled, False), (second_rolled, False), (pushed, False)]
+)
+@pytest.mark.parametrize("kind", ["smolvlm", "llava", "qwen2_vl"])
+def test_a_misplaced_late_picture_is_found_in_each_type(
+    kind: str, misplaced: Any, found: bool, dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """And the rollout is then read in a row of its own, with the numbers that it has there.
+
+    The first turn is long: its tokens stand before every picture, and are no sign that one is in its place.
+    """
+    policy = make(kind, tmp_path)
+    policy.masters, policy.chat.processor.dtype = Masters(policy.model, dtype), dtype  # type: ignore[union-attr]
+    honest = likelihood.row_states
+    monkeypatch.setattr(
+        likelihood,
+        "row_states",
+        lambda model, ids, positions, spans, late=(): misplaced((*honest(model, ids, positions, spans, late), late))[
+            :3
+        ],
+    )
+    rollout = policy.reference_rollout(Looking(), Example(id="0"), f"{'one ' * 10}|two|three")
+    scored = policy.logprobs([rollout], grad=False).logprobs_N
+    assert policy.likelihood.packs
+    assert policy.likelihood._packs_late is found
+    policy.likelihood._packs_late = False
+    alone = policy.logprobs([rollout], grad=False).logprobs_N
+    torch.testing.assert_close(scored, alone, atol=1e-4 if dtype == torch.float32 else 0.1, rtol=0)
+
+
+def test_only_tokens_behind_a_late_picture_tell_where_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What the check compares of "one|", "two|", "three" and its end: all but the first turn's four tokens."""
+    policy = make("llava", tmp_path)
+    rollout = policy.reference_rollout(Looking(), Example(id="0"), "one|two|three")
+    full, compared = policy.likelihood._full_logits, []
+    monkeypatch.setattr(policy.likelihood, "_full_logits", lambda group: compared.append(group) or full(group))
+    assert policy.likelihood.packs
+    compared.clear()
+    policy.logprobs([rollout], grad=False)
+    ((completion,),) = [group.completions for group in compared]
+    assert completion.scored == group_neighbours([rollout])[0].completions[0].scored[4:]
 
 
 def test_a_late_picture_stands_where_the_chat_template_and_the_processor_put_it(policy: LanguagePolicy):

@@ -119,6 +119,41 @@ def test_a_placeholder_of_the_policys_own_is_not_gone_on_behind():
     assert (rollout.stop, rollout.segments[-1].author) == ("stop", "environment")
 
 
+def test_words_without_tokens_are_given_theirs_where_they_are_only_given():
+    """An attempt of a server's that told text alone: its prompt, its opening and its last turn are read again."""
+    policy = blind()
+    prompt = Prompt((Message("user", "Hi"),), forced="so: ")
+    first = Rollout(Example(id="a"), (Segment("forced", "so: "), Segment("policy", "I say B")), prompt)
+    (rollout,) = policy.resumed([Resumption(first, 6, "no: ", "a hint")], SAMPLING, seed=0)
+    assert [(one.author, one.text) for one in rollout.segments[:3]] == [
+        ("forced", "so: "),
+        ("forced", "I say no: "),
+        ("environment", "a hint"),
+    ]
+    ids = [*rollout.prompt_ids, *(token for one in rollout.segments[:3] for token in one.token_ids)]
+    assert policy.tokenizer.decode(ids) == "[user]Hi<end>[assistant]so: I say no: <end>[user]a hint<end>[assistant]"
+    new = rollout.segments[-1]
+    scored = policy.logprobs([rollout], grad=False).logprobs_N
+    torch.testing.assert_close(scored, torch.tensor(new.logprobs), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("place", "lost"),
+    [
+        (0, Segment("policy", "ask")),
+        (1, Segment("environment", "told")),
+        (1, Segment("environment", images=(noise(1),))),
+    ],
+)
+def test_an_earlier_turn_without_tokens_is_refused_by_name(place: int, lost: Segment):
+    policy = tiny_sighted.llava()
+    turns = [Segment("policy", "ask", (5, 2)), Segment("environment", "told", (6, 7)), Segment("policy", "B", (8, 2))]
+    turns[place] = lost
+    whole = Rollout(Example(id="a"), tuple(turns), Prompt((Message("user", "Hi"),)), (3, 4))
+    with pytest.raises(PolicyError, match=rf"segment {place} \(of the author '{lost.author}'\) of the attempt at 'a'"):
+        policy.resumed([Resumption(whole, 1, "", "x")], SAMPLING, seed=0)
+
+
 def test_a_table_goes_on_from_what_it_is_told():
     policy = TabularPolicy(["a", "hint"], ["B", "C"])
     policy.logits_SA.data[1, 1] = 50.0

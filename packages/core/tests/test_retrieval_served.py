@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from guerdon.environments import Search
 from guerdon.errors import ConfigError, RetrievalError
 from guerdon.protocols import Query, Retriever
 from guerdon.retrieval import ServedRetriever
@@ -193,4 +194,86 @@ def test_it_is_a_retriever_and_travels():
     one = ServedRetriever("http://127.0.0.1:1/")
     assert isinstance(one, Retriever)
     assert pickle.loads(pickle.dumps(one)) == one
-    assert one.name == "retrieve@http://127.0.0.1:1"
+    assert one.name == "retrieve@http://127.0.0.1:1 (no pictures)"
+
+
+# -- pictures, whose names a server writes -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a picture in a folder of its own, a link within, one that leads out, and a circle."""
+    (tmp_path / "secret.png").write_bytes(b"not the server's to name")
+    (tmp_path / "pictures-too").mkdir()
+    (tmp_path / "pictures-too" / "a.png").write_bytes(b"a neighbour's")
+    held = tmp_path / "pictures"
+    (held / "lung").mkdir(parents=True)
+    (held / "lung" / "a.png").write_bytes(b"picture")
+    (held / "within.png").symlink_to("lung/a.png")
+    (held / "out.png").symlink_to("../secret.png")
+    (held / "circle.png").symlink_to("circle.png")
+    return held
+
+
+def pictures(names, **options):
+    """What becomes of the names, and the retriever that was told them."""
+    found = scored(*(({"id": str(n), "text": "x", "image": name}, -float(n)) for n, name in enumerate(names)))
+    with server(lambda path, body: (200, {"result": [found]})) as (url, _):
+        one = quick(url, **options)
+        ((*hits,),) = one.search(["x"], len(names))
+    assert [hit.id for hit in hits] == [str(n) for n in range(len(names))]
+    return [hit.image for hit in hits], one
+
+
+def test_a_picture_is_looked_for_in_the_named_folder(folder):
+    own = str(folder / "lung" / "a.png")
+    found, one = pictures(["lung/a.png", "lung/../lung/a.png", "within.png", own, ""], images=folder)
+    assert found == [own, own, own, own, ""]
+    assert one.stats["pictures_refused"] == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/hostname",
+        "../" * 30 + "etc/hostname",
+        "/etc/hostname",
+        "lung/../../secret.png",
+        "../pictures-too/a.png",
+        "out.png",
+        "circle.png",
+        "lung",
+        "missing.png",
+        "a\0.png",
+        "x" * 5000,
+        "~/.bashrc",
+        "file:///etc/hostname",
+    ],
+)
+def test_a_server_names_no_file_outside_of_it(folder, name, caplog):
+    found, one = pictures([name, "lung/a.png"], images=str(folder))
+    assert found == ["", str(folder / "lung" / "a.png")]
+    assert one.stats["pictures_refused"] == 1
+    assert "is no file within" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../../etc/hostname", "a.png"])
+def test_where_no_folder_is_named_no_picture_is_opened(name, caplog, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"the client's own")
+    found, _ = pictures([name])
+    assert found == [""]
+    assert "no folder is named (`images`)" in caplog.text
+    with server(lambda path, body: (200, {"result": [scored(({"id": "0", "image": name}, 1.0))]})) as (url, _):
+        (call,) = Search(quick(url), pictures=1).call(["x"])
+    assert call.images == ()
+
+
+def test_a_folder_that_is_not_there_is_a_mistake_of_the_settings(tmp_path):
+    with pytest.raises(ConfigError, match=r"ServedRetriever\.images is .*no such folder"):
+        ServedRetriever("http://127.0.0.1:1", images=tmp_path / "none")
+
+
+def test_answers_remembered_with_other_pictures_are_other_answers(folder):
+    one, other = ServedRetriever("http://127.0.0.1:1"), ServedRetriever("http://127.0.0.1:1", images=folder)
+    assert one.name != other.name

@@ -410,7 +410,9 @@ class Resumes(Protocol):
         room for `sampling.max_tokens` ends as truncated, without the turn.
 
         Raises:
-            PolicyError: there are images, and the policy or its engine does not see.
+            PolicyError: there are images, and the policy or its engine does not see; or a policy that goes on behind
+                tokens finds none in a turn before the last one, or in what was answered to it. (A last turn without
+                tokens, whose kept words are then forced, and a prompt and forced words without them are read again.)
         """
 
 
@@ -481,7 +483,8 @@ class Hit:
     payload: Mapping[str, Any] = field(default_factory=dict)
     """What else is known of it: a structured record."""
     image: str = ""
-    """A file; empty where it has no picture."""
+    """A file of this machine, which is opened; empty where it has no picture. A retriever whose documents lie elsewhere
+    gives none that it was not told to look for."""
 
 
 @runtime_checkable

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from guerdon.engines.sampling import completion_seed
-from guerdon.engines.stopping import StopStrings, context_of, end_ids, nothing_to_draw
+from guerdon.engines.stopping import StopStrings, context_of, decode, end_ids, nothing_to_draw
+from guerdon.engines.wording import Wording
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.posting import Address, NoAnswer, Refused
 from guerdon.protocols import Generation, Sampling
@@ -85,6 +86,7 @@ class ServedEngine:
             context_length: tokens of prompt and completion together.
         """
         self.settings, self.tokenizer = settings, tokenizer
+        self.wording = Wording(tokenizer)
         self.end_ids, self.context_length = end_ids, context_length
 
     @property
@@ -184,10 +186,20 @@ class ServedEngine:
         elif names and all(names):
             ids = [int(name[1]) for name in names if name]
         else:  # the text is all there is; what the server drew may have been cut otherwise
-            return list(self.tokenizer.encode(choice["text"], add_special_tokens=False)), [], self._stopped(choice)
+            return self._reread(choice["text"], stopped=self._stopped(choice)), [], self._stopped(choice)
         values = told.get("token_logprobs") or []
         whole = len(values) == len(ids) and None not in values
         return ids, [float(value) for value in values] if whole else [], self._stopped(choice)
+
+    def _reread(self, text: str, *, stopped: bool) -> list[int]:
+        """The tokens of a server's text. It may show the token that ended the turn; whatever else looks like a special
+        token was as likely spelt out, and stays letters.
+        """
+        if stopped:
+            for end in self.end_ids:
+                if (spelt := decode(self.tokenizer, [end])) and text.endswith(spelt):
+                    return [*self.wording.tokens(text.removesuffix(spelt)), end]
+        return list(self.wording.tokens(text))
 
     def _stopped(self, choice: Mapping[str, Any]) -> bool:
         return bool(choice.get("finish_reason") == "stop")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from guerdon.engines.wording import Wording
 from guerdon.errors import PolicyError
 from guerdon.protocols import Continuation
 from guerdon.types import Image, Message, Prompt
@@ -34,6 +35,8 @@ class Chat:
         self.tokenizer, self.processor = tokenizer, processor
         own = None if processor is None else getattr(processor.processor, "chat_template", None)
         self.template = own or tokenizer.chat_template
+        placeholder = None if processor is None else getattr(processor.processor, "image_token", None)
+        self.wording = Wording(tokenizer, [placeholder] if isinstance(placeholder, str) else [])
 
     @property
     def end_id(self) -> int:
@@ -48,10 +51,20 @@ class Chat:
         return int(end)
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids of text, nothing added; special tokens written out in it are recognised. A lone surrogate, which no
-        tokenizer takes, becomes a question mark.
+        """Token ids of text that a template or a task wrote, nothing added; special tokens written out in it are
+        recognised. A lone surrogate, which no tokenizer takes, becomes a question mark.
         """
         return tuple(self.tokenizer.encode(_whole(text), add_special_tokens=False)) if text else ()
+
+    def said_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of what a policy says, or is to say: as `encode`, and none of them special. A policy that means to
+        end its turn does so by a token, not by its spelling.
+        """
+        return self.wording.tokens(_whole(text))
+
+    def _rendered_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids of rendered messages: the special tokens in them are the template's; without one there are none."""
+        return self.encode(text) if self.template else self.said_ids(text)
 
     def read(self, prompt: Prompt) -> tuple[tuple[int, ...], Pictures]:
         """A prompt's token ids, and what the model is given beside them for its images.
@@ -116,7 +129,7 @@ class Chat:
             raise PolicyError("a language policy needs a prompt with messages; this task's prompts have none")
         if prompt.images:
             return self.read(prompt)[0]
-        ids = self.encode(self._render(prompt.messages, speak=True))
+        ids = self._rendered_ids(self._render(prompt.messages, speak=True))
         if not self.template and self.tokenizer.bos_token_id is not None:
             ids = (int(self.tokenizer.bos_token_id), *ids)
         return ids
@@ -129,7 +142,7 @@ class Chat:
         """
         if any(message.images for message in messages):
             raise PolicyError("the messages show images, and what reads them here is handed text alone")
-        ids = self.encode(self._render(messages, speak=False))
+        ids = self._rendered_ids(self._render(messages, speak=False))
         if not self.template and self.tokenizer.bos_token_id is not None:
             ids = (int(self.tokenizer.bos_token_id), *ids)
         return ids
@@ -148,7 +161,7 @@ class Chat:
         """
         said = Message("user", text, images)
         if not images:
-            return self.encode(self._glue(said, ended=ended))
+            return self._rendered_ids(self._glue(said, ended=ended))
         processor = self._seeing("the environment shows", images)
         return processor.read(
             (said,), lambda: _whole(self._glue(said, ended=ended)), "reply" if ended else "late reply"
@@ -215,9 +228,7 @@ class Chat:
 
     def _inert(self, content: str) -> str:
         """Content in which no special token is spelt out: a question or a tool's answer must not end a turn."""
-        for token in self.tokenizer.all_special_tokens:
-            content = content.replace(token, f"{token[:1]} {token[1:]}")
-        return content
+        return self.wording.inert(content)
 
     def _content(self, message: Message) -> str | list[dict[str, str]]:
         """As templates expect it: parts for a model that sees, else the text."""

@@ -266,7 +266,7 @@ class LanguagePolicy:
         if prompt.forced:
             segments.append(Segment("forced", prompt.forced, self.chat.encode(prompt.forced)))
         text = text.removeprefix(prompt.forced)
-        segments.append(Segment("policy", text, (*self.chat.encode(text), self.chat.end_id)))
+        segments.append(Segment("policy", text, (*self.chat.said_ids(text), self.chat.end_id)))
         return Rollout(example, tuple(segments), prompt, self.chat.prompt_ids(prompt), policy_version=self.version)
 
     def continued(self, continuations: Sequence[Continuation]) -> list[Rollout | None]:

@@ -53,7 +53,7 @@ class Conversation:
         (attempt,) = self.begun(task, example, 1, 0)
         turns = cut(text.removeprefix(attempt.prompt.forced)) or [""]
         for place, turn in enumerate(turns):
-            ids = self.chat.encode(turn)
+            ids = self.chat.said_ids(turn)
             attempt.take(Segment("policy", turn, ids if place + 1 < len(turns) else (*ids, self.chat.end_id)), "stop")
             if not self._answered([attempt], Sampling(max_tokens=0), last=False):
                 break
@@ -79,16 +79,28 @@ class Conversation:
         return [attempt.rollout(version, one.rollout.index) for attempt, one in found]
 
     def _reopened(self, one: Resumption) -> Attempt:
-        """The attempt before its new turn; what was added has its tokens."""
+        """The attempt before its new turn; what was added has its tokens, and so has what was forced without any.
+
+        Raises:
+            PolicyError: an earlier turn, or what was answered to it, has no tokens: they would have to be guessed, and
+                trained on as if the policy had chosen them.
+        """
         rollout = one.rollout
         last = rollout.turns[-1] if rollout.turns else Segment("policy")
-        segments = list(one.left(*self._within(last, one.kept)))
-        answer = segments.pop()
-        if segments and segments[-1].author == "forced" and not segments[-1].token_ids:
-            segments[-1] = replace(segments[-1], token_ids=self.chat.encode(segments[-1].text))
+        *before, answer = one.left(*self._within(last, one.kept))
+        segments = []
+        for place, segment in enumerate(before):
+            if (segment.text or segment.images) and not segment.token_ids:
+                if segment.author != "forced" or segment.images:
+                    raise PolicyError(
+                        f"segment {place} (of the author {segment.author!r}) of the attempt at {rollout.example.id!r} "
+                        "has no token ids, and an attempt goes on behind tokens: resume it as the policy made it"
+                    )
+                segment = replace(segment, token_ids=self.chat.said_ids(segment.text))
+            segments.append(segment)
+        read, pictures = self.chat.read(rollout.prompt) if rollout.prompt.images or not rollout.prompt_ids else ((), {})
+        attempt = Attempt(rollout.example, rollout.prompt, rollout.prompt_ids or read, None, (), pictures)
         ids = self.chat.reply_ids(answer.text, answer.images, ended=False)
-        pictures = self.chat.read(rollout.prompt)[1] if rollout.prompt.images else {}
-        attempt = Attempt(rollout.example, rollout.prompt, rollout.prompt_ids, None, (), pictures)
         attempt.segments = [*segments, replace(answer, token_ids=ids)]
         return attempt
 

@@ -7,16 +7,22 @@
 
 The first is the form of Search-R1's servers and of Deep-DxSearch, the second that of Med-RwR. How a request is posted,
 and tried again, is in `guerdon.posting`.
+
+A document's `image` is a name that a server wrote, and what it names would be opened and shown on this machine. So it is
+looked for in a folder that the client names, and nowhere else: neither `/etc/...`, nor `../..`, nor a link that leads
+out of it. What the server's texts say is not checked.
 """  # noqa: E501 - a row of a table is a line
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from guerdon.errors import ConfigError, RetrievalError
@@ -24,6 +30,8 @@ from guerdon.fields import check_numbers, one_of
 from guerdon.posting import Address, NoAnswer, Refused
 from guerdon.protocols import Hit, Query
 from guerdon.retrieval.asking import asked
+
+log = logging.getLogger(__name__)
 
 _THIS_QUERY_ONLY = {400, 413, 422}
 _MAX_BYTES = 64 << 20
@@ -50,8 +58,10 @@ class ServedRetriever:
     """Pause after the first failed attempt; each further one is twice as long, at most a minute."""
     concurrency: int = 4
     """Requests in flight."""
+    images: Path | str = ""
+    """The folder of this machine that holds the documents' pictures; a hit has no picture where none is named."""
     stats: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
-    """Counts since the start: `queries`, `failed`."""
+    """Counts since the start: `queries`, `failed`; and `pictures_refused`, names that are no file within `images`."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -59,11 +69,14 @@ class ServedRetriever:
         self._address.check("ServedRetriever")
         if self.batch < 1 or self.concurrency < 1:
             raise ConfigError("ServedRetriever: batch and concurrency must be at least 1")
+        if self.images and not Path(self.images).expanduser().is_dir():
+            raise ConfigError(f"ServedRetriever.images is {str(self.images)!r}, and there is no such folder")
 
     @property
     def name(self) -> str:
         """The server and the form. What it holds it does not tell: a cache of it outlives a change of its documents."""
-        return f"{self.form}@{self.base_url.rstrip('/')}"
+        served = f"{self.form}@{self.base_url.rstrip('/')}"
+        return f"{served} (pictures in {str(self.images)!r})" if self.images else f"{served} (no pictures)"
 
     def search(self, queries: Sequence[str | Query], k: int = 10) -> list[list[Hit] | None]:
         """See `guerdon.protocols.Retriever`. Blank queries are not sent.
@@ -114,7 +127,28 @@ class ServedRetriever:
             if len(queries) == 1:
                 return [None]
             return [hits for query in queries for hits in self._part([query], k)]  # one of them is at fault
-        return [_ranked(hits, query, k) for hits, query in zip(given, queries, strict=True)]
+        ranked = [_ranked(hits, query, k) for hits, query in zip(given, queries, strict=True)]
+        return [[replace(hit, image=self._picture(hit)) if hit.image else hit for hit in hits] for hits in ranked]
+
+    def _picture(self, hit: Hit) -> str:
+        """The file that the server's name means; empty where it is none within the folder."""
+        if self.images:
+            folder = Path(self.images).expanduser().resolve()
+            try:
+                found = (folder / hit.image).resolve()  # a link's end, too, has to lie within
+                if found.is_relative_to(folder) and found.is_file():
+                    return str(found)
+            except (OSError, ValueError, RuntimeError):  # too long a name, a null character, a circle of links
+                pass
+        if not self.stats["pictures_refused"]:
+            where = (
+                f"no file within {str(self.images)!r}"
+                if self.images
+                else "looked for nowhere: no folder is named (`images`)"
+            )
+            log.warning("%s: the picture %.200r of document %.80r is %s", self.name, hit.image, hit.id, where)
+        self.stats["pictures_refused"] += 1
+        return ""
 
     def _read(self, answer: Any, wanted: int) -> list[list[Hit]]:
         rankings = answer["result" if self.form == "retrieve" else "answers"]

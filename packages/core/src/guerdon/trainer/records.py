@@ -103,7 +103,7 @@ def rollout_records(
                     "round": rounds[number] if rounds else 0,
                     "key": group.key,
                     "index": rollout.index,
-                    "prompt": messages_of(rollout.prompt),
+                    "prompt": _prompt_record(rollout.prompt),
                     "completion": rollout.completion,
                     "reference": (references or {}).get(rollout.example.id),
                     "stop": rollout.stop,
@@ -131,7 +131,7 @@ def row_of(rollout: Rollout, *, whole: bool = False) -> Record:
     return {
         "example": rollout.example.id,
         "index": rollout.index,
-        "prompt": messages_of(rollout.prompt),
+        "prompt": _prompt_record(rollout.prompt),
         "completion": rollout.completion,
         "stop": rollout.stop,
         "policy_version": rollout.policy_version,
@@ -160,13 +160,22 @@ def text_messages_of(prompt: Prompt, reader: str) -> list[dict[str, str]]:
     return messages_of(prompt)
 
 
+def _prompt_record(prompt: Prompt) -> list[Record]:
+    """Messages in plain data; one that shows images says which, by their places in the record's `images`."""
+    places = itertools.count()
+    return [
+        {**told, **({"images": [next(places) for _ in message.images]} if message.images else {})}
+        for told, message in zip(messages_of(prompt), prompt.messages, strict=True)
+    ]
+
+
 def _shown_record(prompt: Prompt) -> Record:
     """What was shown beside the messages' words: the files of images, and an environment's first words where they
     stand in no message. Other kinds of observation are the task's own.
     """
     record: Record = {"observation": prompt.observation} if isinstance(prompt.observation, str) else {}
     if prompt.images:
-        record["images"] = [image.path or f"{len(image.data)} bytes" for image in prompt.images]
+        record["images"] = _names(prompt.images)
     return record
 
 
@@ -262,12 +271,15 @@ def rollout_of(
         prompt: the task's for that example; what an environment said first is put back from the record.
         index: its place in the group, where the record has none.
         segments: who said what, where that is not the record's to tell.
+
+    Raises:
+        ConfigError: the prompt shows images, and the record does not tell which message of its own shows which.
     """
     said = record.get("prompt")
     if isinstance(said, list) and said:
-        # A record names the prompt's images and does not hold them: they are the task's, each in its place.
-        shown = itertools.chain((message.images for message in prompt.messages), itertools.repeat(()))
-        messages = (Message(each["role"], each["content"], own) for each, own in zip(said, shown, strict=False))
+        # A record names the prompt's images and does not hold them: they are the task's.
+        shown = _shown_by(record, said, prompt) if prompt.images else [()] * len(said)
+        messages = (Message(each["role"], each["content"], own) for each, own in zip(said, shown, strict=True))
         prompt = replace(prompt, messages=tuple(messages))
     if "observation" in record:
         prompt = replace(prompt, observation=record["observation"])
@@ -284,6 +296,79 @@ def rollout_of(
         record.get("stop", "stop"),
         record.get("policy_version", 0),
         record.get("index", index),
+    )
+
+
+def _shown_by(record: Mapping[str, Any], said: Sequence[Mapping[str, Any]], prompt: Prompt) -> list[tuple[Image, ...]]:
+    """The task's images that each message of a record shows."""
+    if any("images" in message for message in said):
+        places = _told_places(record, said, prompt)
+    else:
+        places = _likely_places(record, said, prompt)
+    return [tuple(prompt.images[place] for place in own) for own in places]
+
+
+def _told_places(record: Mapping[str, Any], said: Sequence[Mapping[str, Any]], prompt: Prompt) -> list[list[int]]:
+    """Where messages say what they show: by a name of the task's, or by a place in the record's `images`."""
+    names = _names(prompt.images)
+    listed = record.get("images")
+    # The task may give its images in another order by now; other names altogether are the same files elsewhere.
+    moved = isinstance(listed, list) and len({*names}) == len(names) and sorted(map(str, listed)) == sorted(names)
+    order = [names.index(name) for name in listed] if moved else list(range(len(names)))  # type: ignore[union-attr]
+    places: list[list[int]] = []
+    for message in said:
+        own = message.get("images", [])
+        if not isinstance(own, list):
+            raise _misplaced(record, f"a message's images are {own!r:.80}, and a list is needed")
+        places.append([])
+        for one in own:
+            if isinstance(one, int) and 0 <= one < len(order):
+                places[-1].append(order[one])
+            elif isinstance(one, str) and names.count(one) == 1:
+                places[-1].append(names.index(one))
+            else:
+                raise _misplaced(record, f"{one!r:.80} is none of the task's {len(names)} images, or more than one")
+    if sorted(place for own in places for place in own) != list(range(len(names))):
+        raise _misplaced(record, f"its messages show images {places!r}, and the task shows {len(names)}, each once")
+    return places
+
+
+def _likely_places(record: Mapping[str, Any], said: Sequence[Mapping[str, Any]], prompt: Prompt) -> list[list[int]]:
+    """Where no message says what it shows: in the one that speaks as the task's message does, by its words before its
+    place.
+    """
+    roles, asked = [message["role"] for message in said], [message.role for message in prompt.messages]
+    alike = roles[: len(asked)] == asked  # an environment's first words may follow
+    places: list[list[int]] = [[] for _ in said]
+    counted = itertools.count()
+    for place, message in enumerate(prompt.messages):
+        own = [next(counted) for _ in message.images]
+        if not own:
+            continue
+        same = [found for found, role in enumerate(roles) if role == message.role]
+        # The environment's first words stand behind the message's own.
+        near = (
+            [found for found in same if said[found]["content"].startswith(message.content)] if message.content else []
+        )
+        near = near or same
+        found = near[0] if len(near) == 1 else place if alike and place in near else None
+        if found is None or places[found]:
+            raise _misplaced(
+                record,
+                f"{len(near)} of its {len(said)} messages may be the {message.role}'s that shows {len(own)} image(s)",
+            )
+        places[found] = own
+    return places
+
+
+def _names(images: Sequence[Image]) -> list[str]:
+    return [image.path or f"{len(image.data)} bytes" for image in images]
+
+
+def _misplaced(record: Mapping[str, Any], what: str) -> ConfigError:
+    return ConfigError(
+        f"the row of {record.get('example')!r:.80} has a prompt of its own, and it is not clear which of its messages "
+        f"shows which image: {what}. Give each message that shows some its 'images', a list of their names or places"
     )
 
 
