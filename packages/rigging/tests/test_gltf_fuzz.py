@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from guerdon_rigging.canonical import canonical
 from guerdon_rigging.file_errors import RigFileError
+from guerdon_rigging.filed_meshes import filed_mesh
 from guerdon_rigging.gltf_skins import read_stored
+from guerdon_rigging.gltf_writing import glb
 from guerdon_rigging.mesh_files import read_mesh
-from guerdon_rigging.rigs import Mesh
+from guerdon_rigging.rigs import Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_of_text
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ONE = Skeleton(np.zeros((1, 3)), np.array([-1]))
 MESH = Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]))
 WORDS = ["joints", "hier", "root", "skin", "a", "b", "0", "1", "-1", "nan", "1e999", "\n"]
 VALUES = st.recursive(
@@ -40,12 +43,19 @@ def refusal(read):
     return None
 
 
+def rigged(path):
+    """What `guerdon rig` makes of a file whose every vertex follows one joint, looks and all."""
+    held = filed_mesh(path)
+    rig, look = held.restored(Rig(held.mesh, ONE, np.ones((len(held.mesh.vertices), 1))))
+    glb(rig, look=look, file=path)
+
+
 def outcome(path, data):
     """A rig with a mesh, or an error that names the file."""
     path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for read in (lambda: canonical(read_stored(path)), lambda: read_mesh(path)):
+        for read in (lambda: canonical(read_stored(path)), lambda: read_mesh(path), lambda: rigged(path)):
             assert path.name in (refusal(read) or path.name)
 
 
@@ -77,7 +87,16 @@ def places(value, path=()):
 @quick
 @given(st.data())
 def test_a_document_with_values_changed(tmp_path, made_square, data):
-    made = made_square()
+    made = made_square(
+        NORMAL=lambda made: made.add([[0, 0, 1]] * 4, "VEC3"), TEXCOORD_0=lambda made: made.add([[0, 1]] * 4, "VEC2")
+    )
+    made.document |= {
+        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}, "extensions": {"KHR_x": {}}}],
+        "textures": [{"source": 0, "sampler": 0}],
+        "samplers": [{"wrapS": 33071}],
+        "images": [{"uri": "a.png"}, {"bufferView": 0, "mimeType": "image/png"}],
+    }
+    made.document["meshes"][0]["primitives"][0]["material"] = 0
     made.document = json.loads(json.dumps(made.document))
     for _ in range(data.draw(st.integers(1, 3))):
         *path, last = data.draw(st.sampled_from(places(made.document)[1:]))
@@ -116,3 +135,36 @@ def test_random_bytes_of_other_formats(tmp_path, ending, data):
     for head in (b"", heads[ending]):
         path.write_bytes(head + data)
         assert path.name in (refusal(lambda: read_mesh(path)) or path.name)
+
+
+OBJ_WORDS = [
+    "v",
+    "vt",
+    "vn",
+    "f",
+    "usemtl",
+    "mtllib",
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "1/1",
+    "1//1",
+    "2/1/1",
+    "nan",
+    "1e99",
+    "\n",
+]
+MTL_WORDS = ["newmtl", "Kd", "d", "Ns", "map_Kd", "norm", "a", "b.mtl", "-o", "-s", "1", "nan", "image", "\n"]
+
+
+@quick
+@given(st.lists(st.sampled_from(OBJ_WORDS), max_size=40), st.lists(st.sampled_from(MTL_WORDS), max_size=24))
+def test_words_of_an_obj_and_its_materials(tmp_path, words, said):
+    (tmp_path / "b.mtl").write_text(" ".join(said))
+    head = "mtllib b.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvn 0 0 1\nf 1/1/1 2 3\n"
+    path = tmp_path / "a.obj"
+    path.write_text(head + " ".join(words))
+    for read in (lambda: read_mesh(path), lambda: rigged(path)):
+        assert path.name in (refusal(read) or path.name)

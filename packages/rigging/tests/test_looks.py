@@ -14,10 +14,11 @@ from PIL import Image
 from guerdon_rigging.file_errors import RigFileError
 from guerdon_rigging.filed_meshes import filed_mesh
 from guerdon_rigging.gltf_skins import read_stored
-from guerdon_rigging.gltf_writing import glb, write_rig
+from guerdon_rigging.gltf_writing import glb
 from guerdon_rigging.looks import Look, Piece
 from guerdon_rigging.rigs import Rig, Skeleton
 
+ONE = Skeleton(np.zeros((1, 3)), np.array([-1]))
 UP = [[0, 0, 1]] * 4
 CORNERS = [[0, 0], [1, 0], [1, 1], [0, 1]]
 WOOD = {
@@ -53,12 +54,10 @@ def painted(made_square):
 
 
 def carried(path, folder):
-    """What `guerdon rig` would write for a file, bound to one joint: where it is, and its document."""
+    """What `guerdon rig` writes for a file, bound to one joint: where it is, and its document."""
     held = filed_mesh(path)
-    skeleton = Skeleton(np.zeros((1, 3)), np.array([-1]))
-    rig, look = held.restored(Rig(held.mesh, skeleton, np.ones((len(held.mesh.vertices), 1))))
     out = folder / "carried.glb"
-    write_rig(rig, out, look=look)
+    held.write(Rig(held.mesh, ONE, np.ones((len(held.mesh.vertices), 1))), out)
     data = out.read_bytes()
     length = struct.unpack_from("<I", data, 12)[0]
     return out, json.loads(data[20 : 20 + length])
@@ -175,9 +174,33 @@ def test_what_is_left_of_a_mesh_keeps_its_own_texture_coordinates(tmp_path, made
     assert part.rest.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
 
 
-def test_a_surface_without_normals_stays_one_of_facets(tmp_path, made_square):
-    out, _ = carried(made_square().save(tmp_path / "a.glb"), tmp_path)
-    assert "NORMAL" not in read_stored(out, looks=True).parts[0].looks
+def test_a_surface_without_normals_stays_one_of_facets_and_its_tangents_go(tmp_path, made_square):
+    made = made_square(TANGENT=lambda made: made.add([[1, 0, 0, 1]] * 4, "VEC4"))
+    out, _ = carried(made.save(tmp_path / "a.glb"), tmp_path)
+    assert read_stored(out, looks=True).parts[0].looks == {}
+
+
+def test_whose_a_document_is_stays_said(tmp_path, painted):
+    painted.document["asset"]["copyright"] = "CC-BY 4.0, somebody"
+    _, document = carried(painted.save(tmp_path / "a.glb"), tmp_path)
+    assert document["asset"]["copyright"] == "CC-BY 4.0, somebody"
+
+
+def test_a_mesh_far_from_the_origin_keeps_its_shape(tmp_path, made_square):
+    """At 1e9 single precision has steps of 64."""
+    made = made_square()
+    made.document["nodes"][2] |= {"translation": [1e9, 0, 0]}
+    del made.document["nodes"][2]["skin"]
+    out, _ = carried(made.save(tmp_path / "a.glb"), tmp_path)
+    (part,) = read_stored(out).skinned
+    np.testing.assert_allclose(part.rest - [1e9, 0, 0], [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], atol=1e-6)
+
+
+def test_a_mesh_beyond_single_precision_is_refused(tmp_path):
+    path = tmp_path / "a.obj"
+    path.write_text("v 0 0 0\nv 1e39 0 0\nv 0 1e39 0\nf 1 2 3\n")
+    with pytest.raises(RigFileError):
+        carried(path, tmp_path)
 
 
 @pytest.mark.parametrize("uri", ["gone.png", "https://example.com/a.png", "../secret.png", "/etc/hostname"])
@@ -187,9 +210,39 @@ def test_a_picture_that_is_not_beside_the_file_stays_named_and_is_told_of(tmp_pa
     folder.mkdir()
     painted.document["images"] = [{"uri": uri}]
     path = painted.save(folder / "a.glb")
-    assert filed_mesh(path).mended == (f"images[0], {uri!r}, could not be read; it is named and not carried over",)
+    told = filed_mesh(path).mended[0]
+    assert told.startswith(f"images[0], {uri!r}, is named and not carried over: ")
     _, document = carried(path, tmp_path)
     assert document["images"] == [{"uri": uri}]
+
+
+def test_a_file_that_is_no_picture_is_not_carried_over(tmp_path, painted):
+    """A model's folder is often one of downloads: what lies there is not to end up in what is handed on."""
+    (tmp_path / "secret.txt").write_bytes(b"hunter2")
+    painted.document["images"] = [{"uri": "secret.txt", "mimeType": "image/png"}]
+    out, _ = carried(painted.save(tmp_path / "a.glb"), tmp_path)
+    assert b"hunter2" not in out.read_bytes()
+    assert "is no picture that glTF knows" in filed_mesh(tmp_path / "a.glb").mended[0]
+
+
+def test_pictures_that_an_extension_knows_are_carried_over(tmp_path, painted):
+    webp = b"RIFF\x04\x00\x00\x00WEBP"
+    painted.document["images"] = [{"uri": "data:;base64," + base64.b64encode(webp).decode()}, {"uri": "data:image/x,y"}]
+    _, document = carried(painted.save(tmp_path / "a.glb"), tmp_path)
+    assert [one["mimeType"] for one in document["images"]] == ["image/webp", "image/x"]
+
+
+def test_what_each_instance_takes_is_counted(tmp_path, painted, monkeypatch):
+    """Once: 4 x 3 positions, 2 x 16 matrices, 4 x 8 of joints, 6 corners, 4 x (3 + 2 + 4) of looks: 118; each of 20
+    instances 36 more."""
+    painted.document["nodes"] += [{"mesh": 0, "skin": 0}] * 19
+    painted.document["scenes"][0]["nodes"] += list(range(3, 22))
+    path = painted.save(tmp_path / "a.glb")
+    monkeypatch.setattr("guerdon_rigging.gltf_files.MOST_NUMBERS", 118 + 20 * 36)
+    assert len(read_stored(path, looks=True).parts) == 20
+    monkeypatch.setattr("guerdon_rigging.gltf_files.MOST_NUMBERS", 117 + 20 * 36)
+    with pytest.raises(RigFileError, match=r"838 numbers; at most 837 are read"):
+        read_stored(path, looks=True)
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -206,10 +259,21 @@ def test_pictures_of_a_uri_are_put_into_the_file(tmp_path, painted, inside):
 def test_what_is_not_carried_over_is_told(tmp_path, made_square):
     made = made_square(_MOOD=lambda made: made.add([0, 1, 2, 3], "SCALAR"))
     made.document["meshes"][0]["primitives"][0]["extensions"] = {"KHR_materials_variants": {"mappings": []}}
+    made.document |= {"extensions": {"KHR_lights_punctual": {"lights": []}}, "animations": [{}, {}]}
     assert filed_mesh(made.save(tmp_path / "a.glb")).mended == (
         "cloth has the attribute _MOOD, which is not read",
         "cloth has KHR_materials_variants, which is not read",
+        "2 animations are not carried over",
+        "KHR_lights_punctual of the document is not carried over",
+        "its own skin, of 2 joints, is left behind",
     )
+
+
+def test_texture_coordinates_that_are_not_finite_are_told_of(tmp_path, made_square):
+    made = made_square(TEXCOORD_0=lambda made: made.add([[np.nan, 0.5]] * 4, "VEC2"))
+    held = filed_mesh(made.save(tmp_path / "a.glb"))
+    assert held.mended[0] == "cloth has values of TEXCOORD_0 that are not finite, which are taken as 0"
+    assert held.look.pieces[0].attributes["TEXCOORD_0"].tolist() == [[0, 0.5]] * 4
 
 
 @pytest.mark.parametrize(
@@ -217,8 +281,17 @@ def test_what_is_not_carried_over_is_told(tmp_path, made_square):
     [
         (lambda d: d["meshes"][0]["primitives"][0].update(material=2), ("primitives[0].material", "is 2")),
         (lambda d: d["images"][0].update(bufferView=99), ("images[0].bufferView", "is 99")),
-        (lambda d: d["images"].append({"uri": "data:,hello"}), ("images[1]", "b'hello'", "PNG and JPEG")),
+        (lambda d: d["images"].append({"uri": "data:,hello"}), ("images[1]", "b'hello'", "PNG, JPEG")),
+        (lambda d: d["images"][0].update(mimeType=3), ("images[0].mimeType", "is 3")),
+        (lambda d: d["textures"][0].update(source=9), ("textures[0].source", "is 9")),
+        (lambda d: d["textures"][0].update(sampler=-1), ("textures[0].sampler", "is -1")),
+        (
+            lambda d: d["materials"][1]["pbrMetallicRoughness"]["baseColorTexture"].update(index=7),
+            ("materials[1].pbrMetallicRoughness.baseColorTexture.index", "is 7"),
+        ),
         (lambda d: d.update(materials=3), ("materials", "an array")),
+        (lambda d: d["materials"].append(3), ("materials[2]", "an object")),
+        (lambda d: d["materials"][0].update(extras=float("inf")), ("JSON", "Infinity")),
         (lambda d: d["accessors"][5].update(type="VEC3"), ("TEXCOORD_0", "'VEC3'", "VEC2 is accepted")),
     ],
 )
@@ -232,7 +305,7 @@ def test_a_broken_look_names_the_file_and_the_place(tmp_path, painted, spoil, wo
 
 def test_a_look_of_another_mesh_is_refused(tmp_path, made_square):
     held = filed_mesh(made_square().save(tmp_path / "a.glb"))
-    rig, look = held.restored(Rig(held.mesh, Skeleton(np.zeros((1, 3)), np.array([-1])), np.ones((4, 1))))
+    rig, look = held.restored(Rig(held.mesh, ONE, np.ones((4, 1))))
     assert look is not None
     with pytest.raises(ValueError, match="5 vertices and 2 triangles is of another mesh"):
         glb(rig, look=Look((Piece(5, 2),)))
@@ -259,7 +332,7 @@ Kd 1 0 0
 d 0.25
 Ns 6
 newmtl wood
-map_Kd -s 1 1 1 -o 0.5 pictures\\wood.png
+map_Kd -s 1 1 1 -clamp on pictures\\wood.png
 Ke 0 0.5 0
 Pr 0.1
 Pm 1
@@ -326,6 +399,97 @@ def test_the_materials_of_an_obj_are_carried_over(tmp_path, wooden):
     assert part.looks["NORMAL"].tolist() == [[0, 0, 1]] * 5
 
 
+def test_the_only_material_of_an_obj_keeps_its_name(tmp_path):
+    """Kd may be one number, for red, green and blue alike; a second file beside the first has the rest."""
+    (tmp_path / "a.txt").write_text("newmtl skin\nKd 0.1\n")
+    (tmp_path / "b.mtl").write_text("newmtl fur\nKd 0.5\n")
+    path = tmp_path / "a.obj"
+    path.write_text("mtllib a.txt b.mtl\nusemtl fur\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    _, document = carried(path, tmp_path)
+    (fur,) = document["materials"]
+    assert (fur["name"], fur["pbrMetallicRoughness"]["baseColorFactor"]) == ("fur", [0.5, 0.5, 0.5, 1])
+    assert filed_mesh(path).mended == ()
+
+
+def test_a_picture_under_two_materials_is_carried_once_and_what_moves_it_is_told(tmp_path, wooden):
+    red = "newmtl red\nmap_Kd pictures/wood.png\nmap_d a.png\nbump b.png\n"
+    (tmp_path / "a.mtl").write_text(red + "newmtl wood\nmap_Kd -o 0.5 0 0 pictures/wood.png\n")
+    _, document = carried(wooden, tmp_path)
+    assert [one["name"] for one in document["images"]] == ["wood.png"]
+    assert filed_mesh(wooden).mended == (
+        "of the material 'red' map_d, bump cannot be carried over",
+        "the texture 'pictures/wood.png' is moved or scaled, which is not carried over",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v\t0\t0\t0\nv\t1\t0\t0\nv\t0\t1\t0\nvt\t0\t0.25\nf\t1/1\t2/1\t3/1\n",
+        "  v 0 0 0\n  v 1 0 0\n  v 0 1 0\n  vt 0 0.25\n  f 1/1 2/1 3/1\n",
+        "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0.25\nf 1/1 \\\n2/1\\\n3/1\n",
+        "v 0 0 0 # here\nv 1 0 0\nv 0 1 0\nvt 0 0.25\nf 1/1 2/1 3/1 # three\n",
+        "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0.25\nf -3/-1 -2/-1 -1/1\nv 5 5 5\n",
+    ],
+)
+def test_every_way_of_writing_an_obj_is_read_with_its_look(tmp_path, text):
+    path = tmp_path / "a.obj"
+    path.write_text(text)
+    out, _ = carried(path, tmp_path)
+    (part,) = read_stored(out, looks=True).parts
+    assert part.rest.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    assert part.looks["TEXCOORD_0"].tolist() == [[0, 0.75]] * 3
+
+
+def test_what_an_obj_has_beside_triangles_is_told(tmp_path):
+    path = tmp_path / "a.obj"
+    lines = [
+        "v 0 0 0",
+        "v 1 0 0",
+        "v 0 1 0",
+        "v 9 9 9",
+        "vt 0 0",
+        "l 1 2",
+        "f 1 2",
+        "f 1/1 2/1 3/7",
+        "curv 0 1 1 2",
+        "x",
+    ]
+    path.write_text("\n".join(lines))
+    assert set(filed_mesh(path).mended) == {
+        "1 lines in it are not read",
+        "1 faces of fewer than three corners in it are not read",
+        "1 curves in it are not read",
+        "1 lines that begin with 'x' in it are not read",
+        "1 corners whose texture coordinates are not there in it are not read",
+        "some corners of the material '' have no texture coordinates; 0, 0 is taken",
+        "1 vertices of no triangle were left out",
+    }
+
+
+def test_many_blank_lines_are_read_at_once(tmp_path):
+    """100,000 of them; with time by their square it would be hours."""
+    path = tmp_path / "a.obj"
+    path.write_text("\n" * 100_000 + OBJ)
+    assert len(filed_mesh(path).mesh.faces) == 3
+
+
+@pytest.mark.parametrize("spoilt", ["v 1 2\n", "f 1 2 9\n", "f 0 1 2\n", "f 1/1/1/1 2 3\n", "f -9 1 2\n", "vt\n"])
+def test_broken_lines_of_an_obj_are_refused(tmp_path, spoilt):
+    path = tmp_path / "a.obj"
+    path.write_text(OBJ + spoilt)
+    with pytest.raises(RigFileError, match=r"a\.obj.*(line 15|vertex 9 of 4)"):
+        filed_mesh(path)
+
+
+def test_a_picture_that_would_fill_the_memory_is_told_of(tmp_path, wooden):
+    """10,000 x 10,000 pixels in a few kilobytes, of a kind that has to be decoded; and a picture that is none."""
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "pictures" / "wood.png", "TIFF", compression="group4")
+    assert "or too large, and is not carried over" in filed_mesh(wooden).mended[0]
+    (tmp_path / "a.mtl").write_text("image x.png\nnewmtl wood\nimage x.png\nmap_Kd a.mtl\nnewmtl red\n")
+    assert filed_mesh(wooden).mended[0].startswith("'a.mtl', which it names, is none of PNG")
+
+
 def test_a_picture_of_another_kind_becomes_a_png(tmp_path, wooden):
     Image.new("RGB", (2, 2), (1, 2, 3)).save(tmp_path / "pictures" / "wood.png", "BMP")
     out, document = carried(wooden, tmp_path)
@@ -348,10 +512,10 @@ def test_what_an_obj_names_and_cannot_be_read_is_told(tmp_path, wooden, name, te
         (tmp_path / name).unlink()
     else:
         (tmp_path / name).write_text(text)
-    assert filed_mesh(wooden).mended == (f"{missing!r}, which it names, could not be read",)
+    assert filed_mesh(wooden).mended[0].startswith(f"{missing!r}, which it names, is")
     _, document = carried(wooden, tmp_path)
     assert "images" not in document
-    assert len(document["materials"]) == 2
+    assert [one["name"] for one in document["materials"]] == ["red", "wood"]
 
 
 def test_an_obj_of_a_shape_alone_has_no_look(tmp_path):
@@ -363,7 +527,7 @@ def test_an_obj_of_a_shape_alone_has_no_look(tmp_path):
 def test_a_broken_obj_with_texture_coordinates_is_named(tmp_path):
     path = tmp_path / "a.obj"
     path.write_text("v 0 0 0\nv 1 0 0\nv 0 x 0\nvt 0 0\nf 1/1 2/1 3/1\n")
-    with pytest.raises(RigFileError, match=r"a\.obj.*does not read as OBJ"):
+    with pytest.raises(RigFileError, match=r"a\.obj.*line 3.*does not parse"):
         filed_mesh(path)
 
 
@@ -373,4 +537,4 @@ def test_colours_of_faces_are_told_of(tmp_path):
     box = trimesh.creation.box()
     box.visual.face_colors = np.arange(48).reshape(12, 4).astype(np.uint8)
     box.export(tmp_path / "a.ply")
-    assert "the colours of its faces are not read" in filed_mesh(tmp_path / "a.ply").mended
+    assert "the colours of its faces cannot be carried over" in filed_mesh(tmp_path / "a.ply").mended

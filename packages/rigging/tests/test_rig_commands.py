@@ -98,6 +98,18 @@ def test_weights_and_attempts_of_ones_own_reach_the_model(lamp: Path, tmp_path: 
     assert Model.asked == [Path("run"), Path("codec"), 3]
 
 
+def test_nothing_is_written_where_a_pose_names_no_joint(lamp: Path, tmp_path: Path) -> None:
+    words = ("--skeleton", lamp, "--baseline", "closest-bone", "--png", tmp_path / "a.png", "--pose", "nobody=1,2,3")
+    assert run(lamp, "-o", tmp_path / "a.glb", *words).exit_code != 0
+    assert not (tmp_path / "a.glb").exists()
+
+
+def test_one_file_is_not_written_twice(lamp: Path, tmp_path: Path) -> None:
+    result = run("show", lamp, "--png", tmp_path / "a.png", "--turntable", tmp_path / "a.png")
+    assert isinstance(result.exception, ConfigError)
+    assert "is to be written twice" in str(result.exception)
+
+
 def test_a_baseline_and_a_model_are_not_asked_for_together(lamp: Path, tmp_path: Path) -> None:
     words = ("--skeleton", lamp, "--baseline", "smoothed", "--policy", "run")
     result = run(lamp, "-o", tmp_path / "a.glb", *words)

@@ -116,7 +116,7 @@ def test_what_does_not_belong_together_is_refused(rigger, lamp):
     with pytest.raises(PolicyError, match="2 of 64 codes a joint, the codec reads 2 of 32"):
         replace(rigger, codec=BallCodec(codes=32))
     chain = Skeleton(np.linspace(-0.9, 0.9, 39).reshape(13, 3), np.arange(13) - 1)
-    with pytest.raises(PolicyError, match="13 joints; this policy writes at most 12"):
+    with pytest.raises(PolicyError, match="13 joints, this policy writes at most 12"):
         rigger.skin(lamp.mesh, chain)
     with pytest.raises(RigError):
         rigger.rig(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])))

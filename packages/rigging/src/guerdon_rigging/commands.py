@@ -120,12 +120,11 @@ def of_mesh(
     The rig comes from the shipped model or from one of your own (--policy, --codec). OUT has the mesh's vertices and
     units, materials, textures, normals and colours. --pose changes pictures alone.
     """
-    from guerdon.errors import ConfigError
+    from guerdon.errors import ConfigError, PolicyError
     from guerdon.progress import progress
     from guerdon_rigging.baselines import baseline as baseline_of
     from guerdon_rigging.filed_meshes import filed_mesh
-    from guerdon_rigging.gltf_writing import write_rig
-    from guerdon_rigging.rigs import Rig
+    from guerdon_rigging.rigs import Rig, RigError
 
     if output is None and png is None and turntable is None:
         raise ConfigError("nothing to write: name a file with --output, --png or --turntable")
@@ -143,20 +142,23 @@ def of_mesh(
         given = held.skeleton(skeleton) if skeleton else None
         bar.advance()
         bar.describe(f"rigging {len(held.mesh.vertices):,} vertices")
-        if given is None:
-            rig = _rigger(policy, codec).rig(held.mesh, seed, attempts)
-        elif skinner is None:
-            rig = _rigger(policy, codec).skin(held.mesh, given, seed, attempts)
-        else:
-            rig = Rig(held.mesh, given, skinner(held.mesh, given))
+        try:
+            if given is None:
+                rig = _rigger(policy, codec).rig(held.mesh, seed, attempts)
+            elif skinner is None:
+                rig = _rigger(policy, codec).skin(held.mesh, given, seed, attempts)
+            else:
+                rig = Rig(held.mesh, given, skinner(held.mesh, given))
+        except (RigError, PolicyError) as error:
+            raise ConfigError(f"{str(mesh)!r} cannot be rigged: {error}") from error
+        posed = _posed(rig, pose, seed)
         bar.advance()
         bar.describe("writing")
         if output is not None:
-            whole, look = held.restored(rig)
-            write_rig(whole, output, normals=True, look=look)
+            rig = held.write(rig, output)
         bar.advance()
         bar.describe("drawing")
-        _draw(rig, png, turntable, pose, size, seed)
+        _draw(posed, png, turntable, size)
         bar.advance()
     _told(held.mended)
     written = ", ".join(str(path) for path in (output, png, turntable) if path)
@@ -225,7 +227,7 @@ def show(
         read = filed.rig
         bar.advance()
         bar.describe("drawing")
-        _draw(read, png, turntable, pose, size, seed)
+        _draw(_posed(read, pose, seed), png, turntable, size)
         bar.advance()
     _told(filed.mended)
     click.echo(f"{rig.name}: {_described(read)}")
@@ -281,9 +283,10 @@ def _rigger(policy: Path | None, codec: Path | None) -> Rigger:
 def _free(paths: Sequence[Path | None], overwrite: bool) -> None:
     from guerdon.errors import ConfigError
 
-    for path in paths:
-        if path is None:
-            continue
+    named = [path for path in paths if path is not None]
+    if twice := {str(path) for path in named if named.count(path) > 1}:
+        raise ConfigError(f"{', '.join(map(repr, twice))} is to be written twice; name another file")
+    for path in named:
         if path.exists() and not overwrite:
             raise ConfigError(f"{str(path)!r} is there already; name another file, or say --overwrite")
         if not path.parent.is_dir():
@@ -303,16 +306,23 @@ def _drawable(png: Path | None, turntable: Path | None, pose: Sequence[str]) -> 
         raise ConfigError(f"--turntable is {str(turntable)!r}; a name that ends in .gif or .png is needed")
 
 
-def _draw(rig: Rig, png: Path | None, turntable: Path | None, pose: Sequence[str], size: int, seed: int) -> None:
-    """What was asked for, in the pose asked for."""
+def _posed(rig: Rig, pose: Sequence[str], seed: int) -> Rig:
+    """The rig in the pose that is to be drawn."""
+    if not pose:
+        return rig
+    from guerdon_rigging import posing
+
+    turns = posing.random_turns(rig, seed) if pose[0] == "random" else posing.written_turns(rig, pose)
+    return posing.in_pose(rig, turns)
+
+
+def _draw(rig: Rig, png: Path | None, turntable: Path | None, size: int) -> None:
+    """What was asked for."""
     if png is None and turntable is None:
         return
     from guerdon.errors import ConfigError
-    from guerdon_rigging import drawing, posing
+    from guerdon_rigging import drawing
 
-    if pose:
-        turns = posing.random_turns(rig, seed) if pose[0] == "random" else posing.written_turns(rig, pose)
-        rig = posing.in_pose(rig, turns)
     try:
         if png is not None:
             png.write_bytes(drawing.picture(rig, size=size))

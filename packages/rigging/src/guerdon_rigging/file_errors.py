@@ -45,7 +45,7 @@ def read_beside(file: Path, where: str, name: str, most: int) -> bytes:
     folder = file.parent.resolve()
     try:
         path = (folder / name).resolve()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: a character that no name has
         raise RigFileError(file, where, f"is {name!r}, which cannot be resolved: {error}") from error
     if not path.is_relative_to(folder):
         raise RigFileError(file, where, f"is {name!r}, outside of its folder", "nothing outside of it is opened")

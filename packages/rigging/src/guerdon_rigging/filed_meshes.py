@@ -1,8 +1,7 @@
 """The mesh of a file in the frame that models work in, the skeleton of another, and the way back into the file's units.
 
 held = filed_mesh(Path("cat.glb"))
-rig, look = held.restored(Rig(held.mesh, skeleton, weights))
-write_rig(rig, "rigged.glb", look=look)
+held.write(Rig(held.mesh, skeleton, weights), Path("rigged.glb"))
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from guerdon_rigging.canonical import MOST_WEIGHTS, Report, canonical, read_skel
 from guerdon_rigging.file_errors import read_limited
 from guerdon_rigging.frames import Frame
 from guerdon_rigging.gltf_skins import read_stored
+from guerdon_rigging.gltf_writing import write_rig
 from guerdon_rigging.looks import Look
 from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh, read_whole
 from guerdon_rigging.rigs import Ints, Mesh, Rig, Skeleton
@@ -62,6 +62,16 @@ class FiledMesh:
         placed = self.frame.skeleton_back(rig.skeleton)
         look = self.look.of(kept, left) if self.look else None
         return Rig(whole, placed, rig.weights[self.places[kept]], self.name), look
+
+    def write(self, rig: Rig, path: Path) -> Rig:
+        """Write a rig of `mesh` as `restored` has it, with the file's look and normals; what was written.
+
+        Raises:
+            RigFileError: see `guerdon_rigging.gltf_writing.write_rig`.
+        """
+        whole, look = self.restored(rig)
+        write_rig(whole, path, normals=True, look=look)
+        return whole
 
     def skeleton(self, path: Path) -> Skeleton:
         """The skeleton of a .glb, a .gltf or RigNet's text, in the frame of `mesh`; all of its joints.

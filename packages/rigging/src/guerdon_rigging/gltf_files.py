@@ -19,9 +19,10 @@ from guerdon_rigging.gltf_json import Entry, parsed
 MOST_BYTES = 1 << 30
 """The largest file, and the largest buffer, that is read: 1 GiB."""
 
-MOST_NUMBERS = 1 << 27
-"""The most numbers that all accessors of a file may hold together: a gigabyte of float64. The largest mesh that is
-read, 4,000,000 vertices with two sets of joints and 8,000,000 triangles, has 100 million."""
+MOST_NUMBERS = 1 << 28
+"""The most numbers that all accessors of a file may hold together: two gigabytes of float64. The largest mesh that is
+read, 4,000,000 vertices with two sets of joints and 8,000,000 triangles, has 100 million; with normals, tangents,
+colours and two sets of texture coordinates, which count again wherever their mesh is shown, 220 million."""
 
 _HEADER = struct.Struct("<4sII")
 _CHUNK = struct.Struct("<I4s")

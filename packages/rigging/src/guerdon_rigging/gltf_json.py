@@ -136,12 +136,20 @@ def parsed(file: Path, data: bytes) -> Entry:
         RigFileError: it is no JSON, or JSON but no object.
     """
     try:
-        value = json.loads(data.decode("utf-8-sig"), parse_constant=_refused)
+        value = json.loads(data.decode("utf-8-sig"), parse_constant=_refused, parse_float=_finite)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise RigFileError(file, "JSON", f"does not parse: {error}", "glTF is JSON in UTF-8") from error
     if not isinstance(value, dict):
         raise RigFileError(file, "JSON", f"is {_short(value)}", "a glTF document is an object")
     return Entry(file, "", value)
+
+
+def _finite(text: str) -> float:
+    """1e999 is JSON and no number of ours: what would be written of it is no JSON."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text:.40} is beyond all that is read")
+    return value
 
 
 def _refused(constant: str) -> NoReturn:

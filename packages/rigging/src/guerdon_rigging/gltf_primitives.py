@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +20,13 @@ MOST_VERTICES = 4_000_000
 MOST_FACES = 2 * MOST_VERTICES + 4
 """Triangles of a file, instances counted each: those of a closed surface on the most vertices."""
 SETS = ("JOINTS_", "WEIGHTS_")
-LOOKS = {"NORMAL": ("VEC3",), "TANGENT": ("VEC4",), "TEXCOORD_": ("VEC2",), "COLOR_": ("VEC3", "VEC4")}
-"""How the names of attributes begin that say how a surface looks, and their types."""
+LOOKS = {
+    re.compile("NORMAL"): ("VEC3",),
+    re.compile("TANGENT"): ("VEC4",),
+    re.compile("TEXCOORD_[0-7]"): ("VEC2",),
+    re.compile("COLOR_[0-7]"): ("VEC3", "VEC4"),
+}
+"""The names of attributes that say how a surface looks, and their types."""
 _UNDRAWN = {0: "points", 1: "lines", 2: "a loop of lines", 3: "a strip of lines"}
 
 
@@ -93,8 +99,13 @@ def read_primitive(gltf: Gltf, primitive: Entry, looks: bool = False) -> Primiti
     )
     if not looks:
         return Primitive(positions, faces, slots, weights, tuple(notes))
-    shown = {name: np.nan_to_num(found, posinf=0, neginf=0) for name, found in values.items() if _look(name)}
-    singles = {name: found.astype(np.float32) for name, found in shown.items()}
+    singles: dict[str, Singles] = {}
+    for name in filter(_look, values):
+        with np.errstate(over="ignore"):
+            singles[name] = values[name].astype(np.float32)
+        if not np.isfinite(singles[name]).all():
+            notes.append(f"values of {name} that are not finite, which are taken as 0")
+            singles[name] = np.nan_to_num(singles[name], posinf=0, neginf=0)
     notes += [f"the attribute {name}, which is not read" for name in attributes if name not in values]
     notes += [f"{name}, which is not read" for name, _ in (compressed.named() if compressed else ()) if name != DRACO]
     named = primitive.get("material")
@@ -121,7 +132,7 @@ def wanted(attributes: dict[str, Entry], looks: bool = False) -> list[tuple[str,
 
 def _look(name: str) -> tuple[str, ...]:
     """The types of an attribute of `LOOKS`, none for others."""
-    return next((kinds for start, kinds in LOOKS.items() if name.startswith(start)), ())
+    return next((kinds for names, kinds in LOOKS.items() if names.fullmatch(name)), ())
 
 
 def _triangles(primitive: Entry, mode: int, vertices: int, indices: npt.NDArray[Any] | None) -> Ints:

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from guerdon.counting import counting
 from guerdon_rigging.gltf_accessors import read_accessor
 from guerdon_rigging.gltf_files import Gltf, open_gltf
 from guerdon_rigging.gltf_json import Entry
@@ -133,6 +134,7 @@ def read_stored(path: Path | str, looks: bool = False) -> StoredRig:
                 notes[f"{name} has a primitive of points or lines"] = None
                 continue
             notes.update((f"{name} has {note}", None) for note in primitive.notes)
+            gltf.take(entry, sum(values.size for values in primitive.looks.values()))  # each part gets its own
             vertices, faces = vertices + len(primitive.vertices), faces + len(primitive.faces)
             if vertices > MOST_VERTICES or faces > MOST_FACES:
                 entry.fail(
@@ -142,6 +144,9 @@ def read_stored(path: Path | str, looks: bool = False) -> StoredRig:
             parts.append(_placed(entry, primitive, name, at, skin, nodes, skins))
     materials = read_materials(gltf) if looks else None
     said = (*notes, *(materials.notes if materials else ()))
+    replaced = sum(len(skin.joints) for skin in skins) if looks else 0
+    if replaced:
+        said += (f"its own skin, of {counting(replaced, 'joint')}, is left behind",)
     return StoredRig(gltf.file, nodes, skins, tuple(parts), said, materials)
 
 

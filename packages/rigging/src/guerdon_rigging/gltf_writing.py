@@ -22,6 +22,8 @@ LEAST = 1e-5
 """Weights below are not written."""
 MOST_JOINTS = 1 << 16
 """What an unsigned short can name."""
+FAR = 100.0
+"""A mesh whose middle is further away than this many times its size is written about its own middle."""
 _ROWS = 1 << 16
 """Rows of weights that are sorted at once."""
 _TYPES = {"u1": 5121, "u2": 5123, "u4": 5125, "f4": 5126}
@@ -46,8 +48,8 @@ def write_rig(
         influences: a vertex's four largest weights, as every viewer reads them, or all of them in further sets
             (JOINTS_1, ...), which few viewers heed. Weights below 1e-5 are left out; rows are normalised again.
         frame: the frame the rig is in: it is undone, and the file is in the original's units.
-        normals: write vertex normals, the triangles' weighted by area, where `look` has none. Without, viewers draw
-            facets.
+        normals: write vertex normals, the triangles' weighted by area, where `look` has none and does not want facets.
+            Without, viewers draw facets.
         colours: (N, 3) in [0, 1]: of vertices, to look at weights; in place of those of `look`.
         look: materials, textures, and what vertices say of them; else all is of one grey material.
 
@@ -91,9 +93,12 @@ def glb(
     if len(skeleton) > MOST_JOINTS:
         raise RigFileError(file, "", f"the rig has {len(skeleton):,} joints", f"at most {MOST_JOINTS:,} are written")
     name = rig.name or "rig"
+    away = _offset(vertices)
+    if not np.isfinite((vertices - away).astype(np.float32)).all():
+        raise RigFileError(file, "", f"the mesh reaches to {np.abs(vertices).max():.3g}", "glTF holds single precision")
     look = look or Look((Piece(len(vertices), len(mesh.faces), name),))
-    columns = _columns(rig, vertices, influences)
-    if normals:
+    columns = _columns(rig, vertices - away, influences)
+    if normals and not look.facets:
         facing = vertex_normals(mesh)
         facing[~facing.any(axis=1)] = (0.0, 0.0, 1.0)  # glTF asks for length 1 everywhere
         columns["NORMAL"] = facing.astype(np.float32)
@@ -106,11 +111,12 @@ def glb(
     chunk = _Chunk()
     meshes = _meshes(chunk, look, mesh.faces, columns, over)
     binds = np.tile(np.eye(4, dtype=np.float32), (len(skeleton), 1, 1))
-    binds[:, 3, :3] = -joints  # stored by columns: the last column is the last row here
+    binds[:, 3, :3] = away - joints  # stored by columns: the last column is the last row here
     skin = {"joints": list(range(len(skeleton))), "inverseBindMatrices": chunk.add(binds.reshape(-1, 16), "MAT4")}
+    whose = {"copyright": look.materials.copyright} if look.materials.copyright else {}
     shown = [{"name": one["name"] or name, "mesh": at, "skin": 0} for at, one in enumerate(meshes)]
     document = {
-        "asset": {"version": "2.0", "generator": "guerdon-rigging"},
+        "asset": {"version": "2.0", "generator": "guerdon-rigging"} | whose,
         "scene": 0,
         "scenes": [{"nodes": [0, *range(len(skeleton), len(skeleton) + len(shown))]}],
         "nodes": [*_joint_nodes(rig, joints), *shown],
@@ -127,6 +133,17 @@ def glb(
         [struct.pack("<I4s", len(text), b"JSON"), text, struct.pack("<I4s", len(chunk.data), b"BIN\0"), chunk.data]
     )
     return struct.pack("<4sII", b"glTF", 2, 12 + len(body)) + body
+
+
+def _offset(vertices: Floats) -> Floats:
+    """(3,): what positions are written relative to: the middle of a mesh that is far from the origin for its size.
+
+    Single precision would else bring its corners together. The joints' inverse bind matrices put it back.
+    """
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    middle = low / 2 + high / 2
+    far: bool = np.abs(middle).max() > FAR * float((high - low).max())
+    return middle if far else np.zeros(3)
 
 
 def _columns(rig: Rig, vertices: Floats, influences: Literal["four", "all"]) -> dict[str, npt.NDArray[Any]]:
@@ -174,6 +191,8 @@ def _meshes(
                 continue
             values = {name: column[rows] for name, column in columns.items()} | dict(piece.attributes)
             values |= {name: column[rows] for name, column in over.items()}
+            if "NORMAL" not in values:
+                values.pop("TANGENT", None)  # without normals they say nothing
             attributes = {name: chunk.attribute(name, array) for name, array in values.items()}
             index = np.uint16 if piece.vertices < 1 << 16 else np.uint32
             indices = chunk.add(corners.reshape(-1).astype(index), "SCALAR", _INDICES)
@@ -198,7 +217,7 @@ def _materials(chunk: _Chunk, materials: Materials) -> dict[str, Any]:
     if images:
         found["images"] = images
     if used := materials.extensions:
-        found["extensionsUsed"] = used
+        found["extensionsUsed"] = list(used)
         if required := [name for name in used if name in materials.required]:
             found["extensionsRequired"] = required
     return found

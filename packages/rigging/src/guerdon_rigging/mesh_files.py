@@ -1,8 +1,7 @@
-"""Meshes alone: .glb and .gltf by our own reader, .obj, .ply and .stl through trimesh."""
+"""Meshes alone: .glb, .gltf and .obj by our own readers, .ply and .stl through trimesh."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from guerdon_rigging.gltf_files import MOST_BYTES
 from guerdon_rigging.gltf_primitives import MOST_FACES, MOST_VERTICES
 from guerdon_rigging.gltf_skins import read_stored
 from guerdon_rigging.looks import Look, Piece, linear_colours
+from guerdon_rigging.obj_files import parsed_obj
 from guerdon_rigging.obj_looks import looking_obj
 from guerdon_rigging.rigs import Mesh, RigError
 
 GLTF = (".glb", ".gltf")
-OTHERS = (".obj", ".ply", ".stl")
-_LOOKING = re.compile(rb"^\s*(vt|vn|usemtl)\s|^\s*v(\s+[-+.\deE]+){6,7}\s*$", re.MULTILINE)
-"""Lines of an .obj that say how it looks."""
+OBJ = ".obj"
+OTHERS = (OBJ, ".ply", ".stl")
 
 
 def read_mesh(path: Path | str) -> Mesh:
@@ -65,6 +64,8 @@ def read_whole(path: Path | str, looks: bool = False) -> MeshFile:
     ending = path.suffix.lower()
     if ending in GLTF:
         vertices, faces, notes, look = _gltf(path, looks)
+    elif ending == OBJ:
+        vertices, faces, notes, look = _obj(path, looks)
     elif ending in OTHERS:
         vertices, faces, notes, look = _other(path, ending[1:], looks)
     else:
@@ -97,8 +98,16 @@ def _gltf(path: Path, looks: bool) -> _Read:
         pieces = (
             Piece(len(part.rest), len(part.faces), part.name, part.node, part.looks, part.material) for part in parts
         )
-        look = Look(tuple(pieces), stored.materials)
+        look = Look(tuple(pieces), stored.materials, facets=True)
     return np.concatenate([part.rest for part in parts]), np.concatenate(faces), stored.notes, look
+
+
+def _obj(path: Path, looks: bool) -> _Read:
+    read = parsed_obj(path, read_limited(path, MOST_BYTES))
+    if looks and read.looks:
+        vertices, faces, notes, look = looking_obj(path, read)
+        return vertices, faces, (*read.notes, *notes), look
+    return read.vertices, read.corners[:, :, 0], read.notes, None
 
 
 def _other(path: Path, kind: str, looks: bool) -> _Read:
@@ -106,46 +115,23 @@ def _other(path: Path, kind: str, looks: bool) -> _Read:
     import trimesh
 
     data = read_limited(path, MOST_BYTES)
-    options: dict[str, Any] = {"process": False, "skip_materials": True}
-    if kind == "obj":
-        if looks and _LOOKING.search(data):
-            return looking_obj(path, data)
-        data, options["maintain_order"] = _shape_alone(data), True
     try:
-        found = trimesh.load(trimesh.util.wrap_as_stream(data), file_type=kind, **options)
-        if hasattr(found, "to_mesh"):  # several groups or materials
-            found = found.to_mesh()
+        found = trimesh.load(trimesh.util.wrap_as_stream(data), file_type=kind, process=False, skip_materials=True)
+        vertices = np.array(getattr(found, "vertices", ()), np.float64).reshape(-1, 3)
+        faces = np.array(getattr(found, "faces", ()), np.int64).reshape(-1, 3)
     except Exception as error:  # a boundary: trimesh raises what it comes across in a broken file
         raise RigFileError(path, "", f"does not read as {kind.upper()}: {type(error).__name__}: {error}") from error
-    vertices = np.array(getattr(found, "vertices", ()), np.float64).reshape(-1, 3)
-    faces = np.array(getattr(found, "faces", ()), np.int64).reshape(-1, 3)
-    coloured = getattr(getattr(found, "visual", None), "kind", None) if looks else None
+    if not looks:
+        return vertices, faces, (), None
+    notes: list[str] = []
+    listed = found.metadata.get("_ply_raw", {}).get("vertex", {}).get("properties", {})
+    if {"nx", "ny", "nz"} & set(listed):
+        notes.append("its normals are not read: they are made anew")
+    coloured = getattr(getattr(found, "visual", None), "kind", None)
     if coloured == "vertex":
         colours = {"COLOR_0": linear_colours(found.visual.vertex_colors)}
-        return vertices, faces, (), Look((Piece(len(vertices), len(faces), path.stem, attributes=colours),))
-    return vertices, faces, (f"the colours of its {coloured}s are not read",) if coloured else (), None
-
-
-def _shape_alone(data: bytes) -> bytes:
-    """An OBJ's vertices and faces and nothing else, in its own order.
-
-    With texture coordinates, normals, groups or materials trimesh splits and reorders vertices, and leaves out those of
-    no face. But RigNet's text rigs number the vertices of the file.
-    """
-    lines, count = [], 0
-    for line in data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines():
-        words = line.split()
-        if words[:1] == [b"v"]:
-            count += 1
-            lines.append(b" ".join(words[:4]))  # what may follow are colours
-        elif words[:1] == [b"f"]:
-            corners = (word.partition(b"/")[0] for word in words[1:])
-            lines.append(b" ".join([b"f", *(_counted(corner, count) for corner in corners)]))
-    return b"\n".join(lines) + b"\n"
-
-
-def _counted(corner: bytes, count: int) -> bytes:
-    """A negative number counts back from the last vertex so far."""
-    if corner[:1] == b"-" and corner[1:].isdigit():
-        return b"%d" % (count + 1 - int(corner[1:]))
-    return corner
+        return vertices, faces, tuple(notes), Look((Piece(len(vertices), len(faces), path.stem, attributes=colours),))
+    if coloured is not None:
+        what = "the colours of its faces" if coloured == "face" else "its texture"
+        notes.append(f"{what} cannot be carried over")
+    return vertices, faces, tuple(notes), None

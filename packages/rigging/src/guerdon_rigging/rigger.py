@@ -156,7 +156,9 @@ class Rigger:
         whole_number("attempts", attempts, 1)
         most = self.policy.shape.most_joints
         if len(skeleton) > most:
-            raise PolicyError(f"the skeleton has {len(skeleton)} joints; this policy writes at most {most}")
+            raise PolicyError(
+                f"the skeleton has {len(skeleton)} joints, this policy writes at most {most}; baselines skin any number"
+            )
         inside = self._frame(mesh)
         inner, placed = inside.mesh(mesh), inside.skeleton(skeleton)
         begun = skeleton_tokens(self.policy.vocabulary, placed)
