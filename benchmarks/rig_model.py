@@ -41,6 +41,7 @@ BASELINES = {
     "heat, c = 1": ("heat", {"c": 1.0}),
     "heat, c = 0.22": ("heat", {"c": 0.22}),
     "voxel geodesic": ("voxel-geodesic", {}),
+    "bounded biharmonic": ("bounded-biharmonic", {}),
 }
 REFERENCE = "heat, c = 1"
 
