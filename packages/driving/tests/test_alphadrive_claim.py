@@ -84,7 +84,7 @@ def test_the_claim_can_fail_where_there_is_no_time_to_learn():
     assert len(result.measurements) == 12
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_two_stages_beat_either_alone_by_the_sheets_margins():
     done = []
     result = AlphaDriveClaim().run(range(6), lambda *at: done.append(at))

@@ -99,7 +99,7 @@ def test_the_claim_fails_without_training() -> None:
     assert told[-1] == (2 * len(ARMS), 2 * len(ARMS), "done")
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_the_claim_holds() -> None:
     result = MedRwRClaim().run()
     assert len(result.seeds) == MedRwRClaim.seeds

@@ -119,7 +119,7 @@ def test_the_same_seed_measures_the_same_numbers():
     assert (first.reward, first.truth, first.listed) == (again.reward, again.truth, again.listed)
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_the_claim_holds_on_one_seed_with_made_up_names(monkeypatch):
     monkeypatch.delenv("GUERDON_DATA", raising=False)
     result = MediXClaim().run((0,))

@@ -130,7 +130,7 @@ def test_the_matching_claim_can_fail_where_balance_forgets_loads(monkeypatch):
     assert {one.name: one for one in result.measurements}["reversed triangle, balance less greedy"].mean == 0.0
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_page_and_item_rewards_together_beat_either_alone():
     done = []
     result = PageLLMClaim().run(range(6), lambda *at: done.append(at))
@@ -142,7 +142,7 @@ def test_page_and_item_rewards_together_beat_either_alone():
     assert values["NDCG, both less item only"] >= 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_balance_keeps_its_ratios_and_the_hardest_graph_gives_no_rule_more():
     result = MatchingClaim().run(range(6))
     assert result.held, result

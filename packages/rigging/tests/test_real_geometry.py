@@ -37,7 +37,7 @@ def test_an_artists_joints_are_inside_the_filled_mesh_mostly(rigged_dir):
     assert solid.contains(rig.skeleton.joints).mean() > 0.9
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_the_claim_holds_on_the_shared_files(rigged_dir):
     result = RiggingGeometry(str(rigged_dir)).run()
     assert result.verdict == "held", str(result)

@@ -27,7 +27,7 @@ def test_the_claim_fails_without_training():
     assert told[-1] == (6, 6, "done")
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_the_claim_holds():
     result = RetroStarClaim().run((0, 1, 2))
     assert result.held, result

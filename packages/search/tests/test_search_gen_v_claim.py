@@ -32,7 +32,7 @@ def test_the_claim_fails_without_any_rl():
     assert {one.name: one.mean for one in result.measurements}["gain of RL in macro-F1"] == 0.0
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_the_claim_holds():
     result = SearchGenV().run()
     assert len(result.seeds) == SearchGenV.seeds

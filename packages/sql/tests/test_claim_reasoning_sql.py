@@ -54,7 +54,7 @@ def test_the_claim_can_fail_where_the_policy_starts_near_the_solution():
     assert values["train EX, execution only"] == values["train EX, partial rewards"] == (1.0,)
 
 
-@pytest.mark.slow
+@pytest.mark.claim
 def test_partial_rewards_beat_execution_alone_by_the_sheets_margins():
     done = []
     result = ReasoningSql().run((0, 1, 2, 3), lambda *at: done.append(at))

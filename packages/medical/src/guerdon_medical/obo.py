@@ -21,10 +21,16 @@ _SCOPES = ("BROAD", "EXACT", "NARROW", "RELATED")
 
 
 class Value(NamedTuple):
-    """What stands behind a tag, stripped, and where: `file:line`."""
+    """What stands behind a tag, stripped, and where."""
 
     text: str
-    place: str
+    file: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        """`file:line`."""
+        return f"{self.file}:{self.line}"
 
     def quoted(self) -> tuple[str, str]:
         """What stands in quotes, and the word behind it.
@@ -117,13 +123,12 @@ def stanzas(text: str, file: str, tags: Collection[str]) -> Iterator[Stanza]:
     kind, place = "", f"{file}:1"
     values: dict[str, list[Value]] = {}
     for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith("["):
+        tag, found, value = line.partition(":")
+        if found and tag in tags:
+            values.setdefault(tag, []).append(Value(value.strip(), file, number))
+        elif line.startswith("["):
             yield Stanza(kind, place, values)
             kind, place, values = line.strip()[1:-1], f"{file}:{number}", {}
-        elif line.strip() and not line.startswith("!"):
-            tag, found, value = line.partition(":")
-            if not found and kind == "Term":
-                raise TaskError(f"{file}:{number}: {line!r:.80} is no `tag: value`")
-            if found and tag in tags:
-                values.setdefault(tag, []).append(Value(value.strip(), f"{file}:{number}"))
+        elif not found and kind == "Term" and line.strip() and not line.startswith("!"):
+            raise TaskError(f"{file}:{number}: {line!r:.80} is no `tag: value`")
     yield Stanza(kind, place, values)
