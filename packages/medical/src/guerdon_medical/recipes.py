@@ -15,6 +15,11 @@ def medical_gpu() -> str:
     return files(__package__).joinpath("medical_gpu.yaml").read_text(encoding="utf-8")
 
 
+def medical_cases() -> str:
+    """Published cases and short traces on the embedded 135M model, minutes on one GPU."""
+    return files(__package__).joinpath("medical_cases.yaml").read_text(encoding="utf-8")
+
+
 def medical_rwr_gpu() -> str:
     """Med-RwR by GRPO as published, on one GPU."""
     return files(__package__).joinpath("medical_rwr_gpu.yaml").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self, get_args
 
 from guerdon.audit import Attack, Category, Knows, Target
@@ -29,6 +30,7 @@ class Seen(NamedTuple):
     tokens: tuple[int, ...]
 
 
+@lru_cache(maxsize=256)  # each attack asks of the same honest answers
 def seen(text: str) -> Seen | None:
     """The vocabulary read off an answer: `bos` comes first and `eos_final` last, and codes are as many as there are.
 

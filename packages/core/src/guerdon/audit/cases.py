@@ -48,7 +48,9 @@ class Case:
         return attack.attempt(self.target.seen(attack.knows))
 
 
-def cases(task: Task, split: Split, count: int, *, group_size: int = 4, seed: int = 0, skip: int = 0) -> list[Case]:
+def cases(
+    task: Task, split: Split, count: int, *, group_size: int = 4, seed: int = 0, skip: int = 0, pool: int = POOL
+) -> list[Case]:
     """`count` examples that have a reference, drawn from the first `REACH` of the split.
 
     Args:
@@ -58,6 +60,7 @@ def cases(task: Task, split: Split, count: int, *, group_size: int = 4, seed: in
         group_size: attempts in a group; one honest completion and `group_size - 1` wrong ones.
         seed: draws the examples, and which others' completions stand for the wrong ones.
         skip: leave out so many of the drawn ones: the next are examples on which nothing was chosen yet.
+        pool: others that are drawn beside them, whose honest completions are known.
 
     Raises:
         ConfigError: the task knows no reference answers, so there is nothing honest to compare with; or two different
@@ -66,7 +69,7 @@ def cases(task: Task, split: Split, count: int, *, group_size: int = 4, seed: in
     examples = task.examples(split) or task.examples("eval" if split == "train" else "train")
     random = Random(f"guerdon audit {seed}")
     reach = range(min(len(examples), REACH))
-    drawn = [examples[place] for place in random.sample(reach, min(len(reach), skip + count + POOL))]
+    drawn = [examples[place] for place in random.sample(reach, min(len(reach), skip + count + pool))]
     named: dict[str, Example] = {}
     for example in drawn:
         if named.setdefault(example.id, example) != example:

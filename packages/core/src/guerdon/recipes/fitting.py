@@ -20,6 +20,8 @@ from guerdon.scoring import Runner
 
 FEW = 2
 """Examples a task is tried with."""
+BESIDE = 8
+"""Others whose honest answers are wrong there."""
 
 
 def fitting_task(reward: Reward, names: Sequence[str], among: Sequence[Use] = ()) -> Task:
@@ -121,7 +123,7 @@ def reward_names(spec: RewardSpec) -> list[str]:
 
 def _paid(reward: Reward, task: Task) -> float | str:
     """The mean of what its honest answers earn; why there is none, where none has a number."""
-    asked = cases(task, "train", FEW)
+    asked = cases(task, "train", FEW, pool=BESIDE)
     if not asked:
         raise TaskError(f"{task.name} has no examples")
     with Runner(workers=1, on_error="unscored") as runner:
