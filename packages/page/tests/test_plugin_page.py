@@ -60,7 +60,7 @@ def test_the_command_writes_pairs_and_says_what_was_impossible(tmp_path):
     out, item = tmp_path / "pairs.jsonl", tmp_path / "item.jsonl"
     ran = CliRunner().invoke(command, ["pairs", str(tmp_path / "logs.jsonl"), "--level", "page", "--out", str(out)])
     assert ran.exit_code == 0, ran.output
-    assert "3 pairs of 1 logged page to" in ran.output
+    assert "4 pairs of 1 logged page to" in ran.output
     assert "impossible: diversity 1" in ran.output
     ran = CliRunner().invoke(command, ["pairs", str(tmp_path / "logs.jsonl"), "--level", "item", "--out", str(item)])
     assert "1 pair of 1 logged page to" in ran.output
@@ -71,6 +71,7 @@ def test_the_command_writes_pairs_and_says_what_was_impossible(tmp_path):
         "relevance",
         "ranking",
         "redundancy",
+        "omission",
     }
 
 

@@ -6,14 +6,19 @@
 | `ranking` | an engaged item and a later, less engaged one change places | item; and page, weight 0.5 |
 | `diversity` | the tail gives way to further candidates of the top item's category, which has 3 or more | page |
 | `redundancy` | an item gives way to a near-duplicate of the top one, or to the top one itself | page |
+| `omission` | the page ends early: of n items the first 1 to n - 1 are left | page |
 
 Where it is known how likely each place was looked at, an engagement counts by its gain over that chance, in the order
 of y+, in which swaps there are and in what they weigh: against position bias.
 
+`omission` is ours, and the repair of what a policy found that was trained on the other four: logged pages are full, so
+nothing says what a short one is worth, and the mean of its two best items is above that of any six. Within 60 steps of
+GRPO pages of six items became pages of two (the package's README).
+
 A family whose edit is impossible is skipped and counted. Pairs of one context must stay on one side of a split (a
 reward model's trainer splits by prompt, which is the context).
 
-Source: PageLLM (arXiv 2506.09084) names the four families; the edits and weights are the fact sheet's choices.
+Source: PageLLM (arXiv 2506.09084) names the first four families; the edits and weights are the fact sheet's choices.
 """
 
 from __future__ import annotations
@@ -28,8 +33,10 @@ from guerdon.errors import ConfigError
 from guerdon_page.engagement import gains, positive_order, swap_weight
 from guerdon_page.examples import PageExample
 
-Family = Literal["relevance", "ranking", "diversity", "redundancy"]
+Family = Literal["relevance", "ranking", "diversity", "redundancy", "omission"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
+PUBLISHED: tuple[Family, ...] = ("relevance", "ranking", "diversity", "redundancy")
+"""Those that the paper names."""
 Level = Literal["page", "item"]
 FAMILIES_OF: dict[Level, tuple[Family, ...]] = {"page": FAMILIES, "item": ("ranking",)}
 """What the reward model of each level learns from."""
@@ -144,11 +151,16 @@ def _redundancy(example: PageExample, page: tuple[str, ...], gained: tuple[float
     return _with(page, {draw.choice(places): draw.choice([*twins, top])}), 0.0
 
 
+def _omission(example: PageExample, page: tuple[str, ...], gained: tuple[float, ...], draw: random.Random) -> _Edited:
+    return (page[: draw.randrange(1, len(page))], 0.0) if len(page) > 1 else None
+
+
 _EDITS: dict[Family, Callable[[PageExample, tuple[str, ...], tuple[float, ...], random.Random], _Edited]] = {
     "relevance": _relevance,
     "ranking": _ranking,
     "diversity": _diversity,
     "redundancy": _redundancy,
+    "omission": _omission,
 }
 
 

@@ -16,18 +16,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of, whole_number
 from guerdon.rewards import Context, Reward
 from guerdon.rewards.pieces import Piecewise, mean_score
 from guerdon.types import Rollout, Score, Segment, Stream
+from guerdon_page.contrasts import FAMILIES, PUBLISHED
 from guerdon_page.examples import PageExample
 from guerdon_page.linear_models import Fitted, fitted_file, fitted_world
 from guerdon_page.prompts import LAYOUTS, Layout, written
 from guerdon_page.rewards import page_of
 from guerdon_page.worlds import World
 
+Reading = Literal["repaired", "published"]
 ITEMS = "items"
 """The stream of an item-level model: one value for each item that is seen, in order."""
 
@@ -42,8 +45,12 @@ class LinearModel(Reward):
     """Logged pages of the made shop to learn from."""
     seed: int = 0
     """Of the made shop; that of the task `page/simulated-v1`."""
+    reading: Reading = "repaired"
+    """`published`: from the four families of pairs that the paper names, which pay for short pages; `repaired`: and
+    from pages cut short (`guerdon_page.contrasts`)."""
 
     def __post_init__(self) -> None:
+        one_of(f"{type(self).__name__}.reading", self.reading, get_args(Reading))
         whole_number(f"{type(self).__name__}.pages", self.pages, 1)
         if self.logs and not Path(self.logs).expanduser().is_file():
             raise ConfigError(f"{type(self).__name__}.logs is {self.logs!r}, and there is no such file")
@@ -51,7 +58,10 @@ class LinearModel(Reward):
     @property
     def models(self) -> Fitted:
         """Both models."""
-        return fitted_file(self.logs) if self.logs else fitted_world(World(seed=self.seed), self.pages)
+        families = FAMILIES if self.reading == "repaired" else PUBLISHED
+        if self.logs:
+            return fitted_file(self.logs, families)
+        return fitted_world(World(seed=self.seed), self.pages, families)
 
 
 def _misfit(example: PageExample, models: Fitted) -> Score | None:

@@ -1,8 +1,8 @@
 r"""PageLLM's two reward models on features of items: linear, learned from pairs in closed steps, in milliseconds.
 
 The page model sees what does not depend on the order: the mean feature vector of the items, the entropy of their
-categories, the share of near-duplicates. The item model sees what depends on little else: each item's features $f$,
-weighted by its place, centred on the mean discount of the page,
+categories, the share of near-duplicates, and how full the page is. The item model sees what depends on little else:
+each item's features $f$, weighted by its place, centred on the mean discount of the page,
 
 $$s(y) = \tfrac1n \sum_k r_{item,k}, \qquad r_{item,k} = n \, (d_k - \bar d) \; u \cdot f(i_k),$$
 
@@ -67,10 +67,18 @@ def leads(n: int) -> list[float]:
 
 
 def page_features(example: PageExample, ids: Sequence[str]) -> list[float]:
-    """F + 2 numbers that do not depend on the order: mean features, entropy of categories, share of duplicates."""
+    """F + 3 numbers that do not depend on the order: mean features, entropy of categories, share of duplicates, and of
+    the places asked for the share that is filled.
+    """
     items = [example.items[example.place[id]] for id in ids]
     means = [sum(column) / len(items) for column in zip(*(item.features for item in items), strict=True)]
-    return [*means, category_entropy([item.category for item in items]), duplicate_share(example.kinds(ids))]
+    categories = [item.category for item in items]
+    return [
+        *means,
+        category_entropy(categories),
+        duplicate_share(example.kinds(ids)),
+        min(len(ids) / example.length, 1.0),
+    ]
 
 
 def item_features(example: PageExample, ids: Sequence[str]) -> list[float]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
+from guerdon_page.contrasts import PUBLISHED
 from guerdon_page.engagement import discount
 from guerdon_page.examples import PageExample
 from guerdon_page.linear_models import Fitted, fitted_world, leads
@@ -135,7 +136,8 @@ def page_values(models: Fitted, seen: Contexts, page_NK: np.ndarray) -> np.ndarr
     entropy = -np.where(shares > 0, shares * np.log(np.maximum(shares, 1e-300)), 0.0).sum(1) / math.log(places)
     ordered = np.sort(kind, axis=1)
     twice = (ordered[:, 1:] == ordered[:, :-1]).sum(1) / places
-    described = np.column_stack([seen.features_CIF[rows, page_NK].mean(1), entropy, twice])
+    full = np.ones(len(page_NK))  # policies here fill all places
+    described = np.column_stack([seen.features_CIF[rows, page_NK].mean(1), entropy, twice, full])
     return np.asarray(described @ np.array(models.page))
 
 
@@ -245,7 +247,7 @@ class PageLLMClaim(Claim):
         import numpy as np
 
         world = World(seed=seed)
-        models = fitted_world(world, self.pages)
+        models = fitted_world(world, self.pages, PUBLISHED)
         train = contexts_of([world.context("claim", number) for number in range(self.rounds * self.contexts)])
         test = contexts_of([world.context("claim test", number) for number in range(self.held_out)])
         found = []

@@ -68,6 +68,7 @@ def guerdon_attacks(register: Register) -> None:
     register("page/repeated-item", f"{attacks}:RepeatedItem", summary="one item over and over")
     register("page/one-category", f"{attacks}:OneCategory", summary="only what belongs to one category")
     register("page/everything", f"{attacks}:Everything", summary="all candidates as listed, once or ten times")
+    register("page/short-page", f"{attacks}:ShortPage", summary="the best two items and nothing else")
     register("page/unknown-ids", f"{attacks}:UnknownIds", summary="ids that are no candidates")
 
 
