@@ -51,6 +51,7 @@ def test_task_metrics_mean_the_same_numbers():
     found = measured([read(text) for text in ANSWERS], GOLD)
     assert means["accuracy"] == pytest.approx(found.accuracy)
     assert means["recall"] == pytest.approx(found.recall)
+    assert means["status"] == pytest.approx((2 - 2 - 2 - 1 + 0) / 5)
     assert means["precision"] == pytest.approx(found.precision)
     assert means["MAE"] == pytest.approx(found.mae)
     assert means["Brier"] == pytest.approx(found.brier)

@@ -75,7 +75,7 @@ def guerdon_recipes(register: Register) -> None:
     """The runs that `guerdon train NAME` starts."""
     recipes = "guerdon_medical.recipes"
     register("medical", f"{recipes}:medical", summary="SFT, then GRPO of a diagnostic agent on a 135M model")
-    register("medical-cases", f"{recipes}:medical_cases", summary="a diagnostic agent on published cases, 135M, one GPU")
+    register("medical-cases", f"{recipes}:medical_cases", summary="a diagnostic agent on published cases, 135M, a GPU")
     register("medical-gpu", f"{recipes}:medical_gpu", summary="Deep-DxSearch on published cases, GPU-sized")
     register("medical-rwr-gpu", "guerdon_medical.recipes:medical_rwr_gpu", summary="Med-RwR's GRPO, sized for a GPU")
     register(

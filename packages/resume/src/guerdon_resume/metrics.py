@@ -30,6 +30,7 @@ from guerdon.rewards import Reward
 from guerdon.types import Rollout, Score
 from guerdon_resume.answers import REJECTED, SELECTED, Layout, Verdict, read
 from guerdon_resume.examples import ResumeExample
+from guerdon_resume.rewards import Status
 
 Among = Literal["all", "good", "bad", "selected"]
 BINS = 10
@@ -190,6 +191,7 @@ def screening_metrics(layout: Layout = "reasons") -> dict[str, Reward]:
     """What a screening task reports."""
     return {
         "accuracy": Right(layout),
+        "status": Status(layout=layout),
         "recall": Right(layout, "good"),
         "precision": Right(layout, "selected"),
         "readable": Readable(layout),

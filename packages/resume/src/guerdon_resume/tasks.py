@@ -43,7 +43,9 @@ class OfCandidates(Task):
         return reference_of(candidate(example), self.layout)
 
     def metrics(self) -> Mapping[str, Reward]:
-        """Accuracy, precision and recall of SELECTED, what could be read, and how far off scores are."""
+        """Accuracy, what the table of verdicts pays, precision and recall of SELECTED, what could be read, how far off
+        scores are.
+        """
         from guerdon_resume.metrics import screening_metrics
 
         return screening_metrics(self.layout)
