@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from guerdon.confined_paths import path_within
 from guerdon_rigging.rigs import RigError
 
 
@@ -42,12 +43,8 @@ def read_beside(file: Path, where: str, name: str, most: int) -> bytes:
     """
     if "://" in name or "\\" in name or "\0" in name or not name:
         raise RigFileError(file, where, f"is {name!r}", "a file beside this one is accepted; nothing is fetched")
-    folder = file.parent.resolve()
-    try:
-        path = (folder / name).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # ValueError: a character that no name has
-        raise RigFileError(file, where, f"is {name!r}, which cannot be resolved: {error}") from error
-    if not path.is_relative_to(folder):
+    path = path_within(file.parent, name)
+    if path is None:
         raise RigFileError(file, where, f"is {name!r}, outside of its folder", "nothing outside of it is opened")
     try:
         return read_limited(path, most, "file beside it")

@@ -12,10 +12,10 @@ from scipy.spatial.distance import cdist
 from guerdon.fields import one_of
 from guerdon.rewards.base import Reward
 from guerdon.types import Rollout, Score
-from guerdon_rigging.answers import read_answer, with_skins
+from guerdon_rigging.answers import Answered, read_answer, with_skins
 from guerdon_rigging.examples import RigExample
 from guerdon_rigging.rig_sources import codec_of, condition_of, known_rig
-from guerdon_rigging.rigs import Floats, RigError, Skeleton
+from guerdon_rigging.rigs import Floats, Rig, RigError, Skeleton
 from guerdon_rigging.skeleton_metrics import skeleton_distances
 from guerdon_rigging.skin_metrics import l1_per_entry, l1_per_vertex, overlap
 
@@ -83,10 +83,15 @@ class SkinAgreement(_AgainstTruth, name="skin-agreement", bounds=(0.0, float("in
         return _agreement(answer, example) if example.length else "the task asks for skeletons only"
 
 
+def _both(text: str, example: RigExample) -> tuple[Rig, Answered]:
+    """The true rig, and what was answered."""
+    true = known_rig(example.mesh)
+    return true, read_answer(text, example, true.mesh)
+
+
 @lru_cache(maxsize=REMEMBERED)
 def _distances(text: str, example: RigExample) -> dict[str, float] | str:
-    true = known_rig(example.mesh)
-    answer = read_answer(text, example, true.mesh)
+    true, answer = _both(text, example)
     if answer.skeleton is None:
         return answer.why
     found = skeleton_distances(answer.skeleton, true.skeleton)
@@ -95,8 +100,7 @@ def _distances(text: str, example: RigExample) -> dict[str, float] | str:
 
 @lru_cache(maxsize=REMEMBERED)
 def _agreement(text: str, example: RigExample) -> dict[str, float] | str:
-    true = known_rig(example.mesh)
-    answer = read_answer(text, example, true.mesh)
+    true, answer = _both(text, example)
     if answer.skeleton is None:
         return answer.why
     (answer,) = with_skins([answer], codec_of(example.codec), condition_of(example.codec, example.mesh))

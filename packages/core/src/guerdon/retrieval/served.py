@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from guerdon.confined_paths import path_within
 from guerdon.errors import ConfigError, RetrievalError
 from guerdon.fields import check_numbers, one_of
 from guerdon.posting import Address, NoAnswer, Refused
@@ -133,13 +135,9 @@ class ServedRetriever:
     def _picture(self, hit: Hit) -> str:
         """The file that the server's name means; empty where it is none within the folder."""
         if self.images:
-            folder = Path(self.images).expanduser().resolve()
-            try:
-                found = (folder / hit.image).resolve()  # a link's end, too, has to lie within
-                if found.is_relative_to(folder) and found.is_file():
-                    return str(found)
-            except (OSError, ValueError, RuntimeError):  # too long a name, a null character, a circle of links
-                pass
+            found = path_within(Path(self.images).expanduser(), hit.image)
+            if found is not None and os.path.isfile(found):  # false, too, of a name that is too long
+                return str(found)
         if not self.stats["pictures_refused"]:
             where = (
                 f"no file within {str(self.images)!r}"
