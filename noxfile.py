@@ -187,7 +187,7 @@ def claims(session: nox.Session) -> None:
     install_everything(session)
     session.run("guerdon", "claims", "run", *(session.posargs or ["--all"]))
     if not session.posargs:
-        session.run("python", "-m", "pytest", "packages", "-m", "claim", "--durations=0")
+        session.run("python", "-m", "pytest", "packages", "tests", "-m", "claim", "--durations=0")
 
 
 @nox.session

@@ -38,6 +38,7 @@ OURS = (
 """Who brings what the page lists; attacks of others that are installed would find more."""
 FRAMES = [task_use(f"driving/{name}[train_size=40,eval_size=8]") for name in ("highway", "highway-trajectories")]
 BUILT = {}
+MADE = ("driving/", "rigging/")
 DRIVING = Settings(examples=24)
 """What the page says of the rewards of driving: more examples, and a data set that takes seconds to make."""
 
@@ -81,9 +82,12 @@ def tasks_made_once(monkeypatch):
     monkeypatch.setattr(fitting, "build_task", made)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("tasks_made_once")
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(
+    "name",
+    # Scenes that are simulated and meshes that are made take most of the time: those rows with the claims.
+    [pytest.param(name, marks=pytest.mark.claim if name.startswith(MADE) else pytest.mark.slow) for name in ROWS],
+)
 def test_an_audit_finds_what_the_page_says_and_nothing_else(name):
     if name not in installed("rewards"):
         pytest.skip(f"{name} is not installed")
