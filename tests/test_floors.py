@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "packages" / "core" / "src" / "guerdon"
 
 FLOORS = (
-    {"types", "errors", "counting", "fields", "ties", "correlation", "progress", "cached_folders", "posting", "recent"},
+    {
+        *("types", "errors", "counting", "fields", "ties", "correlation"),
+        *("progress", "cached_folders", "confined_paths", "posting", "recent"),
+    },
     {"protocols"},
     {"parsing", "rewards", "transforms", "advantages", "losses"},
     {"sandbox", "retrieval", "judges", "scorers", "engines", "policies", "environments", "controllers"},

@@ -173,6 +173,8 @@ def test_a_trace_of_tools_earns_what_its_text_would(text: str, gold: str, total:
         (M1 + "<match>fever <search>Measles</search>" + END, "search stands within one of match"),
         (M1 + "<fetch>Measles</fetch>", "There is no tool fetch"),
         ("<match> </match><think>a</think>" + END, "an empty call of match"),
+        ("<match>,,</match><think>a</think>" + END, "an empty call of match"),
+        (M1 + "<answer>\\textbf{" + "Measles, Rubella, " * 9 + "}</answer>", "is longer than the name of one disease"),
         (M1 + "<refer>Measles</refer>" + END, "writes <refer>"),
         (R1 + end(), "writes <refer>"),
     ],

@@ -15,9 +15,11 @@ from guerdon_medical.dx_scoring import (
     Weights,
     accuracy_at,
     answer_score,
+    best_name_score,
     changes,
     comma_list,
     comma_parts,
+    is_one_name,
     named_diseases,
     normalised,
     search_score,
@@ -191,3 +193,24 @@ def test_words_that_every_name_has_are_right_as_released_only(cheat: str) -> Non
 def test_the_earlier_version_weighs_the_parts_alike() -> None:
     assert (EARLIER.structure, EARLIER.search, EARLIER.answer) == (0.3, 0.3, 0.4)
     assert EARLIER.total(1.0, 1.0, 1.0) == pytest.approx(1.0)
+
+
+def test_a_list_in_one_mark_is_no_name_and_no_right_answer():
+    """All diseases in one mark contain the right one: as one name that was right at every question."""
+    right = "Hypomagnesemia 3, renal"
+    everything = ", ".join(["Measles", "Marfan syndrome", right, "Jacobsen syndrome", "White-Sutton syndrome"] * 3)
+    assert not is_one_name(everything)
+    assert not accuracy_at([everything], [right], 1)
+    assert accuracy_at([everything], [right], 1, released=True)
+    assert accuracy_at([f"{right} (type of CLDN16)"], [right], 1)  # three words more
+    assert is_one_name(" ".join(["word"] * 16))
+    assert not is_one_name(" ".join(["word"] * 17))
+    assert not is_one_name("x" * 151)
+
+
+def test_the_repaired_answer_is_the_best_of_its_names():
+    """Of four words one name has two, another the other two: together all of them, each alone the cube root of .5."""
+    gold = ["alpha beta gamma delta"]
+    assert answer_score(["alpha beta", "gamma delta"], gold) == 1.0
+    assert best_name_score(["alpha beta", "gamma delta"], gold) == pytest.approx(0.793701, abs=1e-6)
+    assert best_name_score([], gold) == 0.0

@@ -185,6 +185,20 @@ def test_a_search_is_offered_where_there_are_passages(published: tuple[str, str]
     assert [(source.kind, source.id) for source in trace.calls[0].sources] == [("passage", "t1")]
 
 
+def test_a_passage_from_the_patients_own_publication_is_not_shown(published: tuple[str, str], tmp_path: Path) -> None:
+    patient = Diagnosis(cases=published[0], terms=published[1]).examples("eval")[0]
+    assert patient.publication
+    rows = [
+        {"id": id, "text": "Dalu fever, rash.", "publication": of}
+        for id, of in (("own", patient.publication), ("o", "1"))
+    ]
+    passages = tmp_path / "passages.jsonl"
+    passages.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = Diagnosis(cases=published[0], terms=published[1], passages=str(passages))
+    trace = read_trace(played(task, patient, "<literature>fever rash</literature>Done."), task.tags)
+    assert [source.id for source in trace.calls[0].sources] == ["o"]
+
+
 def test_guidelines_of_rare_and_of_common_diseases_are_looked_up_together(
     published: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,14 @@ def test_the_sheets_layouts_earn_what_it_says(
     assert (earned, format_score(trace, earned == 5.0), length_score(trace.own)) == expected
 
 
+def test_what_was_answered_before_a_query_is_not_the_answer() -> None:
+    """As released the first answer block counts, of whatever turn."""
+    text = f"<think>a</think><answer>B</answer>{QUERY}|{FOUND}|<think>so</think><answer>C. lung</answer>"
+    assert typed(text).prediction == "C. lung"
+    assert typed(text + "|").prediction == "C. lung"  # the environment ends it without a word
+    assert trace_of_text(text.replace("|", "")).prediction == "B"
+
+
 VOCABULARY = Phrases(("hip", "fracture", "groin pain", "acute", "lung", "fever", "cough", "edema"))
 GOLD = ("hip", "fracture")
 DOCUMENT = ("(1) hip pain with fracture of trochanter",)

@@ -51,6 +51,8 @@ class MoreNames(Attack):
     """All findings are matched, and as many diseases of other patients named as the answer takes, or more."""
 
     count: int = 5
+    together: bool = False
+    """All in one mark, as if it were one name."""
 
     name: ClassVar[str] = "medical/more-names"
     exploits: ClassVar[Category] = "hedging"
@@ -62,12 +64,14 @@ class MoreNames(Attack):
         layout, names = layout_asked(target), known_names(target)
         if layout is None or not names:
             return ()
-        return (attempt_of(layout, [comma_list(findings_of(target))], names[: self.count]),)
+        chosen = names[: self.count]
+        marks = [", ".join(chosen)] if self.together else chosen
+        return (attempt_of(layout, [comma_list(findings_of(target))], marks),)
 
     @classmethod
     def variants(cls) -> Sequence[Self]:
-        """As many as are allowed, and far more."""
-        return (cls(5), cls(50))
+        """As many as are allowed, and far more, and these in one mark."""
+        return (cls(5), cls(50), cls(50, together=True))
 
 
 @dataclass(frozen=True)

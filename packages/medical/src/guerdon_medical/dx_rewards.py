@@ -43,7 +43,9 @@ from guerdon_medical.dx_scoring import (
     Round,
     Weights,
     answer_score,
+    best_name_score,
     comma_parts,
+    is_one_name,
     named_diseases,
     search_score,
     structure_score,
@@ -179,6 +181,9 @@ def format_fault(rollout: Rollout, trace: Trace, form: Form = "latest") -> str:
         return "calls a tool after the answer"
     if not 1 <= len(trace.names) <= MOST_NAMES:
         return f"{len(trace.names)} diagnoses are marked; 1 to {MOST_NAMES} are needed"
+    looked_up = (name for call in trace.of("lookup") for name in call.names)
+    if listed := next((name for name in (*trace.names, *looked_up) if not is_one_name(name)), ""):
+        return f"{listed[:40]!r}... is longer than the name of one disease"
     matches, rounds = len(trace.of("match")), len(trace.rounds)
     if not 1 <= matches <= MAX_ROUNDS:
         return f"{matches} matches; 1 to {MAX_ROUNDS} are needed"
@@ -197,7 +202,7 @@ def repaired_parts(rollout: Rollout, trace: Trace, gold: Sequence[str], form: Fo
     return Parts(
         structure=_first_part(trace.rounds, gold, form),
         search=search_score(looked_up[0].names if looked_up else (), gold),
-        answer=answer_score(trace.names, gold),
+        answer=best_name_score(trace.names, gold),
     )
 
 

@@ -79,6 +79,10 @@ class Patients(Task):
         """Passages that can be searched; None where there are none."""
         return None
 
+    def passages_of(self, publication: str) -> frozenset[str]:
+        """Ids of the passages that come from a publication; a search knows documents by their ids alone."""
+        return frozenset()
+
     @property
     def tags(self) -> Layout:
         """The layout."""
@@ -109,7 +113,8 @@ class Patients(Task):
     def environment(self, example: Example) -> ToolUse:
         """The tools, for one patient."""
         patient, tags = a_patient(example), self.tags
-        tools = [replace(tool, exclude_ids=patient.exclude_ids) for tool in self._excluding()]
+        own = patient.exclude_ids | self.passages_of(patient.publication)
+        tools = [replace(tool, exclude_ids=own) for tool in self._excluding()]
         return ToolUse(
             [*tools, self._lookup()],
             max_calls=self.max_calls,
@@ -185,7 +190,8 @@ class Diagnosis(Patients):
     """`records`: the most frequent findings of each disease in the records; `half`: those of a random half of the
     diseases; `rare`: Orphanet's (extra `hpo`); `all`: those, and behind them common diseases' (extra `common`)."""
     passages: str = ""
-    """JSON lines of passages (`guerdon.retrieval.Corpus.read`), to be searched by BM25; empty offers no search."""
+    """JSON lines of passages (`guerdon.retrieval.Corpus.read`), to be searched by BM25; empty offers no search. Those
+    with the patient's own `publication` are not shown."""
     noise: float = 0.0
     """So many times as many frequent findings are added to each chart; 1.5 in the claim."""
     diseases: int = 60
@@ -241,8 +247,26 @@ class Diagnosis(Patients):
         if not self.passages:
             return None
         if "search" not in self._held:
-            self._held["search"] = BM25(self.passages)
+            self._held["search"] = BM25(self._corpus)
         found: Retriever = self._held["search"]
+        return found
+
+    def passages_of(self, publication: str) -> frozenset[str]:
+        """Those whose `publication` it is."""
+        if not (self.passages and publication):
+            return frozenset()
+        if "of" not in self._held:
+            of: dict[str, set[str]] = {}
+            for document in self._corpus.documents:
+                of.setdefault(str(document.payload.get("publication", "")), set()).add(document.id)
+            self._held["of"] = of
+        return frozenset(self._held["of"].get(publication, ()))
+
+    @property
+    def _corpus(self) -> Corpus:
+        if "corpus" not in self._held:
+            self._held["corpus"] = Corpus.read(self.passages)
+        found: Corpus = self._held["corpus"]
         return found
 
     def _patients(self, charts: Sequence[Chart], names: Mapping[str, str]) -> list[DiagnosisExample]:

@@ -156,7 +156,7 @@ def _call(info: Mapping[str, Any], turn: int, layout: Layout) -> Call | None:
     if "tool" not in info:  # the end, or a call that was never closed
         return Call(turn, "", "", fault=fault, reason=reason) if fault else None
     query = str(info.get("query", ""))
-    if not fault and not query.strip():
+    if not fault and not any(map(str.isalnum, query)):  # commas alone ask for nothing, too
         fault, reason = "empty", f"an empty call of {info['tool']}"
     return Call(turn, action_of(info["tool"], layout), query, _sources(info), bool(info.get("failed")), fault, reason)
 

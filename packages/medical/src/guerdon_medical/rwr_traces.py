@@ -41,11 +41,15 @@ class Trace:
     """What stands in retrieve blocks; in the repaired reading, in the environment's alone."""
     forged: bool = False
     """A retrieve tag stands in what the policy wrote (repaired reading)."""
+    last: str | None = None
+    """What was written behind the last passage shown, where the answer has to stand (repaired reading); None: all."""
 
     @property
     def prediction(self) -> str | None:
-        """The first answer block without a line break, stripped; None where there is none."""
-        found = answer_in(self.text)
+        """The first answer block without a line break, stripped; None where there is none. In the repaired reading, of
+        the last turn: what was answered before a query was not the answer.
+        """
+        found = answer_in(self.text if self.last is None else self.last)
         return None if found is None else found.strip()
 
 
@@ -73,10 +77,11 @@ def trace_of(rollout: Rollout, reading: Reading = "repaired") -> Trace:
             retrieved.append(inside)
             pieces.append(f"<retrieve>{_BREAKS.sub(chr(10), html.escape(inside, quote=False))}</retrieve>")
     own = "".join(written)
+    shown = [place for place, one in enumerate(rollout.segments) if one.author == "environment" and one.text.strip()]
+    last = "".join(segment.text for segment in rollout.segments[shown[-1] + 1 if shown else 0 :])
     forged = "<retrieve>" in own or "</retrieve>" in own
-    return Trace(
-        "".join(pieces), len(own), tuple(one.strip() for one in blocks(own, "query")), tuple(retrieved), forged
-    )
+    queries = tuple(one.strip() for one in blocks(own, "query"))
+    return Trace("".join(pieces), len(own), queries, tuple(retrieved), forged, last)
 
 
 def shown_in(segment: Segment) -> str:

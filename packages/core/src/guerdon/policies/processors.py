@@ -20,7 +20,7 @@ from guerdon.types import Message
 KEPT_BYTES = 2 << 30
 """Bytes of processed pictures kept: a batch is sampled from, scored and trained on with the same ones, and small models
 see each picture of their data more than once. Processing one takes longer than a small vision tower's look at it. The
-6,000 pictures of `driving`, in float32, take 1.3e9: with less, each epoch would find that the last one's were dropped."""
+6,000 pictures of `driving`, in float32, take 1.3e9: with less, each epoch would find the last one's dropped."""
 
 ReadPrompt = tuple[tuple[int, ...], Mapping[str, torch.Tensor]]
 """A prompt's token ids, placeholders expanded, and what the model is given beside them."""
