@@ -18,8 +18,17 @@ CORE = ROOT / "packages" / "core" / "src" / "guerdon"
 
 FLOORS = (
     {
-        *("types", "errors", "counting", "fields", "ties", "correlation"),
-        *("progress", "cached_folders", "confined_paths", "posting", "recent"),
+        "types",
+        "errors",
+        "counting",
+        "fields",
+        "ties",
+        "correlation",
+        "progress",
+        "cached_folders",
+        "confined_paths",
+        "posting",
+        "recent",
     },
     {"protocols"},
     {"parsing", "rewards", "transforms", "advantages", "losses"},

@@ -247,7 +247,7 @@ class Diagnosis(Patients):
         if not self.passages:
             return None
         if "search" not in self._held:
-            self._held["search"] = BM25(self._corpus)
+            self._held["search"] = BM25(self.passages)
         found: Retriever = self._held["search"]
         return found
 
@@ -257,17 +257,10 @@ class Diagnosis(Patients):
             return frozenset()
         if "of" not in self._held:
             of: dict[str, set[str]] = {}
-            for document in self._corpus.documents:
+            for document in Corpus.read(self.passages).documents:  # which core has read for the search, and kept
                 of.setdefault(str(document.payload.get("publication", "")), set()).add(document.id)
             self._held["of"] = of
         return frozenset(self._held["of"].get(publication, ()))
-
-    @property
-    def _corpus(self) -> Corpus:
-        if "corpus" not in self._held:
-            self._held["corpus"] = Corpus.read(self.passages)
-        found: Corpus = self._held["corpus"]
-        return found
 
     def _patients(self, charts: Sequence[Chart], names: Mapping[str, str]) -> list[DiagnosisExample]:
         return [
