@@ -27,8 +27,6 @@ from typing import Any
 
 from guerdon.environments import Call, Search
 from guerdon.policies.chat import Chat
-from guerdon.policies.language import LanguagePolicy
-from guerdon.policies.turns import Conversation
 from guerdon.protocols import Engine, Generation, Sampling
 from guerdon.retrieval import BM25, Corpus, Document
 from guerdon_medical.cases import Case, read_cases
@@ -107,6 +105,9 @@ class Scripted:
 
 def outside(folder: Path, tokens: int) -> float:
     """The share of the clock that 5 turns x 64 rollouts spend outside the model."""
+    from guerdon.policies.language import LanguagePolicy  # needs torch, which the other figures do without
+    from guerdon.policies.turns import Conversation
+
     task = Diagnosis(
         cases=str(folder / CASES),
         terms=str(folder / NAMES),

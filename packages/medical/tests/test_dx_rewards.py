@@ -19,6 +19,7 @@ from guerdon import Group, Rollout
 from guerdon.errors import ConfigError
 from guerdon.rewards import Context
 from guerdon.types import StopReason
+from guerdon_medical.dx_grammar import turn_fault
 from guerdon_medical.dx_layout import PAPER, Layout, layout_of, marked
 from guerdon_medical.dx_rewards import DeepDxSearch
 from guerdon_medical.dx_scoring import comma_list
@@ -176,6 +177,11 @@ def test_a_trace_of_tools_earns_what_its_text_would(text: str, gold: str, total:
         ("<match>,,</match><think>a</think>" + END, "an empty call of match"),
         (M1 + "<answer>\\textbf{" + "Measles, Rubella, " * 9 + "}</answer>", "is longer than the name of one disease"),
         (M1 + "<refer>Measles</refer>" + END, "writes <refer>"),
+        (M1 + "<think><answer>\\textbf{Measles}</answer></think>", "<answer> stands within <think>"),
+        (M1 + "<think>b <answer>\\textbf{Measles}</answer>", "<answer> stands within <think>"),
+        (M1 + "<fetch>Measles</fetch> It is. <answer>\\textbf{Measles}</answer>", "<fetch>...</fetch> is no action"),
+        (M1 + "</think><answer>\\textbf{Measles}</answer>", "closes a <think> that is not open"),
+        (M1 + "<answer>\\textbf{Measles}</answer><think>Sure", "<think> is never closed"),
         (R1 + end(), "writes <refer>"),
     ],
 )
@@ -183,6 +189,25 @@ def test_a_bad_format_earns_nothing_and_says_why(text: str, why: str) -> None:
     score = DeepDxSearch()(TASK.play(text))
     assert (score.value, score.status) == (0.0, "fail")
     assert why in score.why
+
+
+@pytest.mark.parametrize("said", ["It is <b>not<i> mumps.", "<think>p < .05, <b>so</b></think>", "Well, <measles> or"])
+def test_words_and_other_marks_are_no_fault(said: str) -> None:
+    assert DeepDxSearch()(TASK.play(M1 + said + "<answer>\\textbf{Measles}</answer>")).value == pytest.approx(0.95)
+
+
+def test_a_call_that_nobody_answered_is_a_fault() -> None:
+    """Where generation does not stop at a call, what follows it was written without an answer."""
+    said = "<match>fever, rash</match> They have measles. <answer>\\textbf{Measles}</answer>"
+    assert turn_fault(said, Layout()) == "calls <match> before the end of a turn"
+    assert turn_fault(said.partition(" They")[0], Layout()) == ""
+
+
+def test_turns_are_read_in_time() -> None:
+    started = time.process_time()
+    turn_fault("<a>" * 100_000 + "</a>", Layout())
+    turn_fault("<b>" * 100_000 + "<think></think>" * 100_000, Layout())
+    assert time.process_time() - started < 2.0
 
 
 def test_a_thousand_calls_are_cut_and_cost_everything() -> None:

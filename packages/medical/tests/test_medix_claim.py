@@ -124,3 +124,10 @@ def test_the_claim_holds_on_one_seed_with_made_up_names(monkeypatch):
     monkeypatch.delenv("GUERDON_DATA", raising=False)
     result = MediXClaim().run((0,))
     assert result.held, str(result)
+
+
+@pytest.mark.claim
+def test_the_claim_holds_on_real_names(data_dir, monkeypatch):
+    monkeypatch.setenv("GUERDON_DATA", str(data_dir))
+    result = MediXClaim().run()
+    assert result.held, str(result)

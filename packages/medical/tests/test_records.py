@@ -87,6 +87,18 @@ def test_an_answer_does_not_hang_on_what_else_is_asked() -> None:
     assert together == alone
 
 
+def test_a_symptom_like_none_of_the_records_is_unknown_and_adds_nothing() -> None:
+    """q1 (1, 0) is at most .8 like a record's symptom, q2 (.6, .8) at most .96: of record a with v1 and v2, the mean of
+    0 and .96.
+    """
+    assert SymptomMatch(RECORDS, Given(), least=0.9).search(["q1"]) == [[]]
+    (hits,) = SymptomMatch(RECORDS, Given(), least=0.9).search(["q1, q2"], 1)
+    assert [(hit.id, round(hit.score, 6)) for hit in hits] == [("a", 0.48)]
+    words = Corpus([record("a", "Seizure", "Short stature"), record("b", "Ataxia")])
+    senseless, misspelled = SymptomMatch(words).search(["zzz, qwerty", "siezure, ataxi"], 1)
+    assert (senseless, misspelled[0].id) == ([], "b")
+
+
 def test_symptoms_are_encoded_once_whatever_asks() -> None:
     encoder = Given()
     match = SymptomMatch(RECORDS, encoder)
@@ -120,6 +132,8 @@ def test_a_record_of_text_alone_has_its_parts_as_symptoms(tmp_path: Path) -> Non
 def test_what_cannot_be_searched_is_named() -> None:
     with pytest.raises(ConfigError, match=r"SymptomMatch\.size is 0"):
         SymptomMatch(RECORDS, size=0)
+    with pytest.raises(ConfigError, match=r"SymptomMatch\.least is 2"):
+        SymptomMatch(RECORDS, least=2)
     with pytest.raises(ConfigError, match="record 'x' has the symptoms"):
         SymptomMatch(Corpus([record("x")]), Given()).search(["q1"])
     with pytest.raises(ConfigError, match="record 'x' has the symptoms"):

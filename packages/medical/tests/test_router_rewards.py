@@ -125,17 +125,14 @@ def test_the_advantages_of_one_step():
     estimator = group_relative(std=True, ddof=1, epsilon=1e-6)
 
     def advantages(*values):
-        group = Group.of([Rollout.of(plan_step(), "x") for _ in values])
-        return (
-            estimator.centred(values)
-            if len(set(values)) > 1
-            else estimator.estimate([group], [list(map(Score, values))])
-        )
+        return estimator.centred(values)
 
     assert advantages(1, 0.5, 0.5, 0.25, 1) == pytest.approx(
         [1.043495, -0.447212, -0.447212, -1.192566, 1.043495], abs=5e-7
     )
-    assert advantages(0.7, 0.7, 0.7, 0.7, 0.7).dead == [True]
+    assert advantages(0.7, 0.7, 0.7, 0.7, 0.7) == pytest.approx([0.0] * 5, abs=1e-9)
+    group = Group.of([Rollout.of(plan_step(), "x")] * 5)
+    assert estimator.estimate([group], [[Score(0.7)] * 5]).dead == [True]
     assert advantages(0, 0, 0, 1) == pytest.approx([-0.499999] * 3 + [1.499997], abs=2e-6)
 
 

@@ -46,6 +46,13 @@ def test_the_recipe_is_the_sheets() -> None:
     assert recipe.advantage.options == {"std": True, "ddof": 1, "epsilon": 1e-4}
 
 
+def test_the_second_stage_differs_in_what_is_seen_alone() -> None:
+    first, second = load_recipe("medical-rwr-gpu"), load_recipe("medical-rwr-images-gpu")
+    assert (second.train, second.advantage) == (first.train, first.advantage)
+    assert build_task(second.task) == RwrQuestions(train_size=2400, eval_size=200, pictures=True, cases=3)
+    assert build_reward(second.reward) == MedRwR(UnderPolicy(), MadeSight())
+
+
 def test_a_recipe_can_name_who_sees_and_which_parts_count() -> None:
     spec = {"use": "medical/med-rwr", "with": {"sight": "medical/made-sight", "counted": ["accuracy", "format"]}}
     assert build_reward(RewardSpec.model_validate(spec)) == MedRwR(sight=MadeSight(), counted=("accuracy", "format"))

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from guerdon.errors import ConfigError, PolicyError
 from guerdon.protocols import Resumes, Resumption, Sampling
 from guerdon.types import Example, Rollout, Segment
+from guerdon_medical.image_tools import ASKED
 from guerdon_medical.rwr_confidence import OPENING, confidences
 from guerdon_medical.rwr_scores import looks_again
 from guerdon_medical.rwr_traces import trace_of
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from guerdon.protocols import Policy
 
 THOUGHT = "<think>I am not sure of this answer. Let me look for a similar imaging case.</think>"
-QUERY = "<query>a similar imaging case</query>"
+QUERY = f"<query>{ASKED}</query>"
 _CLOSING = "</answer>"
 
 

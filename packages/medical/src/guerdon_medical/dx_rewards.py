@@ -11,7 +11,7 @@ about the diagnosis; a report should show accuracy beside it (`guerdon_medical.d
 | its diseases | those of the records, as values | the text, cut at commas: each JSON record's first is lost |
 | an apostrophe | a letter | opens a quote |
 | diagnoses | 1 to 5 | any number |
-| calls with a fault, answers that the policy forged | close the gate | - |
+| calls with a fault or in mid-turn, answers in a thought or that the policy forged | close the gate | - |
 
 An attempt with a bad format is the policy's fault: `fail`, or `truncated` where a budget cut it, and 0. A case without
 a diagnosis is `invalid`, a tool that failed `infra`, and a text that no environment answered (from a file, or from a
@@ -36,6 +36,7 @@ from guerdon.rewards import Context, Reward
 from guerdon.rewards.base import raised
 from guerdon.types import Group, Rollout, Score
 from guerdon_medical.dx_examples import DiagnosisExample
+from guerdon_medical.dx_grammar import turn_fault
 from guerdon_medical.dx_layout import layout_of, marked
 from guerdon_medical.dx_scoring import (
     EARLIER,
@@ -179,6 +180,8 @@ def format_fault(rollout: Rollout, trace: Trace, form: Form = "latest") -> str:
         return f"there is not exactly one <{layout.answer}>...</{layout.answer}>"
     if single(trace.said[-1], layout.answer) is None:
         return "calls a tool after the answer"
+    if broken := next((fault for said in trace.said if (fault := turn_fault(said, layout))), ""):
+        return broken
     if not 1 <= len(trace.names) <= MOST_NAMES:
         return f"{len(trace.names)} diagnoses are marked; 1 to {MOST_NAMES} are needed"
     looked_up = (name for call in trace.of("lookup") for name in call.names)

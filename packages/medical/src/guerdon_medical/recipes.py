@@ -21,8 +21,13 @@ def medical_cases() -> str:
 
 
 def medical_rwr_gpu() -> str:
-    """Med-RwR by GRPO as published, on one GPU."""
+    """Med-RwR's first stage, texts, by GRPO as published, on one GPU."""
     return files(__package__).joinpath("medical_rwr_gpu.yaml").read_text(encoding="utf-8")
+
+
+def medical_rwr_images_gpu() -> str:
+    """Med-RwR's second stage, pictures, from a checkpoint of the first."""
+    return files(__package__).joinpath("medical_rwr_images_gpu.yaml").read_text(encoding="utf-8")
 
 
 def medical_router() -> str:

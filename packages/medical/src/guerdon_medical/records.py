@@ -80,8 +80,9 @@ class SymptomMatch:
     $$\text{score} = \frac{1}{n} \sum_{i=1}^{n} \max_j u_i \cdot v_j$$
 
     over the directions $u$ of the n symptoms asked for and $v$ of the record's. A query's text is a list of symptoms
-    with commas (`comma_parts`); one whose every symptom has a zero vector (none of its words known) finds nothing, and
-    so does an empty one. A query's `exclude_ids` leave out the records of that id *and* those of that publication.
+    with commas (`comma_parts`). A symptom is unknown, and adds 0 to every score, where its vector is zero or like that
+    of no record's (`least`); a query of such symptoms alone finds nothing, and so does an empty one. A query's
+    `exclude_ids` leave out the records of that id *and* those of that publication.
 
     A symptom's best match in every record is computed once and remembered; it does not depend on what else is asked.
 
@@ -92,6 +93,10 @@ class SymptomMatch:
     """The records, or the file to read them from (`Corpus.read`). A record without `symptoms` has those of its text."""
     encoder: Encoder = field(default_factory=HashedEncoder)
     """Who makes vectors of symptoms."""
+    least: float = 0.4
+    """A symptom that is less like every one of the records' is unknown [choice]: over published cases words that mean
+    nothing ("zzz") come to .35 by `HashedEncoder`, misspelled findings to .75 and more. Another encoder needs its own;
+    0 knows all."""
     size: int = 2048
     """Symptoms remembered; each takes 4 bytes per record."""
     max_symptoms: int = 64
@@ -104,11 +109,14 @@ class SymptomMatch:
         for name in ("size", "max_symptoms"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"SymptomMatch.{name} is {getattr(self, name)!r}; a number >= 1 is needed")
+        if not 0.0 <= self.least <= 1.0:
+            raise ConfigError(f"SymptomMatch.least is {self.least!r}; a cosine from 0 to 1 is needed")
 
     @property
     def name(self) -> str:
         """Who makes the vectors, and the records' digest."""
-        return f"symptoms?max={self.max_symptoms}&vectors={self.encoder.name}@{corpus_of(self.corpus).digest}"
+        settings = f"max={self.max_symptoms}&least={self.least}&vectors={self.encoder.name}"
+        return f"symptoms?{settings}@{corpus_of(self.corpus).digest}"
 
     def search(self, queries: Sequence[str | Query], k: int = 20) -> list[list[Hit]]:
         """See `guerdon.protocols.Retriever`.
@@ -139,6 +147,7 @@ class _Index:
 
         self.corpus = corpus
         self.encoder = settings.encoder
+        self.least = settings.least
         symptoms = [_symptoms(document) for document in corpus.documents]
         places: dict[str, int] = {}
         held = [[places.setdefault(one, len(places)) for one in each] for each in symptoms]
@@ -162,7 +171,7 @@ class _Index:
         return hits
 
     def _row(self, symptom: str, vector_D: Floats) -> Floats | None:
-        """Its largest cosine with a symptom of each record, (records,); None for a zero vector."""
+        """Its largest cosine with a symptom of each record, (records,); None of an unknown one."""
         # One product per symptom, not one for all: products of matrices round by how they are blocked, and a score
         # would depend on what else is asked.
         import numpy as np
@@ -171,7 +180,9 @@ class _Index:
             return again[symptom]
         row: Floats | None = None
         if vector_D.any():
-            row = np.maximum.reduceat((self.vectors_VD @ vector_D)[self.held], self.starts_N)
+            near_V = self.vectors_VD @ vector_D
+            if near_V.max() >= self.least:
+                row = np.maximum.reduceat(near_V[self.held], self.starts_N)
         self._remembered.keep({symptom: row})
         return row
 

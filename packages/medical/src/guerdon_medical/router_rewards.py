@@ -1,6 +1,6 @@
 r"""R1-Router's step reward: of a plan, whether it asks the right question of the right base; of an answer, recall.
 
-$$R_{ret} = w\\,\cos(E(q), E(q^*)) + (1 - w)\\,[\text{exactly one base, and it is } k^*_1],\quad w = 0.5$$
+$$R_{ret} = w\,\cos(E(q), E(q^*)) + (1 - w)\,[\text{exactly one base, and it is } k^*_1],\quad w = 0.5$$
 
 and the recall rules of `guerdon_medical.router_text.answer_value` for an answer; an output without its blocks earns 0.
 Each step is on its reference history, so each (trajectory, step) is a group of its own (Step-GRPO). What it cannot

@@ -11,15 +11,15 @@ r"""The numbers of Med-RwR, as pure functions.
 
 Source: the released plug-in of Med-RwR (arXiv 2510.18303), re-written; `reading="released"` keeps what silently does
 nothing there. What is repaired: `A) text` and `A: text` are options as `A. text` is; a sentence ("I have ...") is none;
-an option's entities are those of its text; coverage compares whole words, and the last passages are searched, not the
-prompt; letters are compared whatever their case.
+an option's entities are those of its text; the right letter with another option's text is wrong; coverage compares
+whole words, and the last passages are searched, not the prompt; letters are compared whatever their case.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from guerdon_medical.entities import words_of
@@ -56,6 +56,8 @@ class Gold:
     """Of an option, in lower case; empty where the answer is a text."""
     text: str = ""
     """What its entities are read from."""
+    others: tuple[tuple[str, ...], ...] = ()
+    """The words of the other options."""
 
 
 def gold_of(answer: str, options: Sequence[str] = (), reading: Reading = "repaired") -> Gold:
@@ -69,7 +71,7 @@ def gold_of(answer: str, options: Sequence[str] = (), reading: Reading = "repair
         reading: see the module's head.
 
     >>> gold_of("B) hip fracture")
-    Gold(answer='B) hip fracture', letter='b', text='hip fracture')
+    Gold(answer='B) hip fracture', letter='b', text='hip fracture', others=())
     """
     whole = answer.strip()
     if reading == "released":
@@ -80,16 +82,22 @@ def gold_of(answer: str, options: Sequence[str] = (), reading: Reading = "repair
         return Gold(whole, cut, cut)
     texts = dict(zip(LETTERS.lower(), _option_texts(options), strict=False))
     if len(whole) == 1 and whole.isalpha():
-        return Gold(whole, whole.lower(), texts.get(whole.lower(), whole))
+        return _option(whole, whole.lower(), texts.get(whole.lower(), whole), texts)
     if named := next((letter for letter, text in texts.items() if text.lower() == whole.lower()), ""):
-        return Gold(whole, named, texts[named])
+        return _option(whole, named, texts[named], texts)
     found = _OPTION.fullmatch(whole)
     if found is None and options:
         found = re.fullmatch(r"([A-Za-z])()\s+(.*)", whole, re.DOTALL)
     letter = "" if found is None else (found[1] or found[2]).lower()
     if found is None or (texts and letter not in texts):
         return Gold(whole, "", whole)
-    return Gold(whole, letter, found[3].strip() or texts.get(letter, whole))
+    return _option(whole, letter, found[3].strip() or texts.get(letter, whole), texts)
+
+
+def _option(whole: str, letter: str, text: str, texts: Mapping[str, str]) -> Gold:
+    others = (tuple(words_of(other)) for place, other in texts.items() if place != letter)
+    own = tuple(words_of(text))
+    return Gold(whole, letter, text, tuple(words for words in others if words and words != own))
 
 
 def _option_texts(options: Sequence[str]) -> list[str]:
@@ -104,10 +112,12 @@ def _option_texts(options: Sequence[str]) -> list[str]:
 
 
 def accuracy(prediction: str | None, gold: Gold, reading: Reading = "repaired") -> float:
-    """0, 4 or 5. What follows the letter is not compared, as released.
+    """0, 4 or 5. Released, what follows the letter is not compared; repaired, the text of another option is wrong.
 
     >>> [accuracy(said, gold_of("B. hip fracture")) for said in ("B. hip fracture", "B", "C. lung", None)]
     [5.0, 4.0, 0.0, 0.0]
+    >>> accuracy("B. lung edema", gold_of("B", ["lung edema", "hip fracture"]))
+    0.0
     """
     said = prediction or ""
     if not gold.letter:
@@ -115,6 +125,8 @@ def accuracy(prediction: str | None, gold: Gold, reading: Reading = "repaired") 
     first, *more = said.split(" ")
     letter = first.lower().replace(".", "") if reading == "released" else first.lower().strip(".):(")
     if letter != gold.letter:
+        return 0.0
+    if reading == "repaired" and tuple(words_of(" ".join(more))) in gold.others:
         return 0.0
     return 5.0 if more else 4.0
 

@@ -2,7 +2,8 @@ r"""Tasks of Med-RwR: questions that are answered with a retriever at hand, made
 
 A turn ends with `<query>…</query>` (let generation stop there: `train.sampling.stop: ["</query>"]`) and is answered
 with `<retrieve> (1) …\n(2) …\n(3) … </retrieve>`, in the next user turn of the chat; at most three turns, so that a
-query in the third is not answered and cuts the trace. Documents are escaped, so that none opens or closes a tag.
+query in the third is not answered and cuts the trace. Documents are escaped, so that none opens or closes a tag. Where
+there are cases with pictures, a query of fixed words shows the one most like the question's (`image_tools`).
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from guerdon.errors import ConfigError
 from guerdon.fields import whole_number
 from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.rows import FileRow, read_rows
-from guerdon.protocols import Environment, Retriever, Split
+from guerdon.protocols import Encoder, Environment, Retriever, Split
 from guerdon.retrieval import Corpus, Dense, Document, HashedEncoder
 from guerdon.rewards import Reward
 from guerdon.types import Example, Image, Message, Prompt
 from guerdon_medical import rwr_world
+from guerdon_medical.image_tools import ASKED, SearchOrCase
 from guerdon_medical.rwr_scores import LETTERS, gold_of
+from guerdon_medical.sight import JointEncoder
+from guerdon_medical.similar_cases import SeenCase, SimilarCases
 
 SYSTEM = (
     "You answer medical questions. {look}Think within <think> and </think>. Whenever you need knowledge, end your turn "
@@ -36,6 +40,7 @@ SYSTEM = (
     "<retrieve>...</retrieve> is given, then <think>...</think><answer>...</answer>; you may query several times."
 )
 """Re-written; the released text says as much [code]."""
+SIMILAR = f'A query of the words "{ASKED}" shows the case whose picture is most like this one. '
 
 
 class RwrQuestion(Example):
@@ -109,12 +114,19 @@ class _Asking(LoadedTask[RwrQuestion]):
     def searched(self) -> Retriever:
         """Who is asked."""
 
+    @property
+    def similar(self) -> SimilarCases | None:
+        """Cases with pictures, of which a query may be shown the nearest; None where there are none."""
+        return None
+
     def prompt(self, example: Example) -> Prompt:
         """The instructions; the pictures, the question and its options."""
         one = _wanted(example)
         images = pictures_of(one)
         how = "the letter and the text of the option, as in <answer>B. the text</answer>" if one.options else "alone"
         look = "Look at the picture first. " if images else ""
+        if images and self.turns > 1 and self.similar is not None:
+            look += SIMILAR
         options = "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, one.options, strict=False))
         return Prompt(
             (Message("system", SYSTEM.format(look=look, how=how)), Message("user", one.question + options, images))
@@ -124,8 +136,13 @@ class _Asking(LoadedTask[RwrQuestion]):
         """Answers queries until a turn makes none; None where there is one turn."""
         if self.turns == 1:
             return None
-        search = Search(self.searched, self.k, QueryTags(), exclude_ids=frozenset(_wanted(example).own_documents))
-        return ToolUse((search,), self.turns - 1)
+        one = _wanted(example)
+        own = frozenset(one.own_documents)
+        search = Search(self.searched, self.k, QueryTags(), exclude_ids=own)
+        images, cases = pictures_of(one), self.similar
+        if not images or cases is None:
+            return ToolUse((search,), self.turns - 1)
+        return ToolUse((SearchOrCase(search, cases, images[0], own | {one.id}),), self.turns - 1)
 
     def reference(self, example: Example) -> str | None:
         """An answer without retrieval, in the layout that is asked for and as long: for warm starts.
@@ -170,19 +187,29 @@ class RwrQuestions(_Asking):
     eval_size: int = 100
     pictures: bool = False
     """Whether the findings are seen in a picture, and not told."""
+    cases: int = 0
+    """Seen cases of each of all 60 diseases, whose pictures can be looked for; 3 in the claim. They need `pictures`."""
     retriever: Retriever | None = None
     """Who is asked; by default the made-up passages by hashed words, which needs no package."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("train_size", "eval_size"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; a whole number >= 0 is needed")
+        for name in ("train_size", "eval_size", "cases"):
+            whole_number(name, getattr(self, name), 0)
+        if self.cases and not self.pictures:
+            raise ConfigError(f"cases is {self.cases} and pictures is false; a similar case is looked for by a picture")
 
     @cached_property
     def searched(self) -> Retriever:
         """Who is asked."""
         return self.retriever or Dense(rwr_world.knowledge(self.seed), HashedEncoder(1024))
+
+    @cached_property
+    def similar(self) -> SimilarCases | None:
+        """The cases of all diseases, by `rwr_world.MadeSight`."""
+        if not self.cases:
+            return None
+        return SimilarCases(rwr_world.seen_cases(self.seed, self.cases), rwr_world.MadeSight())
 
     def load(self, split: Split) -> Sequence[RwrQuestion]:
         """Draw a split's questions."""
@@ -203,7 +230,7 @@ class RwrQuestions(_Asking):
             options=tuple(one.name for one in options),
             answer=f"{LETTERS[place]}. {gold.name}",
             drawn=tuple(findings) if self.pictures else (),
-            gold_documents=(gold.name,),
+            gold_documents=(gold.name, *(rwr_world.case_id(gold, number) for number in range(self.cases))),
         )
 
 
@@ -224,6 +251,11 @@ class RwrFile(_Asking):
     """Who is asked; or name `knowledge`."""
     knowledge: str = ""
     """A text file of one passage a line, as released, searched by hashed words: for dry runs."""
+    cases: str = ""
+    """A file of JSON lines with `id`, `image` (a file, beside the rows), `text`, and perhaps `source` (a patient, a
+    publication): cases whose pictures can be looked for. A question's `own_documents` may name ids and sources."""
+    sight: Encoder | None = None
+    """Who compares pictures; needed where there are cases."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -231,11 +263,33 @@ class RwrFile(_Asking):
             raise ConfigError(f"train is {self.train!r} and eval {self.eval!r}; two files of JSON lines are needed")
         if self.turns > 1 and (self.retriever is None) == (not self.knowledge):
             raise ConfigError("name one of retriever and knowledge: who is asked, or a text file of passages")
+        if self.cases and not isinstance(self.sight, JointEncoder):
+            raise ConfigError(f"cases is {self.cases!r} and sight is {self.sight!r}; an encoder that sees is needed")
 
     @cached_property
     def searched(self) -> Retriever:
         """Who is asked."""
         return self.retriever or Dense(passages_of(self.knowledge), HashedEncoder(1024))
+
+    @cached_property
+    def similar(self) -> SimilarCases | None:
+        """The cases of the file."""
+        if not self.cases:
+            return None
+        assert isinstance(self.sight, JointEncoder)
+        path = Path(self.cases).expanduser()
+        return SimilarCases(
+            tuple(
+                SeenCase(
+                    row.text("id"),
+                    Image(str(path.parent / row.text("image"))),
+                    row.text("text"),
+                    str(row.fields.get("source") or ""),
+                )
+                for row in read_rows(path, "cases")
+            ),
+            self.sight,
+        )
 
     def load(self, split: Split) -> Sequence[RwrQuestion]:
         """Read a split's file."""

@@ -19,6 +19,7 @@ from guerdon.protocols import Split
 from guerdon.retrieval import Corpus, Document
 from guerdon.types import Image
 from guerdon_medical.entities import Phrases, words_of
+from guerdon_medical.similar_cases import SeenCase
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +75,25 @@ def of_split(seed: int, split: Split) -> tuple[MadeDisease, ...]:
 def knowledge(seed: int) -> Corpus:
     """A passage for each of all 60; a document's id is the disease's name."""
     return Corpus(tuple(Document(one.name, one.passage) for one in diseases(seed)))
+
+
+def case_id(disease: MadeDisease, number: int) -> str:
+    """Of one of its seen cases."""
+    return f"{disease.name}, case {number + 1}"
+
+
+@functools.lru_cache(maxsize=8)
+def seen_cases(seed: int, count: int) -> tuple[SeenCase, ...]:
+    """So many of each of all 60, each a source by itself: a picture of the disease's findings, and what was said."""
+    return tuple(
+        SeenCase(
+            name := case_id(one, number),
+            picture(one.findings, zlib.crc32(f"{seed} {name}".encode())),
+            f"A case of {one.name}: {', '.join(one.findings)}.",
+        )
+        for one in diseases(seed)
+        for number in range(count)
+    )
 
 
 @functools.lru_cache(maxsize=1)
