@@ -38,6 +38,21 @@ def test_references_of_a_made_world_earn_the_top() -> None:
     check_task(BRIEF, DeepDxSearch(), count=4, top=0.95)
 
 
+def test_references_may_name_others_of_the_records_behind_the_right_disease() -> None:
+    """The reward is the same, and five names are right where one is."""
+    task = MadeDiagnosis(diseases=12, train_size=6, eval_size=2, length="brief", names=3)
+    for patient in task.examples("train"):
+        assert isinstance(patient, DiagnosisExample)
+        assert not set(patient.gold) & set(patient.others)
+        rollout = played(task, patient, task.reference(patient) or "")
+        (found,) = (segment.observation.info["records"] for segment in rollout.turns if segment.observation.info)
+        shown = list(dict.fromkeys(name for record in found for name in record.diseases))
+        wanted = [*patient.gold, *(name for name in shown if name not in patient.gold)][:3]
+        assert list(read_trace(rollout, task.tags).names) == wanted
+        assert DeepDxSearch()(rollout).value == pytest.approx(0.95)
+    assert "the 3 likeliest, best first" in task.prompt(patient).messages[0].content
+
+
 def test_the_reward_keeps_its_promises() -> None:
     cheats = ["<answer>\\textbf{disease}</answer>", "<refer>x</refer>", lambda example: ", ".join(example.gold)]
     check_reward(DeepDxSearch(), FULL, cheats=cheats, count=2)

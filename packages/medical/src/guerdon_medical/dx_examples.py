@@ -23,6 +23,8 @@ class DiagnosisExample(Example):
     gold_ids: tuple[str, ...] = ()
     telling: tuple[str, ...] = ()
     """Findings that a reference asks the records for; empty where there is no reference."""
+    others: tuple[str, ...] = ()
+    """Other diseases of the records that these findings show, in their order."""
 
     @property
     def exclude_ids(self) -> frozenset[str]:

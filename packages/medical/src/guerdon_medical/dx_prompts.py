@@ -35,13 +35,19 @@ _SEARCH = """<{search}>question</{search}>
   Passages of the literature come back in <{passages}>.
 """
 
+_BRIEF_MANY = (
+    r"Name the disease. Write <{match}>findings</{match}>, read the records, then <{think}>why</{think}><{answer}>"
+    r"\textbf{{name}} \textbf{{name}}</{answer}>: the {names} likeliest, best first."
+)
 _BRIEF = (
     r"Name the disease. Write <{match}>findings</{match}>, read the records, then "
     r"<{think}>why</{think}><{answer}>\textbf{{name}}</{answer}>."
 )
 
 
-def prompt_of(example: DiagnosisExample, layout: Layout, length: Length, *, search: bool = False) -> Prompt:
+def prompt_of(
+    example: DiagnosisExample, layout: Layout, length: Length, *, search: bool = False, names: int = 1
+) -> Prompt:
     """System and user message.
 
     Args:
@@ -49,10 +55,12 @@ def prompt_of(example: DiagnosisExample, layout: Layout, length: Length, *, sear
         layout: the tags.
         length: see the module's head.
         search: whether there is a search for passages.
+        names: of diseases that a brief prompt asks for; a full one asks for 5 at most.
     """
     tags = vars(layout)
     if length == "brief":
-        return Prompt((Message("system", _BRIEF.format(**tags)), Message("user", comma_list(example.findings))))
+        brief = _BRIEF.format(**tags) if names == 1 else _BRIEF_MANY.format(**tags, names=names)
+        return Prompt((Message("system", brief), Message("user", comma_list(example.findings))))
     told = _FULL.format(**tags, rounds=MAX_ROUNDS, names=MAX_NAMES)
     if search:
         before, answer = f"<{layout.answer}>", _SEARCH.format(**tags)
@@ -69,12 +77,16 @@ def chart(example: DiagnosisExample) -> str:
     return "\n".join(lines)
 
 
-def told(layout: Layout, length: Length, asked: tuple[str, ...], gold: tuple[str, ...]) -> str:
-    """All that the policy says in a short attempt that ends with `gold`; of `full` length it looks them up as well."""
+def told(
+    layout: Layout, length: Length, asked: tuple[str, ...], gold: tuple[str, ...], others: tuple[str, ...] = ()
+) -> str:
+    """All that the policy says in a short attempt that ends with `gold`, and `others` behind it; of `full` length it
+    looks gold up as well.
+    """
     names = comma_list(gold)
     text = f"<{layout.match}>{comma_list(asked)}</{layout.match}>"
     thought = f"<{layout.think}>A record of {names} has these findings.</{layout.think}>"
-    answer = f"<{layout.answer}>{' '.join(map(written, gold))}</{layout.answer}>"
+    answer = f"<{layout.answer}>{' '.join(map(written, (*gold, *others)))}</{layout.answer}>"
     if length == "brief":
         return f"{text}{thought}{answer}"
     return f"{text}{thought}<{layout.lookup}>{names}</{layout.lookup}>{answer}"

@@ -24,6 +24,7 @@ from guerdon_medical.dx_examples import DiagnosisExample, example_of
 from guerdon_medical.dx_layout import Layout, layout_of
 from guerdon_medical.dx_lookup import ByName
 from guerdon_medical.dx_prompts import LENGTHS, Length, prompt_of, told
+from guerdon_medical.dx_rewards import MOST_NAMES
 from guerdon_medical.dx_scoring import comma_list, is_hit
 from guerdon_medical.dx_tools import Lookup, Match
 from guerdon_medical.dx_world import Chart, make_world
@@ -53,6 +54,9 @@ class Patients(Task):
     """The tags: `released`, `paper`, or pairs (`guerdon_medical.dx_layout.layout_of`)."""
     length: Length = field(default="full", kw_only=True)
     """Of the prompt: `brief` is for small models, and its references look nothing up (which costs .05)."""
+    names: int = field(default=1, kw_only=True)
+    """Diseases that a reference names, and a brief prompt asks for: the right one, then others of the records that it
+    is shown. The reward pays the best of up to five, whatever their order."""
     records_shown: int = field(default=20, kw_only=True)
     """By one match [code]."""
     max_calls: int = field(default=8, kw_only=True)
@@ -70,6 +74,8 @@ class Patients(Task):
         fields.check_numbers(self)
         fields.one_of(f"{self.name}.length", self.length, LENGTHS)
         layout_of(self.layout)
+        if not 1 <= self.names <= MOST_NAMES:
+            raise ConfigError(f"{self.name}.names is {self.names!r}; a number from 1 to {MOST_NAMES} is needed")
 
     @abstractmethod
     def load(self) -> World:
@@ -103,12 +109,16 @@ class Patients(Task):
 
     def prompt(self, example: Example) -> Prompt:
         """How to work, and the chart."""
-        return prompt_of(a_patient(example), self.tags, self.length, search=self.search() is not None)
+        patient, search = a_patient(example), self.search() is not None
+        return prompt_of(patient, self.tags, self.length, search=search, names=self.names)
 
     def reference(self, example: Example) -> str | None:
         """A short attempt that finds a record of the disease and names it; None where no such one is known."""
         patient = a_patient(example)
-        return told(self.tags, self.length, patient.telling, patient.gold) if patient.telling else None
+        if not patient.telling:
+            return None
+        others = patient.others[: max(0, self.names - len(patient.gold))]
+        return told(self.tags, self.length, patient.telling, patient.gold, others)
 
     def environment(self, example: Example) -> ToolUse:
         """The tools, for one patient."""
@@ -154,7 +164,8 @@ class Patients(Task):
         return found
 
     def found(self, patients: Sequence[DiagnosisExample], records: Corpus) -> list[DiagnosisExample]:
-        """The patients of whom a match of their telling findings shows a record with the disease.
+        """The patients of whom a match of their telling findings shows a record with the disease, and with the others
+        that it shows.
 
         Args:
             patients: with `telling`.
@@ -163,10 +174,13 @@ class Patients(Task):
         match = Match(SymptomMatch(records), k=self.records_shown)
         tools = [replace(match, exclude_ids=one.exclude_ids) for one in patients]
         calls = match.call_together(tools, [comma_list(one.telling) for one in patients]) if patients else []
+        shown = [[name for record in call.info["records"] for name in record.diseases] for call in calls]
         return [
-            one
-            for one, call in zip(patients, calls, strict=True)
-            if is_hit([name for record in call.info["records"] for name in record.diseases], one.gold)
+            one.model_copy(
+                update={"others": tuple(dict.fromkeys(name for name in names if not is_hit([name], one.gold)))}
+            )
+            for one, names in zip(patients, shown, strict=True)
+            if is_hit(names, one.gold)
         ]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -233,9 +247,9 @@ class Diagnosis(Patients):
         )
         patients = {"train": self._patients(made.train, names), "eval": self._patients(made.test, names)}
         asked = [*patients["train"], *patients["eval"]]
-        found = {one.id for one in self.found(asked, made.records)}
+        found = {one.id: one for one in self.found(asked, made.records)}
         for split, ones in patients.items():
-            patients[split] = [one if one.id in found else one.model_copy(update={"telling": ()}) for one in ones]
+            patients[split] = [found.get(one.id) or one.model_copy(update={"telling": ()}) for one in ones]
         if self.train_on == "found":
             patients["train"] = [one for one in patients["train"] if one.telling]
         known = {"rare": _rare_guidelines, "all": _all_guidelines}.get(self.guidelines)
