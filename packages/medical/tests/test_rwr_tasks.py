@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from guerdon.environments import ToolUse
+from guerdon.environments import played as playing
 from guerdon.errors import ConfigError, TaskError
 from guerdon.parsing.images import opened
 from guerdon.protocols import Sampling, Turn
+from guerdon.recipes import load_recipe
+from guerdon.recipes.building import build_reward, build_task
 from guerdon.retrieval import Corpus, Dense, HashedEncoder
 from guerdon.types import Example, Segment
 from guerdon_medical.rwr_tasks import QueryTags, RwrFile, RwrQuestion, RwrQuestions, passages_of, pictures_of
@@ -45,6 +48,21 @@ def test_the_splits_share_no_disease_and_the_knowledge_has_all() -> None:
     assert asked <= {one.name for one in held_out}
     assert len(knowledge(0)) == 60
     assert len({frozenset(one.findings) for one in diseases(0)}) == 60
+
+
+def test_brief_references_query_and_earn_the_top_of_what_the_small_recipe_counts() -> None:
+    """Accuracy 5, format 3; the query of three findings names only entities and no word of the disease's: density 1."""
+    recipe = load_recipe("medical-rwr")
+    task, reward = build_task(recipe.task), build_reward(recipe.reward)
+    for split in ("train", "eval"):
+        for example in task.examples(split)[:20]:
+            score = reward(playing(task, example, task.reference(example)))
+            assert (score.parts["accuracy"].value, score.parts["format"].value) == (5.0, 3.0)
+            assert score.parts["gold-document"].value == 1.0
+            assert score.parts["text-semantics"].value == pytest.approx(2.0)  # retrieved 1, query 0, density 1
+    assert len(task.examples("train")) >= recipe.train.sft.examples
+    with pytest.raises(ConfigError, match="'brief'"):
+        RwrQuestions(length="brief", pictures=True)
 
 
 def test_questions_are_drawn_from_their_seed() -> None:

@@ -77,6 +77,7 @@ def guerdon_recipes(register: Register) -> None:
     register("medical", f"{recipes}:medical", summary="SFT, then GRPO of a diagnostic agent on a 135M model")
     register("medical-cases", f"{recipes}:medical_cases", summary="a diagnostic agent on published cases, 135M, a GPU")
     register("medical-gpu", f"{recipes}:medical_gpu", summary="Deep-DxSearch on published cases, GPU-sized")
+    register("medical-rwr", "guerdon_medical.recipes:medical_rwr", summary="Med-RwR in short traces: SFT, then GRPO")
     register("medical-rwr-gpu", "guerdon_medical.recipes:medical_rwr_gpu", summary="Med-RwR's first stage, for a GPU")
     images = "guerdon_medical.recipes:medical_rwr_images_gpu"
     register("medical-rwr-images-gpu", images, summary="Med-RwR's second stage, on pictures, for a GPU")

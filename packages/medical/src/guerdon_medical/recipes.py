@@ -20,6 +20,11 @@ def medical_cases() -> str:
     return files(__package__).joinpath("medical_cases.yaml").read_text(encoding="utf-8")
 
 
+def medical_rwr() -> str:
+    """Med-RwR in short traces on the embedded 135M model."""
+    return files(__package__).joinpath("medical_rwr.yaml").read_text(encoding="utf-8")
+
+
 def medical_rwr_gpu() -> str:
     """Med-RwR's first stage, texts, by GRPO as published, on one GPU."""
     return files(__package__).joinpath("medical_rwr_gpu.yaml").read_text(encoding="utf-8")

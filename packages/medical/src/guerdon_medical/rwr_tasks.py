@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from guerdon.environments import Search, Tags, ToolUse
 from guerdon.errors import ConfigError
-from guerdon.fields import whole_number
+from guerdon.fields import one_of, whole_number
 from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.protocols import Encoder, Environment, Retriever, Split
@@ -43,6 +43,13 @@ SYSTEM = (
 SIMILAR = f'A query of the words "{ASKED}" shows the case whose picture is most like this one. '
 
 
+BRIEF = (
+    "Write <think>why</think><query>findings</query>, read what is retrieved, then <think>why</think><answer>letter "
+    "and text of the option</answer>."
+)
+"""Of small models, which pay for every token."""
+
+
 class RwrQuestion(Example):
     """A question, perhaps about pictures, perhaps with options."""
 
@@ -55,6 +62,8 @@ class RwrQuestion(Example):
     """Files."""
     drawn: tuple[str, ...] = ()
     """Findings of a made-up picture, drawn when it is shown (`guerdon_medical.rwr_world.picture`)."""
+    told: tuple[str, ...] = ()
+    """Findings that a made-up question tells."""
     gold_documents: tuple[str, ...] = ()
     """Ids of documents that hold the answer, where they are known: whether one was retrieved is reported."""
     own_documents: tuple[str, ...] = ()
@@ -185,6 +194,9 @@ class RwrQuestions(_Asking):
     """Of the diseases and of the questions."""
     train_size: int = 400
     eval_size: int = 100
+    length: Literal["full", "brief"] = "full"
+    """`brief` is for small models: few instructions, and references that query. They are far shorter than the reward's
+    `length` part asks for: leave that out (`counted`)."""
     pictures: bool = False
     """Whether the findings are seen in a picture, and not told."""
     cases: int = 0
@@ -196,6 +208,11 @@ class RwrQuestions(_Asking):
         super().__post_init__()
         for name in ("train_size", "eval_size", "cases"):
             whole_number(name, getattr(self, name), 0)
+        one_of("length", self.length, ("full", "brief"))
+        if self.length == "brief" and (self.pictures or self.turns == 1):
+            raise ConfigError(
+                "length is 'brief', whose references query with the findings told: no pictures, turns > 1"
+            )
         if self.cases and not self.pictures:
             raise ConfigError(f"cases is {self.cases} and pictures is false; a similar case is looked for by a picture")
 
@@ -210,6 +227,21 @@ class RwrQuestions(_Asking):
         if not self.cases:
             return None
         return SimilarCases(rwr_world.seen_cases(self.seed, self.cases), rwr_world.MadeSight())
+
+    def prompt(self, example: Example) -> Prompt:
+        """As the base's; brief ones have few instructions."""
+        found = super().prompt(example)
+        return found if self.length == "full" else Prompt((Message("system", BRIEF), *found.messages[1:]))
+
+    def reference(self, example: Example) -> str | None:
+        """As the base's; a brief one queries with the findings, and earns the top."""
+        if self.length == "full":
+            return super().reference(example)
+        one = _wanted(example)
+        return (
+            f"<think>I look it up.</think><query>{' '.join(one.told)}</query>"
+            f"<think>A document has all of these.</think><answer>{one.answer}</answer>"
+        )
 
     def load(self, split: Split) -> Sequence[RwrQuestion]:
         """Draw a split's questions."""
@@ -230,6 +262,7 @@ class RwrQuestions(_Asking):
             options=tuple(one.name for one in options),
             answer=f"{LETTERS[place]}. {gold.name}",
             drawn=tuple(findings) if self.pictures else (),
+            told=() if self.pictures else tuple(findings),
             gold_documents=(gold.name, *(rwr_world.case_id(gold, number) for number in range(self.cases))),
         )
 
