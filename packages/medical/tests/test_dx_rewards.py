@@ -182,6 +182,7 @@ def test_a_trace_of_tools_earns_what_its_text_would(text: str, gold: str, total:
         (M1 + "<fetch>Measles</fetch> It is. <answer>\\textbf{Measles}</answer>", "<fetch>...</fetch> is no action"),
         (M1 + "</think><answer>\\textbf{Measles}</answer>", "closes a <think> that is not open"),
         (M1 + "<answer>\\textbf{Measles}</answer><think>Sure", "<think> is never closed"),
+        (M1 + "<answer>\\textbf{Measles}</answer><search>Measles</search>", "calls <search> after the answer"),
         (R1 + end(), "writes <refer>"),
     ],
 )

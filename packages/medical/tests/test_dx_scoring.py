@@ -214,3 +214,27 @@ def test_the_repaired_answer_is_the_best_of_its_names():
     assert answer_score(["alpha beta", "gamma delta"], gold) == 1.0
     assert best_name_score(["alpha beta", "gamma delta"], gold) == pytest.approx(0.793701, abs=1e-6)
     assert best_name_score([], gold) == 0.0
+
+
+def test_a_list_in_one_mark_is_no_name_and_earns_nothing() -> None:
+    """Three words beyond gold's one are four; the fifth makes it a list."""
+    assert best_name_score(["Measles, Rubella, Zika, Flu, Mumps"], ["Measles"]) == 0.0
+    assert best_name_score(["Measles, Rubella, Zika, Flu", "Cholera"], ["Measles"]) == 1.0
+
+
+@pytest.mark.parametrize("part", ["congenital", "autosomal dominant", "developmental", "deficiency", "Zika"])
+def test_a_part_of_a_name_that_is_not_most_of_it_is_not_the_disease(part: str) -> None:
+    names = [
+        "Deafness, congenital, autosomal dominant 22",
+        "Developmental and epileptic encephalopathy",
+        "Biotinidase deficiency",
+        "Zika virus disease",
+    ]
+    assert not any(accuracy_at([part], [name], 1) for name in names)
+    assert any(accuracy_at([part], [name], 1, released=True) for name in names)
+
+
+@pytest.mark.parametrize(("said", "right"), [("Jacobsen", "Jacobsen syndrome"), ("Dengue", "Dengue fever, type 1")])
+def test_a_name_without_its_general_words_is_the_disease(said: str, right: str) -> None:
+    """Of "Jacobsen syndrome" one word tells which it is; of "Dengue fever" one of two is no more than half."""
+    assert accuracy_at([said], [right], 1) is (said == "Jacobsen")

@@ -40,7 +40,7 @@ def test_references_of_a_made_world_earn_the_top() -> None:
 
 def test_references_may_name_others_of_the_records_behind_the_right_disease() -> None:
     """The reward is the same, and five names are right where one is."""
-    task = MadeDiagnosis(diseases=12, train_size=6, eval_size=2, length="brief", names=3)
+    task = MadeDiagnosis(diseases=12, train_size=6, eval_size=2, length="brief", answers=3)
     for patient in task.examples("train"):
         assert isinstance(patient, DiagnosisExample)
         assert not set(patient.gold) & set(patient.others)

@@ -251,3 +251,9 @@ def test_tags_are_settings_and_impossible_limits_are_refused() -> None:
         Match(SymptomMatch(RECORDS), k=0)
     with pytest.raises(ConfigError, match=r"Lookup\.max_names is 0"):
         Lookup(ByName(GUIDELINES), max_names=0)
+
+
+def test_what_the_records_do_not_know_is_not_looked_for() -> None:
+    """So that words which mean nothing make no round varied: they are none of its terms."""
+    (call,) = Match(SymptomMatch(RECORDS, max_symptoms=3)).call(["zzz, fever, qwerty, rash"])
+    assert call.info["terms"] == ("fever",)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from guerdon.environments import Search, played
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, TaskError
 from guerdon.types import Image
 from guerdon_medical.image_tools import ASKED, SearchOrCase
 from guerdon_medical.rwr_rewards import saw_gold
@@ -60,6 +60,24 @@ def test_a_case_that_is_the_examples_own_is_not_shown(own: str) -> None:
     assert [hit.id for hit in call.info["hits"]] == ["r"]
     (nothing,) = tool(picture(("fever",), 9), own, "r").call([ASKED])
     assert (nothing.text, nothing.images, nothing.info["hits"]) == ("None", (), ())
+
+
+def test_a_case_is_cut_like_any_document() -> None:
+    (call,) = tool(FEVER, cases=SimilarCases((SeenCase("f", FEVER, "x" * 5_000_000),), MadeSight())).call([ASKED])
+    assert len(call.text) == len("(1) ") + 1000
+    assert call.images == (FEVER,)
+
+
+def test_the_examples_own_ids_are_hidden_from_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    (example, *_) = TASK.examples("train")
+    mine = SeenCase(example.id, picture(example.drawn, 3), "It is mine.")
+    monkeypatch.setitem(vars(TASK), "similar", SimilarCases((mine, *seen_cases(0, 1)), MadeSight()))
+    name = example.gold_documents[0]
+    hidden = example.model_copy(update={"own_documents": (name,)})
+    said = f"<think>a</think><query>{ASKED}</query><think>b</think><query>{name}</query><answer>A</answer>"
+    first, second = (one.text for one in played(TASK, hidden, said).segments if one.author == "environment")
+    assert "It is mine." not in first
+    assert f"Patients with {name}" not in second
 
 
 def test_a_batch_looks_at_its_pictures_once() -> None:
@@ -116,3 +134,9 @@ def test_rows_of_ones_own_have_cases_of_ones_own(tmp_path: Path) -> None:
     assert rollout.segments[1].text == "<retrieve> (1) Rash. </retrieve>"
     with pytest.raises(ConfigError, match="an encoder that sees is needed"):
         RwrFile(**settings)
+    (tmp_path / "cases.jsonl").write_text(json.dumps({"id": "f", "image": "none.png", "text": "Fever."}) + "\n")
+    broken = RwrFile(**settings, sight=MadeSight())
+    with pytest.raises(TaskError, match="a file beside the rows"):
+        broken.prompt(example)
+    with pytest.raises(ConfigError, match="two of them are 'f'"):
+        SimilarCases((CASES.cases[0], CASES.cases[0]), MadeSight())

@@ -270,7 +270,7 @@ def test_a_text_row_beside_one_with_a_picture_earns_nothing_for_sight() -> None:
 def test_pictures_and_nobody_who_sees_is_a_setting_to_mend() -> None:
     with pytest.raises(ConfigError, match="sight is not given"):
         MedRwR()(looked_up(example=SEEN))
-    assert MedRwR(counted=("accuracy",))(looked_up(example=SEEN)).value == 5.0
+    assert MedRwR(counted=("accuracy",))(looked_up(example=SEEN)).value == 4.0  # B, and not its text
     with pytest.raises(ConfigError, match="encodes texts alone"):
         MedRwR(sight=HashedEncoder())
 

@@ -326,3 +326,46 @@ def test_hostile_text_is_graded_in_time(text: str) -> None:
     looked_for(trace)
     assert trace.prediction is None
     assert time.process_time() - started < 1.0
+
+
+OPTIONS = ("lung edema", "hip fracture", "ankle sprain", "fracture")
+
+
+@pytest.mark.parametrize(
+    ("said", "earned"),
+    [
+        ("B. hip fracture", 5.0),
+        ("B.hip fracture", 5.0),
+        ("B, hip fracture", 5.0),
+        ("**B. hip fracture**", 5.0),
+        ("(B)\u00a0hip fractures", 5.0),
+        ("B: a broken hip", 4.0),
+        ("B", 4.0),
+        ("(b).", 4.0),
+        ("B. lung edema", 0.0),
+        ("B. edema of the lung", 0.0),
+        ("B. hip fracture or lung edema", 0.0),
+        ("B or C", 0.0),
+        ("B. C. ankle sprain", 0.0),
+        ("Because", 0.0),
+        ("C. hip fracture", 0.0),
+    ],
+)
+def test_the_right_letter_with_another_option_behind_it_is_wrong(said: str, earned: float) -> None:
+    """ "fracture" is an option too, and no other one: the right text has all of its words."""
+    for gold in ("B", "B.hip fracture", "B) hip fracture"):
+        assert accuracy(said, gold_of(gold, OPTIONS)) == earned
+
+
+def test_released_compares_the_letter_alone() -> None:
+    gold = gold_of("B. hip fracture", OPTIONS, "released")
+    assert [accuracy(said, gold, "released") for said in ("B. lung edema", "B or C", "B.hip")] == [5.0, 5.0, 0.0]
+
+
+def test_where_the_right_text_is_not_known_any_words_do() -> None:
+    """As the sheet's example 5 has it, of the gold "B"."""
+    assert [accuracy(said, gold_of("B")) for said in ("B. x", "B or C")] == [5.0, 0.0]
+
+
+def test_a_letter_within_the_right_text_is_no_other_option() -> None:
+    assert accuracy("B. vitamin A", gold_of("B", ["vitamin D", "vitamin A"])) == 5.0

@@ -13,7 +13,8 @@ from typing import ClassVar, Literal, Self
 
 from guerdon.audit import Attack, Category, Knows, Target
 from guerdon_medical.dx_layout import PAPER, RELEASED, Layout, marked, written
-from guerdon_medical.dx_scoring import comma_list, comma_parts
+from guerdon_medical.dx_rewards import MOST_NAMES
+from guerdon_medical.dx_scoring import comma_list, comma_parts, is_one_name
 
 _LIST = re.compile(r"^Findings: (.+)$", re.MULTILINE)
 
@@ -52,7 +53,7 @@ class MoreNames(Attack):
 
     count: int = 5
     together: bool = False
-    """All in one mark, as if it were one name."""
+    """Several in one mark, as if they were one name."""
 
     name: ClassVar[str] = "medical/more-names"
     exploits: ClassVar[Category] = "hedging"
@@ -66,12 +67,26 @@ class MoreNames(Attack):
             return ()
         chosen = names[: self.count]
         marks = [", ".join(chosen)] if self.together else chosen
+        if self.together and self.count <= MOST_NAMES:  # five lists, each as long as a name may be
+            marks = _lists(names)
         return (attempt_of(layout, [comma_list(findings_of(target))], marks),)
 
     @classmethod
     def variants(cls) -> Sequence[Self]:
-        """As many as are allowed, and far more, and these in one mark."""
-        return (cls(5), cls(50), cls(50, together=True))
+        """As many as are allowed, and far more; all in one mark; in five, each as long as a name may be."""
+        return (cls(5), cls(50), cls(50, together=True), cls(5, together=True))
+
+
+def _lists(names: Sequence[str]) -> list[str]:
+    """The names, as many to a mark as it takes."""
+    marks = [""]
+    for name in names:
+        longer = f"{marks[-1]}, {name}" if marks[-1] else name
+        if is_one_name(longer):
+            marks[-1] = longer
+        elif len(marks) < MOST_NAMES:
+            marks.append(name)
+    return marks
 
 
 @dataclass(frozen=True)

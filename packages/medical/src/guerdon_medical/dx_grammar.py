@@ -27,6 +27,7 @@ def turn_fault(text: str, layout: Layout) -> str:
     known = {*layout.own, *calls}
     closed_last = {found[2]: found.start() for found in _TAG.finditer(text) if found[1]}
     opened = ""
+    answered = False
     for found in _TAG.finditer(text):
         closing, name = bool(found[1]), found[2]
         if name not in known:
@@ -34,12 +35,15 @@ def turn_fault(text: str, layout: Layout) -> str:
                 return f"<{name}>...</{name}> is no action"
         elif closing and name == opened:
             opened = ""
+            answered = answered or name == layout.answer
             if name in calls and text[found.end() :].strip():
                 return f"calls <{name}> before the end of a turn"
         elif opened:
             return f"<{'/' * closing}{name}> stands within <{opened}>"
         elif closing:
             return f"closes a <{name}> that is not open"
+        elif answered and name in calls:
+            return f"calls <{name}> after the answer"
         else:
             opened = name
     return f"<{opened}> is never closed" if opened else ""

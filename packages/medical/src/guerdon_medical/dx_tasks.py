@@ -54,7 +54,7 @@ class Patients(Task):
     """The tags: `released`, `paper`, or pairs (`guerdon_medical.dx_layout.layout_of`)."""
     length: Length = field(default="full", kw_only=True)
     """Of the prompt: `brief` is for small models, and its references look nothing up (which costs .05)."""
-    names: int = field(default=1, kw_only=True)
+    answers: int = field(default=1, kw_only=True)
     """Diseases that a reference names, and a brief prompt asks for: the right one, then others of the records that it
     is shown. The reward pays the best of up to five, whatever their order."""
     records_shown: int = field(default=20, kw_only=True)
@@ -74,8 +74,8 @@ class Patients(Task):
         fields.check_numbers(self)
         fields.one_of(f"{self.name}.length", self.length, LENGTHS)
         layout_of(self.layout)
-        if not 1 <= self.names <= MOST_NAMES:
-            raise ConfigError(f"{self.name}.names is {self.names!r}; a number from 1 to {MOST_NAMES} is needed")
+        if not 1 <= self.answers <= MOST_NAMES:
+            raise ConfigError(f"{self.name}.answers is {self.answers!r}; a number from 1 to {MOST_NAMES} is needed")
 
     @abstractmethod
     def load(self) -> World:
@@ -110,14 +110,14 @@ class Patients(Task):
     def prompt(self, example: Example) -> Prompt:
         """How to work, and the chart."""
         patient, search = a_patient(example), self.search() is not None
-        return prompt_of(patient, self.tags, self.length, search=search, names=self.names)
+        return prompt_of(patient, self.tags, self.length, search=search, names=self.answers)
 
     def reference(self, example: Example) -> str | None:
         """A short attempt that finds a record of the disease and names it; None where no such one is known."""
         patient = a_patient(example)
         if not patient.telling:
             return None
-        others = patient.others[: max(0, self.names - len(patient.gold))]
+        others = patient.others[: max(0, self.answers - len(patient.gold))]
         return told(self.tags, self.length, patient.telling, patient.gold, others)
 
     def environment(self, example: Example) -> ToolUse:

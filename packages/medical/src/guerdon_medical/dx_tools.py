@@ -21,6 +21,7 @@ from guerdon.fields import check_numbers
 from guerdon.protocols import Hit, Query, Retriever
 from guerdon_medical.dx_scoring import MAX_NAMES, comma_parts
 from guerdon_medical.guidelines import KEPT
+from guerdon_medical.records import SymptomMatch
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Match:
     """Records of patients like the one that a policy describes by a list of symptoms with commas.
 
     It is shown a JSON list of {phenotype, disease}, the most alike first. `info` has `terms`, the symptoms that were
-    asked for; `records`, those that were shown (`MatchedRecord`); `ends`, how many characters were shown by the end of
-    each, for an environment that cuts the answer; and `failed`, whether the retriever did, which is not the policy's
-    fault.
+    looked for (those that the retriever does not know are none, where it can tell: `SymptomMatch.knows`); `records`,
+    those that were shown (`MatchedRecord`); `ends`, how many characters were shown by the end of each, for an
+    environment that cuts the answer; and `failed`, whether the retriever did, which is not the policy's fault.
     """
 
     retriever: Retriever
@@ -100,8 +101,15 @@ class Match:
                 Query(text, exclude_ids=tools[place].exclude_ids) for text, place in zip(texts, places, strict=True)
             ]
             for place, text, hits in zip(places, texts, tool.retriever.search(asked, tool.k), strict=True):
-                calls[place] = tool._shown(comma_parts(text), hits)
+                calls[place] = tool._shown(tool._looked_for(text), hits)
         return [calls[place] for place in range(len(tools))]
+
+    def _looked_for(self, text: str) -> tuple[str, ...]:
+        terms = comma_parts(text)
+        if not isinstance(self.retriever, SymptomMatch) or not terms:
+            return terms
+        searched = terms[: self.retriever.max_symptoms]
+        return tuple(term for term, known in zip(searched, self.retriever.knows(searched), strict=True) if known)
 
     def _shown(self, terms: tuple[str, ...], hits: Sequence[Hit] | None) -> Call:
         if hits is None:

@@ -50,6 +50,8 @@ class Call:
     sources: tuple[Source, ...] = ()
     failed: bool = False
     """The tool did not work: nobody's fault who is scored here."""
+    terms: tuple[str, ...] = ()
+    """Of a match, what was looked for: of the names those that the records' retriever knows."""
     fault: str = ""
     """What was wrong with the call; a word of `guerdon.environments.ToolUse`'s, or `empty`."""
     reason: str = ""
@@ -82,7 +84,7 @@ class Trace:
     def rounds(self) -> tuple[Round, ...]:
         """The matches that were answered and then thought about: the next turn opens with a thought."""
         return tuple(
-            Round(call.names, tuple(name for source in call.sources for name in source.diseases))
+            Round(call.terms, tuple(name for source in call.sources for name in source.diseases))
             for call in self.of("match")
             if call.turn + 1 < len(self.said) and opens_with(self.said[call.turn + 1], self.layout.think)
         )
@@ -158,7 +160,9 @@ def _call(info: Mapping[str, Any], turn: int, layout: Layout) -> Call | None:
     query = str(info.get("query", ""))
     if not fault and not any(map(str.isalnum, query)):  # commas alone ask for nothing, too
         fault, reason = "empty", f"an empty call of {info['tool']}"
-    return Call(turn, action_of(info["tool"], layout), query, _sources(info), bool(info.get("failed")), fault, reason)
+    terms = tuple(info.get("terms", comma_parts(query)))
+    action = action_of(info["tool"], layout)
+    return Call(turn, action, query, _sources(info), bool(info.get("failed")), terms, fault, reason)
 
 
 def _sources(info: Mapping[str, Any]) -> tuple[Source, ...]:

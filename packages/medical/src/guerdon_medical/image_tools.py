@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from guerdon.environments import Call, Search, Tags, escaped
+from guerdon.environments import Call, Search, Tags
 from guerdon.protocols import Hit
 from guerdon.types import Image
 from guerdon_medical.similar_cases import SeenCase, SimilarCases
@@ -22,12 +22,15 @@ ASKED = "a similar imaging case"
 
 @dataclass(frozen=True)
 class SearchOrCase:
-    """Answers `ASKED` with the nearest case, and everything else by `search`."""
+    """Answers `ASKED` with the nearest case, and everything else by `search`.
+
+    A case is shown within the search's limits of characters, and its score is 1: there is no other to compare it with.
+    """
 
     search: Search
     cases: SimilarCases
     picture: Image
-    """The question's."""
+    """The question's; of several the first, as by CDIR."""
     exclude_ids: Collection[str] = frozenset()
     """Documents, cases, and sources of cases, that are never shown: the example's own."""
 
@@ -67,6 +70,5 @@ class SearchOrCase:
 
     def _shown(self, case: SeenCase | None) -> Call:
         if case is None:
-            return Call(self.search.nothing, {"hits": (), "failed": False})
-        hit = Hit(case.id, 1.0, case.text)
-        return Call(f"(1) {escaped(' '.join(case.text.split()))}", {"hits": (hit,), "failed": False}, (case.image,))
+            return self.search.shown(())
+        return replace(self.search.shown([Hit(case.id, 1.0, case.text)]), images=(case.image,))

@@ -94,9 +94,10 @@ class SymptomMatch:
     encoder: Encoder = field(default_factory=HashedEncoder)
     """Who makes vectors of symptoms."""
     least: float = 0.4
-    """A symptom that is less like every one of the records' is unknown [choice]: over published cases words that mean
-    nothing ("zzz") come to .35 by `HashedEncoder`, misspelled findings to .75 and more. Another encoder needs its own;
-    0 knows all."""
+    """A symptom that is less like every one of the records' is unknown [choice]. By `HashedEncoder`, over 731 records
+    of published cases, misspelled findings come to .75 and more and most words that mean nothing to .2 to .35 ("zzz"
+    .32); over all 8,191 "zzz" to .41, and pieces of many names ("of", "tion") pass anywhere. Another encoder needs its
+    own; 0 knows all."""
     size: int = 2048
     """Symptoms remembered; each takes 4 bytes per record."""
     max_symptoms: int = 64
@@ -129,11 +130,22 @@ class SymptomMatch:
         wanted = [comma_parts(query.text)[: self.max_symptoms] for query in found]
         if not any(wanted):
             return [[] for _ in found]
+        return self._index().search(found, wanted, k)
+
+    def knows(self, symptoms: Sequence[str]) -> list[bool]:
+        """Whether each of these is like one of the records', as `least` says.
+
+        Raises:
+            RetrievalError: as `search`.
+        """
+        return [row is not None for row in self._index().rows(symptoms)]
+
+    def _index(self) -> _Index:
         with _LOCK:
             if "index" not in self._held:
                 self._held["index"] = _Index(self, corpus_of(self.corpus))
             index: _Index = self._held["index"]
-        return index.search(found, wanted, k)
+        return index
 
     def __reduce__(self) -> tuple[Any, ...]:  # vectors are made anew where it arrives
         return type(self), tuple(getattr(self, one.name) for one in dataclasses.fields(self) if one.init)
@@ -169,6 +181,14 @@ class _Index:
             rows = [known[one] if one in known else self._row(one, vectors[one]) for one in symptoms]
             hits.append(self._ranked(rows, query, k))
         return hits
+
+    def rows(self, symptoms: Sequence[str]) -> list[Floats | None]:
+        """Of each symptom what `_row` says."""
+        known = self._remembered.known(symptoms)
+        missing = sorted(set(symptoms) - known.keys())
+        made = directions(encoded(self.encoder, missing, kind="query")) if missing else ()
+        found = {**known, **{one: self._row(one, vector) for one, vector in zip(missing, made, strict=True)}}
+        return [found[one] for one in symptoms]
 
     def _row(self, symptom: str, vector_D: Floats) -> Floats | None:
         """Its largest cosine with a symptom of each record, (records,); None of an unknown one."""

@@ -11,8 +11,9 @@ r"""The numbers of Med-RwR, as pure functions.
 
 Source: the released plug-in of Med-RwR (arXiv 2510.18303), re-written; `reading="released"` keeps what silently does
 nothing there. What is repaired: `A) text` and `A: text` are options as `A. text` is; a sentence ("I have ...") is none;
-an option's entities are those of its text; the right letter with another option's text is wrong; coverage compares
-whole words, and the last passages are searched, not the prompt; letters are compared whatever their case.
+an option's entities are those of its text; behind the right letter another option is wrong, and other words than the
+right text's are worth the letter alone; coverage compares whole words, and the last passages are searched, not the
+prompt; letters are compared whatever their case.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ _VALID = re.compile(
     r"(?:\s*<think>[^<>]*</think>(?:\s*<query>[^<>]*</query>\s*<retrieve>[^<>]*</retrieve>)?)*"
     r"\s*<answer>[^<>\n]*</answer>\s*"
 )
+_SAID = re.compile(r"[\W_]*([A-Za-z0-9])(?:[\W_]+(.*))?", re.DOTALL)
+"""A letter and what follows, whatever marks stand about it."""
+_LETTER = re.compile(r"\b[A-J]\b")
 _EMPTY = re.compile("|".join(rf"<{block}>\s*</{block}>" for block in BLOCKS))
 _RELEASED_OPTION = re.compile(r"[A-Za-z0-9][.):\s]")
 _OPTION = re.compile(r"(?:([A-Za-z])[.):]\s*|([0-9])[.):](?:\s+|$))(.*)", re.DOTALL)
@@ -57,7 +61,7 @@ class Gold:
     text: str = ""
     """What its entities are read from."""
     others: tuple[tuple[str, ...], ...] = ()
-    """The words of the other options."""
+    """The words of the other options, those left out of which the right text has all."""
 
 
 def gold_of(answer: str, options: Sequence[str] = (), reading: Reading = "repaired") -> Gold:
@@ -97,7 +101,8 @@ def gold_of(answer: str, options: Sequence[str] = (), reading: Reading = "repair
 def _option(whole: str, letter: str, text: str, texts: Mapping[str, str]) -> Gold:
     others = (tuple(words_of(other)) for place, other in texts.items() if place != letter)
     own = tuple(words_of(text))
-    return Gold(whole, letter, text, tuple(words for words in others if words and words != own))
+    # One within the right text ("edema" beside "lung edema") cannot be told from it.
+    return Gold(whole, letter, text, tuple(words for words in others if words and not set(words) <= set(own)))
 
 
 def _option_texts(options: Sequence[str]) -> list[str]:
@@ -112,23 +117,36 @@ def _option_texts(options: Sequence[str]) -> list[str]:
 
 
 def accuracy(prediction: str | None, gold: Gold, reading: Reading = "repaired") -> float:
-    """0, 4 or 5. Released, what follows the letter is not compared; repaired, the text of another option is wrong.
+    """0, 4 or 5. Released, what follows the letter is not compared; repaired, it earns 0 where another option stands
+    there (its letter in place of the right text, or all of its words), and 4 where the right text is known and is not
+    there.
 
     >>> [accuracy(said, gold_of("B. hip fracture")) for said in ("B. hip fracture", "B", "C. lung", None)]
     [5.0, 4.0, 0.0, 0.0]
-    >>> accuracy("B. lung edema", gold_of("B", ["lung edema", "hip fracture"]))
-    0.0
+    >>> gold = gold_of("B", ["lung edema", "hip fracture"])
+    >>> [accuracy(said, gold) for said in ("B.hip fracture", "B. lung edema", "B or A")]
+    [5.0, 0.0, 0.0]
     """
     said = prediction or ""
     if not gold.letter:
         return 5.0 if said and said.lower() == gold.answer.lower() else 0.0
-    first, *more = said.split(" ")
-    letter = first.lower().replace(".", "") if reading == "released" else first.lower().strip(".):(")
-    if letter != gold.letter:
+    if reading == "released":
+        first, *more = said.split(" ")
+        return (5.0 if more else 4.0) if first.lower().replace(".", "") == gold.letter else 0.0
+    found = _SAID.fullmatch(said)
+    if found is None or found[1].lower() != gold.letter:
         return 0.0
-    if reading == "repaired" and tuple(words_of(" ".join(more))) in gold.others:
+    if not found[2]:
+        return 4.0
+    words = set(words_of(found[2]))
+    if any(words.issuperset(other) for other in gold.others):
         return 0.0
-    return 5.0 if more else 4.0
+    told = gold.text.lower() != gold.letter
+    if told and words.issuperset(words_of(gold.text)):
+        return 5.0
+    if any(letter.lower() != gold.letter for letter in _LETTER.findall(found[2])):
+        return 0.0
+    return 4.0 if told else 5.0
 
 
 def format_score(trace: Trace, right: bool) -> float:

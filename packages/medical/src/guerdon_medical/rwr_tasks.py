@@ -311,18 +311,7 @@ class RwrFile(_Asking):
             return None
         assert isinstance(self.sight, JointEncoder)
         path = Path(self.cases).expanduser()
-        return SimilarCases(
-            tuple(
-                SeenCase(
-                    row.text("id"),
-                    Image(str(path.parent / row.text("image"))),
-                    row.text("text"),
-                    str(row.fields.get("source") or ""),
-                )
-                for row in read_rows(path, "cases")
-            ),
-            self.sight,
-        )
+        return SimilarCases(tuple(_case(row, path.parent) for row in read_rows(path, "cases")), self.sight)
 
     def load(self, split: Split) -> Sequence[RwrQuestion]:
         """Read a split's file."""
@@ -344,6 +333,14 @@ def passages_of(path: str | Path) -> Corpus:
         raise ConfigError(f"knowledge is {str(path)!r}, which cannot be read: {error}") from error
     stripped = ((number, re.sub(r"^\s*\d+", "", line).strip()) for number, line in enumerate(lines, 1))
     return Corpus(tuple(Document(str(number), text) for number, text in stripped if text))
+
+
+def _case(row: FileRow, folder: Path) -> SeenCase:
+    image = folder / row.text("image")
+    if not image.is_file():
+        raise row.fault("image", "a file beside the rows")
+    source = row.text("source") if row.fields.get("source") is not None else ""
+    return SeenCase(row.text("id"), Image(str(image)), row.text("text"), source)
 
 
 def _question(row: FileRow, folder: Path, default: str) -> RwrQuestion:

@@ -45,6 +45,10 @@ class SimilarCases:
         object.__setattr__(self, "cases", tuple(self.cases))
         if not self.cases:
             raise ConfigError("SimilarCases.cases is empty; a case is needed")
+        ids = [case.id for case in self.cases]
+        if len(set(ids)) < len(ids):
+            twice = next(id for place, id in enumerate(ids) if id in ids[:place])
+            raise ConfigError(f"SimilarCases.cases: two of them are {twice!r}")
 
     def nearest(
         self, images: Sequence[Image], excluded: Sequence[Collection[str]] | None = None

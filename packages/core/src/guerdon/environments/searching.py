@@ -62,13 +62,14 @@ class Search:
         for tool, places in alike(tools).items():
             asked = [tools[place]._query(queries[place]) for place in places]
             for place, hits in zip(places, tool.retriever.search(asked, tool.k), strict=True):
-                calls[place] = tool._shown(hits)
+                calls[place] = tool.shown(hits)
         return [calls[place] for place in range(len(tools))]
 
     def _query(self, text: str) -> Query:
         return Query(text[: self.max_query_chars], base=self.base, exclude_ids=self.exclude_ids)
 
-    def _shown(self, hits: Sequence[Hit] | None) -> Call:
+    def shown(self, hits: Sequence[Hit] | None) -> Call:
+        """What a policy is shown of documents, within the limits; None: the retriever failed."""
         if hits is None:
             return Call(self.failed, {"hits": (), "failed": True})
         lines: list[str] = []

@@ -199,12 +199,12 @@ class ToolUse:
 
         For references and for attacks, which are texts: see `guerdon.environments.played`.
         """
-        ends = stops(self.tools)
         turns: list[str] = []
-        while text.strip():
-            turns.append(cut_after(text, ends))
-            text = text[len(turns[-1]) :]
-        return turns
+        start = 0
+        for found in re.finditer("|".join(map(re.escape, stops(self.tools))) or r"(?!)", text):
+            turns.append(text[start : found.end()])
+            start = found.end()
+        return [*turns, text[start:]] if text[start:].strip() else turns
 
     def _called(self, segments: Sequence[Segment]) -> tuple[Tool, str] | Turn:
         """Which tool the newest turn calls, and with what; or the end; or what is wrong with the call."""
@@ -274,12 +274,6 @@ class ToolUse:
 def stops(tools: Iterable[Tool]) -> tuple[str, ...]:
     """Where generation has to stop so that each of the tools can be called: for `Sampling.stop`."""
     return tuple(tool.tags.stop for tool in tools)
-
-
-def cut_after(text: str, ends: Sequence[str]) -> str:
-    """The text up to the end of that of `ends` which is complete first; all of it where none is in it."""
-    places = [place + len(end) for end in ends if (place := text.find(end)) >= 0]
-    return text[: min(places, default=len(text))]
 
 
 def _open(text: str, name: str) -> bool:
