@@ -53,6 +53,19 @@ def test_references_may_name_others_of_the_records_behind_the_right_disease() ->
     assert "the 3 likeliest, best first" in task.prompt(patient).messages[0].content
 
 
+def test_rounds_of_words_that_mean_nothing_are_not_varied() -> None:
+    """Three rounds that differ are worth .4 of .8, hit or not; those of words that no record knows do not differ."""
+    task = MadeDiagnosis(diseases=6, train_size=2, eval_size=2, records_shown=1)
+    patient = task.examples("train")[0]
+    others = [name for name in task.world.names.values() if name not in patient.findings]
+    told = [f"<match>{others[place]}, {others[place + 1]}</match><think>a</think>" for place in (0, 2, 4)]
+    senseless = [f"<match>{words}</match><think>a</think>" for words in ("zzz, qqq", "www, xyx", "jjj, vvv")]
+    answer = "<answer>\\textbf{nothing}</answer>"
+    read = read_trace(played(task, patient, "".join(told) + answer), task.tags)
+    assert [len(one.terms) for one in read.rounds] == [2, 2, 2]
+    assert DeepDxSearch()(played(task, patient, "".join(senseless) + answer)).value == 0.0
+
+
 def test_the_reward_keeps_its_promises() -> None:
     cheats = ["<answer>\\textbf{disease}</answer>", "<refer>x</refer>", lambda example: ", ".join(example.gold)]
     check_reward(DeepDxSearch(), FULL, cheats=cheats, count=2)
