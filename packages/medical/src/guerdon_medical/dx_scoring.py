@@ -228,11 +228,10 @@ def _same_disease(name: str, right: str) -> bool:
     """Equal, or one of them within the other, if it is long enough and says which disease it is."""
     if name == right:
         return bool(name)
-    if right in name and len(name.split()) > len(right.split()) + MORE_WORDS:
-        return False
-    shorter, longer = sorted((name, right), key=len)
-    said, wanted = _telling(shorter), _telling(longer if shorter == name else shorter)
-    return 2 * len(said) > len(wanted) > 0 and len(shorter) >= LEAST_CONTAINED and shorter in longer
+    if right in name:
+        names_it = len(right) >= LEAST_CONTAINED and bool(_telling(right))
+        return names_it and len(name.split()) <= len(right.split()) + MORE_WORDS
+    return name in right and len(name) >= LEAST_CONTAINED and 2 * len(_telling(name)) > len(_telling(right))
 
 
 def _telling(name: str) -> list[str]:
