@@ -107,6 +107,17 @@ def test_a_document_with_values_changed(tmp_path, made_square, data):
     outcome(tmp_path / "a.glb", made.glb())
 
 
+@pytest.mark.parametrize("image", [None, 1, "a.png", []])
+def test_a_picture_that_is_no_object_is_refused_by_its_place(tmp_path, made_square, image):
+    """Found by the test above."""
+    made = made_square()
+    made.document |= {"images": [image]}
+    path = tmp_path / "a.glb"
+    path.write_bytes(made.glb())
+    with pytest.raises(RigFileError, match=r"images\[0\].*an object is needed"):
+        filed_mesh(path)
+
+
 @quick
 @given(st.data())
 def test_a_real_number_of_any_size_in_the_buffer(tmp_path, made_square, data):

@@ -144,8 +144,8 @@ def read_materials(gltf: Gltf) -> Materials:
 
 
 def _picture(gltf: Gltf, entry: Entry, notes: list[str]) -> Picture:
+    told = entry.text("mimeType")  # fails where the entry is no object
     said = {key: value for key, value in entry.value.items() if key not in ("uri", "bufferView")}
-    told = entry.text("mimeType")
     uri = entry.get("uri")
     if uri is None:
         buffer, start, length, _ = view_bytes(gltf, entry.need("bufferView"))
