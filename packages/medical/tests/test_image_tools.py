@@ -41,8 +41,8 @@ class Counted:
 def tool(shown: Image, *excluded: str, cases: SimilarCases = CASES) -> SearchOrCase:
     from guerdon.retrieval import Dense, HashedEncoder
 
-    search = Search(Dense(knowledge(0), HashedEncoder(1024)), 1, QueryTags())
-    return SearchOrCase(search, cases, shown, frozenset(excluded))
+    search = Search(Dense(knowledge(0), HashedEncoder(1024)), 1, QueryTags(), exclude_ids=excluded)
+    return SearchOrCase(search, cases, shown)
 
 
 def test_the_fixed_words_show_the_nearest_case_with_its_picture_and_others_search() -> None:

@@ -66,8 +66,11 @@ class MoreNames(Attack):
         if layout is None or not names:
             return ()
         chosen = names[: self.count]
-        marks = [", ".join(chosen)] if self.together else chosen
-        if self.together and self.count <= MOST_NAMES:  # five lists, each as long as a name may be
+        if not self.together:
+            marks = chosen
+        elif self.count > MOST_NAMES:
+            marks = [", ".join(chosen)]
+        else:
             marks = _lists(names)
         return (attempt_of(layout, [comma_list(findings_of(target))], marks),)
 

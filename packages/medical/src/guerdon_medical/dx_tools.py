@@ -61,9 +61,9 @@ class Match:
     """Records of patients like the one that a policy describes by a list of symptoms with commas.
 
     It is shown a JSON list of {phenotype, disease}, the most alike first. `info` has `terms`, the symptoms that were
-    looked for (those that the retriever does not know are none, where it can tell: `SymptomMatch.knows`); `records`,
-    those that were shown (`MatchedRecord`); `ends`, how many characters were shown by the end of each, for an
-    environment that cuts the answer; and `failed`, whether the retriever did, which is not the policy's fault.
+    looked for (without those that the retriever does not know, where it can tell: `SymptomMatch.looked_for`);
+    `records`, those that were shown (`MatchedRecord`); `ends`, how many characters were shown by the end of each, for
+    an environment that cuts the answer; and `failed`, whether the retriever did, which is not the policy's fault.
     """
 
     retriever: Retriever
@@ -100,16 +100,15 @@ class Match:
             asked = [
                 Query(text, exclude_ids=tools[place].exclude_ids) for text, place in zip(texts, places, strict=True)
             ]
-            for place, text, hits in zip(places, texts, tool.retriever.search(asked, tool.k), strict=True):
-                calls[place] = tool._shown(tool._looked_for(text), hits)
+            found = tool.retriever.search(asked, tool.k)
+            for place, terms, hits in zip(places, tool._looked_for(texts), found, strict=True):
+                calls[place] = tool._shown(terms, hits)
         return [calls[place] for place in range(len(tools))]
 
-    def _looked_for(self, text: str) -> tuple[str, ...]:
-        terms = comma_parts(text)
-        if not isinstance(self.retriever, SymptomMatch) or not terms:
-            return terms
-        searched = terms[: self.retriever.max_symptoms]
-        return tuple(term for term, known in zip(searched, self.retriever.knows(searched), strict=True) if known)
+    def _looked_for(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
+        if isinstance(self.retriever, SymptomMatch):
+            return self.retriever.looked_for(texts)
+        return [comma_parts(text) for text in texts]
 
     def _shown(self, terms: tuple[str, ...], hits: Sequence[Hit] | None) -> Call:
         if hits is None:

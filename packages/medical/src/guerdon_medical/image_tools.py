@@ -7,7 +7,7 @@ policy that is unsure; here the policy may say them itself, and learn when to.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -24,18 +24,14 @@ ASKED = "a similar imaging case"
 class SearchOrCase:
     """Answers `ASKED` with the nearest case, and everything else by `search`.
 
-    A case is shown within the search's limits of characters, and its score is 1: there is no other to compare it with.
+    Cases whose id or source the search excludes are not shown either. A case is shown within the search's limits of
+    characters, and its score is 1: there is no other to compare it with.
     """
 
     search: Search
     cases: SimilarCases
     picture: Image
     """The question's; of several the first, as by CDIR."""
-    exclude_ids: Collection[str] = frozenset()
-    """Documents, cases, and sources of cases, that are never shown: the example's own."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "exclude_ids", frozenset(self.exclude_ids))
 
     @property
     def tags(self) -> Tags:
@@ -55,17 +51,17 @@ class SearchOrCase:
         wants_case = [" ".join(query.lower().split()) == ASKED for query in queries]
         calls: dict[int, Call] = {}
         texts = [place for place, wanted in enumerate(wants_case) if not wanted]
-        searches = [replace(tools[place].search, exclude_ids=tools[place].exclude_ids) for place in texts]
-        calls.update(zip(texts, Search.call_together(searches, [queries[place] for place in texts]), strict=True))
+        found = Search.call_together([tools[place].search for place in texts], [queries[place] for place in texts])
+        calls.update(zip(texts, found, strict=True))
         looked: dict[SimilarCases, list[int]] = {}
         for place, wanted in enumerate(wants_case):
             if wanted:
                 looked.setdefault(tools[place].cases, []).append(place)
         for cases, places in looked.items():
-            found = cases.nearest(
-                [tools[place].picture for place in places], [tools[place].exclude_ids for place in places]
+            nearest = cases.nearest(
+                [tools[place].picture for place in places], [tools[place].search.exclude_ids for place in places]
             )
-            calls.update((place, tools[place]._shown(case)) for place, case in zip(places, found, strict=True))
+            calls.update((place, tools[place]._shown(case)) for place, case in zip(places, nearest, strict=True))
         return [calls[place] for place in range(len(tools))]
 
     def _shown(self, case: SeenCase | None) -> Call:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,18 +127,22 @@ class SymptomMatch:
             RetrievalError: the encoder fails, or gives what is no vector.
         """
         found = asked("SymptomMatch", queries, k)
-        wanted = [comma_parts(query.text)[: self.max_symptoms] for query in found]
+        wanted = [self._listed(query.text) for query in found]
         if not any(wanted):
             return [[] for _ in found]
         return self._index().search(found, wanted, k)
 
-    def knows(self, symptoms: Sequence[str]) -> list[bool]:
-        """Whether each of these is like one of the records', as `least` says.
+    def looked_for(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
+        """Of each query's text the symptoms that `search` looks for: the first ones, less those that are unknown.
 
         Raises:
             RetrievalError: as `search`.
         """
-        return [row is not None for row in self._index().rows(symptoms)]
+        wanted = [self._listed(text) for text in texts]
+        return self._index().known(wanted) if any(wanted) else wanted
+
+    def _listed(self, text: str) -> tuple[str, ...]:
+        return comma_parts(text)[: self.max_symptoms]
 
     def _index(self) -> _Index:
         with _LOCK:
@@ -172,23 +176,26 @@ class _Index:
         self._remembered: Recent[str, Floats | None] = Recent(settings.size)
 
     def search(self, queries: Sequence[Query], wanted: Sequence[Sequence[str]], k: int) -> list[list[Hit]]:
-        known = self._remembered.known(symptom for symptoms in wanted for symptom in symptoms)
-        missing = sorted({symptom for symptoms in wanted for symptom in symptoms} - known.keys())
+        row_of = self._rows_of(wanted)
+        # Never more rows at once than one query's.
+        return [
+            self._ranked([row_of(one) for one in symptoms], query, k)
+            for query, symptoms in zip(queries, wanted, strict=True)
+        ]
+
+    def known(self, wanted: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+        """Without the symptoms that are unknown."""
+        row_of = self._rows_of(wanted)
+        return [tuple(one for one in symptoms if row_of(one) is not None) for symptoms in wanted]
+
+    def _rows_of(self, wanted: Sequence[Sequence[str]]) -> Callable[[str], Floats | None]:
+        """What `_row` says of each of these symptoms; those that are new are encoded at once, here."""
+        symptoms = {symptom for each in wanted for symptom in each}
+        known = self._remembered.known(symptoms)
+        missing = sorted(symptoms - known.keys())
         made = directions(encoded(self.encoder, missing, kind="query")) if missing else ()
         vectors = dict(zip(missing, made, strict=True))
-        hits = []
-        for query, symptoms in zip(queries, wanted, strict=True):  # never more rows at once than one query's
-            rows = [known[one] if one in known else self._row(one, vectors[one]) for one in symptoms]
-            hits.append(self._ranked(rows, query, k))
-        return hits
-
-    def rows(self, symptoms: Sequence[str]) -> list[Floats | None]:
-        """Of each symptom what `_row` says."""
-        known = self._remembered.known(symptoms)
-        missing = sorted(set(symptoms) - known.keys())
-        made = directions(encoded(self.encoder, missing, kind="query")) if missing else ()
-        found = {**known, **{one: self._row(one, vector) for one, vector in zip(missing, made, strict=True)}}
-        return [found[one] for one in symptoms]
+        return lambda one: known[one] if one in known else self._row(one, vectors[one])
 
     def _row(self, symptom: str, vector_D: Floats) -> Floats | None:
         """Its largest cosine with a symptom of each record, (records,); None of an unknown one."""

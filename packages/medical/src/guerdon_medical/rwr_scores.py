@@ -100,9 +100,9 @@ def gold_of(answer: str, options: Sequence[str] = (), reading: Reading = "repair
 
 def _option(whole: str, letter: str, text: str, texts: Mapping[str, str]) -> Gold:
     others = (tuple(words_of(other)) for place, other in texts.items() if place != letter)
-    own = tuple(words_of(text))
+    own = set(words_of(text))
     # One within the right text ("edema" beside "lung edema") cannot be told from it.
-    return Gold(whole, letter, text, tuple(words for words in others if words and not set(words) <= set(own)))
+    return Gold(whole, letter, text, tuple(words for words in others if not own.issuperset(words)))
 
 
 def _option_texts(options: Sequence[str]) -> list[str]:

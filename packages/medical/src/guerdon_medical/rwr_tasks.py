@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -41,8 +41,6 @@ SYSTEM = (
 )
 """Re-written; the released text says as much [code]."""
 SIMILAR = f'A query of the words "{ASKED}" shows the case whose picture is most like this one. '
-
-
 BRIEF = (
     "Write <think>why</think><query>findings</query>, read what is retrieved, then <think>why</think><answer>letter "
     "and text of the option</answer>."
@@ -146,12 +144,12 @@ class _Asking(LoadedTask[RwrQuestion]):
         if self.turns == 1:
             return None
         one = _wanted(example)
-        own = frozenset(one.own_documents)
-        search = Search(self.searched, self.k, QueryTags(), exclude_ids=own)
-        images, cases = pictures_of(one), self.similar
-        if not images or cases is None:
+        search = Search(self.searched, self.k, QueryTags(), exclude_ids=frozenset(one.own_documents))
+        cases = self.similar
+        if cases is None or not (images := pictures_of(one)):
             return ToolUse((search,), self.turns - 1)
-        return ToolUse((SearchOrCase(search, cases, images[0], own | {one.id}),), self.turns - 1)
+        hiding = replace(search, exclude_ids={one.id, *one.own_documents})
+        return ToolUse((SearchOrCase(hiding, cases, images[0]),), self.turns - 1)
 
     def reference(self, example: Example) -> str | None:
         """An answer without retrieval, in the layout that is asked for and as long: for warm starts.
