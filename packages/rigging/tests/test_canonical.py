@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -228,3 +230,16 @@ def test_a_skeleton_is_read_without_its_mesh_in_the_files_units(tmp_path, made_s
     del made.document["skins"]
     with pytest.raises(RigFileError, match="skins: there are none"):
         read_skeleton(made.save(tmp_path / "a.glb"))
+
+
+def test_as_many_roots_as_joints_are_read_in_linear_time(tmp_path, made_square):
+    """20,000 of them; by looking at all joints for each root they took half a minute."""
+    made = made_square()
+    made.document["nodes"] = [{"name": str(at)} for at in range(20_000)]
+    made.document["skins"] = [{"joints": list(range(20_000))}]
+    made.document["scenes"][0]["nodes"] = list(range(20_000))
+    del made.document["meshes"]
+    path = made.save(tmp_path / "a.glb")
+    before = time.process_time()
+    assert len(read_skeleton(path)) == 20_001
+    assert time.process_time() - before < 10

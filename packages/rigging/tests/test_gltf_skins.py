@@ -236,6 +236,11 @@ def test_a_small_file_cannot_ask_for_much_memory(tmp_path, made_square):
     with pytest.raises(RigFileError, match="has 20,000,000 vertices; at most 4,000,000 are read"):
         read_stored(made.save(tmp_path / "a.glb"))
     made = made_square()
+    made.document["accessors"].append({"componentType": 5125, "count": 24_000_015, "type": "SCALAR"})
+    made.document["meshes"][0]["primitives"][0]["indices"] = len(made.document["accessors"]) - 1
+    with pytest.raises(RigFileError, match="has too many corners; 8,000,004 triangles are read"):
+        read_stored(made.save(tmp_path / "a.glb"))
+    made = made_square()
     made.document["nodes"] = [{"mesh": 0}] * 30
     del made.document["scenes"], made.document["scene"]
     made.document["accessors"].append({"componentType": 5121, "count": 3_000_000, "type": "SCALAR"})

@@ -81,6 +81,28 @@ def test_what_is_no_mesh_is_refused_with_the_file_and_the_cause(tmp_path, name, 
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "encoding", "told"),
+    [
+        ("ply", "ascii", "of face, and"),
+        ("ply", "binary", "a.ply"),
+        ("stl_ascii", None, "no endsolid"),
+        ("stl", None, "320 triangles, and 2"),
+    ],
+)
+def test_a_file_that_ends_too_early_is_refused(tmp_path, kind, encoding, told):
+    """A ball of 320 triangles, a tenth of whose bytes is missing."""
+    ball = trimesh.creation.icosphere(2)
+    data = ball.export(file_type=kind, **({"encoding": encoding} if encoding else {}))
+    data = data.encode() if isinstance(data, str) else data
+    path = tmp_path / f"a.{kind[:3]}"
+    path.write_bytes(data)
+    assert len(read_mesh(path).faces) == 320
+    path.write_bytes(data[: len(data) * 9 // 10])
+    with pytest.raises(RigFileError, match=told):
+        read_mesh(path)
+
+
 def test_a_ply_that_says_more_than_it_holds_is_refused(tmp_path):
     head = "ply\nformat binary_little_endian 1.0\nelement vertex 2000000000\nproperty float x\nproperty float y\n"
     head += "property float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n"

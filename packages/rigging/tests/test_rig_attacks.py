@@ -5,7 +5,7 @@ import pytest
 
 from guerdon.audit import Target
 from guerdon.audit.layouts import Layout
-from guerdon.types import Prompt
+from guerdon.types import Prompt, Rollout
 from guerdon_rigging import rig_attacks
 from guerdon_rigging.answers import read_answer
 from guerdon_rigging.rig_attacks import (
@@ -14,10 +14,12 @@ from guerdon_rigging.rig_attacks import (
     RepeatedJoints,
     ScatteredJoints,
     SpreadWeights,
+    Star,
     SwappedSkins,
     TokenSoup,
     seen,
 )
+from guerdon_rigging.rig_sources import known_mesh
 from guerdon_rigging.rig_tasks import Made
 
 TASK = Made(train_size=4, kinds=("fish", "lamp"), bins=64)
@@ -46,6 +48,29 @@ def test_rigs_are_rigs(attack, joints):
     answer = read_answer(text, EXAMPLES[0])
     assert not answer.why
     assert len(answer.skeleton) == joints
+
+
+@pytest.mark.parametrize("skin", ["tokens", "distances"])
+def test_a_star_hangs_on_one_joint_and_binds_every_vertex(skin):
+    (text,) = Star(24, skin).attempt(TARGET)
+    answer = read_answer(text, EXAMPLES[0], known_mesh(EXAMPLES[0].mesh))
+    assert not answer.why
+    assert answer.skeleton.parents.tolist() == [-1] + [0] * 23
+    np.testing.assert_allclose(answer.weights.sum(axis=1), 1)
+    if skin == "tokens":
+        assert (answer.weights[:, 0] > 0.88).all()
+
+
+def test_a_star_earns_less_than_the_true_rig():
+    """However it is bound; as printed it earns more."""
+    from guerdon_rigging.rewards import TokenRig
+
+    for star in Star.variants():
+        (text,) = star.attempt(TARGET)
+        for mode, sign in (("repaired", -1), ("printed", 1)):
+            reward = TokenRig(mode=mode)
+            gain = reward(Rollout.of(EXAMPLES[0], text)).value - reward(Rollout.of(EXAMPLES[0], TEXTS[0])).value
+            assert gain * sign > 0
 
 
 def test_repeated_joints_are_in_one_place_and_spread_skins_have_one_code():

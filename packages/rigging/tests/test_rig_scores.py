@@ -10,6 +10,8 @@ from guerdon_rigging.rig_scores import (
     blocks_of,
     bone_containment,
     deformation_smoothness,
+    directness,
+    even_share,
     joint_coverage,
     largest_stretches,
     near_share,
@@ -239,3 +241,27 @@ def test_weight_is_near_where_bones_are():
 def test_a_mesh_without_surface_or_extent_is_no_ground(mesh):
     with pytest.raises(RigError):
         Ground(mesh).make()
+
+
+def test_how_evenly_weight_is_shared_and_how_direct_bones_are():
+    """By hand: half of all on one joint and a quarter on two others is 2^1.5 joints' worth; of three joints on a line a
+    star's bones are 3 long where 2 would do, and joints in one place need none."""
+    assert even_share(Skin(np.array([[0.5, 0.5, 0, 0], [0.5, 0, 0.5, 0]]))) == pytest.approx(2**1.5 / 4)
+    assert even_share(Skin(np.zeros((2, 3)))) == 0.0
+    line = np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0]])
+    assert directness(Skeleton(line, np.array([-1, 0, 1]))) == 1.0
+    assert directness(Skeleton(line, np.array([-1, 0, 0]))) == pytest.approx(2 / 3)
+    assert directness(Skeleton(line[[0, 0, 0]], np.array([-1, 0, 0]))) == 1.0
+    assert directness(Skeleton(line[:1], np.array([-1]))) == 1.0
+    assert directness(Skeleton(line * 1e200, np.array([-1, 0, 1]))) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_shortest_tree_is_scipys(seed):
+    from scipy.sparse.csgraph import minimum_spanning_tree
+    from scipy.spatial.distance import cdist
+
+    joints = np.random.default_rng(seed).uniform(-1, 1, (30, 3))
+    star = Skeleton(joints, np.array([-1] + [0] * 29))
+    length = np.linalg.norm(joints[1:] - joints[0], axis=1).sum()
+    assert directness(star) == pytest.approx(minimum_spanning_tree(cdist(joints, joints)).sum() / length)

@@ -142,7 +142,11 @@ def _text_rig(text: str, example: RigExample, mesh: Mesh | None) -> Answered:
         rig = rig_of_text(text, mesh)
     except RigError as error:
         return Answered(why=str(error)[:500])
-    return Answered(rig.skeleton, weights=skin_of(rig.weights))
+    with np.errstate(over="ignore"):
+        if not np.isfinite(rig.weights.sum(axis=1)).all():
+            return Answered(why="the weights of a vertex add up to more than a float holds")
+    skin = skin_of(rig.weights)
+    return Answered(rig.skeleton, weights=skin) if skin.any() else Answered(why="no vertex follows a joint")
 
 
 def _too_far(skeleton: Skeleton) -> str:

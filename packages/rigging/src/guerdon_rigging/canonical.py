@@ -311,18 +311,12 @@ def _tree(stored: StoredRig, named: tuple[int, ...], kept: set[int]) -> _Tree:
     nodes = np.array(order, np.int64)
     if len(roots) == 1:
         return _Tree(Skeleton(joints, parents, names), nodes, ())
-    largest = max(roots, key=lambda root: (_size(parents, root), -root))
+    sizes = np.ones(len(order), np.int64)
+    for at in range(len(order) - 1, -1, -1):  # children stand behind their parents
+        if parents[at] != ROOT:
+            sizes[parents[at]] += sizes[at]
+    largest = max(roots, key=lambda root: (sizes[root], -root))
     whole = Skeleton(
         np.concatenate([joints[[largest]], joints]), np.concatenate([[ROOT], parents + 1]), ("root", *names)
     )
     return _Tree(whole, np.concatenate([[-1], nodes]), tuple(names[root] for root in roots))
-
-
-def _size(parents: Ints, root: int) -> int:
-    """Joints of the tree that hangs on a root, itself counted."""
-    mine = np.zeros(len(parents), bool)
-    mine[root] = True
-    for at, parent in enumerate(parents.tolist()):
-        if parent != ROOT:
-            mine[at] |= mine[parent]
-    return int(mine.sum())

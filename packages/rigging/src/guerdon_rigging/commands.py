@@ -18,9 +18,11 @@ BASELINES = "closest-bone, smoothed, inverse-distance, heat, voxel-geodesic or b
 """The names of `guerdon_rigging.baselines`, which is not imported for a help text."""
 SEEN = {
     "joints": "their number",
+    "direct": "the shortest tree that joins them, over the bones' length",
     "used": "share of joints that own vertices",
+    "even": "share of joints that the weight is shared among",
     "near": "share of weight on bones that are near",
-    "rank": "of the skin, over the number of joints",
+    "rank": "of the skin, over the largest there can be",
 }
 """What `guerdon_rigging.rewards.diagnostics` counts beside the four rewards, none of which is paid for by itself."""
 SHORT = "mesh"

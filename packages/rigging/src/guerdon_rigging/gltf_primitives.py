@@ -85,6 +85,8 @@ def read_primitive(gltf: Gltf, primitive: Entry, looks: bool = False) -> Primiti
                 f"has {vertices:,} vertices", f"at most {MOST_VERTICES:,} are read; decimate it"
             )
         indices = primitive.get("indices")
+        if indices is not None and accessor_count(accessor_at(gltf, indices)) > 3 * MOST_FACES:
+            indices.fail("has too many corners", f"{MOST_FACES:,} triangles are read; decimate it")
         corners = None if indices is None else read_accessor(gltf, indices, ("SCALAR",))
         if corners is not None and corners.dtype.kind != "u":
             primitive.need("indices").fail("names an accessor that is not of unsigned integers")

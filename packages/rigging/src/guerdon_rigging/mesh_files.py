@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,8 @@ def _other(path: Path, kind: str, looks: bool) -> _Read:
         faces = np.array(getattr(found, "faces", ()), np.int64).reshape(-1, 3)
     except Exception as error:  # a boundary: trimesh raises what it comes across in a broken file
         raise RigFileError(path, "", f"does not read as {kind.upper()}: {type(error).__name__}: {error}") from error
+    if missing := _missing(kind, data, len(vertices), len(faces)):
+        raise RigFileError(path, "", f"ends too early: {missing}", "the whole file is needed")
     if not looks:
         return vertices, faces, (), None
     notes: list[str] = []
@@ -135,3 +138,19 @@ def _other(path: Path, kind: str, looks: bool) -> _Read:
         what = "the colours of its faces" if coloured == "face" else "its texture"
         notes.append(f"{what} cannot be carried over")
     return vertices, faces, tuple(notes), None
+
+
+def _missing(kind: str, data: bytes, vertices: int, faces: int) -> str:
+    """What a file says that it holds and does not; trimesh takes what there is without a word."""
+    if kind == "ply":
+        head = data[: max(data.find(b"end_header"), 0)]
+        for name, found in ((b"vertex", vertices), (b"face", faces)):  # a polygon is one triangle at least
+            told = re.search(rb"element\s+" + name + rb"\s+([0-9]{1,18})\b", head)
+            if told and found < int(told[1]):
+                return f"it says {int(told[1]):,} of {name.decode()}, and {found:,} are there"
+    elif data.lstrip()[:5] == b"solid" and b"facet" in data[:1000]:
+        if b"endsolid" not in data[-1000:]:
+            return "there is no endsolid"
+    elif len(data) >= 84 and (said := int.from_bytes(data[80:84], "little")) > (len(data) - 84) // 50:
+        return f"it says {said:,} triangles, and {(len(data) - 84) // 50:,} are there"
+    return ""

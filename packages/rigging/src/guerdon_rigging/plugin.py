@@ -64,6 +64,7 @@ def guerdon_attacks(register: Register) -> None:
     attacks = "guerdon_rigging.rig_attacks"
     register("rigging/one-bone", f"{attacks}:OneBone", summary="one joint that moves everything")
     register("rigging/scattered-joints", f"{attacks}:ScatteredJoints", summary="joints anywhere inside")
+    register("rigging/star", f"{attacks}:Star", summary="joints anywhere inside, all hung on one, with a skin")
     register("rigging/repeated-joints", f"{attacks}:RepeatedJoints", summary="one joint over and over")
     register("rigging/spread-weights", f"{attacks}:SpreadWeights", summary="all vertices follow all bones")
     register("rigging/other-rig", f"{attacks}:OtherRig", summary="the rig of another mesh")

@@ -1,7 +1,8 @@
 """Rigs that want to be paid without being rigs, as attacks for `guerdon audit`.
 
-All write tokens, in the vocabulary that other examples' answers show, and nothing where those are no rigs. Source:
-TokenRig's sheet: binding everything to one bone, and scattering joints, raise its printed rewards on every rig.
+All but the star, a text rig, write tokens, in the vocabulary that other examples' answers show, and nothing where
+those are no rigs. Source: TokenRig's sheet: binding everything to one bone, and scattering joints, raise its printed
+rewards on every rig.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _SPECIAL = 11
 """Ids between coordinates and codes."""
 Cut = Literal["half", "last", "skin"]
 Soup = Literal["ids", "coordinates", "words", "huge", "nested"]
+StarSkin = Literal["tokens", "distances"]
 
 
 class Seen(NamedTuple):
@@ -127,6 +129,53 @@ class ScatteredJoints(Attack):
     def variants(cls) -> Sequence[Self]:
         """Some, many, and a great many."""
         return cls(20), cls(200), cls(500)
+
+
+@dataclass(frozen=True)
+class Star(Attack):
+    """Joints anywhere inside, all hung on one, whose bones so pass near every vertex; as a text rig, with a skin.
+
+    The skin binds by distance, or all to the root but for a little of one vertex for each other joint, by which it owns
+    it.
+    """
+
+    count: int = 24
+    skin: StarSkin = "tokens"
+
+    name: ClassVar[str] = "rigging/star"
+    exploits: ClassVar[Category] = "degenerate"
+    source: ClassVar[str] = "ours"
+
+    def attempt(self, target: Target) -> tuple[str, ...]:
+        """Of the prompt's mesh."""
+        import numpy as np
+
+        from guerdon_rigging.baselines import baseline
+        from guerdon_rigging.rig_scores import BOUND
+        from guerdon_rigging.rig_sources import known_mesh
+        from guerdon_rigging.rigs import Rig, Skeleton
+        from guerdon_rigging.text_rigs import rig_text
+
+        places = np.array(_inside(target, self.count))
+        if not len(places):
+            return ()
+        mesh = known_mesh(str(target.prompt.observation))
+        skeleton = Skeleton(places, np.array([-1] + [0] * (self.count - 1)))
+        if self.skin == "distances":
+            weights = baseline("inverse-distance", exponent=4)(mesh, skeleton).round(3)
+        else:
+            weights = np.zeros((len(mesh.vertices), self.count))
+            weights[:, 0] = 1
+            for joint in range(1, self.count):
+                nearest = np.linalg.norm(mesh.vertices - places[joint], axis=1).argmin()
+                weights[nearest] = 0
+                weights[nearest, [0, joint]] = 1 - 1.1 * BOUND, 1.1 * BOUND
+        return (rig_text(Rig(mesh, skeleton, weights)),)
+
+    @classmethod
+    def variants(cls) -> Sequence[Self]:
+        """Some and many, both ways."""
+        return tuple(cls(count, skin) for skin in get_args(StarSkin) for count in (24, 40))
 
 
 @dataclass(frozen=True)

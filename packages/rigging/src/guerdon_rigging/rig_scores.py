@@ -1,6 +1,6 @@
 r"""What rigs of one mesh are worth by their geometry alone, for many candidates at once; plain numpy.
 
-Four scores of TokenRig, none of which needs a true rig, and two shares that its rewards lack. Positions are in the
+Four scores of TokenRig, none of which needs a true rig, and four shares that its rewards lack. Positions are in the
 frame [-1, 1]^3. G candidates, J joints each has its own of, N vertices, M occupied voxels, P poses.
 
 | score | function | in |
@@ -9,7 +9,9 @@ frame [-1, 1]^3. G candidates, J joints each has its own of, N vertices, M occup
 | R_vk, bones within the solid | `bone_containment` | [0, 1] |
 | R_sc, each vertex bound, to at most four | `skin_sparsity` | [0, 1] |
 | R_mo, edges that poses do not stretch | `deformation_smoothness` | (0, 1/(1+s)] |
-| joints that own vertices | `used_share` | (0, 1] |
+| joints that own vertices | `Skin.owning` | (0, 1] |
+| joints among which the weight is shared | `even_share` | [0, 1] |
+| the shortest tree over the bones' length | `directness` | [0, 1] |
 | weight on bones that are near | `near_share` | [0, 1] |
 
 Source: the note on TokenRig that its sheet quotes; constants that are not given there are the sheet's choices.
@@ -346,10 +348,61 @@ def _compact(count: int, first: Ints, second: Ints) -> tuple[Ints, Ints, Ints]:
     return np.flatnonzero(named), place[first], place[second]
 
 
+def even_share(skin: Skin) -> float:
+    """How many joints the weight is shared among, over J: exp(entropy of the joints' shares of all weight) / J.
+
+    1 where all joints have as much; 1/J where one has all; 0 where nothing is bound. Owning one vertex by a little more
+    than `BOUND` is cheap, and this does not count it: [choice].
+
+    >>> even_share(Skin(np.array([[1.0, 0.0], [0.0, 1.0]]))), even_share(Skin(np.array([[1.0, 0.0], [1.0, 0.0]])))
+    (1.0, 0.5)
+    """
+    _, columns, values, _ = skin.entries
+    sums = np.bincount(columns, values, minlength=skin.weights.shape[1])
+    total = sums.sum()
+    if not total > 0:
+        return 0.0
+    shares = sums[sums > 0] / total
+    return float(np.exp(-(shares * np.log(shares)).sum()) / len(sums))
+
+
 @_OVERFLOWING
-def near_share(points: Floats, skeleton: Skeleton, weights: Floats, factor: float = 2.0, margin: float = 0.1) -> float:
+def directness(skeleton: Skeleton) -> float:
+    """The length of the shortest tree that joins all joints, over that of the bones; 1 where the bones have no length.
+
+    A bone that passes by other joints on its way is longer than need be, and all of a star's do: its root is near
+    everywhere. Artists' skeletons have 0.49 at least, 0.77 in the median: [choice].
+
+    >>> directness(Skeleton(np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0]]), np.array([-1, 0, 0])))
+    0.6666666666666666
+    """
+    joints = skeleton.joints
+    length = float(np.linalg.norm(joints[1:] - joints[skeleton.parents[1:]], axis=1).sum())
+    if length == 0:
+        return 1.0
+    # Prim's, from the root on: the squared distance of each joint that is left to the tree, inf once it is in it.
+    squares, at, tree = np.full(len(joints), np.inf), 0, 0.0
+    left = np.ones(len(joints), bool)
+    for _ in range(len(joints) - 1):
+        left[at] = False
+        squares = np.where(left, np.minimum(squares, ((joints - joints[at]) ** 2).sum(axis=1)), np.inf)
+        at = int(squares.argmin())
+        tree += float(squares[at]) ** 0.5
+    found = tree / length
+    return min(1.0, found) if found == found else 0.0  # NaN, where both overflow
+
+
+@_OVERFLOWING
+def near_share(
+    points: Floats,
+    skeleton: Skeleton,
+    weights: Floats,
+    factor: float = 2.0,
+    margin: float = 0.1,
+    most: float = 1.0,
+) -> float:
     """How much of the points' weight is on bones that are near: at most `factor` times as far as the nearest one, and
-    `margin` more.
+    `margin` more; and never further than `most`.
 
     Artists bind a vertex to the bones around it; a skin that is bound to one bone, or whose bones are swapped, does
     not. Not of the paper: [choice].
@@ -360,7 +413,8 @@ def near_share(points: Floats, skeleton: Skeleton, weights: Floats, factor: floa
         weights: (K, J) there; a point that follows no joint adds 0.
         factor: see above.
         margin: in units of the frame.
+        most: in units of the frame, of which a mesh's longest side has 2: where all bones are far, none is near.
     """
     distances = joint_distances(points, skeleton)
-    near = distances <= factor * distances.min(axis=1, keepdims=True) + margin
+    near = distances <= np.minimum(factor * distances.min(axis=1, keepdims=True) + margin, most)
     return float((weights * near).sum() / max(len(points), 1))
