@@ -178,6 +178,13 @@ def test_a_job_that_goes_on_counts_where_the_year_is_known():
     assert years_of("Analyst, Mar 2019 – current", now=2024) == 5
 
 
+def test_what_is_still_to_come_is_no_experience():
+    """Of 2000 - 2055, 25 years are over in 2025; a span that begins later is none, and what is stated counts."""
+    assert years_of("Clerk, 2000 - 2055", now=2025) == 25
+    assert years_of("Clerk, 2020 - 2024\nClerk, 2030 - 2040", now=2025) == 4
+    assert years_of("Clerk, 2030 - 2040; 3 years of experience", now=2025) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "skills"),
     [
