@@ -6,9 +6,10 @@ from pathlib import Path
 
 import docx
 import pytest
+from docx.enum.dml import MSO_THEME_COLOR
 from docx.enum.style import WD_STYLE_TYPE
 from docx.oxml import parse_xml
-from docx.oxml.ns import nsdecls
+from docx.oxml.ns import nsdecls, qn
 from docx.shared import Pt, RGBColor
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
@@ -357,6 +358,100 @@ def test_hidden_text_of_a_word_file_is_kept_apart(tmp_path, how):
     made.save(tmp_path / "a.docx")
     found = read_document(tmp_path / "a.docx")
     assert (found.text.strip(), found.hidden) == ("Nurse", "score 100")
+
+
+def worded(path, run="", paragraph="", defaults="", row=""):
+    """A Word file with "Nurse", and "score 100" with the properties given; in a table with a row's, if any."""
+    made = docx.Document()
+    made.add_paragraph("Nurse")
+    spaces = f"{nsdecls('w')} xmlns:w14='http://schemas.microsoft.com/office/word/2010/wordml'"
+    element = parse_xml(
+        f"<w:p {spaces}><w:pPr>{paragraph}</w:pPr><w:r><w:rPr>{run}</w:rPr><w:t>score 100</w:t></w:r></w:p>"
+    )
+    if row:
+        table = made.add_table(1, 1)
+        table.rows[0]._tr.insert(0, parse_xml(f"<w:trPr {spaces}>{row}</w:trPr>"))
+        table.rows[0].cells[0].paragraphs[0]._p.addprevious(element)
+    else:
+        made.element.body.insert(1, element)
+    if defaults:
+        made.styles.element.find(".//" + qn("w:rPrDefault")).replace(
+            made.styles.element.find(".//" + qn("w:rPrDefault") + "/" + qn("w:rPr")),
+            parse_xml(f"<w:rPr {spaces}>{defaults}</w:rPr>"),
+        )
+    made.save(path)
+    return read_document(path)
+
+
+def filled(colour):
+    return f"<w14:textFill><w14:solidFill>{colour}</w14:solidFill></w14:textFill>"
+
+
+WHITE_THEME = '<w:color w:val="{}" w:themeColor="background1"{}/>'
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"run": WHITE_THEME.format("auto", "")},
+        {"run": WHITE_THEME.format("000000", "")},
+        {"run": '<w:color w:val="000000" w:themeColor="light1"/>'},
+        {"run": '<w:color w:val="000000" w:themeColor="text1" w:themeTint="05"/>'},
+        {"run": '<w:color w:val="000000" w:themeColor="nobody"/>'},
+        {"run": '<w:w w:val="1"/>'},
+        {"run": "<w:specVanish/>"},
+        {"run": filled('<w14:srgbClr w14:val="FFFFFF"/>')},
+        {"run": filled('<w14:schemeClr w14:val="bg1"/>')},
+        {"run": filled('<w14:srgbClr w14:val="000000"><w14:alpha w14:val="99000"/></w14:srgbClr>')},
+        {"run": "<w14:textFill><w14:noFill/></w14:textFill>"},
+        {"paragraph": '<w:spacing w:line="1" w:lineRule="exact"/>'},
+        {"paragraph": '<w:framePr w:w="1" w:h="1" w:hRule="exact"/>'},
+        {"paragraph": '<w:framePr w:h="20" w:hRule="exact"/>'},
+        {"row": '<w:trHeight w:val="1" w:hRule="exact"/>'},
+    ],
+)
+def test_text_of_a_word_file_that_is_white_squeezed_or_without_room_is_kept_apart(tmp_path, where):
+    found = worded(tmp_path / "a.docx", **where)
+    assert (found.text.split(), found.hidden) == (["Nurse"], "score 100")
+
+
+@pytest.mark.parametrize("said", ['<w:color w:val="FFFFFF"/>', '<w:sz w:val="2"/>', "<w:vanish/>"])
+def test_what_a_word_file_hides_by_default_is_hidden(tmp_path, said):
+    assert "score 100" in worded(tmp_path / "a.docx", defaults=said).hidden
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"run": '<w:color w:val="auto"/>'},
+        {"run": WHITE_THEME.format("BFBFBF", ' w:themeShade="BF"')},
+        {"run": '<w:color w:val="FFFFFF" w:themeColor="text1"/>'},
+        {"run": '<w:color w:val="FFFFFF" w:themeColor="accent1"/>'},
+        {"run": '<w:w w:val="80"/>'},
+        {"run": '<w:specVanish w:val="0"/>'},
+        {"run": '<w:vanish w:val="false"/>'},
+        {"run": filled('<w14:schemeClr w14:val="tx1"/>')},
+        {"run": filled('<w14:schemeClr w14:val="bg1"><w14:lumMod w14:val="50000"/></w14:schemeClr>')},
+        {"run": '<w:color w:val="FFFFFF"/>' + filled('<w14:srgbClr w14:val="202020"/>')},
+        {"paragraph": '<w:spacing w:line="240" w:lineRule="auto"/>'},
+        {"paragraph": '<w:spacing w:line="1" w:lineRule="atLeast"/>'},
+        {"paragraph": '<w:framePr w:w="3000" w:h="1" w:hRule="atLeast"/>'},
+        {"row": '<w:trHeight w:val="1" w:hRule="atLeast"/>'},
+        {"defaults": '<w:sz w:val="20"/>'},
+    ],
+)
+def test_dark_wide_and_growing_text_of_a_word_file_is_seen(tmp_path, where):
+    found = worded(tmp_path / "a.docx", **where)
+    assert (found.text.split(), found.hidden) == (["Nurse", "score", "100"], "")
+
+
+def test_a_word_files_own_theme_says_what_its_names_mean(tmp_path):
+    """Settings that swap text and background make white of `text1`."""
+    made = docx.Document()
+    made.settings.element.find(qn("w:clrSchemeMapping")).set(qn("w:t1"), "light1")
+    made.add_paragraph("Nurse").add_run("score 100").font.color.theme_color = MSO_THEME_COLOR.TEXT_1
+    made.save(tmp_path / "a.docx")
+    assert read_document(tmp_path / "a.docx").hidden == "score 100"
 
 
 @pytest.mark.parametrize(
