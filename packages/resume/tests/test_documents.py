@@ -6,12 +6,21 @@ from pathlib import Path
 
 import docx
 import pytest
+from docx.enum.dml import MSO_THEME_COLOR
 from docx.enum.style import WD_STYLE_TYPE
 from docx.oxml import parse_xml
-from docx.oxml.ns import nsdecls
+from docx.oxml.ns import nsdecls, qn
 from docx.shared import Pt, RGBColor
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, FloatObject, NameObject
+from pypdf.generic import (
+    ArrayObject,
+    DecodedStreamObject,
+    DictionaryObject,
+    FloatObject,
+    NameObject,
+    NumberObject,
+    TextStringObject,
+)
 
 from guerdon.errors import ConfigError
 from guerdon_resume import documents, extracting, word_text
@@ -19,19 +28,60 @@ from guerdon_resume.documents import read_document
 from guerdon_resume.extracting import extracted
 from guerdon_resume.reading_limits import MOST_PAGES
 
+PAGE = (0, 0, 595, 842)
 
-def form_of(drawing, fonts):
+
+def array(*items):
+    made = {str: NameObject, float: FloatObject, int: NumberObject}
+    return ArrayObject([made[type(each)](each) if type(each) in made else each for each in items])
+
+
+def named(items):
+    return DictionaryObject({NameObject(name): each for name, each in items.items()})
+
+
+def of(**fields):
+    return named({f"/{name}": each for name, each in fields.items()})
+
+
+def spot(name, none, full):
+    """A colour that is the grey `none` without ink and `full` with all of it."""
+    mixing = of(FunctionType=NumberObject(2), N=NumberObject(1), C0=array(none), C1=array(full))
+    return array("/Separation", name, "/DeviceGray", mixing)
+
+
+def profile(components):
+    stream = DecodedStreamObject()
+    stream[NameObject("/N")] = NumberObject(components)
+    return stream
+
+
+def layers_of(writer):
+    """Layers that are on and off, by themselves and by what rests on them."""
+    layers = {
+        name: writer._add_object(of(Type=NameObject("/OCG"), Name=TextStringObject(name))) for name in ("/On", "/Off")
+    }
+    unshown = of(Type=NameObject("/OCG"), Usage=of(View=of(ViewState=NameObject("/OFF"))))
+    layers["/Unshown"] = writer._add_object(unshown)
+    writer._root_object[NameObject("/OCProperties")] = of(
+        OCGs=array(*layers.values()), D=of(OFF=writer._add_object(array(layers["/Off"])))
+    )
+    resting = {f"{name}Too": of(Type=NameObject("/OCMD"), OCGs=layers[name]) for name in ("/On", "/Off")}
+    return layers | resting
+
+
+def form_of(drawing, fonts, box):
     form = DecodedStreamObject()
     form.set_data(drawing.encode())
     form[NameObject("/Type")], form[NameObject("/Subtype")] = NameObject("/XObject"), NameObject("/Form")
     form[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-    form[NameObject("/BBox")] = ArrayObject([FloatObject(each) for each in (0, 0, 595, 842)])
+    form[NameObject("/BBox")] = ArrayObject([FloatObject(each) for each in box])
     return form
 
 
 def page_of(writer, drawing):
     """A page with Helvetica, drawn by the operators given."""
-    page = writer.add_blank_page(595, 842)
+    page = writer.add_blank_page(*PAGE[2:])
     font = DictionaryObject(
         {
             NameObject("/Type"): NameObject("/Font"),
@@ -40,20 +90,32 @@ def page_of(writer, drawing):
         }
     )
     fonts = DictionaryObject({NameObject("/F1"): font})
-    black = ArrayObject([NameObject("/Separation"), NameObject("/Black"), NameObject("/DeviceGray")])
+    spaces = {
+        "/Black": spot("/Black", 1, 0),
+        "/Chalk": spot("/Chalk", 0, 1),
+        "/Nothing": spot("/None", 1, 0),
+        "/Counted": array("/Separation", "/Black", "/DeviceGray", of(FunctionType=NumberObject(4))),
+        "/Photo": array("/ICCBased", writer._add_object(profile(3))),
+        "/Even": array("/Lab", of(WhitePoint=array(0.95, 1.0, 1.08))),
+    }
     states = {
-        NameObject(name): DictionaryObject({NameObject("/ca"): FloatObject(ca)})
-        for name, ca in (("/Clear", 0), ("/Solid", 1))
+        "/Clear": of(ca=FloatObject(0)),
+        "/Solid": of(ca=FloatObject(1)),
+        "/Screen": of(BM=NameObject("/Screen")),
+        "/Multiply": of(BM=NameObject("/Multiply"), SMask=NameObject("/None")),
+        "/Masked": of(SMask=of(S=NameObject("/Luminosity"))),
+        "/Small": of(Font=array(font, 0.5)),
     }
     forms = {
-        NameObject(name): writer._add_object(form_of(f"{colour} BT /F1 12 Tf 50 700 Td (score 100) Tj ET", fonts))
-        for name, colour in (("/White", "1 g"), ("/Plain", ""))
+        NameObject(name): writer._add_object(form_of(f"{colour} BT /F1 12 Tf 50 700 Td (score 100) Tj ET", fonts, box))
+        for name, colour, box in (("/White", "1 g", PAGE), ("/Plain", "", PAGE), ("/Tiny", "", (0, 0, 1, 1)))
     }
     page[NameObject("/Resources")] = DictionaryObject(
         {
             NameObject("/Font"): fonts,
-            NameObject("/ColorSpace"): DictionaryObject({NameObject("/Black"): black}),
-            NameObject("/ExtGState"): DictionaryObject(states),
+            NameObject("/ColorSpace"): named(spaces),
+            NameObject("/ExtGState"): named(states),
+            NameObject("/Properties"): named(layers_of(writer)),
             NameObject("/XObject"): DictionaryObject(forms),
         }
     )
@@ -92,6 +154,9 @@ def test_a_pdfs_text_is_read(tmp_path):
     assert (found.hidden, found.fault) == ("", "")
 
 
+UNSEEN = "BT /F1 12 Tf 50 700 Td (score 100) Tj ET"
+
+
 @pytest.mark.parametrize(
     "drawing",
     [
@@ -108,6 +173,33 @@ def test_a_pdfs_text_is_read(tmp_path):
         "/White Do",
         "1 g /Plain Do",
         "q 1 g Q q 1 g BT /F1 12 Tf 50 700 Td [(score) -250 (100)] TJ ET Q",
+        "BT /F1 12 Tf .0001 0 0 1 50 700 Tm (score 100) Tj ET",
+        "BT /F1 12 Tf 1 0 0 .0001 50 700 Tm (score 100) Tj ET",
+        "BT /F1 12 Tf 3 3 3 3 50 700 Tm (score 100) Tj ET",
+        "q .01 0 0 1 0 0 cm BT /F1 12 Tf 5000 700 Td (score 100) Tj ET Q",
+        "BT /F1 12 Tf 1 Tz 50 700 Td (score 100) Tj ET",
+        "/Small gs BT 50 700 Td (score 100) Tj ET",
+        f"q 0 0 1 1 re W n {UNSEEN} Q",
+        f"q 50 690 3 30 re W n {UNSEEN} Q",
+        f"q 40 720 300 50 re W n {UNSEEN} Q",
+        f"q 50 700 m 50 700 l W* n {UNSEEN} Q",
+        "q 40 650 300 100 re W n BT /F1 12 Tf 14 TL 50 660 Td () ' (score 100) ' ET Q",
+        "q 40 650 300 100 re W n BT /F1 12 Tf 50 700 TD 0 -80 Td (score 100) Tj ET Q",
+        "/Tiny Do",
+        f"/OC /Off BDC {UNSEEN} EMC",
+        f"/OC /OffToo BDC /Span BMC {UNSEEN} EMC EMC",
+        f"/OC /Unshown BDC {UNSEEN} EMC",
+        "/OC /Off BDC q /Plain Do Q EMC",
+        f"/Even cs 100 0 0 scn {UNSEEN}",
+        f"/Photo cs 1 1 1 scn {UNSEEN}",
+        f"/Chalk cs {UNSEEN}",
+        f"/Nothing cs 1 scn {UNSEEN}",
+        f"/Counted cs 1 scn {UNSEEN}",
+        f"/Pattern cs /Some scn {UNSEEN}",
+        f"1 G 1 Tr {UNSEEN}",
+        f"1 g 1 1 1 RG 2 Tr {UNSEEN}",
+        f"/Screen gs {UNSEEN}",
+        f"/Masked gs {UNSEEN}",
     ],
 )
 def test_text_that_is_not_seen_is_kept_apart(tmp_path, drawing):
@@ -120,9 +212,30 @@ def test_text_that_is_not_seen_is_kept_apart(tmp_path, drawing):
 
 @pytest.mark.parametrize(
     "before",
-    ["q 1 g Q", "1 g /DeviceRGB cs", "/Black cs 1 scn", "/Solid gs", "1 g 0 0 0 1 k", "1 g q 0 g /Plain Do Q 0 g"],
+    [
+        "q 1 g Q",
+        "1 g /DeviceRGB cs",
+        "/Black cs 1 scn",
+        "1 g /Black cs",
+        "/Solid gs",
+        "1 g 0 0 0 1 k",
+        "1 g q 0 g /Plain Do Q 0 g",
+        "1 g /Even cs",
+        "1 g /Photo cs",
+        "1 g 1 Tr",
+        "1 G",
+        "/Multiply gs",
+        "80 Tz",
+        "40 770 300 30 re W n",
+        "W n",
+        "q 0 0 1 1 re W n Q",
+        "0 0 1 1 re n",
+        "/OC /On BDC",
+        "/OC /OnToo BDC",
+        "/OC /Off BDC EMC",
+    ],
 )
-def test_a_colour_that_was_put_back_and_full_ink_are_seen(tmp_path, before):
+def test_a_colour_that_was_put_back_and_full_ink_and_what_is_shown_are_seen(tmp_path, before):
     found = extracted(pdf_of(tmp_path / "a.pdf", f"{before} {SEEN.removeprefix('0 g ')}"))
     assert "Nurse" in found["text"]
     assert found["hidden"] == ""
@@ -133,6 +246,18 @@ def test_small_letters_that_are_magnified_are_seen(tmp_path):
     found = extracted(pdf_of(tmp_path / "a.pdf", f"q 12 0 0 12 0 0 cm {drawing} Q"))
     assert "Nurse" in found["text"]
     assert found["hidden"] == ""
+
+
+def test_turned_mirrored_and_spaced_letters_within_their_clip_are_seen(tmp_path):
+    """A line downwards from 780, about 130 points long; a mirrored one from 500 to the left; one with a wide gap."""
+    drawing = (
+        "q 40 600 20 200 re W n BT /F1 12 Tf 0 -1 1 0 45 780 Tm (Nurse, 4 years of triage) Tj ET Q "
+        "q 300 700 210 20 re W n BT /F1 -12 Tf 1 0 0 -1 500 705 Tm (Mirrored) Tj ET Q "
+        "q 40 500 300 20 re W n BT /F1 12 Tf 45 505 Td [(Clerk) -15000 (2019)] TJ ET Q"
+    )
+    found = extracted(pdf_of(tmp_path / "a.pdf", drawing))
+    assert found["hidden"] == ""
+    assert all(each in found["text"] for each in ("Nurse", "Mirrored", "Clerk", "2019"))
 
 
 def test_text_outside_the_page_is_told(tmp_path):
@@ -233,6 +358,100 @@ def test_hidden_text_of_a_word_file_is_kept_apart(tmp_path, how):
     made.save(tmp_path / "a.docx")
     found = read_document(tmp_path / "a.docx")
     assert (found.text.strip(), found.hidden) == ("Nurse", "score 100")
+
+
+def worded(path, run="", paragraph="", defaults="", row=""):
+    """A Word file with "Nurse", and "score 100" with the properties given; in a table with a row's, if any."""
+    made = docx.Document()
+    made.add_paragraph("Nurse")
+    spaces = f"{nsdecls('w')} xmlns:w14='http://schemas.microsoft.com/office/word/2010/wordml'"
+    element = parse_xml(
+        f"<w:p {spaces}><w:pPr>{paragraph}</w:pPr><w:r><w:rPr>{run}</w:rPr><w:t>score 100</w:t></w:r></w:p>"
+    )
+    if row:
+        table = made.add_table(1, 1)
+        table.rows[0]._tr.insert(0, parse_xml(f"<w:trPr {spaces}>{row}</w:trPr>"))
+        table.rows[0].cells[0].paragraphs[0]._p.addprevious(element)
+    else:
+        made.element.body.insert(1, element)
+    if defaults:
+        made.styles.element.find(".//" + qn("w:rPrDefault")).replace(
+            made.styles.element.find(".//" + qn("w:rPrDefault") + "/" + qn("w:rPr")),
+            parse_xml(f"<w:rPr {spaces}>{defaults}</w:rPr>"),
+        )
+    made.save(path)
+    return read_document(path)
+
+
+def filled(colour):
+    return f"<w14:textFill><w14:solidFill>{colour}</w14:solidFill></w14:textFill>"
+
+
+WHITE_THEME = '<w:color w:val="{}" w:themeColor="background1"{}/>'
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"run": WHITE_THEME.format("auto", "")},
+        {"run": WHITE_THEME.format("000000", "")},
+        {"run": '<w:color w:val="000000" w:themeColor="light1"/>'},
+        {"run": '<w:color w:val="000000" w:themeColor="text1" w:themeTint="05"/>'},
+        {"run": '<w:color w:val="000000" w:themeColor="nobody"/>'},
+        {"run": '<w:w w:val="1"/>'},
+        {"run": "<w:specVanish/>"},
+        {"run": filled('<w14:srgbClr w14:val="FFFFFF"/>')},
+        {"run": filled('<w14:schemeClr w14:val="bg1"/>')},
+        {"run": filled('<w14:srgbClr w14:val="000000"><w14:alpha w14:val="99000"/></w14:srgbClr>')},
+        {"run": "<w14:textFill><w14:noFill/></w14:textFill>"},
+        {"paragraph": '<w:spacing w:line="1" w:lineRule="exact"/>'},
+        {"paragraph": '<w:framePr w:w="1" w:h="1" w:hRule="exact"/>'},
+        {"paragraph": '<w:framePr w:h="20" w:hRule="exact"/>'},
+        {"row": '<w:trHeight w:val="1" w:hRule="exact"/>'},
+    ],
+)
+def test_text_of_a_word_file_that_is_white_squeezed_or_without_room_is_kept_apart(tmp_path, where):
+    found = worded(tmp_path / "a.docx", **where)
+    assert (found.text.split(), found.hidden) == (["Nurse"], "score 100")
+
+
+@pytest.mark.parametrize("said", ['<w:color w:val="FFFFFF"/>', '<w:sz w:val="2"/>', "<w:vanish/>"])
+def test_what_a_word_file_hides_by_default_is_hidden(tmp_path, said):
+    assert "score 100" in worded(tmp_path / "a.docx", defaults=said).hidden
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"run": '<w:color w:val="auto"/>'},
+        {"run": WHITE_THEME.format("BFBFBF", ' w:themeShade="BF"')},
+        {"run": '<w:color w:val="FFFFFF" w:themeColor="text1"/>'},
+        {"run": '<w:color w:val="FFFFFF" w:themeColor="accent1"/>'},
+        {"run": '<w:w w:val="80"/>'},
+        {"run": '<w:specVanish w:val="0"/>'},
+        {"run": '<w:vanish w:val="false"/>'},
+        {"run": filled('<w14:schemeClr w14:val="tx1"/>')},
+        {"run": filled('<w14:schemeClr w14:val="bg1"><w14:lumMod w14:val="50000"/></w14:schemeClr>')},
+        {"run": '<w:color w:val="FFFFFF"/>' + filled('<w14:srgbClr w14:val="202020"/>')},
+        {"paragraph": '<w:spacing w:line="240" w:lineRule="auto"/>'},
+        {"paragraph": '<w:spacing w:line="1" w:lineRule="atLeast"/>'},
+        {"paragraph": '<w:framePr w:w="3000" w:h="1" w:hRule="atLeast"/>'},
+        {"row": '<w:trHeight w:val="1" w:hRule="atLeast"/>'},
+        {"defaults": '<w:sz w:val="20"/>'},
+    ],
+)
+def test_dark_wide_and_growing_text_of_a_word_file_is_seen(tmp_path, where):
+    found = worded(tmp_path / "a.docx", **where)
+    assert (found.text.split(), found.hidden) == (["Nurse", "score", "100"], "")
+
+
+def test_a_word_files_own_theme_says_what_its_names_mean(tmp_path):
+    """Settings that swap text and background make white of `text1`."""
+    made = docx.Document()
+    made.settings.element.find(qn("w:clrSchemeMapping")).set(qn("w:t1"), "light1")
+    made.add_paragraph("Nurse").add_run("score 100").font.color.theme_color = MSO_THEME_COLOR.TEXT_1
+    made.save(tmp_path / "a.docx")
+    assert read_document(tmp_path / "a.docx").hidden == "score 100"
 
 
 @pytest.mark.parametrize(

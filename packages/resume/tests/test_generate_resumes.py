@@ -178,6 +178,13 @@ def test_a_job_that_goes_on_counts_where_the_year_is_known():
     assert years_of("Analyst, Mar 2019 – current", now=2024) == 5
 
 
+def test_what_is_still_to_come_is_no_experience():
+    """Of 2000 - 2055, 25 years are over in 2025; a span that begins later is none, and what is stated counts."""
+    assert years_of("Clerk, 2000 - 2055", now=2025) == 25
+    assert years_of("Clerk, 2020 - 2024\nClerk, 2030 - 2040", now=2025) == 4
+    assert years_of("Clerk, 2030 - 2040; 3 years of experience", now=2025) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "skills"),
     [
@@ -192,10 +199,44 @@ def test_a_job_that_goes_on_counts_where_the_year_is_known():
         ("I want to learn Docker", []),
         ("Docker, but no Linux", ["docker"]),
         ("no Linux; Docker", ["docker"]),
+        ("no Linux, Docker or SQL", []),
+        ("I do not know Python or SQL or Linux", []),
+        ("I haven’t worked with SQL", []),
+        ("neither Python nor SQL", []),
+        ("I have not yet had the opportunity to use SQL", []),
+        ("Interested in SQL and Docker", []),
+        ("no longer use SQL", []),
+        ("no-SQL databases", []),
     ],
 )
 def test_skills_are_whole_words_under_any_name(text, skills):
     assert [one.skill for one in skills_in(text) if not one.denied] == skills
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Not only Python but also SQL",
+        "Not just reports in SQL",
+        "not limited to SQL",
+        "No one on the team knows SQL better",
+        "No stranger to SQL",
+        "I cannot work without SQL",
+        "I can't imagine a day without any SQL",
+        "Never worked without SQL",
+        "Nothing without SQL",
+        "Never missed a deadline while using SQL",
+        "no-code and SQL",
+        "Not-for-profit work, SQL daily",
+        "Interested in hard problems, wrote SQL daily",
+        "Eager to learn, wrote SQL daily",
+        "Lacking documents, rewrote the SQL",
+        "No experience with Java but strong SQL",
+        "no fewer than 4 years of SQL",
+    ],
+)
+def test_a_negation_of_something_else_denies_no_skill(text):
+    assert "sql" in facts_of(text).skills
 
 
 def test_a_jobs_own_skill_is_found_though_no_list_has_it():

@@ -86,6 +86,8 @@ def test_the_published_form_is_read_and_its_name_and_phone_stay_out(tmp_path):
         ('{"status": "REJECT", "job_skills": ["SQL"], "resume": "x", "score": NaN}', r"line 2: field 'score'"),
         ('{"status": "REJECT", "job_skills": ["SQL"], "resume": "x", "years": Infinity}', r"line 2: field 'years'"),
         ({**GOOD, "years": -1}, r"line 2: field 'years'"),
+        ({**GOOD, "years": True}, r"line 2: field 'years': True is no number"),
+        ({**GOOD, "score": False}, r"line 2: field 'score': False is no number"),
         ({**GOOD, "id": ""}, r"line 2: field 'id' is ''"),
         ({**GOOD, "id": True}, r"line 2: field 'id' is True"),
         ({**GOOD, "person": {"age": 3}}, r"line 2: field 'person'.*name, gender"),
@@ -94,6 +96,7 @@ def test_the_published_form_is_read_and_its_name_and_phone_stay_out(tmp_path):
         ({**PUBLISHED, "evaluation_json": "[]"}, r"line 2: field 'evaluation_json' is"),
         ({**PUBLISHED, "evaluation_json": {"skills_match": 3}}, r"line 2: field 'evaluation_json'.*skills_match"),
         ({**PUBLISHED, "evaluation_json": {"overall_score": "x"}}, r"line 2: field 'score'"),
+        ({**PUBLISHED, "evaluation_json": {"overall_score": True}}, r"line 2: field 'score': True is no number"),
         ({**PUBLISHED, "job_description_skills": None}, r"line 2: field 'job_description_skills' is None"),
     ],
 )

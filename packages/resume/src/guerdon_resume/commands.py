@@ -50,7 +50,9 @@ def _asking(command: Any) -> Any:
 @click.argument("resumes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--skills", help="What the job asks for, with commas, in place of what JOB says.")
 @click.option(
-    "--now", type=click.IntRange(1950, 2200), help="The year that '2019 - present' ends in.  [default: this one]"
+    "--now",
+    type=click.IntRange(1950, 2200),
+    help="The year that '2019 - present' ends in, and the last that counts.  [default: this one]",
 )
 @_asking
 def screen(

@@ -65,7 +65,8 @@ def facts_of(text: str, job_skills: Iterable[str] = (), *, now: int | None = Non
     Args:
         text: a resume, of any length; time is linear in it.
         job_skills: looked for beside the listed skills.
-        now: the year that "2019 - present" ends in; None: such a span says nothing.
+        now: the year that "2019 - present" ends in, and past which no span counts; None: the former says nothing, and
+            a span of future years cannot be told from another.
 
     >>> facts_of("2 years of experience with K8s. No experience with SQL.")
     Facts(skills=('k8s',), years=2.0)
@@ -139,6 +140,8 @@ def _spans(plain: str, now: int | None) -> list[tuple[int, int]]:
             continue
         for match in _RANGE.finditer(line):
             end = int(match[2]) if match[2] else now
+            if end is not None and now is not None:
+                end = min(end, now)  # what is still to come is no experience; a span that begins after it is none
             if end is not None and 0 <= end - int(match[1]) <= MOST_YEARS:
                 spans.append((int(match[1]), end))
     return spans

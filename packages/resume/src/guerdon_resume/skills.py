@@ -116,10 +116,35 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 _NO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SPACE = re.compile(r"\s+")
 _TOKEN = re.compile(r"(?:(?<![\w+#])\.)?[\w+#]+")  # ".net" has its point, the end of a sentence has not
-_DENIED = re.compile(
-    r"\b(?:no|not|never|without|lacks?|lacking|want(?:s|ing)? to learn|eager to learn|hop(?:e|ing) to learn|"
-    r"interested in)\b[^.;:\n]{0,80}$"
+_BLANK = r"[^\S\n]"
+_NEGATION = r"(?:\b(?:no|not|cannot|never|neither|without|lack(?:s|ed|ing)?|interested in)\b|n['’]t\b)"
+_BETWEEN = (
+    r"(?:yet|ever|really|currently|longer|be|been|having|have|had|has|got|gained|any|much|an?|the|chance|opportunity|to|"
+    r"in|of|with|on|for|my|all|prior|previous|formal|professional|commercial|paid|practical|direct|real|relevant|"
+    r"significant|extensive|deep|solid|strong|very|hands|advanced|basic|specific|work|years?|programmed|coded|written|"
+    r"wrote|done|built|managed|administered|deployed|operated|handled|tried|speak|write|program|manage|operate)"
 )
+"""What may stand between a negation and what it negates."""
+_KNOWING = (
+    r"(?:experience[sd]?|knowledge|know(?:s|ing)?|knew|familiar(?:ity)?|skill(?:s|ed)?|proficien(?:t|cy)|exposure|"
+    r"background|expertise|understand(?:ing)?|train(?:ing|ed)|qualifi(?:ed|cations?)|certifi(?:ed|cates?|cations?)|"
+    r"competen(?:t|ce)|comfortable|versed|use[sd]?|using|touch(?:ed)?|learn(?:ed|t|ing)?|stud(?:y|ied)|practi[cs](?:ed?|al)|"
+    r"work(?:s|ed|ing)?(?= (?:with|in|on)\b))"
+)
+"""Words for having a skill: what is negated with one reaches to the end of its clause."""
+_CLAUSE = r"(?!\s*,)(?:(?!\b(?:but|however|though|although|whereas|except)\b)[^.;:\n]){0,80}"
+_DENIED = re.compile(
+    rf"(?:{_NEGATION}(?:{_BLANK}|[-‐])+(?:{_BETWEEN}(?:{_BLANK}|[-‐])+){{0,8}}(?:{_KNOWING}\b{_CLAUSE})?"
+    rf"|\b(?:want(?:s|ing)?|eager|keen|hop(?:e|ing)) to learn\b{_CLAUSE})$"
+)
+"""Before a skill: what denies it. A negation of something else in the sentence does not: "never late, wrote SQL"."""
+_TWICE_DENIED = re.compile(
+    rf"(?:\b(?:no|not|cannot|never|nothing|nobody|impossible|rarely|hardly)\b|n['’]t\b)[^.;:,\n]{{0,60}}\bwithout\b"
+    rf"(?:{_BLANK}+{_BETWEEN})*{_BLANK}+$"
+)
+"""Before a skill: "cannot work without"."""
+_OR = re.compile(rf"{_BLANK}*(?:[,/&]|\b(?:and|or|nor)\b)(?:{_BLANK}|[,/&]|\b(?:and|or|nor|any)\b)*")
+"""Between the skills of one list, which are denied together."""
 
 
 def normal(text: str) -> str:
@@ -171,15 +196,17 @@ def skills_in(text: str, also: Iterable[str] = ()) -> list[Found]:
     """
     plain = normal(text)
     patterns = _patterns(tuple(sorted({single_spaced(normal(each)) for each in also} - {""})))
-    found, reached = [], 0
+    found: list[Found] = []
+    reached = 0
     for token in _TOKEN.finditer(plain):
         if token.start() < reached or token[0] not in patterns:
             continue
         if match := patterns[token[0]].match(plain, token.start()):
+            listed = bool(found) and found[-1].denied and _OR.fullmatch(plain, reached, match.start()) is not None
             reached = match.end()
             words = single_spaced(match[0])
             before = plain[max(0, match.start() - 120) : match.start()]
-            found.append(Found(canonical(words), words, _DENIED.search(before) is not None))
+            found.append(Found(canonical(words), words, listed or _denied(before)))
     return found
 
 
@@ -190,6 +217,10 @@ def has_words(text: str, words: str) -> bool:
     (True, False)
     """
     return bool(words) and re.search(_bounded(re.escape(words)), text) is not None
+
+
+def _denied(before: str) -> bool:
+    return _DENIED.search(before) is not None and _TWICE_DENIED.search(before) is None
 
 
 def _bounded(pattern: str) -> str:

@@ -1,10 +1,12 @@
 """The text of a Word file that a reader sees, and the text that none does. By python-docx, in a process apart.
 
-Text counts as hidden where it is marked so, white, or smaller than two points, by itself or by its style. Paragraphs
-come in the order of the file with tables, text boxes, content controls, links and what was inserted by tracked changes;
-headers and footers last.
+Text counts as hidden where it is marked so, white, transparent, smaller than two points or squeezed below them, or in
+lines, frames or rows of a table that have no more room, by itself, by its style or by default (`word_fonts`).
+Paragraphs come in the order of the file with tables, text boxes, content controls, links and what was inserted by
+tracked changes; headers and footers last.
 
-Not covered: footnotes and comments, and text in the colour of what lies below it unless that is white.
+Not covered: footnotes and comments; text in the colour of what lies below it unless that is white; what a table's style
+says; text boxes, frames and indents outside the page, and boxes and columns without room; letters upon each other.
 """
 
 from __future__ import annotations
@@ -14,13 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from guerdon_resume.reading_limits import MOST_UNPACKED, TINY, WHITE, NotReadError
+from guerdon_resume.reading_limits import MOST_UNPACKED, NotReadError
+from guerdon_resume.word_fonts import Sight
 
 _OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 """A text box for old programs: the same again."""
-_DEEPEST = 20
-"""Styles that rest on styles."""
 
 
 def word_text(path: Path) -> tuple[str, str]:
@@ -40,10 +41,11 @@ def word_text(path: Path) -> tuple[str, str]:
     if unpacked > MOST_UNPACKED:
         raise NotReadError(f"{unpacked} bytes unpacked; at most {MOST_UNPACKED} are read")
     document = docx.Document(str(path))
+    sight = Sight(document)
     seen: list[str] = []
     hidden: list[str] = []
     for holder, element in _parts(document):
-        for runs in _paragraphs(holder, element):
+        for runs in _paragraphs(holder, element, sight):
             seen.append("".join(text for text, unseen in runs if not unseen))
             hidden += [text for text, unseen in runs if unseen and text.strip()]
     return "\n".join(seen), "\n".join(hidden)
@@ -59,7 +61,7 @@ def _parts(document: Any) -> Iterator[tuple[Any, Any]]:
                     yield holder, holder._element
 
 
-def _paragraphs(holder: Any, element: Any) -> Iterator[list[tuple[str, bool]]]:
+def _paragraphs(holder: Any, element: Any, sight: Sight) -> Iterator[list[tuple[str, bool]]]:
     """Of each paragraph the runs, with whether they are hidden; of tables and text boxes too, wherever they stand."""
     from docx.oxml.ns import qn
     from docx.text.paragraph import Paragraph
@@ -70,25 +72,4 @@ def _paragraphs(holder: Any, element: Any) -> Iterator[list[tuple[str, bool]]]:
             continue
         paragraph = Paragraph(p, holder)
         own = (r for r in p.iter(qn("w:r")) if next(r.iterancestors(qn("w:p"))) is p)
-        yield [(run.text, _hidden(run, paragraph)) for run in (Run(r, paragraph) for r in own)]
-
-
-def _hidden(run: Any, paragraph: Any) -> bool:
-    colour = marked = size = None
-    for font in _fonts(run, paragraph):
-        colour = colour if colour is not None else font.color.rgb
-        marked = marked if marked is not None else font.hidden
-        size = size if size is not None else font.size
-    white = colour is not None and min(colour) >= WHITE * 255
-    return bool(white or marked or (size is not None and size.pt < TINY))
-
-
-def _fonts(run: Any, paragraph: Any) -> Iterator[Any]:
-    """The run's own, then those of its style and of its paragraph's, each with the styles it rests on."""
-    yield run.font
-    for style in (run.style, paragraph.style):
-        for _ in range(_DEEPEST):
-            if style is None:
-                break
-            yield style.font
-            style = style.base_style
+        yield [(run.text, sight.misses(run, paragraph)) for run in (Run(r, paragraph) for r in own)]
