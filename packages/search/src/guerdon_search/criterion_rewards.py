@@ -15,7 +15,7 @@ from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.rewards.gated_aggregate import GatedAggregate, GateKind, Missing
 from guerdon.types import Group, Rollout, Score
-from guerdon_search.answers import answer_in
+from guerdon_search.answers import NO_ANSWER, answer_in
 from guerdon_search.criteria import BEHAVIOURS, BOTTOM_LINES, RULES
 from guerdon_search.sessions import SearchSession
 
@@ -36,7 +36,7 @@ class RuleCriterion(Reward, name="search/rule-criterion-v1", bounds=(0.0, 1.0)):
         one_of("search/rule-criterion.criterion", self.criterion, RULES)
 
     def score(self, rollout: Rollout) -> Score:
-        """From the last `<answer>` block, or the whole answer."""
+        """From `guerdon_search.answers.answer_in`: the last `<answer>` block, or all that is not thought."""
         session = rollout.example_as(SearchSession)
         value = RULES[self.criterion](session, answer_in(rollout.answer))
         if value is None:
@@ -144,7 +144,7 @@ class JudgedCriterion(Reward, name="search/judged-criterion-v1", bounds=(0.0, 1.
         places = [place for place, (_, answer) in enumerate(pairs) if answer]
         judge = _judge(self.backend, self.seed)  # type: ignore[arg-type]  # settings of a reward are hashable
         verdicts = judge.ask([criteria_messages(*pairs[place], self.asked) for place in places])
-        scores = [Score(0.0, "an empty answer", status="fail") for _ in pairs]
+        scores = [Score(0.0, NO_ANSWER, status="fail") for _ in pairs]
         for place, verdict in zip(places, verdicts, strict=True):
             if verdict.value is None:
                 status: Unreadable = self.unreadable if verdict.answered else "infra"
