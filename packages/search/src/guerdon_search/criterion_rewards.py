@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Unparsed
+from guerdon.parsing.json_objects import each_once
 from guerdon.parsing.quoting import quoted
 from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
@@ -56,7 +57,7 @@ def opinions(text: str) -> dict[str, Opinion]:
     {'format': (1.0, 'fine')}
     """
     try:
-        found = json.loads(text, object_pairs_hook=_each_once)
+        found = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError):
         raise Unparsed(f"not JSON, or a name stands twice: {text[:80]!r}") from None
     if not isinstance(found, dict):
@@ -66,13 +67,6 @@ def opinions(text: str) -> dict[str, Opinion]:
         for name, entry in found.items()
         if isinstance(entry, dict) and _is_share(entry.get("score"))
     }
-
-
-def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
-    return found
 
 
 def _is_share(value: object) -> bool:
