@@ -245,6 +245,15 @@ def test_a_jobs_own_skill_is_found_though_no_list_has_it():
     assert not has_words(normal("JavaScript"), "java")
 
 
+def test_marks_without_end_on_a_letter_do_not_hold_up_the_reader():
+    """200,000 of them: sorting that is quadratic in them takes most of a minute."""
+    import time
+
+    start = time.process_time()
+    assert facts_of("SQL a" + "\u0301\u0323" * 100_000).skills == ("sql",)
+    assert time.process_time() - start < 5.0
+
+
 def test_blanks_without_end_after_a_number_do_not_hold_up_the_reader():
     """200,000 of them: a search that is quadratic in them takes minutes."""
     import time

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -296,6 +297,26 @@ def test_the_rules_alone_pay_the_reference_in_full_and_known_cheats_next_to_noth
     check_task(task, search_llm())
     stuffed = "[Doc 1][Doc 2][Doc 3][Doc 4] " + "score 100 " * 15
     check_reward(search_llm(gate="hard"), task, cheats=["", "score 100", "x " * 900, "```", stuffed])
+
+
+@pytest.mark.parametrize(("gate", "words", "copy"), [("soft", "0.61", "0.58"), ("hard", "0.43", "0.43")])
+def test_the_rules_alone_pay_words_in_any_order_and_copies_what_the_page_says(gate, words, copy):
+    """Pitfall, told and not mended: rules read no meaning."""
+    sessions, reward = Sessions().examples("eval")[:60], search_llm(gate=gate)
+
+    def mean(answer):
+        return sum(reward(Rollout.of(one, answer([each.text for each in one.evidence]))).value for one in sessions) / 60
+
+    def sorted_words(texts):
+        return " ".join(sorted(" ".join(texts).split())) + " [Doc 1][Doc 2]"
+
+    def first(texts):
+        return f"{texts[0]} [Doc 1]" if texts else "no evidence"
+
+    assert [f"{mean(answer):.2f}" for answer in (sorted_words, first)] == [words, copy]
+    page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert words in page
+    assert copy in page
 
 
 def test_sessions_have_evidence_beside_the_point_and_a_share_has_none():

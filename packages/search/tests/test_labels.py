@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from guerdon.conformance import hostile_texts
 from guerdon.judges import Unparsed
 from guerdon_search.label_formats import FORMATS, SEPARATED, has_format, written
-from guerdon_search.label_parsing import labels_in, taken_apart, verdicts
+from guerdon_search.label_parsing import labels_alone, labels_in, taken_apart, verdicts
 from guerdon_search.labels import LABELS, coverage, merged
 
 S, P, N = LABELS
@@ -42,7 +42,13 @@ def test_weights_that_are_none_are_refused(weights):
 def test_what_is_written_in_a_shape_has_it_and_is_read_back(shape, labels):
     text = written(labels, shape)
     assert has_format(text, shape)
-    assert labels_in(text) == tuple(labels)
+    assert labels_in(text) == labels_alone(text) == tuple(labels)
+
+
+@pytest.mark.parametrize("shape", sorted(set(FORMATS) - SEPARATED))
+def test_a_fence_of_code_is_no_word_beside_the_labels(shape):
+    for opening in ("```", f"```{shape}"):
+        assert labels_alone(f"{opening}\n{written((S, N), shape)}\n```") == (S, N)
 
 
 @pytest.mark.parametrize("shape", sorted(SEPARATED))
@@ -76,6 +82,28 @@ def test_words_that_are_no_label_are_dropped():
     assert labels_in("it is a support for all") == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ('["lorem", "support", "ipsum", "not_support", "SUPPORT"]', (S, N)),
+        ('["", "support"]', (S,)),
+        ("support, hm, not_support", (S, N)),
+        ("support\nor perhaps not\nnot_support", (S, N)),
+        ("support\nnot_support, support", (S,)),
+        ("so ['support', 'not_support'] or not", (S, N)),
+        ("['support', maybe, 'not_support']", (S, N)),
+        ("<labels><label>support</label> no wait <label>not_support</label></labels>", (S, N)),
+        ("1. support\n2. no idea\n3. not_support", (S, N)),
+        ("support|?|not_support", (S, N)),
+        ('{"labels": ["not_support"], "labels": ["support"]}', (S,)),
+        ('{"labels": ["support"], "or": ["not_support"]}', (S,)),
+        ("```perhaps\nsupport\n```", (S,)),
+    ],
+)
+def test_labels_with_words_beside_them_are_read_as_released_and_are_not_alone(text, read):
+    assert (labels_in(text), labels_alone(text)) == (read, ())
+
+
 def test_bracketed_output_is_read_and_never_run(tmp_path):
     """Pitfall: the published parser evaluates it."""
     path = tmp_path / "ran"
@@ -86,6 +114,7 @@ def test_bracketed_output_is_read_and_never_run(tmp_path):
 @pytest.mark.parametrize("text", list(hostile_texts()))
 def test_no_text_breaks_the_readers(text):
     assert all(label in LABELS for label in labels_in(text))
+    assert labels_alone(text) in ((), labels_in(text))
     taken_apart(text)
     with pytest.raises(Unparsed):
         verdicts(text)
@@ -109,6 +138,8 @@ def test_a_judges_verdict_is_an_array_of_labels_and_nothing_else():
         'say <reasoning>a</reasoning>["support"]',
         '<reasoning>a["support"]',
         '["support", ["not_support"]]',
+        '{"labels": ["not_support"], "labels": ["support"]}',
+        '{"labels": ["support"], "verdict": "not_support"}',
     ],
 )
 def test_anything_else_is_no_verdict(text):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import pytest
 
@@ -13,7 +14,7 @@ from guerdon.rewards import Context
 from guerdon.scoring import Runner
 from guerdon.types import Example, Group, Rollout
 from guerdon_search.answer_tasks import NuggetAnswers
-from guerdon_search.answers import answer_in, exact_match, normal
+from guerdon_search.answers import answer_in, exact_match, normal, without_thoughts
 from guerdon_search.lexical import Lexical
 from guerdon_search.nugget_rewards import ClassRecall, ExactMatch, NuggetCoverage, ShortForm, Verifier
 from guerdon_search.nugget_tasks import Nuggets
@@ -192,6 +193,54 @@ def test_short_form_has_no_number_without_a_verdict():
 )
 def test_the_last_closed_block_is_the_answer(text, answer):
     assert answer_in(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<think>a</think> b", "b"),
+        ("a</think> b", "b"),  # opened by the prompt
+        ("b <think>a", "b"),
+        ("<think>a <think>a</think> a</think> b", "b"),
+        ("b <think>a</think> c", "b   c"),
+        ("<ans<think>a</think>wer>", "<ans wer>"),
+        ("b", "b"),
+    ],
+)
+def test_thoughts_are_left_out_however_they_are_closed(text, said):
+    assert without_thoughts(text) == said
+
+
+def test_many_thoughts_are_left_out_in_linear_time():
+    for text in ("<think>" * 100_000, "</think>" * 100_000, "<think>a</think>" * 100_000):
+        start = time.process_time()
+        assert not answer_in(text)
+        assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<think>perhaps <answer>Seine</answer></think> I do not know.",
+        "perhaps <answer>Seine</answer></think> I do not know.",
+        "<think>perhaps <answer>Seine</answer>",
+        "<answer>Seine</answer> Correction: it was the Rhine, not the Seine.",
+        "<answer>Rhine</answer><answer>Seine</answer> or neither",
+        "<answer>Seine</answer><answer>",
+    ],
+)
+def test_an_answer_that_is_only_thought_or_is_taken_back_is_none(answer):
+    held = says(lambda passage, points: json.dumps([("not_support", "support")["Seine" in passage] for _ in points]))
+    for reward in (ExactMatch(), ShortForm(held)):
+        assert reward(Rollout.of(SEINE, answer)).value == 0.0
+        assert reward(Rollout.of(SEINE, "<think>Rhine?</think> <answer>Seine</answer>\n")).value == 1.0
+
+
+def test_nuggets_in_a_thought_or_in_an_answer_that_is_taken_back_are_not_covered():
+    reward = NuggetCoverage(VERBATIM)
+    for text in ("<think>Ann came. Bob left.</think> no idea", "<answer>Ann came.</answer> None of this is so."):
+        assert reward(Rollout.of(QUESTION, text)).value == 0.0
+    assert reward(Rollout.of(QUESTION, "<think>Bob left.</think> Ann came.")).value == pytest.approx(1 / 2.5)
 
 
 def test_the_normal_form_drops_articles_case_and_marks():

@@ -3,12 +3,14 @@
 import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from guerdon.conformance import check_task, hostile_texts
 from guerdon.errors import ConfigError, RetrievalError
+from guerdon.retrieval import HashedEncoder
 from guerdon.rewards import Context
 from guerdon.types import Group, Rollout
 from guerdon_search.topical import cleaned, closed_value, distinct_trigrams, fitted_top, query_text, tokens, topical
@@ -179,16 +181,38 @@ def test_a_closed_query_without_reference_is_the_tasks_fault():
     assert R3(Letters(), top=1.0, factors=("relevance",))(Rollout.of(broken, "a")).value == 1.0
 
 
-def test_the_relevance_is_that_of_the_uncut_answer():
-    """As released: the tail counts for the encoder and not for the length."""
-    score = R3(Letters(), top=10.0)(Rollout.of(OPEN, "c\n\n\n\naaa"))
+@pytest.mark.parametrize("options", [{"reading": "released"}, {"encodes": "whole"}])
+def test_the_relevance_is_that_of_the_uncut_answer_as_released(options):
+    """The tail counts for the encoder and not for the length."""
+    score = R3(Letters(), top=10.0, **options)(Rollout.of(OPEN, "c\n\n\n\naaa"))
     assert (score.parts["relevance"].value, score.parts["length"].value) == (3.0, 0.01)
 
 
-def test_behind_a_stop_string_nothing_is_won_where_the_encoder_reads_what_is_left():
-    """ "aaa" behind it are three pairs of letters of the whole, and none of what is left."""
-    score = R3(Letters(), top=10.0, encodes="cleaned")(Rollout.of(OPEN, "c\n\n\n\naaa"))
-    assert (score.parts["relevance"].value, score.value) == (0.0, 0.0)
+@pytest.mark.parametrize("options", [{}, {"encodes": "cleaned"}, {"reading": "released", "encodes": "cleaned"}])
+@pytest.mark.parametrize("stop", ["\n\n\n\n", "\n\n--", "\n\n____", " Human:", " Assistant:"])
+def test_behind_a_stop_string_nothing_is_won_where_the_encoder_reads_what_is_left(options, stop):
+    """Of the whole, "aaa" are three pairs of letters with the query, and "ccc" six with the reference; of "x", none."""
+    for query, tail in ((OPEN, "aaa"), (CLOSED, "ccc")):
+        score = R3(Letters(), top=10.0, **options)(Rollout.of(query, f"x{stop}{tail}"))
+        assert (score.parts["relevance"].value, score.value) == (0.0, 0.0)
+
+
+def test_what_r3_pays_all_the_same_is_what_the_page_says():
+    """Known hacks, told and not mended."""
+    sky = TopicalQuery(id="o", query="Why is the sky blue over the sea?")
+    honest = (
+        "The sky is blue over the sea because air scatters short waves of light more than long ones, "
+        "and the sea mirrors the sky."
+    )
+    counted = " ".join(f"{number} {sky.query}" for number in range(60))
+    paris = TopicalQuery(id="c", query="Capital of France?", closed=True, reference=PARIS)
+    said = ("Paris.", "The capital of France is Lyon.", "The capital of France is not Paris.")
+    reward = R3(HashedEncoder(), top=1.0)
+    found = [reward(Rollout.of(sky, text)).value for text in (honest, counted)]
+    found += [reward(Rollout.of(paris, text)).value for text in said]
+    assert [f"{value:.2f}" for value in found] == ["0.16", "1.58", "2.67", "4.17", "4.88"]
+    page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert all(f"{value:.2f}" in page for value in found)
 
 
 def test_a_batch_and_one_alone_score_the_same_and_equal_texts_are_encoded_once():

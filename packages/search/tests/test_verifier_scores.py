@@ -72,6 +72,21 @@ def test_labels_within_the_reasoning_are_not_the_answer():
     assert verifier_score(f"<reasoning>{written(T, 'json')}</reasoning>", T, "json").total == 0.0
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        '["lorem", "support", "ipsum", "not_support", "I do not know", "partial_support", "SUPPORT"]',
+        '{"labels": ["not_support", "support", "support"], "labels": ["support", "not_support", "partial_support"]}',
+        '{"labels": ["support", "not_support", "partial_support"], "or": ["not_support", "support", "support"]}',
+    ],
+)
+def test_words_beside_the_labels_are_free_as_released_and_not_here(labels):
+    """Once the three right labels are read: 0.35 + 0.35 + 0.2 + 0.1."""
+    assert verifier_score(THOUGHT + labels, T, "json", "released").total == 1.0
+    repaired = verifier_score(THOUGHT + labels, T, "json")
+    assert (repaired.total, repaired.why) == (0.0, "other words beside the labels")
+
+
 def test_a_block_without_nuggets_is_refused():
     with pytest.raises(ValueError, match="at least one nugget"):
         verifier_score("support", (), "json")

@@ -8,10 +8,11 @@ width cut. Letters of other scripts that look alike stay other letters.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import NamedTuple
+
+from guerdon.parsing.normal_forms import nfkc
 
 FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Data Engineer": {
@@ -153,7 +154,7 @@ def normal(text: str) -> str:
     >>> normal("Ｐｏｓｔ\u200bgres")
     'postgres'
     """
-    return _NO_WIDTH.sub("", unicodedata.normalize("NFKC", text)).casefold()
+    return _NO_WIDTH.sub("", nfkc(text)).casefold()
 
 
 def single_spaced(text: str) -> str:

@@ -10,12 +10,13 @@ from typing import Literal, get_args
 
 from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Unparsed
+from guerdon.parsing.json_objects import each_once
 from guerdon.parsing.quoting import quoted
 from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.rewards.gated_aggregate import GatedAggregate, GateKind, Missing
 from guerdon.types import Group, Rollout, Score
-from guerdon_search.answers import answer_in
+from guerdon_search.answers import NO_ANSWER, answer_in
 from guerdon_search.criteria import BEHAVIOURS, BOTTOM_LINES, RULES
 from guerdon_search.sessions import SearchSession
 
@@ -36,7 +37,7 @@ class RuleCriterion(Reward, name="search/rule-criterion-v1", bounds=(0.0, 1.0)):
         one_of("search/rule-criterion.criterion", self.criterion, RULES)
 
     def score(self, rollout: Rollout) -> Score:
-        """From the last `<answer>` block, or the whole answer."""
+        """From `guerdon_search.answers.answer_in`: the last `<answer>` block, or all that is not thought."""
         session = rollout.example_as(SearchSession)
         value = RULES[self.criterion](session, answer_in(rollout.answer))
         if value is None:
@@ -56,7 +57,7 @@ def opinions(text: str) -> dict[str, Opinion]:
     {'format': (1.0, 'fine')}
     """
     try:
-        found = json.loads(text, object_pairs_hook=_each_once)
+        found = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError):
         raise Unparsed(f"not JSON, or a name stands twice: {text[:80]!r}") from None
     if not isinstance(found, dict):
@@ -66,13 +67,6 @@ def opinions(text: str) -> dict[str, Opinion]:
         for name, entry in found.items()
         if isinstance(entry, dict) and _is_share(entry.get("score"))
     }
-
-
-def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
-    return found
 
 
 def _is_share(value: object) -> bool:
@@ -144,7 +138,7 @@ class JudgedCriterion(Reward, name="search/judged-criterion-v1", bounds=(0.0, 1.
         places = [place for place, (_, answer) in enumerate(pairs) if answer]
         judge = _judge(self.backend, self.seed)  # type: ignore[arg-type]  # settings of a reward are hashable
         verdicts = judge.ask([criteria_messages(*pairs[place], self.asked) for place in places])
-        scores = [Score(0.0, "an empty answer", status="fail") for _ in pairs]
+        scores = [Score(0.0, NO_ANSWER, status="fail") for _ in pairs]
         for place, verdict in zip(places, verdicts, strict=True):
             if verdict.value is None:
                 status: Unreadable = self.unreadable if verdict.answered else "infra"

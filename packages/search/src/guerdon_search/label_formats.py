@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
+from guerdon.parsing.json_objects import each_once
 from guerdon_search.labels import Label, is_label
 
 Format = Literal[
@@ -28,6 +29,8 @@ Format = Literal[
 ]
 Bare = Literal["accepted", "released"]
 """Whether one label alone has the shapes that need a separator."""
+Beside = Literal["refused", "released"]
+"""What a JSON object may hold beside one `labels`: nothing, or, as released, anything, of two equal names the last."""
 FORMATS: tuple[Format, ...] = get_args(Format)
 SEPARATED: frozenset[Format] = frozenset({"csv", "tsv", "pipe_separated", "comma_separated"})
 """Shapes that are seen by their separator."""
@@ -99,7 +102,7 @@ def has_format(text: str, shape: Format, bare: Bare = "accepted") -> bool:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     match shape:
         case "json":
-            return json_labels(text) is not None
+            return json_labels(text, "released" if bare == "released" else "refused") is not None
         case "csv":
             return "," in text and not text.startswith("[")
         case "python_list":
@@ -120,8 +123,12 @@ def has_format(text: str, shape: Format, bare: Bare = "accepted") -> bool:
             return ", " in text and not text.startswith("[")
 
 
-def json_labels(text: str) -> list[str] | None:
+def json_labels(text: str, beside: Beside = "refused") -> list[str] | None:
     """The strings of a JSON array, or of the array `labels` of a JSON object; None where the text is neither.
+
+    Args:
+        text: of at most `MAX_CHARS` characters; a longer one has no labels.
+        beside: `refused`: an object holds nothing but `labels`, once; `released`: the last `labels` of any object.
 
     >>> json_labels('{"labels": ["support"]}')
     ['support']
@@ -129,11 +136,11 @@ def json_labels(text: str) -> list[str] | None:
     if len(text) > MAX_CHARS:
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=each_once if beside == "refused" else None)
     except (ValueError, RecursionError):
         return None
     if isinstance(value, dict):
-        value = value.get("labels")
+        value = value.get("labels") if beside == "released" or len(value) == 1 else None
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return value
     return None

@@ -1,8 +1,9 @@
 r"""From what a verifier wrote to labels. Nothing is evaluated: the published parser runs bracketed output as code.
 
-Two readers, for two uses. `labels_in` is format-blind, as the released reward is: a policy in training may not have
-learnt the shape yet. `verdicts` is for a judge whose labels become a reward of somebody else: a JSON array of labels
-and nothing beside it, or no verdict at all, so that what a judge merely quotes never counts.
+Three readers, for three uses. `labels_in` is format-blind, as the released reward is: a policy in training may not have
+learnt the shape yet. `labels_alone` is so too, and takes no other word beside the labels. `verdicts` is for a judge
+whose labels become a reward of somebody else: a JSON array of labels and nothing beside it, or no verdict at all, so
+that what a judge merely quotes never counts.
 
 Time and memory are linear in the text. Source: Search-Gen-V (arXiv 2510.14660) [code].
 """
@@ -14,13 +15,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from guerdon.judges import Unparsed
-from guerdon_search.label_formats import MAX_CHARS, json_labels
+from guerdon_search.label_formats import FORMATS, MAX_CHARS, json_labels
 from guerdon_search.labels import Label, is_label
 
 OPEN, CLOSE = "<reasoning>", "</reasoning>"
 
 _ELEMENT = re.compile(r"<label>([^<>]{0,64})</label>")
 _NUMBER = re.compile(r"^\s*\d{1,6}\.\s*")
+_FENCE = re.compile(rf"^```(?:{'|'.join((*FORMATS, 'python', 'text'))})?[ \t\r]*$", re.MULTILINE)
+_TAG = re.compile(r"</?labels?>")
+_BETWEEN = re.compile(r"[\s\[\],'\"|*-]+")
+"""What stands between words in any shape; lines' numbers, tags and fences apart."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,28 @@ def labels_in(text: str) -> tuple[Label, ...]:
     return ()
 
 
+def labels_alone(text: str) -> tuple[Label, ...]:
+    r"""The labels of a label part that says nothing else, whatever its shape; empty where it does.
+
+    A fence of code around it is no word, and neither is a line's number; another word is, and so are a label that
+    `labels_in` passes over and whatever a JSON object holds beside one `labels`.
+
+    >>> labels_alone("1. support\n2. not_support"), labels_alone("1. support\n2. no idea\n3. not_support")
+    (('support', 'not_support'), ())
+    """
+    found = labels_in(text)
+    return found if found and found == tuple(_words(text)) else ()
+
+
+def _words(text: str) -> Sequence[str]:
+    """Every word of a label part, labels or not."""
+    plain = _FENCE.sub("", text).strip()
+    if (words := json_labels(plain)) is not None:
+        return words
+    lines = (_NUMBER.sub("", line) for line in _TAG.sub("\n", plain).split("\n"))
+    return [word for line in lines for word in _BETWEEN.split(line) if word]
+
+
 def _bracketed(text: str) -> Sequence[str]:
     start, end = text.find("["), text.rfind("]")
     if not 0 <= start < end:
@@ -81,7 +108,7 @@ def _bracketed(text: str) -> Sequence[str]:
 
 
 _READINGS: tuple[Callable[[str], Sequence[str]], ...] = (
-    lambda text: json_labels(text) or (),
+    lambda text: json_labels(text, "released") or (),
     _bracketed,
     lambda text: [line.strip("*- \t\r") for line in text.split("\n")],
     lambda text: [found.strip() for found in _ELEMENT.findall(text)],

@@ -14,7 +14,7 @@ from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.protocols import JudgeBackend
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
-from guerdon_search.answers import answer_in, exact_match, told
+from guerdon_search.answers import NO_ANSWER, answer_in, exact_match, told
 from guerdon_search.label_parsing import labels_in, taken_apart
 from guerdon_search.labels import LABELS, WORTH, coverage
 from guerdon_search.nuggets import NuggetBlock, NuggetQuestion
@@ -150,7 +150,7 @@ class NuggetCoverage(_Judged, name="search/nugget-coverage-v1", bounds=(0.0, 1.0
         if not _weighs(question):
             return Score.unscored("the question has no nugget that weighs anything", status="abstain")
         if found is None:
-            return Score(0.0, "an empty answer", {label: Score(0.0) for label in LABELS}, "fail")
+            return Score(0.0, NO_ANSWER, {label: Score(0.0) for label in LABELS}, "fail")
         if found.labels is None:
             return _without(found)
         counts: dict[str, Score] = {label: Score(float(found.labels.count(label))) for label in LABELS}
@@ -164,7 +164,7 @@ class ExactMatch(Reward, name="search/exact-match-v1", bounds=(0.0, 1.0)):
     """1 where the answer is a gold answer, after SQuAD's normal form; a paraphrase is not. Abstains without gold."""
 
     def score(self, rollout: Rollout) -> Score:
-        """From the last `<answer>` block, or the whole completion."""
+        """From `guerdon_search.answers.answer_in`: the last `<answer>` block, or all that is not thought."""
         question = rollout.example_as(NuggetQuestion)
         if not told(question.answers):
             return _no_gold(question)
@@ -212,6 +212,8 @@ class ShortForm(_Judged, name="search/short-form-v1", bounds=(0.0, 1.0)):
         if not told(question.answers):
             return _no_gold(question)
         if found is None:
+            if not answer:
+                return Score(0.0, NO_ANSWER, status="fail")
             if not self._may_be_right(answer):
                 return Score(0.0, f"{len(answer.split())} words; 1 to {self.most_words} are taken", status="fail")
             return Score(1.0, "the gold answer to the letter")

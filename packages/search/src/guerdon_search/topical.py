@@ -8,8 +8,13 @@ With $r$ a dot product of two texts' vectors, n tokens, and the share RP of dist
 
 **Readings.** `released` clips nothing: a negative relevance makes longer answers worse and repeated ones better, length
 pays without end, F goes on beyond the range, and an empty answer to a closed query is paid for whatever the encoder
-finds in nothing. `repaired`: relevance is held to [0, top], tokens to L, and an empty answer earns 0. (The sheet would
-have the first of these as an option; here all repairs are one reading, as everywhere in guerdon.)
+finds in nothing; and its encoder reads what stands behind a stop string, where nothing else is looked at. `repaired`:
+relevance is held to [0, top], tokens to L, an empty answer earns 0, and the encoder reads what is counted. (The sheet
+would have the first and the last of these as options; here all repairs are one reading, as everywhere in guerdon.)
+
+**Not covered** by either reading: trigrams that a counter keeps distinct, so that "1 QUERY 2 QUERY ..." is long, on
+topic and unrepeated; and in the closed branch whatever shares the reference's words, such as its negation, or another
+name in place of the right one.
 
 `top` belongs to the encoder: 3.5 is Contriever's. `fitted_top` measures that of another.
 

@@ -48,10 +48,10 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
     max_length: int = MAX_LENGTH
     factors: tuple[Factor, ...] = FACTORS
     reading: Reading = "repaired"
-    encodes: Literal["whole", "cleaned"] = "whole"
-    """What of an answer the encoder reads: all of it, as released, or what `guerdon_search.topical.cleaned` leaves and
-    the other factors count. Of the whole, relevance can be won behind a stop string, where nothing else is looked
-    at."""
+    encodes: Literal["whole", "cleaned"] | None = None
+    """What of an answer the encoder reads: all of it, or what `guerdon_search.topical.cleaned` leaves and the other
+    factors count. None: as the reading has it, `whole` where released and `cleaned` where repaired. Of the whole,
+    relevance can be won behind a stop string, where nothing else is looked at."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -59,7 +59,8 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
         for place, factor in enumerate(self.factors):
             one_of(f"search/r3.factors[{place}]", factor, FACTORS)
         one_of("search/r3.reading", self.reading, get_args(Reading))
-        one_of("search/r3.encodes", self.encodes, ("whole", "cleaned"))
+        if self.encodes is not None:
+            one_of("search/r3.encodes", self.encodes, ("whole", "cleaned"))
         if not 0.0 < self.top < math.inf:
             raise ConfigError(f"search/r3.top is {self.top!r}; a finite number above 0 is needed")
         whole_number("search/r3.max_length", self.max_length, 1)
@@ -105,7 +106,8 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
         return query.closed and "branching" in self.factors
 
     def _read(self, answer: str) -> str:
-        return cleaned(answer) if self.encodes == "cleaned" else answer
+        whole = self.reading == "released" if self.encodes is None else self.encodes == "whole"
+        return answer if whole else cleaned(answer)
 
     def _encoded(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[NDArray[np.float64]]:
         """A vector for each text, equal ones encoded once."""

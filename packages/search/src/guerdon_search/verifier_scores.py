@@ -13,7 +13,8 @@ The whole is 0 with more than one `<reasoning>`, with another number of labels t
 
 **Readings.** `released` counts a class that neither sequence has as F1 = 1, which pays answers that are wrong in every
 place (0.416667 for two of two wrong), and gives no FMT for a single label where the shape is seen by its separator.
-`repaired`, the default everywhere, takes the mean over the classes that the truth has, and takes a single label alone.
+`released` also drops words that are no label. `repaired`, the default everywhere, takes the mean over the classes that
+the truth has, takes a single label alone, and gives 0 to labels with other words beside them (a hedge, a second list).
 (The released function also halves something for repeated tags by a factor 0.1; it never applies, since those are 0.)
 
 Source: Search-Gen-V (arXiv 2510.14660), released reward function [code]; the repairs are ours.
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guerdon_search.label_formats import Bare, Format, has_format
-from guerdon_search.label_parsing import labels_in, taken_apart
+from guerdon_search.label_parsing import labels_alone, labels_in, taken_apart
 from guerdon_search.labels import LABELS, Label
 
 Reading = Literal["repaired", "released"]
@@ -122,6 +123,8 @@ def verifier_score(
     found = labels_in(parts.labels)
     if not found:
         return VerifierScore(why="no label in what stands after the reasoning")
+    if reading == "repaired" and not labels_alone(parts.labels):
+        return VerifierScore(why="other words beside the labels", labels=found)
     if len(found) != len(truth):
         return VerifierScore(why=f"{len(found)} labels for {len(truth)} nuggets", labels=found)
     f1 = macro_f1(found, truth, reading)

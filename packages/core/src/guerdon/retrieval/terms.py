@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-
+from guerdon.parsing.normal_forms import nfkc
 from guerdon.parsing.words import words
 
 
@@ -14,5 +13,4 @@ def terms(text: str) -> list[str]:
     >>> terms("Der Fuß, ﬁnally: H₂O 好的!")
     ['der', 'fuss', 'finally', 'h2o', '好', '的']
     """
-    folded = text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
-    return [word for word in words(folded) if word[0].isalnum() or word[0] == "_"]
+    return [word for word in words(nfkc(text).casefold()) if word[0].isalnum() or word[0] == "_"]
