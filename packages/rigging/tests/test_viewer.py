@@ -30,7 +30,7 @@ from guerdon_rigging.drawing import palette, silhouette, visible_colours
 from guerdon_rigging.filed_meshes import filed_mesh
 from guerdon_rigging.gltf_writing import glb
 from guerdon_rigging.posing import in_pose, random_turns
-from guerdon_rigging.rigs import Floats, Mesh, Rig
+from guerdon_rigging.rigs import Floats, Mesh, Rig, Skeleton
 
 SIZE = 384
 WAIT_S = 60.0
@@ -115,8 +115,8 @@ def browsing(site: Site, profile: Path) -> Iterator[Callable[[], tuple[str, byte
         server.server_close()
 
 
-def browsed(rig: Rig, turns: Floats, camera: Camera, folder: Path) -> tuple[Floats, Floats]:
-    """What the browser shows, lit and with the file's colours as they are: (SIZE, SIZE, 4) each, in [0, 1]."""
+def browsed(written: bytes, name: str, turns: Floats, camera: Camera, folder: Path) -> tuple[Floats, Floats]:
+    """What the browser shows of a file, lit and with its vertices' colours as they are: (SIZE, SIZE, 4), in [0, 1]."""
     shot = {
         "size": SIZE,
         "eye": camera.eye.tolist(),
@@ -124,11 +124,10 @@ def browsed(rig: Rig, turns: Floats, camera: Camera, folder: Path) -> tuple[Floa
         "field_of_view": camera.field_of_view,
         "turns": turns.tolist(),
     }
-    colours = rig.weights @ palette(len(rig.skeleton))
     files = {
         "/viewer.html": Path(__file__).with_name("viewer.html").read_bytes(),
         "/shot.json": json.dumps(shot).encode(),
-        "/rig.glb": glb(rig, normals=True, colours=colours),
+        "/rig.glb": written,
     }
     pictures = []
     with browsing(Site(files), folder / "profile") as following:
@@ -136,7 +135,7 @@ def browsed(rig: Rig, turns: Floats, camera: Camera, folder: Path) -> tuple[Floa
             path, body = following()
             assert path == wanted, body.decode(errors="replace")
             if KEEP:
-                (Path(KEEP) / f"{rig.name}-{wanted[1:]}.png").write_bytes(body)
+                (Path(KEEP) / f"{name}-{wanted[1:]}.png").write_bytes(body)
             pictures.append(np.asarray(Image.open(io.BytesIO(body)).convert("RGBA"), float) / 255)
     return pictures[0], pictures[1]
 
@@ -170,16 +169,53 @@ def test_a_browser_shows_what_guerdon_rig_gives_back_in_the_units_of_a_file(tmp_
     compare(rig, random_turns(rig, 1, degrees=40), tmp_path)
 
 
+CUBE = """
+mtllib cube.mtl
+v -1 -1 -1\nv 1 -1 -1\nv 1 1 -1\nv -1 1 -1\nv -1 -1 1\nv 1 -1 1\nv 1 1 1\nv -1 1 1
+vt 0 0\nvt 1 0\nvt 1 1\nvt 0 1
+usemtl signs
+f 5/1 6/2 7/3 8/4\nf 2/1 1/2 4/3 3/4\nf 6/1 2/2 3/3 7/4\nf 1/1 5/2 8/3 4/4\nf 8/1 7/2 3/3 4/4\nf 1/1 2/2 6/3 5/4
+"""
+
+
+def test_a_browser_shows_the_picture_that_a_rigged_mesh_wears(tmp_path: Path) -> None:
+    """On a cube's front: red and green above, blue and yellow below, as the picture has them."""
+    signs = np.array([[[230, 20, 20], [20, 230, 20]], [[20, 20, 230], [230, 230, 20]]], np.uint8)
+    Image.fromarray(signs.repeat(32, axis=0).repeat(32, axis=1)).save(tmp_path / "signs.png")
+    (tmp_path / "cube.mtl").write_text("newmtl signs\nKd 1 1 1\nmap_Kd signs.png\n")
+    (tmp_path / "cube.obj").write_text(CUBE)
+    held = filed_mesh(tmp_path / "cube.obj")
+    skeleton = Skeleton(np.array([[0, -0.5, 0], [0, 0.5, 0.0]]), np.array([-1, 0]))
+    one = np.eye(2)[np.zeros(len(held.mesh.vertices), int)]
+    written = held.write(Rig(held.mesh, skeleton, one, "cube"), tmp_path / "cube.glb")
+    camera = framed(written.mesh.vertices, yaw=0, pitch=0)
+    lit, _ = browsed((tmp_path / "cube.glb").read_bytes(), "cube", np.zeros((2, 3)), camera, tmp_path)
+    rows, columns = np.nonzero(lit[..., 3] > 0.5)
+    top, left, height, width = rows.min(), columns.min(), np.ptp(rows), np.ptp(columns)
+    seen = {
+        (down, across): lit[int(top + height * (1 + 2 * down) / 4), int(left + width * (1 + 2 * across) / 4), :3] > 0.4
+        for down in (0, 1)
+        for across in (0, 1)
+    }
+    assert {place: colour.tolist() for place, colour in seen.items()} == {
+        (0, 0): [True, False, False],
+        (0, 1): [False, True, False],
+        (1, 0): [False, False, True],
+        (1, 1): [True, True, False],
+    }
+
+
 def compare(rig: Rig, turns: Floats, folder: Path) -> None:
     """Both sides' pictures of the rig in that pose."""
     posed = in_pose(rig, turns)
     camera = framed(posed.mesh.vertices, yaw=35, pitch=15)
-    lit, flat = browsed(rig, turns, camera, folder)
+    colours = rig.weights @ palette(len(rig.skeleton))
+    lit, flat = browsed(glb(rig, normals=True, colours=colours), rig.name, turns, camera, folder)
     seen = flat[..., 3] > 0.5
     ours = silhouette(posed.mesh, camera, SIZE)
     assert overlap(seen, ours) >= 0.99
     assert overlap(seen, silhouette(rig.mesh, camera, SIZE)) < 0.9
     assert lit[seen][:, :3].std() > 0.05  # shaded, not a stain
-    expected = visible_colours(posed.mesh, camera, SIZE, rig.weights @ palette(len(rig.skeleton)))
+    expected = visible_colours(posed.mesh, camera, SIZE, colours)
     both = seen & ours
     assert np.abs(flat[both][:, :3] - expected[both]).mean() < 0.01

@@ -29,6 +29,7 @@ from typing import Any, Literal, get_args
 from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Unparsed, Verdict
+from guerdon.parsing.json_objects import each_once
 from guerdon.parsing.quoting import quoted
 from guerdon.progress import progress
 from guerdon.protocols import JudgeBackend
@@ -285,7 +286,7 @@ def score_in(reply: str) -> float:
     """
     said = _END_THOUGHT.split(reply)[-1]
     try:
-        found = json.loads(said[said.index("{") : said.rindex("}") + 1], object_pairs_hook=_each_once)
+        found = json.loads(said[said.index("{") : said.rindex("}") + 1], object_pairs_hook=each_once)
         value = found["score"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Unparsed(f"no JSON with one score: {reply[:80]!r}") from None
@@ -341,13 +342,6 @@ def _messages(sample: Sample, *, report: bool) -> list[dict[str, str]]:
 
 def _says(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
-
-
-def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
-    return found
 
 
 def _torn(path: Path) -> bool:

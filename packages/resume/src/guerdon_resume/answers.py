@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from guerdon.parsing.json_objects import each_once
 from guerdon_resume.examples import CHOSEN, REFUSED
 
 Layout = Literal["reasons", "short"]
@@ -132,20 +133,13 @@ def _one_object(text: str) -> dict[str, Any] | str:
     if first < 0 or last < first:
         return "no JSON object in it"
     try:
-        found, end = json.JSONDecoder(object_pairs_hook=_unique).raw_decode(text, first)
+        found, end = json.JSONDecoder(object_pairs_hook=each_once).raw_decode(text, first)
     except (ValueError, RecursionError) as error:
         return f"no JSON object in it: {error}"[:120]
     if end != last + 1:
         return "more braces than those of one JSON object"
     assert isinstance(found, dict)  # it begins with a brace
     return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError("a field stands there twice")
-    return dict(pairs)
 
 
 def _number(value: object, most: float) -> float | None:
