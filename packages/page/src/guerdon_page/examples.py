@@ -48,13 +48,14 @@ class PageExample(Example):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        ids = [item.id for item in self.items]
-        twice = next((id for id in ids if ids.count(id) > 1), None) if len(set(ids)) < len(ids) else None
-        if twice is not None:
-            raise ValueError(f"two items have the id {twice!r}; candidates need different ones")
+        known: set[str] = set()
+        for item in self.items:
+            if item.id in known:
+                raise ValueError(f"two items have the id {item.id!r}; candidates need different ones")
+            known.add(item.id)
         if len({len(item.features) for item in self.items}) > 1:
             raise ValueError("items have different numbers of features; each needs as many")
-        if unknown := [id for id in self.shown if id not in set(ids)]:
+        if unknown := [id for id in self.shown if id not in known]:
             raise ValueError(f"shown has {unknown[0]!r}, which is no candidate")
         for name, wanted in (("engagement", self.shown), ("propensities", self.shown), ("attraction", self.items)):
             found = getattr(self, name)
@@ -79,6 +80,14 @@ class PageExample(Example):
     def kind(self) -> dict[str, str]:
         """By id what counts as one thing: the group of near-duplicates, or the item itself."""
         return {item.id: item.same_as or item.id for item in self.items}
+
+    @cached_property
+    def alike(self) -> dict[str, list[Item]]:
+        """By kind the candidates that count as that one thing."""
+        found: dict[str, list[Item]] = {}
+        for item in self.items:
+            found.setdefault(self.kind[item.id], []).append(item)
+        return found
 
     def kinds(self, ids: Iterable[str]) -> list[str]:
         """What counts as one thing, of each of these."""
