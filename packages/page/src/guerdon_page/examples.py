@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from guerdon.types import Example
 from guerdon_page.engagement import TOP
@@ -20,6 +20,7 @@ class Item(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, Field(min_length=1)]
+    """One line without blanks around it: prompts list a candidate a line, and pages an id a line."""
     title: str = ""
     category: str = ""
     features: tuple[Finite, ...] = ()
@@ -27,6 +28,15 @@ class Item(BaseModel):
     price: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     same_as: str = ""
     """The id of an item that this one is a near-duplicate of, or a name that all of one group have; "" for none."""
+
+    @field_validator("id")
+    @classmethod
+    def _is_one_line(cls, id: str) -> str:
+        if id != id.strip() or len(id.splitlines()) != 1:
+            raise ValueError(
+                f"the id {id!r} has a line break in it or blanks around it, and cannot be written on a page"
+            )
+        return id
 
 
 class PageExample(Example):
