@@ -86,6 +86,8 @@ def test_the_published_form_is_read_and_its_name_and_phone_stay_out(tmp_path):
         ('{"status": "REJECT", "job_skills": ["SQL"], "resume": "x", "score": NaN}', r"line 2: field 'score'"),
         ('{"status": "REJECT", "job_skills": ["SQL"], "resume": "x", "years": Infinity}', r"line 2: field 'years'"),
         ({**GOOD, "years": -1}, r"line 2: field 'years'"),
+        ({**GOOD, "years": True}, r"line 2: field 'years': True is no number"),
+        ({**GOOD, "score": False}, r"line 2: field 'score': False is no number"),
         ({**GOOD, "id": ""}, r"line 2: field 'id' is ''"),
         ({**GOOD, "id": True}, r"line 2: field 'id' is True"),
         ({**GOOD, "person": {"age": 3}}, r"line 2: field 'person'.*name, gender"),

@@ -70,6 +70,13 @@ class ResumeExample(Example):
             raise ValueError(f"status is {status!r}; accepted are {', '.join(sorted(CHOSEN | REFUSED))}")
         return word
 
+    @field_validator("years", "score", mode="before")
+    @classmethod
+    def _is_no_truth(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(f"{value!r} is no number")
+        return value
+
     @field_validator("years", "score")
     @classmethod
     def _is_finite(cls, value: float | None) -> float | None:
