@@ -42,21 +42,22 @@ def pages_in_ids(page_NK, group=4):
 
 
 def test_the_claims_rewards_are_the_products():
-    models = fitted_world(World(), 200)
+    fitted = fitted_world(World(), 200, "published")
     seen, page, _ = drawn()
     ids = pages_in_ids(page)
     for row, one in enumerate(ids):
         example = EXAMPLES[row // 4]
-        assert page_values(models, seen, page)[row] == pytest.approx(models.page_score(example, one))
-        assert item_values(models, seen, page)[row] == pytest.approx(models.item_scores(example, one))
+        assert page_values(fitted, seen, page)[row] == pytest.approx(fitted.page_score(example, one))
+        assert item_values(fitted, seen, page)[row] == pytest.approx(fitted.item_scores(example, one))
     groups = [
         Group.of([Rollout.of(example, written(one, "json")) for one in ids[4 * number : 4 * number + 4]])
         for number, example in enumerate(EXAMPLES)
     ]
     for alpha in (0.0, 0.5, 1.0):
-        mixture = PageLLM(PageModel(pages=200), ItemModel(pages=200), alpha=alpha)
+        models = (kind(pages=200, reading="published") for kind in (PageModel, ItemModel))
+        mixture = PageLLM(*models, alpha=alpha)
         scores = [score.value for row in Context().scores(mixture, groups) for score in row]
-        found = mixed_values(page_values(models, seen, page), item_values(models, seen, page), 4, alpha)
+        found = mixed_values(page_values(fitted, seen, page), item_values(fitted, seen, page), 4, alpha)
         assert found == pytest.approx(scores)
 
 

@@ -1,13 +1,15 @@
 """The families of pairs, and the linear models made of them."""
 
 import math
+import time
+from itertools import permutations
 from random import Random
 
 import numpy as np
 import pytest
 
 from guerdon.errors import ConfigError
-from guerdon_page.contrasts import PUBLISHED, contrasts, positive_page
+from guerdon_page.contrasts import contrasts, positive_page
 from guerdon_page.examples import Item, PageExample
 from guerdon_page.linear_models import fit, item_features, leads, page_features
 from guerdon_page.placing import mixed_reward, token_rewards
@@ -43,6 +45,36 @@ def test_ranking_swaps_an_engaged_item_with_a_later_less_engaged_one_and_weighs_
         weights.add(round(pair.swap, 6))
     assert round(2 * (1 - 1 / math.log2(3)), 6) in weights
     assert 0.0 not in weights
+
+
+def test_the_swap_is_the_one_that_a_list_of_all_would_give():
+    """Repeated items, ties and all: the drawn swap, beside a draw from the list of all swaps in order."""
+    draw = Random(0)
+    for seed in range(200):
+        shown = tuple(draw.choice("abcdefg") for _ in range(draw.randint(1, 9)))
+        example = page(tuple(draw.randint(0, 3) for _ in shown), shown)
+        ids, gained = positive_page(example)
+        pairs = [(i, j) for i in range(len(ids)) for j in range(i + 1, len(ids))]
+        swaps = [(i, j) for i, j in pairs if gained[i] > gained[j] and ids[i] != ids[j]]
+        found = only(example, "ranking", seed)
+        if not swaps:
+            assert found == {"ranking": 1}
+            continue
+        one, other = Random(f"contrasts {seed} 0").choice(swaps)
+        wanted = list(ids)
+        wanted[one], wanted[other] = ids[other], ids[one]
+        assert found.worse == tuple(wanted)
+
+
+def test_long_logged_pages_are_read_and_swapped_in_time_that_grows_with_their_length():
+    """Ten thousand items, twenty-five million swaps: less than two seconds where a list of them took many."""
+    names = [str(number) for number in range(10_000)]
+    start = time.perf_counter()
+    items = [Item(id=name) for name in names]
+    clicks = [int(number < 5000) for number in range(10_000)]
+    example = PageExample(id="1", items=items, length=10, shown=names, engagement=clicks)
+    assert only(example, "ranking").swap > 0.0
+    assert time.perf_counter() - start < 2.0
 
 
 def test_diversity_fills_the_tail_with_the_top_items_category():
@@ -151,10 +183,71 @@ def test_the_page_models_features_do_not_depend_on_the_order_and_the_item_models
 
 
 def test_the_item_scores_have_the_models_score_as_their_mean():
-    models, example = fit(WORLD), WORLD[1]
+    models, example = fit(WORLD, reading="published"), WORLD[1]
     values = models.item_scores(example, example.shown)
     whole = np.dot(models.item, item_features(example, example.shown))
     assert np.mean(values) == pytest.approx(whole)
+
+
+def test_an_order_is_held_against_the_best_one_of_the_same_items():
+    """24 orders of four items: the mean is the score less the highest of the 24, so 0 at the most."""
+    models, example = fit(WORLD), WORLD[1]
+    orders = list(permutations(example.shown[:4]))
+    scores = [float(np.dot(models.item, item_features(example, order))) for order in orders]
+    found = [float(np.mean(models.item_scores(example, order))) for order in orders]
+    assert found == pytest.approx([score - max(scores) for score in scores], abs=1e-12)
+    assert max(found) == pytest.approx(0.0, abs=1e-12)
+
+
+def by_worth(models, example):
+    """The shown items, best first by the item model."""
+
+    def worth(id):
+        return np.dot(models.item, example.items[example.place[id]].features)
+
+    return sorted((item.id for item in example.items), key=worth, reverse=True)
+
+
+@pytest.mark.parametrize(("reading", "paid"), [("published", True), ("repaired", False)])
+def test_bad_items_below_are_paid_by_the_published_item_model_alone(reading, paid):
+    models = fit(WORLD, reading=reading)
+    for example in WORLD[:20]:
+        ids = by_worth(models, example)
+        honest, padded = (np.mean(models.item_scores(example, page)) for page in (ids[:6], ids[:3] + ids[-3:]))
+        assert (padded > honest + 1e-9) == paid
+
+
+def test_a_repeat_and_a_near_duplicate_of_what_is_there_pay_nothing():
+    """After a page of five kinds: each of its items once more, and each twin; some of it paid before."""
+    models = fit(WORLD)
+    for example in WORLD[:40]:
+        kinds = list(dict.fromkeys(example.kinds(example.shown)))[:5]
+        page = [example.alike[kind][0].id for kind in kinds]
+        for again in (item.id for kind in kinds for item in example.alike[kind]):
+            assert models.page_score(example, [*page, again]) < models.page_score(example, page)
+
+
+def test_a_repeat_pays_nothing_where_readers_take_both_of_two_twins():
+    """Logs in which a twin below its twin is always clicked on teach that such pages are liked, repeats are not."""
+    rows = []
+    for one in WORLD[:50]:
+        twins = tuple(item.id for item in one.alike["t0"])
+        rows.append(one.model_copy(update={"shown": twins, "engagement": (2, 1), "propensities": ()}))
+    models = fit(rows)
+    assert models.page[4] == 0.0
+    assert models.page_score(WORLD[0], "aa") <= models.page_score(WORLD[0], "a")
+
+
+def test_ids_that_are_no_candidates_take_their_share_of_what_is_above_the_lowest():
+    models, example = fit(WORLD), WORLD[2]
+    ids = by_worth(models, example)[:6]
+    clean, half, none = (models.page_score(example, ids, share) for share in (0.0, 0.5, 1.0))
+    assert half == pytest.approx((clean + models.lowest) / 2)
+    assert none == pytest.approx(models.lowest)
+    assert np.mean(models.item_scores(example, ids, 0.25)) == pytest.approx(0.25 * models.lowest_order)
+    published = fit(WORLD, reading="published")
+    assert published.page_score(example, ids, 0.5) == published.page_score(example, ids)
+    assert published.item_scores(example, ids, 0.5) == published.item_scores(example, ids)
 
 
 def test_the_models_prefer_quality_variety_and_what_is_no_duplicate():
@@ -177,7 +270,7 @@ def best_of_many(models, example):
 
 def test_the_best_page_is_a_full_one_and_by_the_published_families_a_short_one():
     """The mean of the best one or two items is above that of six; GRPO on a language model found it in 60 steps."""
-    repaired, published = fit(WORLD), fit(WORLD, families=PUBLISHED)
+    repaired, published = fit(WORLD), fit(WORLD, reading="published")
     assert published.page[5] == pytest.approx(0.0, abs=1e-9)
     assert np.mean([len(best_of_many(repaired, example)) for example in WORLD[:40]]) > 5.5
     assert np.mean([len(best_of_many(published, example)) for example in WORLD[:40]]) < 3.0

@@ -146,6 +146,13 @@ def test_an_instance_is_read_as_it_was_written(tmp_path):
         '{"offline": 1}',
         '{"offline": 1, "arrivals": [{"x": 1}]}',
         '{"offline": 1, "arrivals": [{"0": 2}]}',
+        '{"offline": 2, "arrivals": [{"0": 0.5, "00": 0.4}]}',
+        '{"offline": 2, "arrivals": [{"0": 0.5, "0": 0.4}]}',
+        '{"offline": 2.7, "arrivals": [{"1": 0.5}]}',
+        '{"offline": true, "arrivals": []}',
+        '{"offline": 2, "arrivals": [{"1": "0.5"}]}',
+        '{"offline": 2, "arrivals": [{"1": true}]}',
+        '{"offline": 1, "arrivals": [], "weights": ["1"]}',
     ):
         path.write_text(text)
         with pytest.raises(TaskError, match="no instance can be read"):

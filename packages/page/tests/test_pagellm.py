@@ -241,9 +241,36 @@ def test_very_long_pages_earn_no_more_than_their_first_places():
 def test_an_order_is_judged_by_the_item_model_alone():
     worst_first = sorted(IDS[:6], key=lambda id: EXAMPLE.items[EXAMPLE.place[id]].features[0])
     pages = group(worst_first, worst_first[::-1])
-    (of_page,), (of_item,) = scored(PAGE, pages), scored(ItemModel(pages=1000), pages)
+    published = ItemModel(pages=1000, reading="published")
+    (of_page,), (of_item,), (signed,) = (scored(model, pages) for model in (PAGE, ItemModel(pages=1000), published))
     assert of_page[0].value == pytest.approx(of_page[1].value)
-    assert of_item[0].value < 0.0 < of_item[1].value
+    assert of_item[0].value < of_item[1].value <= 0.0
+    assert signed[0].value < 0.0 < signed[1].value
+
+
+@pytest.mark.parametrize("reading", ["published", "repaired"])
+def test_ids_that_are_no_candidates_are_free_as_published_alone(reading):
+    """Nine hundred of them before the same page; by each model, and by the mixture of both."""
+    page, item = (kind(pages=200, reading=reading) for kind in (PageModel, ItemModel))
+    pages = group(IDS[:6], [f"none-{number}" for number in range(900)] + IDS[:6], IDS[3:9])
+    for model in (page, item, PageLLM(page, item)):
+        ((clean, stuffed, _),) = scored(model, pages)
+        assert "900 of 906 ids" in stuffed.why
+        assert (stuffed.value < clean.value) == (reading == "repaired")
+
+
+def test_a_reward_of_pages_sees_the_ids_that_are_no_candidates_after_each_item():
+    @reward(name="test/page")
+    def says_format(rollout):
+        return Score(float(rollout.answer == '["' + '", "'.join([*IDS[: rollout.answer.count(",")], "x"]) + '"]'))
+
+    ((found,),) = scored(ItemScores(says_format), group(["x", *IDS[:2]]))
+    assert found.dense["items"].values == (1.0, 1.0)
+
+
+def test_no_page_has_no_order_and_is_not_worth_the_best_one():
+    (found,) = scored(ITEM, group("", IDS[:1], IDS[:6]))
+    assert found[0].value < found[2].value < found[1].value == 0.0
 
 
 def test_items_of_other_features_make_a_model_abstain():

@@ -200,6 +200,17 @@ def test_a_log_row_that_is_not_in_order_is_named(tmp_path, changes, said):
     assert "line 2" in str(caught.value)
 
 
+@pytest.mark.parametrize("id", ["a\nb", " a", "a ", "a\u2028b", "a\r", " "])
+def test_an_id_that_no_line_can_hold_is_refused_in_one_line(tmp_path, id):
+    """The task's own reference, written in lines, would be no page."""
+    with pytest.raises(TaskError) as caught:
+        read_logs(filed(tmp_path, row(items=[{"id": id}, *ITEMS])))
+    told = str(caught.value)
+    assert f"field 'items.0.id': the id {id!r} has a line break in it or blanks around it" in told
+    assert "\n" not in told
+    assert "http" not in told
+
+
 def test_pairs_are_rows_that_a_reward_model_learns_from(tmp_path):
     from guerdon.preferences import read_preferences
 

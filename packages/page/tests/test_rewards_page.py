@@ -1,15 +1,16 @@
 """The simple rewards of pages, and the four questions that every reward answers."""
 
+import json
 import math
 
 import pytest
 
 from guerdon.conformance import check_reward, check_task
-from guerdon.errors import ConfigError
+from guerdon.errors import BoundsError, ConfigError
 from guerdon.rewards import Context
 from guerdon.types import Example, Group, Rollout
 from guerdon_page.examples import Item, PageExample
-from guerdon_page.rewards import Coverage, Distinct, Diversity, Err, Format, Gmv, Ndcg, Utility
+from guerdon_page.rewards import Coverage, Distinct, Diversity, Err, Format, Gmv, Ndcg, PageReward, Utility
 from guerdon_page.tasks import Logged, Simulated
 
 KINDS = {"a": "x", "b": "y", "c": "x", "d": "z"}
@@ -112,12 +113,42 @@ def test_a_shop_as_its_logs_know_it_keeps_its_truth_back():
         Logged(readers=0)
 
 
+class Generous(PageReward, name="test/generous", bounds=(0.0, 1.0)):
+    """Pays more than there is."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def judge(self, example, ids):
+        return self.value
+
+
+def test_a_value_off_its_range_is_rounding_or_a_bug_that_is_told():
+    page = [Group.of([Rollout.of(example(), '["a"]')])]
+    assert Context().scores(Generous(1.0 + 1e-12), page)[0][0].value == 1.0
+    for value in (1.001, -0.001):
+        with pytest.raises(BoundsError):
+            Context().scores(Generous(value), page)
+
+
 @pytest.mark.parametrize("reward", [Ndcg(), Err(), Diversity(), Distinct(), Coverage()])
-def test_parts_keep_theirs_but_for_the_top(reward):
+def test_parts_keep_their_bounds_by_themselves(reward):
+    """What `judge` says, before anything is held within [0, 1]."""
     for one in TASK.examples("train"):
         if any(one.engagement):
-            found = reward(Rollout.of(one, TASK.reference(one)))
-            assert 0.0 <= found.value <= 1.0
+            for page in (json.loads(TASK.reference(one)), one.shown, one.shown[:1] * 6, one.shown[::-1]):
+                assert -1e-12 <= reward.judge(one, page) <= 1.0 + 1e-12
+
+
+@pytest.mark.parametrize("reward", [Ndcg(), Err(), Gmv(), Diversity(), Distinct(), Coverage(), Utility()])
+def test_ids_that_are_no_candidates_take_their_share(reward):
+    """Nine of twelve ids: a quarter is left."""
+    fields = {"engagement": (3, 1, 3), "attraction": (0.5, 0.4, 0.3, 0.2)}
+    page = ["b", "c", "a"]
+    clean, stuffed = (score(reward, json.dumps(ids), **fields) for ids in (page, ["q"] * 9 + page))
+    assert stuffed.value == pytest.approx(clean.value / 4)
+    assert clean.value > 0.0
+    assert stuffed.why == "9 of 12 ids are no candidates"
 
 
 @pytest.mark.parametrize("layout", ["json", "lines"])

@@ -37,6 +37,16 @@ def test_the_best_page_is_the_best_of_all_pages(weight):
         assert value == pytest.approx(sum(weight(k) * a for k, a in enumerate(appeal(example, page), 1)))
 
 
+def test_the_best_page_of_many_categories_takes_no_longer():
+    """Sixty categories of two: the higher of each is worth its attraction, so the best ten of those, in order."""
+    items = [Item(id=f"{kind}-{place}", category=str(kind)) for kind in range(60) for place in range(2)]
+    attraction = [(kind + 1) / 100 / (1 + place) for kind in range(60) for place in range(2)]
+    example = PageExample(id="1", items=items, length=10, attraction=attraction)
+    page, value = best_page(example)
+    assert page == tuple(f"{kind}-0" for kind in range(59, 49, -1))
+    assert value == pytest.approx(sum((60 - place) / 100 / (place + 1) for place in range(10)))
+
+
 def test_an_example_without_truth_is_refused():
     with pytest.raises(ConfigError, match="attraction"):
         best_page(shop().model_copy(update={"attraction": ()}))

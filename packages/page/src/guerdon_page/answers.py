@@ -30,10 +30,21 @@ class Page:
     """Of candidates, from the top, repeats included."""
     stops: tuple[int, ...] = ()
     """For each, the number of characters of the answer by which it is written."""
-    unknown: int = 0
-    """Ids that are no candidates."""
+    strangers: tuple[str, ...] = ()
+    """Ids that are no candidates, from the top."""
     fault: str = ""
     """Why there is no page to read; "" where there is one, if an empty one."""
+
+    @property
+    def unknown(self) -> int:
+        """How many ids are no candidates."""
+        return len(self.strangers)
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of a page that could be read; "" where all is well."""
+        listed = len(self.ids) + self.unknown
+        return f"{self.unknown} of {listed} ids are no candidates" if self.unknown else ""
 
     @property
     def invalid_share(self) -> float:
@@ -50,7 +61,7 @@ def read_page(text: str, known: Container[str]) -> Page:
         known: ids of the candidates.
 
     >>> read_page('["b", "x", "b"]', {"a", "b"})
-    Page(ids=('b', 'b'), stops=(4, 14), unknown=1, fault='')
+    Page(ids=('b', 'b'), stops=(4, 14), strangers=('x',), fault='')
     >>> read_page("1. b\n2. a\n", {"a", "b"}).ids
     ('b', 'a')
     >>> read_page("I would show b first", {"a", "b"}).fault
@@ -63,7 +74,8 @@ def read_page(text: str, known: Container[str]) -> Page:
     if isinstance(listed, str):
         return Page(fault=listed)
     kept = [(id, stop) for id, stop in listed if id in known]
-    return Page(tuple(id for id, _ in kept), tuple(stop for _, stop in kept), len(listed) - len(kept))
+    strangers = tuple(id for id, _ in listed if id not in known)
+    return Page(tuple(id for id, _ in kept), tuple(stop for _, stop in kept), strangers)
 
 
 def served(ids: Sequence[str], length: int) -> tuple[str, ...]:

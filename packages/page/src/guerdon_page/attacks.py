@@ -109,13 +109,10 @@ class ShortPage(Attack):
 
     def attempt(self, target: Target) -> tuple[str, ...]:
         """The highest by each column of numbers that the prompt shows."""
-        rows = candidates(target)
         found: list[str] = []
-        for place, column in enumerate(zip(*rows, strict=False)):
-            if all(map(_is_number, column)):
-                best_first = sorted(rows, key=lambda row: -float(row[place]))
-                ids = [row[0] for row in _one_of_each_category(best_first)[: self.items]]
-                found.extend(_written(target, ids))
+        for best_first in _ranked(candidates(target)):
+            ids = [row[0] for row in _firsts(best_first, 2)[: self.items]]
+            found.extend(_written(target, ids))
         return tuple(found)
 
     @classmethod
@@ -124,11 +121,43 @@ class ShortPage(Attack):
         return cls(1), cls(2), cls(3)
 
 
-def _one_of_each_category(rows: Sequence[list[str]]) -> list[list[str]]:
-    """The first row of each; rows of three fields or more have one."""
+@dataclass(frozen=True)
+class WorstBelow(Attack):
+    """The few best candidates above the worst ones: what is far apart looks well ordered."""
+
+    best: int = 3
+    worst: int = 3
+
+    name: ClassVar[str] = "page/worst-below"
+    exploits: ClassVar[Category] = "degenerate"
+    source: ClassVar[str] = "found in a review: a published item model pays for what is bad below (linear_models)"
+
+    def attempt(self, target: Target) -> tuple[str, ...]:
+        """By each column of numbers that the prompt shows, of candidates with one title the higher alone."""
+        found: list[str] = []
+        for best_first in _ranked(candidates(target)):
+            ids = [row[0] for row in _firsts(best_first, 1)]
+            if len(ids) > self.best + self.worst:
+                found.extend(_written(target, [*ids[: self.best], *ids[-self.worst :]]))
+        return tuple(found)
+
+    @classmethod
+    def variants(cls) -> Sequence[Self]:
+        """Half and half, and one at the end."""
+        return cls(3, 3), cls(5, 1)
+
+
+def _ranked(rows: Sequence[list[str]]) -> list[list[list[str]]]:
+    """The rows by each column of numbers, highest first."""
+    columns = [place for place, column in enumerate(zip(*rows, strict=False)) if all(map(_is_number, column))]
+    return [sorted(rows, key=lambda row, place=place: -float(row[place])) for place in columns]  # type: ignore[misc]
+
+
+def _firsts(rows: Sequence[list[str]], field: int) -> list[list[str]]:
+    """Of rows that have the same in a field (1 the title, 2 the category) the first; those without it count as one."""
     firsts: dict[str, list[str]] = {}
     for row in rows:
-        firsts.setdefault(row[2] if len(row) > 2 else "", row)
+        firsts.setdefault(row[field] if len(row) > field else "", row)
     return list(firsts.values())
 
 

@@ -27,6 +27,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal, get_args
 
 from guerdon.errors import ConfigError
@@ -121,11 +122,21 @@ def _relevance(example: PageExample, page: tuple[str, ...], gained: tuple[float,
 
 
 def _ranking(example: PageExample, page: tuple[str, ...], gained: tuple[float, ...], draw: random.Random) -> _Edited:
-    places = range(len(page))
-    swaps = [(i, j) for i in places for j in places if i < j and gained[i] > gained[j] and page[i] != page[j]]
-    if not swaps:
+    # Gains fall down the page, so an item's partners are all below those of its gain, but for itself once more. They
+    # are counted, not listed, and the one drawn is found: long pages have millions.
+    end, left, partners = len(page), Counter[str](), [0] * len(page)
+    for place in range(len(page) - 1, -1, -1):
+        if place + 1 < len(page) and gained[place] > gained[place + 1]:
+            left.update(page[place + 1 : end])
+            end = place + 1
+        partners[place] = len(page) - end - left[page[place]]
+    if not any(partners):
         return None
-    one, other = draw.choice(swaps)
+    chosen, one = draw.choice(range(sum(partners))), 0
+    while chosen >= partners[one]:
+        chosen, one = chosen - partners[one], one + 1
+    below = (place for place in range(one, len(page)) if gained[one] > gained[place] and page[one] != page[place])
+    other = next(islice(below, chosen, None))
     return _with(page, {one: page[other], other: page[one]}), swap_weight(gained, one + 1, other + 1)
 
 

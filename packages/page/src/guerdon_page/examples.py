@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from guerdon.types import Example
 from guerdon_page.engagement import TOP
@@ -20,6 +20,7 @@ class Item(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, Field(min_length=1)]
+    """One line without blanks around it: prompts list a candidate a line, and pages an id a line."""
     title: str = ""
     category: str = ""
     features: tuple[Finite, ...] = ()
@@ -27,6 +28,15 @@ class Item(BaseModel):
     price: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.0
     same_as: str = ""
     """The id of an item that this one is a near-duplicate of, or a name that all of one group have; "" for none."""
+
+    @field_validator("id")
+    @classmethod
+    def _is_one_line(cls, id: str) -> str:
+        if id != id.strip() or len(id.splitlines()) != 1:
+            raise ValueError(
+                f"the id {id!r} has a line break in it or blanks around it, and cannot be written on a page"
+            )
+        return id
 
 
 class PageExample(Example):
@@ -48,13 +58,14 @@ class PageExample(Example):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        ids = [item.id for item in self.items]
-        twice = next((id for id in ids if ids.count(id) > 1), None) if len(set(ids)) < len(ids) else None
-        if twice is not None:
-            raise ValueError(f"two items have the id {twice!r}; candidates need different ones")
+        known: set[str] = set()
+        for item in self.items:
+            if item.id in known:
+                raise ValueError(f"two items have the id {item.id!r}; candidates need different ones")
+            known.add(item.id)
         if len({len(item.features) for item in self.items}) > 1:
             raise ValueError("items have different numbers of features; each needs as many")
-        if unknown := [id for id in self.shown if id not in set(ids)]:
+        if unknown := [id for id in self.shown if id not in known]:
             raise ValueError(f"shown has {unknown[0]!r}, which is no candidate")
         for name, wanted in (("engagement", self.shown), ("propensities", self.shown), ("attraction", self.items)):
             found = getattr(self, name)
@@ -79,6 +90,14 @@ class PageExample(Example):
     def kind(self) -> dict[str, str]:
         """By id what counts as one thing: the group of near-duplicates, or the item itself."""
         return {item.id: item.same_as or item.id for item in self.items}
+
+    @cached_property
+    def alike(self) -> dict[str, list[Item]]:
+        """By kind the candidates that count as that one thing."""
+        found: dict[str, list[Item]] = {}
+        for item in self.items:
+            found.setdefault(self.kind[item.id], []).append(item)
+        return found
 
     def kinds(self, ids: Iterable[str]) -> list[str]:
         """What counts as one thing, of each of these."""

@@ -16,21 +16,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of, whole_number
 from guerdon.rewards import Context, Reward
 from guerdon.rewards.pieces import Piecewise, mean_score
 from guerdon.types import Rollout, Score, Segment, Stream
-from guerdon_page.contrasts import FAMILIES, PUBLISHED
 from guerdon_page.examples import PageExample
-from guerdon_page.linear_models import Fitted, fitted_file, fitted_world
+from guerdon_page.linear_models import Fitted, Reading, fitted_file, fitted_world
 from guerdon_page.prompts import LAYOUTS, Layout, written
 from guerdon_page.rewards import page_of
 from guerdon_page.worlds import World
 
-Reading = Literal["repaired", "published"]
 ITEMS = "items"
 """The stream of an item-level model: one value for each item that is seen, in order."""
 
@@ -46,8 +44,10 @@ class LinearModel(Reward):
     seed: int = 0
     """Of the made shop; that of the task `page/simulated-v1`."""
     reading: Reading = "repaired"
-    """`published`: from the four families of pairs that the paper names, which pay for short pages; `repaired`: and
-    from pages cut short (`guerdon_page.contrasts`)."""
+    """`published`: from the four families of pairs that the paper names, which pay for short pages, for bad items below
+    and for repeats. `repaired`: and from pages cut short (`guerdon_page.contrasts`); every kind of item counts once, an
+    order is held against the best one of the same items (`guerdon_page.linear_models`), and ids that are no candidates
+    are charged."""
 
     def __post_init__(self) -> None:
         one_of(f"{type(self).__name__}.reading", self.reading, get_args(Reading))
@@ -58,10 +58,9 @@ class LinearModel(Reward):
     @property
     def models(self) -> Fitted:
         """Both models."""
-        families = FAMILIES if self.reading == "repaired" else PUBLISHED
         if self.logs:
-            return fitted_file(self.logs, families)
-        return fitted_world(World(seed=self.seed), self.pages, families)
+            return fitted_file(self.logs, self.reading)
+        return fitted_world(World(seed=self.seed), self.pages, self.reading)
 
 
 def _misfit(example: PageExample, models: Fitted) -> Score | None:
@@ -81,17 +80,19 @@ class PageModel(LinearModel, name="page/page-model-v1"):
         example, page = page_of(rollout)
         if (misfit := _misfit(example, self.models)) is not None:
             return misfit
-        value = self.models.page_score(example, page.ids[: example.length])
+        value = self.models.page_score(example, page.ids[: example.length], page.invalid_share)
         if not page.ids:
             return Score(value, page.fault or "the page is empty", status="fail")
-        return Score(value)
+        return Score(value, page.remark)
 
 
 @dataclass(frozen=True)
 class ItemModel(LinearModel, name="page/item-model-v1"):
-    """Mean r_item over the places that are seen; r_item of each in the stream `items`. 0 of an empty page.
+    """Mean r_item over the places that are seen; r_item of each in the stream `items`. Of an empty page the lowest that
+    was learned from (`published`: 0).
 
-    It judges an order and no choice of items: a page of one item has 0, and so has one of equals.
+    It judges an order and no choice of items: a page of one item has 0, and so has one of equals; and so has, in the
+    repaired reading, whatever stands in the best order of its items, which is the most there is. A part, never alone.
     """
 
     def score(self, rollout: Rollout) -> Score:
@@ -100,16 +101,17 @@ class ItemModel(LinearModel, name="page/item-model-v1"):
         if (misfit := _misfit(example, self.models)) is not None:
             return misfit
         if not page.ids:
-            return Score(0.0, page.fault or "the page is empty", status="fail")
-        values = self.models.item_scores(example, page.ids[: example.length])
-        return Score(math.fsum(values) / len(values), dense={ITEMS: Stream("span", tuple(values))})
+            return Score(self.models.lowest_order, page.fault or "the page is empty", status="fail")
+        values = self.models.item_scores(example, page.ids[: example.length], page.invalid_share)
+        return Score(math.fsum(values) / len(values), page.remark, dense={ITEMS: Stream("span", tuple(values))})
 
 
 @dataclass(frozen=True)
 class ItemScores(Piecewise, name="page/item-scores-v1"):
     """Item-level scores from a reward of whole pages (a reward model that reads text): the page after each item.
 
-    The value is the mean over the items that are seen; an empty page is scored as it stands, without a stream. A model
+    The value is the mean over the items that are seen; an empty page is scored as it stands, without a stream. Ids that
+    are no candidates stand below each of those pages, for the reward to see. A model
     that learned from whole pages (`guerdon page pairs`) is asked about pages cut short, which it has not seen [choice]:
     look at what it says of them before it trains anything.
     """
@@ -123,22 +125,18 @@ class ItemScores(Piecewise, name="page/item-scores-v1"):
 
     def pieces(self, rollout: Rollout) -> Sequence[Rollout]:
         """The page after each item that is seen; an empty one as it stands."""
-        ids = _seen(rollout)
-        return [_answering(rollout, written(ids[:k], self.layout)) for k in range(1, len(ids) + 1)] or [rollout]
+        example, page = page_of(rollout)
+        ids = page.ids[: example.length]
+        texts = [written([*ids[:k], *page.strangers], self.layout) for k in range(1, len(ids) + 1)]
+        return [_answering(rollout, text) for text in texts] or [rollout]
 
     def joined(self, rollout: Rollout, scores: Sequence[Score], context: Context) -> Score:
         """The mean, and each item's score."""
-        if not _seen(rollout):
+        if not page_of(rollout)[1].ids:
             return scores[0]
         return mean_score(
             scores, "the page after item", {ITEMS: Stream("span", tuple(score.value for score in scores))}
         )
-
-
-def _seen(rollout: Rollout) -> Sequence[str]:
-    """The ids in the places of a page that are looked at."""
-    example, page = page_of(rollout)
-    return page.ids[: example.length]
 
 
 def _answering(rollout: Rollout, text: str) -> Rollout:

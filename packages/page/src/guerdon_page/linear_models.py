@@ -1,26 +1,39 @@
 r"""PageLLM's two reward models on features of items: linear, learned from pairs in closed steps, in milliseconds.
 
 The page model sees what does not depend on the order: the mean feature vector of the items, the entropy of their
-categories, the share of near-duplicates, and how full the page is. The item model sees what depends on little else:
-each item's features $f$, weighted by its place, centred on the mean discount of the page,
+categories, the share of near-duplicates, and how full the page is. The item model sees each item's features $f$,
+weighted by its place, centred on the mean discount of the page,
 
-$$s(y) = \tfrac1n \sum_k r_{item,k}, \qquad r_{item,k} = n \, (d_k - \bar d) \; u \cdot f(i_k),$$
+$$s(y) = \tfrac1n \sum_k r_{item,k}, \qquad r_{item,k} = n \, (d_k - \bar d) \; u \cdot f(i_k).$$
 
-so that it says nothing of *which* items are shown, and everything of who stands where. Both are fitted by the weighted
-Bradley-Terry loss with a little ridge, by Newton's steps on all pairs. Source: the shrunk claim of the fact sheet
-[choice]; for models that read text see `guerdon page pairs` and `guerdon reward-model`.
+Both are fitted by the weighted Bradley-Terry loss with a little ridge, by Newton's steps on all pairs. The item model
+learns from swaps, which leave the items as they are; so nothing holds what it says of *which* items are shown, and as
+`published` it pays for bad ones: below the centre they add to s, and three good items above three bad ones beat six
+good ones. `repaired`, with $i^*_k$ the items of the page, best first by u,
+
+$$r_{item,k} = n \, (d_k - \bar d) \; u \cdot (f(i_k) - f(i^*_k)),$$
+
+whose mean is s less that of the same items' best order: 0 in that order and negative in any other, whichever items they
+are. Pages of the same items differ by as much as before, so what is learned is the same.
+
+The page model as `published` counts a repeated item twice, in the mean of the features. `repaired`, each kind of item
+(`PageExample.kind`) counts once, by the mean of its candidates' features, in how full the page is too, and the share of
+duplicates never has a weight above 0: what stands on a page already adds nothing to it.
+
+Source: the shrunk claim of the fact sheet [choice]; the repairs are ours. For models that read text see `guerdon page
+pairs` and `guerdon reward-model`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from guerdon.errors import ConfigError
-from guerdon_page.contrasts import FAMILIES, Contrasts, Family, contrasts
+from guerdon_page.contrasts import FAMILIES, PUBLISHED, Contrasts, Family, contrasts
 from guerdon_page.engagement import discount
 from guerdon_page.examples import PageExample
 from guerdon_page.measures import category_entropy, duplicate_share
@@ -29,6 +42,9 @@ from guerdon_page.worlds import World, logs
 if TYPE_CHECKING:
     import numpy as np
 
+Reading = Literal["repaired", "published"]
+FAMILIES_READ: dict[Reading, tuple[Family, ...]] = {"repaired": FAMILIES, "published": PUBLISHED}
+"""The pairs that each reading learns from."""
 RIDGE = 1e-3
 """Weight of half the squared weights beside the mean loss."""
 
@@ -44,19 +60,43 @@ class Fitted:
     lowest: float
     """The least score of any page that the page model learned from: what an empty page gets."""
     pairs: Contrasts
+    reading: Reading = "repaired"
+    lowest_order: float = 0.0
+    """The least mean r_item of any page that the item model learned from, in the repaired reading: what an empty page
+    gets, as 0 is the most there is."""
 
-    def page_score(self, example: PageExample, ids: Sequence[str]) -> float:
-        """r_page; the lowest seen for an empty page."""
+    def page_score(self, example: PageExample, ids: Sequence[str], unknown: float = 0.0) -> float:
+        """r_page; the lowest seen for an empty page.
+
+        Args:
+            example: the context.
+            ids: candidates, from the top.
+            unknown: share in [0, 1] of what was listed that is no candidate. It takes that share of what `repaired` a
+                page has above the lowest, so that a page of nothing else is worth an empty one.
+        """
         if not ids:
             return self.lowest
-        return sum(w * f for w, f in zip(self.page, page_features(example, ids), strict=True))
+        value = sum(w * f for w, f in zip(self.page, page_features(example, ids, self.reading), strict=True))
+        return value - unknown * max(value - self.lowest, 0.0) if self.reading == "repaired" else value
 
-    def item_scores(self, example: PageExample, ids: Sequence[str]) -> list[float]:
-        """r_item of each place; none of an empty page."""
+    def item_scores(self, example: PageExample, ids: Sequence[str], unknown: float = 0.0) -> list[float]:
+        """r_item of each place that is filled.
+
+        Args:
+            example: the context.
+            ids: candidates, from the top.
+            unknown: as of `page_score`: it takes that share of what `repaired` the mean has above `lowest_order`.
+        """
         worth = [
             sum(u * f for u, f in zip(self.item, example.items[example.place[id]].features, strict=True)) for id in ids
         ]
-        return [len(ids) * lead * value for lead, value in zip(leads(len(ids)), worth, strict=True)]
+        if self.reading == "repaired":
+            worth = [here - best for here, best in zip(worth, sorted(worth, reverse=True), strict=True)]
+        values = [len(ids) * lead * value for lead, value in zip(leads(len(ids)), worth, strict=True)]
+        if not unknown or self.reading == "published":
+            return values
+        lowest = min(self.lowest_order, _mean(values))
+        return [(1.0 - unknown) * value + unknown * lowest for value in values]
 
 
 def leads(n: int) -> list[float]:
@@ -66,19 +106,28 @@ def leads(n: int) -> list[float]:
     return [each - mean for each in discounts]
 
 
-def page_features(example: PageExample, ids: Sequence[str]) -> list[float]:
+def page_features(example: PageExample, ids: Sequence[str], reading: Reading = "repaired") -> list[float]:
     """F + 3 numbers that do not depend on the order: mean features, entropy of categories, share of duplicates, and of
-    the places asked for the share that is filled.
+    the places asked for the share that is filled. What is there already counts, `repaired`, in the third alone.
     """
-    items = [example.items[example.place[id]] for id in ids]
-    means = [sum(column) / len(items) for column in zip(*(item.features for item in items), strict=True)]
-    categories = [item.category for item in items]
+    kinds = example.kinds(ids)
+    if reading == "published":
+        shown = [example.items[example.place[id]] for id in ids]
+        rows, categories, filled = [item.features for item in shown], [item.category for item in shown], len(ids)
+    else:
+        groups = [example.alike[kind] for kind in dict.fromkeys(kinds)]
+        rows = [tuple(map(_mean, zip(*(item.features for item in group), strict=True))) for group in groups]
+        categories, filled = [group[0].category for group in groups], len(groups)
     return [
-        *means,
+        *map(_mean, zip(*rows, strict=True)),
         category_entropy(categories),
-        duplicate_share(example.kinds(ids)),
-        min(len(ids) / example.length, 1.0),
+        duplicate_share(kinds),
+        min(filled / example.length, 1.0),
     ]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def item_features(example: PageExample, ids: Sequence[str]) -> list[float]:
@@ -90,7 +139,7 @@ def item_features(example: PageExample, ids: Sequence[str]) -> list[float]:
     ]
 
 
-def fit(examples: Sequence[PageExample], *, families: Sequence[Family] = FAMILIES, seed: int = 0) -> Fitted:
+def fit(examples: Sequence[PageExample], *, reading: Reading = "repaired", seed: int = 0) -> Fitted:
     """Both models from logged pages.
 
     Raises:
@@ -98,7 +147,7 @@ def fit(examples: Sequence[PageExample], *, families: Sequence[Family] = FAMILIE
     """
     import numpy as np
 
-    made = contrasts(examples, families=families, seed=seed)
+    made = contrasts(examples, families=FAMILIES_READ[reading], seed=seed)
     widths = sorted({len(example.items[0].features) for example in examples})
     if 0 in widths:
         raise ConfigError(
@@ -109,7 +158,7 @@ def fit(examples: Sequence[PageExample], *, families: Sequence[Family] = FAMILIE
     fitted: list[np.ndarray] = []
     scored: list[np.ndarray] = []
     for level, pairs, features in (
-        ("page", made.for_page(), page_features),
+        ("page", made.for_page(), partial(page_features, reading=reading)),
         ("item", made.for_item(), item_features),
     ):
         if not pairs:
@@ -119,10 +168,17 @@ def fit(examples: Sequence[PageExample], *, families: Sequence[Family] = FAMILIE
             )
         better = np.array([features(pair.example, pair.better) for pair, _ in pairs])
         worse = np.array([features(pair.example, pair.worse) for pair, _ in pairs])
-        fitted.append(_logistic(better - worse, np.array([weight for _, weight in pairs])))
+        weights_F = _logistic(better - worse, np.array([weight for _, weight in pairs]))
+        if level == "page" and reading == "repaired":
+            weights_F[-2] = min(weights_F[-2], 0.0)  # a repeat
+        fitted.append(weights_F)
         scored.append(np.concatenate([better, worse]) @ fitted[-1])
     page, item = (tuple(map(float, weights)) for weights in fitted)
-    return Fitted(page, item, float(scored[0].min()), made)
+    models = Fitted(page, item, float(scored[0].min()), made, reading)
+    if reading == "published":
+        return models
+    orders = (models.item_scores(pair.example, ids) for pair, _ in made.for_item() for ids in (pair.better, pair.worse))
+    return replace(models, lowest_order=min(map(_mean, orders)))
 
 
 def _logistic(leads_PF: np.ndarray, weights_P: np.ndarray) -> np.ndarray:
@@ -142,14 +198,14 @@ def _logistic(leads_PF: np.ndarray, weights_P: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def fitted_world(world: World, pages: int, families: tuple[Family, ...] = FAMILIES, seed: int = 0) -> Fitted:
+def fitted_world(world: World, pages: int, reading: Reading = "repaired", seed: int = 0) -> Fitted:
     """Both models from so many logged pages of a made shop; once per process."""
-    return fit(logs(world, pages), families=families, seed=seed)
+    return fit(logs(world, pages), reading=reading, seed=seed)
 
 
 @lru_cache(maxsize=8)
-def fitted_file(path: str, families: tuple[Family, ...] = FAMILIES, seed: int = 0) -> Fitted:
+def fitted_file(path: str, reading: Reading = "repaired", seed: int = 0) -> Fitted:
     """Both models from a file of logged pages; once per process."""
     from guerdon_page.logs import read_logs
 
-    return fit(read_logs(Path(path).expanduser()), families=families, seed=seed)
+    return fit(read_logs(Path(path).expanduser()), reading=reading, seed=seed)

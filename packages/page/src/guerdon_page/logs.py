@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon_page.contrasts import Contrasts, Level
@@ -61,8 +63,10 @@ def _example(row: FileRow) -> PageExample:
             engagement=tuple(grades),
             propensities=tuple(propensities),
         )
-    except ValueError as error:  # pydantic's, which names the field
-        raise TaskError(f"{row.place}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        raise TaskError(f"{row.place}: field {where!r}: {said}" if where else f"{row.place}: {said}") from None
 
 
 def _feedback(row: FileRow) -> Iterator[tuple[int, int]]:

@@ -128,7 +128,7 @@ class PageLLM(Reward, name="page/pagellm-v1"):
                         zs,
                         {**spread, "invalid_share": Score(page.invalid_share)},
                         item_ends(rollout, page, decode)[: len(zs)],
-                        page.fault or "the page is empty",
+                        (page.fault or "the page is empty") if not page.ids else page.remark,
                     )
                     for rollout, one, page, z, zs in zip(group.rollouts, row, pages_read, of_page, of_item, strict=True)
                 ]
@@ -154,7 +154,7 @@ class PageLLM(Reward, name="page/pagellm-v1"):
         items: Sequence[float],
         parts: Mapping[str, Score],
         ends: tuple[int, ...],
-        fault: str,
+        why: str,
     ) -> Score:
         parts = {self.page.label: one.page, self.item.label: one.item, **parts}
         for label, score in ((self.page.label, one.page), (self.item.label, one.item)):
@@ -165,9 +165,9 @@ class PageLLM(Reward, name="page/pagellm-v1"):
         value = min(max(self.alpha * page + (1.0 - self.alpha) * mean, low), high)
         streams = {"page": Stream("rollout", (self.alpha * page,)), "item": Stream("span", ())}
         if not one.readable:
-            return Score(value, fault, parts, "fail", streams)
+            return Score(value, why, parts, "fail", streams)
         streams["item"] = Stream("span", tuple((1.0 - self.alpha) * z / len(items) for z in items), ends)
-        return Score(value, "", parts, dense=streams)
+        return Score(value, why, parts, dense=streams)
 
     # -- state, where the normalisation runs over the run ----------------------------------------------------------
 

@@ -3,7 +3,8 @@
 A made shop (`worlds`): 9 candidates a context, pages of 6. A policy of two parts chooses the set (Plackett-Luce on what
 a ranker sees of an item, how many of its category are chosen already, and whether a duplicate is), then orders it
 (Plackett-Luce on what a ranker sees). The reward models are the product's (`linear_models`), learned from logged random
-pages; rewards are mixed as `page/pagellm-v1` mixes them, and a test holds both against the product.
+pages, in their published reading; rewards are mixed as `page/pagellm-v1` mixes them, and a test holds both against the
+product.
 
 The page model is blind to order and the item model to the choice of items, by construction: what is put to the test is
 that the mixture teaches both parts of the policy, with both streams normalised, and is not drowned by either. The gap
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from guerdon.claims import Claim, ClaimResult, Measurement, Progress, no_progress
-from guerdon_page.contrasts import PUBLISHED
 from guerdon_page.engagement import discount
 from guerdon_page.examples import PageExample
 from guerdon_page.linear_models import Fitted, fitted_world, leads
@@ -126,7 +126,7 @@ def _drawn(
 
 
 def page_values(models: Fitted, seen: Contexts, page_NK: np.ndarray) -> np.ndarray:
-    """(N,): r_page, as `Fitted.page_score`."""
+    """(N,): r_page, as `Fitted.page_score` has it in the published reading."""
     import numpy as np
 
     rows = np.arange(len(page_NK))[:, None]
@@ -142,7 +142,7 @@ def page_values(models: Fitted, seen: Contexts, page_NK: np.ndarray) -> np.ndarr
 
 
 def item_values(models: Fitted, seen: Contexts, page_NK: np.ndarray) -> np.ndarray:
-    """(N, K): r_item, as `Fitted.item_scores`."""
+    """(N, K): r_item, as `Fitted.item_scores` has it in the published reading."""
     import numpy as np
 
     rows, places = np.arange(len(page_NK))[:, None], page_NK.shape[1]
@@ -247,7 +247,7 @@ class PageLLMClaim(Claim):
         import numpy as np
 
         world = World(seed=seed)
-        models = fitted_world(world, self.pages, PUBLISHED)
+        models = fitted_world(world, self.pages, "published")
         train = contexts_of([world.context("claim", number) for number in range(self.rounds * self.contexts)])
         test = contexts_of([world.context("claim test", number) for number in range(self.held_out)])
         found = []

@@ -69,6 +69,7 @@ def guerdon_attacks(register: Register) -> None:
     register("page/one-category", f"{attacks}:OneCategory", summary="only what belongs to one category")
     register("page/everything", f"{attacks}:Everything", summary="all candidates as listed, once or ten times")
     register("page/short-page", f"{attacks}:ShortPage", summary="the best two items and nothing else")
+    register("page/worst-below", f"{attacks}:WorstBelow", summary="the best three above the worst three")
     register("page/unknown-ids", f"{attacks}:UnknownIds", summary="ids that are no candidates")
 
 

@@ -13,7 +13,8 @@
 
 All are in [0, 1]. What cannot be read, and an empty page, earns 0 with status `fail`. An example without what a reward
 needs makes it abstain, as does one whose logged page nobody engaged with: nothing is known of it then. Places beyond
-`length` are not seen. What is only logged is biased: an item that was not shown counts as not engaged with, and what
+`length` are not seen. Ids that are no candidates stand on no page, and take from each value their share of what is
+listed. What is only logged is biased: an item that was not shown counts as not engaged with, and what
 was shown on top was looked at more (`guerdon_page.off_policy`).
 """
 
@@ -49,8 +50,8 @@ class PageReward(Reward):
             return Score.unscored(lacking, status="abstain")
         if not page.ids:
             return Score(0.0, page.fault or "the page is empty", status="fail")
-        value = min(max(self.judge(example, page.ids[: example.length]), 0.0), 1.0)  # rounding
-        return Score(value, _told(page))
+        value = _unrounded(self.judge(example, page.ids[: example.length]))
+        return Score(value * (1.0 - page.invalid_share), page.remark)
 
     def lacks(self, example: PageExample) -> str:
         """Why nothing can be said of any page for this example; "" where something can."""
@@ -61,8 +62,12 @@ class PageReward(Reward):
         """The value of a page of one or more items."""
 
 
-def _told(page: Page) -> str:
-    return f"{page.unknown} of {len(page.ids) + page.unknown} ids are no candidates" if page.unknown else ""
+def _unrounded(value: float) -> float:
+    """A share that is off [0, 1] by no more than sums of floats are, held within; any other as it is, for callers to
+    find.
+    """
+    held = min(max(value, 0.0), 1.0)
+    return held if abs(value - held) <= 1e-9 else value
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Format(Reward, name="page/format-v1", bounds=(0.0, 1.0)):
         _, page = page_of(rollout)
         if not page.ids:
             return Score(0.0, page.fault or "the page is empty", status="fail")
-        return Score(1.0 - page.invalid_share, _told(page), status="fail" if page.unknown else "ok")
+        return Score(1.0 - page.invalid_share, page.remark, status="fail" if page.unknown else "ok")
 
 
 def _nothing_logged(example: PageExample) -> str:

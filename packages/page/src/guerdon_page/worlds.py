@@ -16,7 +16,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from guerdon.errors import ConfigError
 from guerdon_page.examples import Item, PageExample
@@ -161,38 +161,27 @@ def best_page(example: PageExample, weight: Callable[[int], float] = looked_at) 
     """The best page there is, exactly, and the sum of weight times appeal over its places.
 
     Of one category the better item goes first, whatever stands between (swapping two of them moves the larger
-    attraction to the larger weight and the lesser discount), and of near-duplicates only the best. So it is known by
-    how many of each category are shown so far.
+    attraction to the larger weight and the lesser discount), and of near-duplicates only the best. So an item's appeal
+    is known by its rank in its category, falls with it, and the highest appeals go to the highest weights.
+
+    Args:
+        example: with its truth.
+        weight: of a place, from 1; it may not rise.
 
     Raises:
         ConfigError: the example has no truth.
     """
     if not example.attraction:
         raise ConfigError(f"example {example.id!r} has no attraction; only a simulator's examples know it")
-    ranked: dict[str, list[int]] = {}
     taken: set[str] = set()
-    kinds = example.kinds(example.place)
+    ranks: Counter[str] = Counter()
+    found: list[tuple[float, int]] = []
     for place in sorted(range(len(example.items)), key=lambda place: -example.attraction[place]):
-        if kinds[place] not in taken:
-            taken.add(kinds[place])
-            ranked.setdefault(example.items[place].category, []).append(place)
-    columns = list(ranked.values())
-
-    @cache
-    def from_here(counts: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
-        rank = sum(counts) + 1
-        best: tuple[float, tuple[int, ...]] = (0.0, ())
-        if rank > example.length:
-            return best
-        for column, count in enumerate(counts):
-            if count == len(columns[column]):
-                continue
-            place = columns[column][count]
-            rest, page = from_here((*counts[:column], count + 1, *counts[column + 1 :]))
-            value = weight(rank) * example.attraction[place] * SATURATION**count + rest
-            if value > best[0]:
-                best = value, (place, *page)
-        return best
-
-    value, places = from_here((0,) * len(columns))
-    return tuple(example.items[place].id for place in places), value
+        item = example.items[place]
+        if (kind := example.kind[item.id]) not in taken:
+            taken.add(kind)
+            found.append((example.attraction[place] * SATURATION ** ranks[item.category], place))
+            ranks[item.category] += 1
+    best = sorted((one for one in found if one[0] > 0.0), key=lambda one: -one[0])[: example.length]
+    value = math.fsum(weight(rank) * appeal for rank, (appeal, _) in enumerate(best, 1))
+    return tuple(example.items[place].id for _, place in best), value

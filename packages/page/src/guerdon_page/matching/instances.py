@@ -79,10 +79,10 @@ class Instance:
             TaskError: it cannot be read, or is none of this.
         """
         try:
-            given: Any = json.loads(path.read_text(encoding="utf-8"))
-            rows = [{int(u): float(chance) for u, chance in row.items()} for row in given["arrivals"]]
-            return cls.of(int(given["offline"]), rows, given.get("weights", ()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            given: Any = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+            rows = [{_vertex(u): _number(chance) for u, chance in row.items()} for row in given["arrivals"]]
+            return cls.of(given["offline"], rows, [_number(weight) for weight in given.get("weights", ())])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise TaskError(f"no instance can be read from {str(path)!r}: {type(error).__name__}: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
@@ -118,3 +118,23 @@ class Instance:
         for arrival in self.arrivals:
             counts[arrival] = counts.get(arrival, 0) + 1
         return tuple(counts.items())
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a name stands twice in one object: {[name for name, _ in pairs]!r:.200}")
+    return found
+
+
+def _vertex(name: str) -> int:
+    """A key as `to_json` writes it: "00" would be one more name of "0"."""
+    if not (name.isascii() and name.isdigit()) or str(int(name)) != name:
+        raise ValueError(f"an offline vertex is {name!r}; a whole number >= 0 without leading zeros is needed")
+    return int(name)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
