@@ -96,7 +96,14 @@ def test_unknown_findings_are_refused_with_their_reason(asked: Any) -> None:
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [("PALE HAND", "that is the name of HP:1"), ("HP:1 HP:2", "ids have commas between them"), ("HP:77", NOT_THERE)],
+    [
+        ("PALE HAND", "that is the name of HP:1"),
+        ("HP:1 HP:2", "ids have commas between them"),
+        ("HP:1;HP:2", "ids have commas between them"),
+        ("HP:1 | HP:2", "ids have commas between them"),
+        ("1", "ids are written with their prefix, HP:1"),
+        ("HP:77", NOT_THERE),
+    ],
 )
 def test_what_is_no_id_says_what_to_write(given: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dx_asking, "ontology", no_ontology)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ASKED = "asked"
 """The id of a patient who is in no file."""
+_APART = re.compile(r"[\s;|]+")
+"""What stands between ids in place of commas."""
 _PMID = re.compile(r"(?:PMID[\s:_]*)?(\d+)", re.IGNORECASE)
 _HPO = re.compile(r"HP[:_]\d+", re.IGNORECASE)
 NO_FINDINGS = "no findings were given; --hpo takes ids with commas, such as HP:0001250,HP:0001263"
@@ -149,7 +151,9 @@ def _why_unknown(text: str, names: Mapping[str, str]) -> str:
     same = [id for id, name in names.items() if name.casefold() == text.casefold()]
     if same:
         return f"that is the name of {same[0]}"
-    parts = text.split()
+    if f"HP:{text}" in names:
+        return f"ids are written with their prefix, HP:{text}"
+    parts = _APART.split(text)
     if len(parts) > 1 and all(_as_an_id(part) in names for part in parts):
         return "ids have commas between them"
     return NOT_THERE
