@@ -116,13 +116,15 @@ def _other(path: Path, kind: str, looks: bool) -> _Read:
     import trimesh
 
     data = read_limited(path, MOST_BYTES)
+    if kind == "stl" and (missing := _missing_of_stl(data)):
+        raise RigFileError(path, "", f"ends too early: {missing}", "the whole file is needed")
     try:
         found = trimesh.load(trimesh.util.wrap_as_stream(data), file_type=kind, process=False, skip_materials=True)
         vertices = np.array(getattr(found, "vertices", ()), np.float64).reshape(-1, 3)
         faces = np.array(getattr(found, "faces", ()), np.int64).reshape(-1, 3)
     except Exception as error:  # a boundary: trimesh raises what it comes across in a broken file
         raise RigFileError(path, "", f"does not read as {kind.upper()}: {type(error).__name__}: {error}") from error
-    if missing := _missing(kind, data, len(vertices), len(faces)):
+    if kind == "ply" and (missing := _missing_of_ply(data, len(vertices), len(faces))):
         raise RigFileError(path, "", f"ends too early: {missing}", "the whole file is needed")
     if not looks:
         return vertices, faces, (), None
@@ -140,17 +142,20 @@ def _other(path: Path, kind: str, looks: bool) -> _Read:
     return vertices, faces, tuple(notes), None
 
 
-def _missing(kind: str, data: bytes, vertices: int, faces: int) -> str:
+def _missing_of_ply(data: bytes, vertices: int, faces: int) -> str:
     """What a file says that it holds and does not; trimesh takes what there is without a word."""
-    if kind == "ply":
-        head = data[: max(data.find(b"end_header"), 0)]
-        for name, found in ((b"vertex", vertices), (b"face", faces)):  # a polygon is one triangle at least
-            told = re.search(rb"element\s+" + name + rb"\s+([0-9]{1,18})\b", head)
-            if told and found < int(told[1]):
-                return f"it says {int(told[1]):,} of {name.decode()}, and {found:,} are there"
-    elif data.lstrip()[:5] == b"solid" and b"facet" in data[:1000]:
-        if b"endsolid" not in data[-1000:]:
-            return "there is no endsolid"
-    elif len(data) >= 84 and (said := int.from_bytes(data[80:84], "little")) > (len(data) - 84) // 50:
+    head = data[: max(data.find(b"end_header"), 0)]
+    for name, found in ((b"vertex", vertices), (b"face", faces)):  # a polygon is one triangle at least
+        told = re.search(rb"element\s+" + name + rb"\s+([0-9]{1,18})\b", head)
+        if told and found < int(told[1]):
+            return f"it says {int(told[1]):,} of {name.decode()}, and {found:,} are there"
+    return ""
+
+
+def _missing_of_stl(data: bytes) -> str:
+    """The same of .stl, before trimesh takes what is too short for a binary file to be text."""
+    if data.lstrip()[:5] == b"solid" and b"facet" in data[:1000]:
+        return "" if b"endsolid" in data[-1000:] else "there is no endsolid"
+    if len(data) >= 84 and (said := int.from_bytes(data[80:84], "little")) > (len(data) - 84) // 50:
         return f"it says {said:,} triangles, and {(len(data) - 84) // 50:,} are there"
     return ""
