@@ -15,7 +15,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon_page.contrasts import Contrasts, Level
 from guerdon_page.engagement import GRADES, grade_of_rating
@@ -64,9 +63,7 @@ def _example(row: FileRow) -> PageExample:
             propensities=tuple(propensities),
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        where, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        raise TaskError(f"{row.place}: field {where!r}: {said}" if where else f"{row.place}: {said}") from None
+        raise row.refused(error) from None
 
 
 def _feedback(row: FileRow) -> Iterator[tuple[int, int]]:

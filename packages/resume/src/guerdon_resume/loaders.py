@@ -71,9 +71,7 @@ def _candidate(row: FileRow, name: str) -> ResumeExample:
     try:
         return ResumeExample(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise TaskError(f"{row.place}: field {where!r}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise row.refused(error) from None
 
 
 def _own(row: FileRow) -> dict[str, Any]:

@@ -11,9 +11,12 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guerdon.errors import GuerdonError, TaskError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _SHOWN = 80
 
@@ -49,6 +52,12 @@ class FileRow(NamedTuple):
         else:
             found = f"is missing; the row has {', '.join(self.fields) or 'no fields'}"
         return TaskError(f"{self.place}: field {field!r} {found}; {needed} is needed")
+
+    def refused(self, error: ValidationError) -> TaskError:
+        """The error to raise where a model of the row refuses it: its first fault, in one line."""
+        first = error.errors()[0]
+        where, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        return TaskError(f"{self.place}: field {where!r}: {said}" if where else f"{self.place}: {said}")
 
 
 def read_rows(path: Path, what: str, *, error: type[GuerdonError] = TaskError) -> Iterator[FileRow]:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from guerdon.errors import ConfigError, TaskError
 from guerdon.fields import whole_number
+from guerdon.parsing.json_objects import each_once
 
 Arrival = tuple[tuple[int, float], ...]
 """Pairs of a neighbour and the chance to succeed there, by rising neighbour; chances above 0."""
@@ -79,7 +80,7 @@ class Instance:
             TaskError: it cannot be read, or is none of this.
         """
         try:
-            given: Any = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+            given: Any = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=each_once)
             rows = [{_vertex(u): _number(chance) for u, chance in row.items()} for row in given["arrivals"]]
             return cls.of(given["offline"], rows, [_number(weight) for weight in given.get("weights", ())])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -118,13 +119,6 @@ class Instance:
         for arrival in self.arrivals:
             counts[arrival] = counts.get(arrival, 0) + 1
         return tuple(counts.items())
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a name stands twice in one object: {[name for name, _ in pairs]!r:.200}")
-    return found
 
 
 def _vertex(name: str) -> int:
