@@ -101,6 +101,7 @@ def test_unknown_findings_are_refused_with_their_reason(asked: Any) -> None:
         ("HP:1 HP:2", "ids have commas between them"),
         ("HP:1;HP:2", "ids have commas between them"),
         ("HP:1 | HP:2", "ids have commas between them"),
+        ("HP:1;2", "ids have commas between them, and each its prefix"),
         ("1", "ids are written with their prefix, HP:1"),
         ("HP:77", NOT_THERE),
     ],

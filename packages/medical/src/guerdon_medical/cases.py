@@ -61,7 +61,9 @@ def read_cases(path: str | Path) -> list[Case]:
     """
     source = Path(path)
     if not source.exists():
-        raise TaskError(f"cases: {source} does not exist; a .jsonl file of rows or a folder of phenopackets is needed")
+        raise TaskError(
+            f"cases: {str(source)!r} does not exist; needed are rows (.jsonl or .jsonl.gz) or a folder of phenopackets"
+        )
     cases: dict[str, Case] = {}
     for place, case in _from_folder(source) if source.is_dir() else _from_rows(source):
         if case.id in cases:

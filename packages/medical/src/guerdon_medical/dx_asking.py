@@ -154,6 +154,6 @@ def _why_unknown(text: str, names: Mapping[str, str]) -> str:
     if f"HP:{text}" in names:
         return f"ids are written with their prefix, HP:{text}"
     parts = _APART.split(text)
-    if len(parts) > 1 and all(_as_an_id(part) in names for part in parts):
-        return "ids have commas between them"
+    if len(parts) > 1 and all(_as_an_id(part) in names or f"HP:{part}" in names for part in parts):
+        return "ids have commas between them, and each its prefix"
     return NOT_THERE
