@@ -224,7 +224,8 @@ def test_a_skeleton_is_read_without_its_mesh_in_the_files_units(tmp_path, made_s
     made.document["nodes"].append({"children": [0], "scale": [10, 10, 10]})
     made.document["scenes"][0]["nodes"] = [2]
     del made.document["meshes"]
-    skeleton = read_skeleton(made.save(tmp_path / "a.glb"))
+    skeleton, changed = read_skeleton(made.save(tmp_path / "a.glb"))
+    assert changed == ()
     assert skeleton.names == ("hip", "head")
     assert skeleton.joints.tolist() == [[0, 0, 0], [0, 10, 0]]
     del made.document["skins"]
@@ -241,5 +242,7 @@ def test_as_many_roots_as_joints_are_read_in_linear_time(tmp_path, made_square):
     del made.document["meshes"]
     path = made.save(tmp_path / "a.glb")
     before = time.process_time()
-    assert len(read_skeleton(path)) == 20_001
+    skeleton, changed = read_skeleton(path)
+    assert len(skeleton) == 20_001
+    assert changed == ("20000 roots were joined under a new one",)
     assert time.process_time() - before < 10

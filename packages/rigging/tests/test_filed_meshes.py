@@ -76,7 +76,7 @@ def test_skeletons_are_read_in_the_meshs_space(box: Path, tmp_path: Path) -> Non
     skeleton = Skeleton(np.array([[1, 1, 0.5], [3, 1, 0.5]]), np.array([-1, 0]), ("a", "b"))
     write_rig(Rig(Mesh(vertices, faces), skeleton, halves), tmp_path / "box.glb")
     for path in (text, tmp_path / "box.glb"):
-        found = held.skeleton(path)
+        found, _ = held.skeleton(path)
         np.testing.assert_allclose(found.joints, [[-0.5, 0, 0], [0.5, 0, 0]], atol=1e-6)
         assert (found.parents.tolist(), found.names) == ([-1, 0], ("a", "b"))
 

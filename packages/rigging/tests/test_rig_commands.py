@@ -230,6 +230,18 @@ def test_what_a_file_holds_and_is_not_read_is_said_beside_what_is_asked(tmp_path
     assert "note: cloth has 1 morph targets" in result.stderr
 
 
+def test_a_root_that_a_given_skeleton_did_not_have_is_said(tmp_path: Path, made_square: Any) -> None:
+    made = made_square()
+    made.document["nodes"].append({"name": "ik"})
+    made.document["skins"][0]["joints"].append(3)
+    made.document["skins"][0].pop("inverseBindMatrices", None)
+    made.document["scenes"][0]["nodes"].append(3)
+    path = made.save(tmp_path / "a.glb")
+    result = run(path, "--skeleton", path, "--baseline", "closest-bone", "-o", tmp_path / "out.glb")
+    assert result.exit_code == 0, result.output
+    assert "note: --skeleton: 2 roots were joined under a new one" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

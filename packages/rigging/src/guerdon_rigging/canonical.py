@@ -172,8 +172,8 @@ def canonical(stored: StoredRig, joints: Kept = "used") -> Canonical:
     return Canonical(rig, inside, places, tree.nodes, report)
 
 
-def read_skeleton(path: Path | str) -> Skeleton:
-    """All joints that a file's skins name, where its nodes are, in the file's own units.
+def read_skeleton(path: Path | str) -> tuple[Skeleton, tuple[str, ...]]:
+    """All joints that a file's skins name, where its nodes are, in the file's own units; and what was changed.
 
     For a skeleton without its mesh, or with one that is not to be read. Several roots hang on a new one, as in
     `canonical`.
@@ -185,7 +185,8 @@ def read_skeleton(path: Path | str) -> Skeleton:
     named = tuple(dict.fromkeys(joint for skin in stored.skins for joint in skin.joints.tolist()))
     if not named:
         raise RigFileError(stored.file, "skins", "there are none", "a skeleton's joints are those of its skins")
-    return _tree(stored, named, set(named)).skeleton
+    tree = _tree(stored, named, set(named))
+    return tree.skeleton, tuple(Report(0, roots=tree.roots).lines())
 
 
 def welded(file: Path | str, points: Floats, faces: Ints) -> tuple[Mesh, Frame, Ints, int]:

@@ -141,7 +141,7 @@ def of_mesh(
     _drawable(png, turntable, pose)
     with progress(f"reading {mesh.name}", 4) as bar:
         held = filed_mesh(mesh)
-        given = held.skeleton(skeleton) if skeleton else None
+        given, changed = held.skeleton(skeleton) if skeleton else (None, ())
         bar.advance()
         bar.describe(f"rigging {len(held.mesh.vertices):,} vertices")
         try:
@@ -162,7 +162,7 @@ def of_mesh(
         bar.describe("drawing")
         _draw(posed, png, turntable, size)
         bar.advance()
-    _told(held.mended)
+    _told([*held.mended, *(f"--skeleton: {line}" for line in changed)])
     written = ", ".join(str(path) for path in (output, png, turntable) if path)
     click.echo(f"{_described(rig)}: {written}")
 

@@ -73,8 +73,9 @@ class FiledMesh:
         write_rig(whole, path, normals=True, look=look)
         return whole
 
-    def skeleton(self, path: Path) -> Skeleton:
-        """The skeleton of a .glb, a .gltf or RigNet's text, in the frame of `mesh`; all of its joints.
+    def skeleton(self, path: Path) -> tuple[Skeleton, tuple[str, ...]]:
+        """The skeleton of a .glb, a .gltf or RigNet's text, in the frame of `mesh`, all of its joints; and what was
+        changed, a line each.
 
         Raises:
             RigFileError: the file is broken or another kind.
@@ -83,7 +84,9 @@ class FiledMesh:
         """
         if path.suffix.lower() in OTHERS:
             raise ConfigError(f"{str(path)!r} is a mesh, which has no bones; {RIGS} are read")
-        there = read_skeleton(path) if path.suffix.lower() in GLTF else skeleton_of_text(_text(path), path)
+        there, changed = (
+            read_skeleton(path) if path.suffix.lower() in GLTF else (skeleton_of_text(_text(path), path), ())
+        )
         joints = there.joints
         if len(joints) * len(self.mesh.vertices) > MOST_WEIGHTS:
             raise ConfigError(
@@ -100,7 +103,7 @@ class FiledMesh:
                 f"{far} of the {len(placed)} joints of {str(path)!r} are far from the mesh: they span {low} to {high}, "
                 f"the mesh's cube {lowest} to {highest}. Bring both into one place and unit"
             )
-        return Skeleton(placed, there.parents, there.names)
+        return Skeleton(placed, there.parents, there.names), changed
 
 
 def filed_mesh(path: Path) -> FiledMesh:
