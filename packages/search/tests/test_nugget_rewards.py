@@ -305,6 +305,8 @@ def test_a_lexical_verifier_that_takes_everything_for_half_is_refused(least):
         ("The Arvik bridge was opened in 1921 by Dalter.", "support"),
         ("Perhaps the Arvik bridge was opened in 1921 by Dalter.", "partial_support"),
         ("The Arvik bridge was opened by Dalter.", "partial_support"),
+        ("The Arvik bridge was not opened in 1921 by Dalter.", "not_support"),
+        ("It is untrue that the Arvik bridge was opened in 1921 by Dalter.", "not_support"),
         ("Elsewhere it rained.", "not_support"),
         ("", "not_support"),
     ],
