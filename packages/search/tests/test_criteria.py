@@ -35,6 +35,7 @@ from guerdon_search.criterion_rewards import (
     opinions,
     search_llm,
 )
+from guerdon_search.lexical import content_words
 from guerdon_search.session_tasks import DECLINED, SessionFile, Sessions
 from guerdon_search.sessions import Evidence, SearchSession
 
@@ -337,11 +338,24 @@ def _other_year(session):
     return re.sub(r"\b1[89]\d\d\b", lambda year: str((int(year[0]) + 37 - 1800) % 200 + 1800), session.reference)
 
 
+def _copied(session, places):
+    return "\n".join(f"{session.evidence[place].text.rstrip('.')} [Doc {place + 1}]." for place in places)
+
+
+def _nearest(session):
+    asked = set(content_words(session.query))
+    shared = [len(asked & set(content_words(one.text))) for one in session.evidence]
+    return shared.index(max(shared))
+
+
 TOLD = {
     "every sentence denied": lambda one: re.sub("(?:^|(?<=[.] ))", "It is not true that ", one.reference),
     'its "was" made "was not"': lambda one: one.reference.replace(" was ", " was not "),
     "every year another": _other_year,
     "all words in alphabetical order, two citations": _sorted_words,
+    "every document copied, each cited": lambda one: _copied(one, range(len(one.evidence))),
+    "the document with most of the query's words copied, cited": lambda one: _copied(one, [_nearest(one)]),
+    "the first document copied, cited": lambda one: _copied(one, [0]),
 }
 """What README's table of answers without a judge names."""
 

@@ -41,10 +41,11 @@ def test_prompts_of_other_domains_are_left_alone():
 
 
 def test_citations_are_of_the_documents_that_are_shown():
-    shown = "[begin of Doc 1]\nOne.\n[end of Doc 1]\n[begin of Doc 2]\nTwo.\n[end of Doc 2]\nQuery: q"
+    shown = "[begin of Doc 1]\nOne.\n[end of Doc 1]\n[begin of Doc 2]\nTwo.\n[end of Doc 2]\nQuery: why two?"
     target = Target(Prompt((Message("user", shown),)), (), Layout())
     assert Citations("copied").attempt(target) == ("One [Doc 1].\nTwo [Doc 2].",)
     assert Citations("first").attempt(target) == ("One [Doc 1].",)
+    assert Citations("nearest").attempt(target) == ("Two [Doc 2].",)
     assert "[Doc 1][Doc 2]" in Citations("stuffed").attempt(target)[0]
     assert count_asked(target) == 0
     assert Citations().attempt(Target()) == ()
