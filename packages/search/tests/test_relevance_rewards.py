@@ -3,6 +3,8 @@
 import gzip
 import json
 import math
+import random
+import statistics
 
 import pytest
 
@@ -69,6 +71,44 @@ def test_an_unreadable_score_is_worst_and_is_nobodys_opponent():
     assert [score.value for score in rows[0]] == [0.25, 0.25, -0.75]
     assert [score.value for score in rows[1]] == [0.25, -0.75, 0.25]
     assert rows[0][2].status == "fail"
+
+
+def test_two_different_scores_are_unreadable_and_released_takes_the_first():
+    """As the reranker reads them: an answer that says both ends says nothing."""
+    both = [
+        Group.of([Rollout.of(document(relevant), text)])
+        for relevant, text in (
+            (True, "<score>100</score> <score>0</score>"),
+            (False, "<score>0</score> <score>100</score>"),
+        )
+    ]
+    scored = {reading: Context().scores(RetroStar(reading=reading), both) for reading in ("repaired", "released")}
+    assert [(row[0].value, row[0].status) for row in scored["repaired"]] == [(-0.75, "fail")] * 2
+    assert [(row[0].value, row[0].status) for row in scored["released"]] == [(0.25, "ok")] * 2
+    assert values(PairOrder(), *both) == [[0.0], [0.0]]
+    assert values(PairOrder(reading="released"), *both) == [[1.0], [1.0]]
+    assert values(RelevanceCalibration(), *both) == [[0.0], [0.0]]
+    assert values(RelevanceCalibration(reading="released"), *both) == [[1.0], [1.0]]
+    for made in (RetroStar, RelevanceCalibration, PairOrder):
+        with pytest.raises(ConfigError, match="reading"):
+            made(reading="printed")
+
+
+def test_the_mean_over_groups_ranks_no_policies_and_the_order_of_pairs_does():
+    """A coin of 0 and 100 beside one that always tells good from bad: .25 each by the page, and a quarter beside 1."""
+    draw = random.Random(0)
+    coin = [
+        group([draw.choice((0, 100)) for _ in range(4)], good, f"p{n}") for n in range(50) for good in (True, False)
+    ]
+    sure = [group([95 if good else 5] * 4, good, f"p{n}") for n in range(50) for good in (True, False)]
+
+    def mean(reward, groups):
+        return statistics.mean(value for row in values(reward, *groups) for value in row)
+
+    assert mean(RetroStar(), sure) == 0.25
+    assert mean(RetroStar(), coin) > 0.2
+    assert mean(PairOrder(), sure) == 1.0
+    assert mean(PairOrder(), coin) < 0.35
 
 
 def test_an_audit_is_told_what_to_audit_in_its_place():

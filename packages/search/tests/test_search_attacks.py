@@ -27,6 +27,11 @@ def test_each_attack_conforms(made):
     check_attack(made)
 
 
+@pytest.mark.parametrize("made", KINDS)
+def test_a_report_calls_each_attack_by_the_name_that_can_be_asked_for(made):
+    assert {one.label for one in made.variants()} == {made.name}
+
+
 def test_one_label_is_written_as_often_as_is_asked_in_the_shape_that_is_asked():
     task = Nuggets(train_size=6, shapes=("markdown",), nuggets_min=3, nuggets_max=3)
     (case, *_) = cases(task, "train", 1)

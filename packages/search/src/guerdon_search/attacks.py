@@ -42,7 +42,7 @@ def documents(target: Target) -> list[str]:
 class OneLabel(Attack):
     """The same label for every nugget, in every shape."""
 
-    label: Label = "not_support"
+    word: Label = "not_support"
 
     name: ClassVar[str] = "search/one-label"
     exploits: ClassVar[Category] = "constant"
@@ -56,7 +56,7 @@ class OneLabel(Attack):
             return ()
         asked = "\n".join(message.content for message in target.prompt.messages)
         shapes = [shape for shape in FORMATS if ASKED[shape] in asked]
-        return tuple(_THOUGHT + written((self.label,) * count, shape) for shape in shapes[:1])
+        return tuple(_THOUGHT + written((self.word,) * count, shape) for shape in shapes[:1])
 
     @classmethod
     def variants(cls) -> Sequence[Self]:
