@@ -280,6 +280,21 @@ def test_a_number_that_a_judge_quotes_or_exaggerates_ranks_nothing(said):
     assert order(Reranker(judge({"one": said, "two": 50, "three": 10}))) == [("b", 50.0), ("c", 10.0), ("a", 0.0)]
 
 
+@pytest.mark.parametrize(("unreadable", "score"), [("zero", 0.0), ("left_out", math.nan)])
+@pytest.mark.parametrize("said", ["no", "<score>500</score>", "<score>5</score> <score>7</score>"])
+def test_a_document_that_no_sample_scored_is_told_from_one_that_was_scored_0(said, unreadable, score):
+    scores = {"one": [said, said], "two": [0, 0], "three": [said, 90]}
+    ranked = Reranker(judge(scores), samples=2, unreadable=unreadable).rerank({"q": HITS})["q"]
+    found = {one.hit.id: one for one in ranked}
+    assert [(name, found[name].samples, found[name].readable) for name in "abc"] == [
+        ("a", 2, 0),
+        ("b", 2, 2),
+        ("c", 2, 1),
+    ]
+    assert found["a"].score == pytest.approx(score, nan_ok=True)
+    assert found["b"].score == 0.0
+
+
 def test_documents_of_two_collections_may_share_an_id_and_a_document_counts_once():
     hits = [Hit("a", 2.0, "one", base="x"), Hit("a", 1.0, "two", base="y"), Hit("a", 0.5, "one", base="x")]
     (ranked,) = Reranker(judge({"one": 10, "two": 90}), again=1, samples_again=2).rerank({"q": hits}).values()
