@@ -4,6 +4,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,6 +18,7 @@ from guerdon_search.criteria import (
     BEHAVIOURS,
     BOTTOM_LINES,
     RULES,
+    RuleName,
     cited,
     cites_relevant,
     claims_diverse,
@@ -184,6 +186,7 @@ def test_no_text_breaks_a_rule(name, text):
 
 def test_there_are_nine_bottom_lines_and_eleven_behaviours():
     assert (len(BOTTOM_LINES), len(BEHAVIOURS)) == (9, 11)
+    assert tuple(RULES) == get_args(RuleName)
     assert RULES.keys() <= BOTTOM_LINES.keys() | BEHAVIOURS.keys()
 
 

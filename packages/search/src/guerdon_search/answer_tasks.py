@@ -119,7 +119,9 @@ class AnswerFile(_Answering):
     root: str = ""
     """The folder."""
     train: str = "train.jsonl"
+    """The file of this split, in the folder; `eval` likewise."""
     eval: str = "eval.jsonl"
+    """JSON lines or one JSON array, gzipped or not."""
 
     def __post_init__(self) -> None:
         file_in(self.root, self.train, self.name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from guerdon_search.denials import denies
 from guerdon_search.lexical import content_words
@@ -32,6 +33,17 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEADING, _ITEM = re.compile(r"#{1,6}(?:\s|$)"), re.compile(r"(?:[-*+]|\d+\.)(?:\s|$)")
 
 Criterion = Callable[[SearchSession, str], float | None]
+RuleName = Literal[
+    "claim-hallucination",
+    "no-supply-reject",
+    "format",
+    "response-length",
+    "evidence-irrelevant",
+    "claim-diversity",
+    "answer-firstness",
+    "redundant-repetition",
+]
+"""The criteria that a rule can check."""
 
 
 def cited(answer: str) -> list[int]:
@@ -188,7 +200,7 @@ def cites_relevant(session: SearchSession, answer: str) -> float | None:
     return right / len(numbers) if numbers else 0.0
 
 
-RULES: Mapping[str, Criterion] = {
+RULES: Mapping[RuleName, Criterion] = {
     "claim-hallucination": claims_supported,
     "no-supply-reject": declines_rightly,
     "format": well_formed,

@@ -49,6 +49,7 @@ class Lexical:
     least: float = 0.6
     """Share of a nugget's words, in (0, 1], from which its best sentence supports it in part."""
     name: str = "search/lexical"
+    """By which its answers are kept apart from others'."""
 
     def __post_init__(self) -> None:
         check_numbers(self)

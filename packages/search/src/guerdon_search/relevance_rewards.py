@@ -48,6 +48,7 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
     tau: float = 20.0
     """Points on the scale; one band of the rubric."""
     reading: Reading = "repaired"
+    """Different numbers in score tags: `repaired`: no score; `released`: the first."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -123,6 +124,7 @@ class RelevanceCalibration(Reward, name="search/relevance-calibration-v1", bound
     on: Literal["both", "relevant", "irrelevant"] = "both"
     """Of the other documents it abstains: the mean score by label is what extreme scores cannot hide."""
     reading: Reading = "repaired"
+    """Different numbers in score tags: `repaired`: no score; `released`: the first."""
 
     def __post_init__(self) -> None:
         one_of("search/relevance-calibration.on", self.on, ("both", "relevant", "irrelevant"))
@@ -145,6 +147,7 @@ class PairOrder(Reward, name="search/pair-order-v1", bounds=(0.0, 1.0), sees="ba
 
     audit_line = _AUDIT_LINE
     reading: Reading = "repaired"
+    """Different numbers in score tags: `repaired`: no score; `released`: the first."""
 
     def __post_init__(self) -> None:
         one_of("search/pair-order.reading", self.reading, get_args(Reading))

@@ -20,7 +20,9 @@ class MadeUp(LoadedTask[ExampleT]):
     seed: int = 0
     """Another seed, other examples."""
     train_size: int = 400
+    """Examples to draw."""
     eval_size: int = 200
+    """Likewise, from other names."""
 
     def __post_init__(self) -> None:
         whole_number("train_size", self.train_size, 0)
