@@ -389,8 +389,22 @@ def test_sessions_of_ones_own_are_read(tmp_path):
     (tmp_path / "eval.jsonl").write_text(json.dumps({**row, "evidence": [{"txt": "x"}]}) + "\n")
     task = SessionFile(root=str(tmp_path))
     assert task.examples("train")[0].evidence[0].relevant is None
-    with pytest.raises(TaskError, match="line 1 is no session"):
+    with pytest.raises(TaskError, match=r"eval\.jsonl', line 1: field 'evidence\.0\.text': Field required$"):
         task.examples("eval")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"evidense": []}], "line 1: field 'evidense' is .*; one of the fields id, query, history, evidence"),
+        ([{"evidence": [{"text": "x", "relevent": True}]}], r"line 1: field 'evidence\.0\.relevent': Extra"),
+        ([{"id": "a"}, {"id": "a"}], r"line 2: the id 'a' is that of .*train\.jsonl', line 1 too"),
+    ],
+)
+def test_a_broken_session_is_named_by_its_line_and_field(tmp_path, rows, said):
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps({"query": "Who?", **row}) + "\n" for row in rows))
+    with pytest.raises(TaskError, match=said):
+        SessionFile(root=str(tmp_path)).examples("train")
 
 
 def test_the_auc_of_pairs_counts_ties_as_half():

@@ -215,6 +215,12 @@ def test_a_query_or_a_judgment_that_stands_twice_is_named(beir):
         read_beir(beir)
 
 
+def test_a_folder_without_its_files_is_named_once(tmp_path):
+    with pytest.raises(TaskError, match=r"^cannot read .*test\.tsv': No such file or directory$") as raised:
+        read_beir(tmp_path)
+    assert str(raised.value).count("test.tsv") == 1
+
+
 def test_a_packed_file_that_is_cut_short_is_named(tmp_path):
     path = tmp_path / "run.gz"
     path.write_bytes(gzip.compress(b"a Q0 x 1 1.5 t\n" * 50)[:-12])
