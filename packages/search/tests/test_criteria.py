@@ -354,6 +354,7 @@ def _nearest(session):
 TOLD = {
     "every sentence denied": lambda one: re.sub("(?:^|(?<=[.] ))", "It is not true that ", one.reference),
     'its "was" made "was not"': lambda one: one.reference.replace(" was ", " was not "),
+    'its "was" made "failed to be"': lambda one: one.reference.replace(" was ", " failed to be "),
     "every year another": _other_year,
     "all words in alphabetical order, two citations": _sorted_words,
     "every document copied, each cited": lambda one: _copied(one, range(len(one.evidence))),
