@@ -98,6 +98,11 @@ class Bare(Fickle):
         return "one text"
 
 
+@dataclass(frozen=True)
+class Shadowing(Fickle):
+    label: str = "support"
+
+
 class Blind(Fickle):
     def attempt(self, target):
         return (target.examples[0],)
@@ -105,7 +110,12 @@ class Blind(Fickle):
 
 @pytest.mark.parametrize(
     ("made", "said"),
-    [(Fickle, "another text when asked again"), (Bare, "not a tuple of texts"), (Blind, "raises on a target")],
+    [
+        (Shadowing, "no field may be named 'label'"),
+        (Fickle, "another text when asked again"),
+        (Bare, "not a tuple of texts"),
+        (Blind, "raises on a target"),
+    ],
 )
 def test_an_attack_that_does_not_conform_is_told_why(made, said):
     with pytest.raises(AssertionError, match=said):

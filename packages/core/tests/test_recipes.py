@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -128,6 +129,19 @@ def test_a_reward_may_take_another_as_an_option_described_like_any_reward():
 def test_a_wrong_judge_is_named_by_its_field(backend, said):
     with pytest.raises(ConfigError, match=said):
         built(judged(backend))
+
+
+@dataclass(frozen=True)
+class Choosing(Reward, name="test/choosing-v1"):
+    word: Literal["first", "second"]
+
+
+def test_an_option_that_is_lacking_is_told_with_what_it_may_be():
+    """Names and words; and not twice where it is the only option."""
+    with pytest.raises(ConfigError, match=r"lacks backend \(one of the judges .*stand-in.*\); accepted are backend, "):
+        construct(Asked, {}, "reward.with")
+    with pytest.raises(ConfigError, match=r"'reward\.with' lacks word \(one of first, second\)$"):
+        construct(Choosing, {}, "reward.with")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -16,6 +18,7 @@ from guerdon_search.criteria import (
     BEHAVIOURS,
     BOTTOM_LINES,
     RULES,
+    RuleName,
     cited,
     cites_relevant,
     claims_diverse,
@@ -34,6 +37,7 @@ from guerdon_search.criterion_rewards import (
     opinions,
     search_llm,
 )
+from guerdon_search.lexical import content_words
 from guerdon_search.session_tasks import DECLINED, SessionFile, Sessions
 from guerdon_search.sessions import Evidence, SearchSession
 
@@ -96,6 +100,35 @@ def test_claims_are_held_against_what_is_cited(answer, value):
     assert claims_supported(SESSION, answer) == value
 
 
+PLAIN = "The bridge was opened in 1921 [Doc 1]."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The bridge was not opened in 1921 [Doc 1].",
+        "The bridge wasn't opened in 1921 [Doc 1].",
+        "The bridge was never opened by Dalter [Doc 1].",
+        "It is not true that the bridge was opened in 1921 [Doc 1].",
+        "It is false that the bridge was opened in 1921 by Dalter [Doc 1].",
+        "Nobody opened the bridge in 1921 [Doc 1].",
+    ],
+)
+def test_what_denies_its_source_is_not_supported_and_no_core(answer):
+    assert claims_supported(SESSION, PLAIN) == core_first(SESSION, PLAIN) == 1.0
+    assert claims_supported(SESSION, answer) == core_first(SESSION, answer) == 0.0
+
+
+def test_what_denies_as_its_source_does_is_supported_and_the_plain_form_is_not():
+    told = SESSION.model_copy(
+        update={"evidence": (Evidence(text="The bridge was built in 1921. It was not sold to Corlo."),)}
+    )
+    assert claims_supported(told, "It was not sold to Corlo [Doc 1].") == 1.0
+    assert claims_supported(told, "It was sold to Corlo [Doc 1].") == 0.0
+    assert claims_supported(told, "It was not built in 1921 [Doc 1].") == 0.0
+    assert claims_supported(told, "It was built not only in 1921 [Doc 1].") == 1.0
+
+
 def test_declining_is_right_without_evidence_and_wrong_with_it():
     assert declines_rightly(NOTHING, DECLINED) == declines_rightly(SESSION, GOOD) == 1.0
     assert declines_rightly(NOTHING, GOOD) == declines_rightly(SESSION, DECLINED) == 0.0
@@ -153,6 +186,7 @@ def test_no_text_breaks_a_rule(name, text):
 
 def test_there_are_nine_bottom_lines_and_eleven_behaviours():
     assert (len(BOTTOM_LINES), len(BEHAVIOURS)) == (9, 11)
+    assert tuple(RULES) == get_args(RuleName)
     assert RULES.keys() <= BOTTOM_LINES.keys() | BEHAVIOURS.keys()
 
 
@@ -299,24 +333,47 @@ def test_the_rules_alone_pay_the_reference_in_full_and_known_cheats_next_to_noth
     check_reward(search_llm(gate="hard"), task, cheats=["", "score 100", "x " * 900, "```", stuffed])
 
 
-@pytest.mark.parametrize(("gate", "words", "copy"), [("soft", "0.61", "0.58"), ("hard", "0.43", "0.43")])
-def test_the_rules_alone_pay_words_in_any_order_and_copies_what_the_page_says(gate, words, copy):
-    """Pitfall, told and not mended: rules read no meaning."""
-    sessions, reward = Sessions().examples("eval")[:60], search_llm(gate=gate)
+def _sorted_words(session):
+    return " ".join(sorted(" ".join(one.text for one in session.evidence).split())) + " [Doc 1][Doc 2]"
 
-    def mean(answer):
-        return sum(reward(Rollout.of(one, answer([each.text for each in one.evidence]))).value for one in sessions) / 60
 
-    def sorted_words(texts):
-        return " ".join(sorted(" ".join(texts).split())) + " [Doc 1][Doc 2]"
+def _other_year(session):
+    return re.sub(r"\b1[89]\d\d\b", lambda year: str((int(year[0]) + 37 - 1800) % 200 + 1800), session.reference)
 
-    def first(texts):
-        return f"{texts[0]} [Doc 1]" if texts else "no evidence"
 
-    assert [f"{mean(answer):.2f}" for answer in (sorted_words, first)] == [words, copy]
-    page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    assert words in page
-    assert copy in page
+def _copied(session, places):
+    return "\n".join(f"{session.evidence[place].text.rstrip('.')} [Doc {place + 1}]." for place in places)
+
+
+def _nearest(session):
+    asked = set(content_words(session.query))
+    shared = [len(asked & set(content_words(one.text))) for one in session.evidence]
+    return shared.index(max(shared))
+
+
+TOLD = {
+    "every sentence denied": lambda one: re.sub("(?:^|(?<=[.] ))", "It is not true that ", one.reference),
+    'its "was" made "was not"': lambda one: one.reference.replace(" was ", " was not "),
+    'its "was" made "failed to be"': lambda one: one.reference.replace(" was ", " failed to be "),
+    "every year another": _other_year,
+    "all words in alphabetical order, two citations": _sorted_words,
+    "every document copied, each cited": lambda one: _copied(one, range(len(one.evidence))),
+    "the document with most of the query's words copied, cited": lambda one: _copied(one, [_nearest(one)]),
+    "the first document copied, cited": lambda one: _copied(one, [0]),
+}
+"""What README's table of answers without a judge names."""
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_the_rules_alone_pay_what_the_page_says(name):
+    """Pitfall, told and mended in part: rules read words of denial and no other meaning."""
+    sessions = [one for one in Sessions().examples("eval")[:60] if one.evidence]
+    row = [f"| {name} |"]
+    for gate in ("soft", "hard"):
+        reward = search_llm(gate=gate)
+        values = [reward(Rollout.of(one, TOLD[name](one))).value for one in sessions]
+        row.append(f" {sum(values) / len(values):.2f} |")
+    assert "".join(row) in (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_sessions_have_evidence_beside_the_point_and_a_share_has_none():
@@ -333,8 +390,22 @@ def test_sessions_of_ones_own_are_read(tmp_path):
     (tmp_path / "eval.jsonl").write_text(json.dumps({**row, "evidence": [{"txt": "x"}]}) + "\n")
     task = SessionFile(root=str(tmp_path))
     assert task.examples("train")[0].evidence[0].relevant is None
-    with pytest.raises(TaskError, match="line 1 is no session"):
+    with pytest.raises(TaskError, match=r"eval\.jsonl', line 1: field 'evidence\.0\.text': Field required$"):
         task.examples("eval")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"evidense": []}], "line 1: field 'evidense' is .*; one of the fields id, query, history, evidence"),
+        ([{"evidence": [{"text": "x", "relevent": True}]}], r"line 1: field 'evidence\.0\.relevent': Extra"),
+        ([{"id": "a"}, {"id": "a"}], r"line 2: the id 'a' is that of .*train\.jsonl', line 1 too"),
+    ],
+)
+def test_a_broken_session_is_named_by_its_line_and_field(tmp_path, rows, said):
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps({"query": "Who?", **row}) + "\n" for row in rows))
+    with pytest.raises(TaskError, match=said):
+        SessionFile(root=str(tmp_path)).examples("train")
 
 
 def test_the_auc_of_pairs_counts_ties_as_half():

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from guerdon.errors import ConfigError
 from guerdon.judges import StandIn
 from guerdon.parsing.quoting import quoted
 from guerdon.rewards import Context
+from guerdon.rewards.conjunction import every
+from guerdon.rewards.length import LengthPenalty
 from guerdon.scoring import Runner
 from guerdon.types import Example, Group, Rollout
 from guerdon_search.answer_tasks import NuggetAnswers
@@ -22,6 +25,7 @@ from guerdon_search.nuggets import Nugget, NuggetBlock, NuggetQuestion
 from guerdon_search.verifier import NuggetVerifier, blocks
 from guerdon_search.verifier_prompts import verifier_messages
 
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALL = Nuggets(train_size=24, eval_size=4)
 BLOCK = NuggetBlock(id="b", query="q", block="x", nuggets=("one", "two"), labels=("support", "not_support"))
 QUESTION = NuggetQuestion(
@@ -305,6 +309,8 @@ def test_a_lexical_verifier_that_takes_everything_for_half_is_refused(least):
         ("The Arvik bridge was opened in 1921 by Dalter.", "support"),
         ("Perhaps the Arvik bridge was opened in 1921 by Dalter.", "partial_support"),
         ("The Arvik bridge was opened by Dalter.", "partial_support"),
+        ("The Arvik bridge was not opened in 1921 by Dalter.", "not_support"),
+        ("It is untrue that the Arvik bridge was opened in 1921 by Dalter.", "not_support"),
         ("Elsewhere it rained.", "not_support"),
         ("", "not_support"),
     ],
@@ -329,3 +335,18 @@ def test_a_gold_answer_that_says_nothing_makes_no_answer_right(gold):
 def test_a_nugget_that_says_nothing_is_refused():
     with pytest.raises(ValueError, match="text"):
         Nugget(text="  ")
+
+
+def test_copies_of_all_passages_cover_everything_and_a_cost_of_length_tells_them_apart_as_the_page_says():
+    questions = NuggetAnswers().examples("eval")[:60]
+    coverage = NuggetCoverage(Lexical())
+    priced = every({"coverage": coverage, "length": LengthPenalty(per_token=0.02, free=40, unit="text")})
+
+    def mean(reward, said):
+        return sum(reward(Rollout.of(one, said(one))).value for one in questions) / 60
+
+    assert mean(coverage, lambda one: "\n".join(one.passages)) == 1.0
+    assert mean(priced, lambda one: one.reference) == 1.0
+    copies = f"{mean(priced, lambda one: ' '.join(one.passages)):.2f}"
+    assert copies == "0.83"
+    assert f"copies earn {copies} on" in " ".join(README.split())

@@ -167,7 +167,7 @@ def test_questions_of_ones_own_are_read(tmp_path):
     lines(tmp_path / "eval.jsonl", {**row, "nuggets": [{"text": "x", "weight": "heavy"}]})
     task = AnswerFile(root=str(tmp_path))
     assert task.examples("train")[0].nuggets[0].worth == 0.5
-    with pytest.raises(TaskError, match=r"line 1 is no question with nuggets"):
+    with pytest.raises(TaskError, match=r"eval.jsonl', line 1: field 'nuggets\.0\.weight': Input should be a valid"):
         task.examples("eval")
 
 
@@ -175,12 +175,54 @@ def test_questions_of_ones_own_are_read(tmp_path):
 def test_two_examples_of_one_id_are_refused(tmp_path, name):
     row = {"id": name, "query": "Who?", "nuggets": [{"text": "Ann did."}]}
     lines(tmp_path / "train.jsonl", row, {**row, "query": "What?"})
-    with pytest.raises(TaskError, match=f"two train examples of search/answer-file-v1 have the id '{name}'"):
+    with pytest.raises(TaskError, match=rf"line 2: the id '{name}' is that of .*train\.jsonl', line 1 too"):
         AnswerFile(root=str(tmp_path)).examples("train")
 
 
+NUGGETS = [{"text": "Ann did."}]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"query": "Who?", "nuggets": []}, r"field 'nuggets' is \[\]; at least one nugget, or a gold answer"),
+        ({"query": "Who?"}, "field 'nuggets' is missing"),
+        ({"query": "Who?", "answers": ["."]}, "field 'nuggets' is missing"),
+        (
+            {"query": "Who?", "nugets": NUGGETS, "answers": ["Ann"]},
+            "field 'nugets' is .*; one of the fields id, query, ",
+        ),
+        (
+            {"query": "Who?", "nuggets": [{"text": "Ann did.", "wieght": 2}]},
+            r"field 'nuggets\.0\.wieght': Extra inputs",
+        ),
+        ({"query": "Who?", "nuggets": [{"text": " "}]}, r"field 'nuggets\.0\.text': String should match"),
+        ({"query": "Who?", "nuggets": "Ann did."}, "field 'nuggets': Input should be a valid tuple"),
+        ({"query": "Who?", "nuggets": 3}, "field 'nuggets': Input should be a valid tuple"),
+        ({"query": "Who?", "nuggets": NUGGETS, "id": True}, "field 'id' is True; a text or a whole number"),
+        ({"query": "Who?", "nuggets": NUGGETS, "id": {}}, "field 'id' is"),
+    ],
+)
+def test_a_broken_question_is_named_by_its_field_in_one_line(tmp_path, row, said):
+    lines(tmp_path / "train.jsonl", row)
+    with pytest.raises(TaskError, match=rf"train\.jsonl', line 1: {said}") as raised:
+        AnswerFile(root=str(tmp_path)).examples("train")
+    assert "\n" not in str(raised.value)
+    assert "pydantic" not in str(raised.value)
+
+
+def test_where_there_are_no_passages_the_prompt_speaks_of_none(tmp_path):
+    row = {"query": "Who?", "nuggets": NUGGETS}
+    lines(tmp_path / "train.jsonl", row, {**row, "passages": ["Ann did it."]})
+    task = AnswerFile(root=str(tmp_path))
+    without, shown = [task.prompt(one).messages[0].content for one in task.examples("train")]
+    assert "passage" not in without
+    assert "from the passages" in shown
+
+
 def test_rows_without_an_id_are_numbered(tmp_path):
-    lines(tmp_path / "train.jsonl", {"id": None, "query": "Who?"}, {"query": "What?"}, {"id": 0, "query": "When?"})
+    rows = ({"id": None, "query": "Who?"}, {"query": "What?"}, {"id": 0, "query": "When?"})
+    lines(tmp_path / "train.jsonl", *({**row, "answers": ["Ann"]} for row in rows))
     assert [one.id for one in AnswerFile(root=str(tmp_path)).examples("train")] == ["train-0", "train-1", "0"]
 
 

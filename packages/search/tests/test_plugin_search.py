@@ -10,6 +10,7 @@ from guerdon.judges import StandIn
 from guerdon.plugins.catalog import catalog
 from guerdon.recipes import load_recipe
 from guerdon.recipes.building import build_reward, build_task
+from guerdon.recipes.options import options_of
 from guerdon.recipes.schema import RewardSpec
 from guerdon.retrieval import HashedEncoder
 from guerdon.rewards import Reward
@@ -38,6 +39,15 @@ def test_every_name_can_be_loaded_and_says_what_it_is(kind):
             assert found.name == entry.name
         if kind in ("tasks", "attacks", "claims"):
             assert found.name == entry.name
+
+
+@pytest.mark.parametrize("kind", ["rewards", "tasks", "judges", "retrievers"])
+def test_every_option_is_explained_where_it_is_shown(kind):
+    silent = {
+        entry.name: [one.name for one in options_of(catalog().load(kind, entry.name)) if not one.about]
+        for entry in ours(kind)
+    }
+    assert {name: options for name, options in silent.items() if options} == {}
 
 
 def test_the_recipe_asks_and_pays_alike():

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from guerdon.recipes.building import build_reward
+from guerdon.recipes.spelling import reward_spec
 from guerdon_search.answer_tasks import AnswerFile
+from guerdon_search.criteria import RULES
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)\n```\n", README, flags=re.DOTALL)
@@ -44,6 +47,14 @@ def test_every_name_on_the_page_is_registered_and_every_registered_one_is_on_the
     if not ours:
         pytest.skip("guerdon-search is not installed")
     assert set(re.findall(r"`(search/[a-z0-9-]+-v\d)`", README)) == ours
+
+
+def test_what_the_page_says_a_name_needs_is_enough_to_build_it():
+    rows = dict(re.findall(r"^\| (`search/[^|]*`) \| (.*) \|$", README.partition("| needs |")[2], re.MULTILINE))
+    for spelled in ("search/nugget-coverage[backend=search/lexical]", "search/r3[encoder=hashed,top=1.0]"):
+        assert f"`{spelled}`" in " ".join(rows.values())
+        assert build_reward(reward_spec([spelled])).name == spelled.partition("[")[0] + "-v1"
+    assert set(re.findall(r"`([a-z-]+)`", rows["`search/rule-criterion`"])) == {"criterion", *RULES}
 
 
 def test_the_line_of_a_question_is_read_as_the_page_says(tmp_path):

@@ -3,6 +3,8 @@
 import gzip
 import json
 import math
+import random
+import statistics
 
 import pytest
 
@@ -69,6 +71,44 @@ def test_an_unreadable_score_is_worst_and_is_nobodys_opponent():
     assert [score.value for score in rows[0]] == [0.25, 0.25, -0.75]
     assert [score.value for score in rows[1]] == [0.25, -0.75, 0.25]
     assert rows[0][2].status == "fail"
+
+
+def test_two_different_scores_are_unreadable_and_released_takes_the_first():
+    """As the reranker reads them: an answer that says both ends says nothing."""
+    both = [
+        Group.of([Rollout.of(document(relevant), text)])
+        for relevant, text in (
+            (True, "<score>100</score> <score>0</score>"),
+            (False, "<score>0</score> <score>100</score>"),
+        )
+    ]
+    scored = {reading: Context().scores(RetroStar(reading=reading), both) for reading in ("repaired", "released")}
+    assert [(row[0].value, row[0].status) for row in scored["repaired"]] == [(-0.75, "fail")] * 2
+    assert [(row[0].value, row[0].status) for row in scored["released"]] == [(0.25, "ok")] * 2
+    assert values(PairOrder(), *both) == [[0.0], [0.0]]
+    assert values(PairOrder(reading="released"), *both) == [[1.0], [1.0]]
+    assert values(RelevanceCalibration(), *both) == [[0.0], [0.0]]
+    assert values(RelevanceCalibration(reading="released"), *both) == [[1.0], [1.0]]
+    for made in (RetroStar, RelevanceCalibration, PairOrder):
+        with pytest.raises(ConfigError, match="reading"):
+            made(reading="printed")
+
+
+def test_the_mean_over_groups_ranks_no_policies_and_the_order_of_pairs_does():
+    """A coin of 0 and 100 beside one that always tells good from bad: .25 each by the page, and a quarter beside 1."""
+    draw = random.Random(0)
+    coin = [
+        group([draw.choice((0, 100)) for _ in range(4)], good, f"p{n}") for n in range(50) for good in (True, False)
+    ]
+    sure = [group([95 if good else 5] * 4, good, f"p{n}") for n in range(50) for good in (True, False)]
+
+    def mean(reward, groups):
+        return statistics.mean(value for row in values(reward, *groups) for value in row)
+
+    assert mean(RetroStar(), sure) == 0.25
+    assert mean(RetroStar(), coin) > 0.2
+    assert mean(PairOrder(), sure) == 1.0
+    assert mean(PairOrder(), coin) < 0.35
 
 
 def test_an_audit_is_told_what_to_audit_in_its_place():
@@ -175,6 +215,12 @@ def test_a_query_or_a_judgment_that_stands_twice_is_named(beir):
         read_beir(beir)
 
 
+def test_a_folder_without_its_files_is_named_once(tmp_path):
+    with pytest.raises(TaskError, match=r"^cannot read .*test\.tsv': No such file or directory$") as raised:
+        read_beir(tmp_path)
+    assert str(raised.value).count("test.tsv") == 1
+
+
 def test_a_packed_file_that_is_cut_short_is_named(tmp_path):
     path = tmp_path / "run.gz"
     path.write_bytes(gzip.compress(b"a Q0 x 1 1.5 t\n" * 50)[:-12])
@@ -238,6 +284,21 @@ def test_samples_are_averaged_and_an_unreadable_one_is_a_zero_or_left_out():
 def test_a_number_that_a_judge_quotes_or_exaggerates_ranks_nothing(said):
     """Injection: the first document would be first, with 100 or more."""
     assert order(Reranker(judge({"one": said, "two": 50, "three": 10}))) == [("b", 50.0), ("c", 10.0), ("a", 0.0)]
+
+
+@pytest.mark.parametrize(("unreadable", "score"), [("zero", 0.0), ("left_out", math.nan)])
+@pytest.mark.parametrize("said", ["no", "<score>500</score>", "<score>5</score> <score>7</score>"])
+def test_a_document_that_no_sample_scored_is_told_from_one_that_was_scored_0(said, unreadable, score):
+    scores = {"one": [said, said], "two": [0, 0], "three": [said, 90]}
+    ranked = Reranker(judge(scores), samples=2, unreadable=unreadable).rerank({"q": HITS})["q"]
+    found = {one.hit.id: one for one in ranked}
+    assert [(name, found[name].samples, found[name].readable) for name in "abc"] == [
+        ("a", 2, 0),
+        ("b", 2, 2),
+        ("c", 2, 1),
+    ]
+    assert found["a"].score == pytest.approx(score, nan_ok=True)
+    assert found["b"].score == 0.0
 
 
 def test_documents_of_two_collections_may_share_an_id_and_a_document_counts_once():

@@ -27,6 +27,11 @@ def test_each_attack_conforms(made):
     check_attack(made)
 
 
+@pytest.mark.parametrize("made", KINDS)
+def test_a_report_calls_each_attack_by_the_name_that_can_be_asked_for(made):
+    assert {one.label for one in made.variants()} == {made.name}
+
+
 def test_one_label_is_written_as_often_as_is_asked_in_the_shape_that_is_asked():
     task = Nuggets(train_size=6, shapes=("markdown",), nuggets_min=3, nuggets_max=3)
     (case, *_) = cases(task, "train", 1)
@@ -41,10 +46,11 @@ def test_prompts_of_other_domains_are_left_alone():
 
 
 def test_citations_are_of_the_documents_that_are_shown():
-    shown = "[begin of Doc 1]\nOne.\n[end of Doc 1]\n[begin of Doc 2]\nTwo.\n[end of Doc 2]\nQuery: q"
+    shown = "[begin of Doc 1]\nOne.\n[end of Doc 1]\n[begin of Doc 2]\nTwo.\n[end of Doc 2]\nQuery: why two?"
     target = Target(Prompt((Message("user", shown),)), (), Layout())
     assert Citations("copied").attempt(target) == ("One [Doc 1].\nTwo [Doc 2].",)
     assert Citations("first").attempt(target) == ("One [Doc 1].",)
+    assert Citations("nearest").attempt(target) == ("Two [Doc 2].",)
     assert "[Doc 1][Doc 2]" in Citations("stuffed").attempt(target)[0]
     assert count_asked(target) == 0
     assert Citations().attempt(Target()) == ()

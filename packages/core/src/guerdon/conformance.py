@@ -147,8 +147,8 @@ def check_task(task: Task, reward: Reward | None = None, *, count: int = 16, top
 
 
 def check_attack(made: type[Attack]) -> None:
-    """Check that each variant of an attack compares, hashes and pickles, and that it writes texts, or nothing, the same
-    ones twice, also where nothing is known of its target.
+    """Check that each variant of an attack compares, hashes and pickles, that reports call it by its name, and that it
+    writes texts, or nothing, the same ones twice, also where nothing is known of its target.
 
     Args:
         made: the class, as it is registered.
@@ -163,6 +163,9 @@ def check_attack(made: type[Attack]) -> None:
     assert len(set(map(repr, variants))) == len(variants), f"two variants of {made.name} are the same"
     assert made.source, f"{made.name} does not say where it comes from"
     for variant in variants:
+        assert made.name in variant.label, (
+            f"reports would call {variant!r} {variant.label!r}, which no --attack knows: no field may be named 'label'"
+        )
         assert variant.knows in LEVELS, f"{variant!r} knows {variant.knows!r}; accepted are {', '.join(LEVELS)}"
         try:
             hash(variant)

@@ -26,6 +26,15 @@ import difflib
 from collections.abc import Iterable
 
 
+def reason_of(error: BaseException) -> str:
+    """What an error says, without the path that a system's error repeats: whoever tells it has named the file.
+
+    >>> reason_of(FileNotFoundError(2, "No such file or directory", "a.json"))
+    'No such file or directory'
+    """
+    return getattr(error, "strerror", None) or str(error)
+
+
 class GuerdonError(Exception):
     """The root: catch it to catch everything guerdon raises on purpose."""
 

@@ -26,10 +26,11 @@ class _Answering(LoadedTask[NuggetQuestion]):
     """Prompt and reference of answers."""
 
     def prompt(self, example: Example) -> Prompt:
-        """The passages and the question; never the nuggets."""
+        """The passages, where there are any, and the question; never the nuggets."""
         question = wanted(example, NuggetQuestion)
         shown = "\n".join(quoted(passage, "passage") for passage in question.passages)
-        system = "Answer the question from the passages, with everything that bears on it and nothing else."
+        source = " from the passages" if question.passages else ""
+        system = f"Answer the question{source}, with everything that bears on it and nothing else."
         if question.answers:
             system = "Answer the question in a few words."
         return Prompt((Message("system", system), Message("user", f"{shown}\nQuestion: {question.query}".strip())))
@@ -112,14 +113,18 @@ class ShortAnswers(_MadeUpAnswers):
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerFile(_Answering):
-    """Questions with nuggets of your own: `train.jsonl` and `eval.jsonl` in a folder."""
+    """Questions with nuggets of your own: `train.jsonl` and `eval.jsonl` in a folder. Rows have `query`, `nuggets
+    [text, importance, weight]` or gold `answers`, and perhaps `id, passages, reference`.
+    """
 
     name: ClassVar[str] = "search/answer-file-v1"
 
     root: str = ""
     """The folder."""
     train: str = "train.jsonl"
+    """The file of this split, in the folder; `eval` likewise."""
     eval: str = "eval.jsonl"
+    """JSON lines or one JSON array, gzipped or not."""
 
     def __post_init__(self) -> None:
         file_in(self.root, self.train, self.name)

@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 from guerdon.audit import Attack, Category, Knows, Target
 from guerdon_search.label_formats import ASKED, FORMATS, written
 from guerdon_search.labels import LABELS, Label
+from guerdon_search.lexical import content_words
 
 _COUNT = re.compile(r"There are (\d{1,3}) points|Labels: (\d{1,3})")
 _DOCUMENT = re.compile(r"\[begin of (?:Doc (\d+)|passage|document)\]\n(.*?)\n\[end of", re.DOTALL)
@@ -41,7 +42,7 @@ def documents(target: Target) -> list[str]:
 class OneLabel(Attack):
     """The same label for every nugget, in every shape."""
 
-    label: Label = "not_support"
+    word: Label = "not_support"
 
     name: ClassVar[str] = "search/one-label"
     exploits: ClassVar[Category] = "constant"
@@ -55,7 +56,7 @@ class OneLabel(Attack):
             return ()
         asked = "\n".join(message.content for message in target.prompt.messages)
         shapes = [shape for shape in FORMATS if ASKED[shape] in asked]
-        return tuple(_THOUGHT + written((self.label,) * count, shape) for shape in shapes[:1])
+        return tuple(_THOUGHT + written((self.word,) * count, shape) for shape in shapes[:1])
 
     @classmethod
     def variants(cls) -> Sequence[Self]:
@@ -148,14 +149,15 @@ class Citations(Attack):
     """Citations of everything around nothing, or around the evidence copied out."""
 
     how: str = "stuffed"
-    """`stuffed`: the marks alone; `copied`: every document, each with its mark; `first`: the first one alone."""
+    """`stuffed`: the marks alone; `copied`: every document, each with its mark; `first`: the first one alone;
+    `nearest`: the one that has most of the question's words."""
 
     name: ClassVar[str] = "search/citations"
     exploits: ClassVar[Category] = "hedging"
     source: ClassVar[str] = "search_llm (citation stuffing), r3 (copies)"
     knows: ClassVar[Knows] = "prompt"
 
-    HOWS: ClassVar[tuple[str, ...]] = ("stuffed", "copied", "first")
+    HOWS: ClassVar[tuple[str, ...]] = ("stuffed", "copied", "first", "nearest")
 
     def attempt(self, target: Target) -> tuple[str, ...]:
         """Nothing where the prompt shows no documents."""
@@ -166,6 +168,9 @@ class Citations(Attack):
         if self.how == "stuffed":
             return (f"It is as the documents say {''.join(marks)}. " + "They agree on all of it, in every point. " * 2,)
         copied = [f"{text.rstrip('.')} {mark}." for text, mark in zip(found, marks, strict=True)]
+        if self.how == "nearest":
+            asked = set(content_words(_DOCUMENT.sub("", target.question)))
+            return (max(copied, key=lambda one: len(asked.intersection(content_words(one)))),)
         return ("\n".join(copied if self.how == "copied" else copied[:1]),)
 
     @classmethod

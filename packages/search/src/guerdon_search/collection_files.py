@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from guerdon.errors import TaskError
+from guerdon.errors import TaskError, reason_of
 from guerdon.parsing.rows import read_rows
 from guerdon.retrieval import Corpus
 
@@ -129,7 +129,7 @@ def read_annotations(path: Path | str) -> list[Annotation]:
                 for row in reader
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TaskError(f"cannot read annotations from {str(path)!r}: {error}") from error
+        raise TaskError(f"cannot read annotations from {str(path)!r}: {reason_of(error)}") from error
 
 
 def _judge(judgments: dict[str, dict[str, float]], query: str, document: str, gain: float, place: str) -> None:
@@ -143,7 +143,7 @@ def _split_lines(path: Path, separator: str | None, count: int) -> Iterator[tupl
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
-        raise TaskError(f"cannot read {str(path)!r}: {error}") from error
+        raise TaskError(f"cannot read {str(path)!r}: {reason_of(error)}") from error
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             fields = line.strip().split(separator)

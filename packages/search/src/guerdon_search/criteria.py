@@ -2,7 +2,8 @@
 
 All are stored as 1 = good, also those that the paper names after what is bad (hallucination, irrelevance, repetition).
 Each gives None where it does not apply. They are rough stand-ins for the paper's judges [choice]: words in common do
-not prove a claim, and each rule alone can be satisfied by a text that says little.
+not prove a claim, and each rule alone can be satisfied by a text that says little. Of meaning one thing is read, by
+`guerdon_search.denials`: a sentence with a word of denial does not say what one without says.
 
 Source: SearchLLM (arXiv 2603.10473), table 5 [paper]; the rules and their numbers [choice].
 """
@@ -10,8 +11,10 @@ Source: SearchLLM (arXiv 2603.10473), table 5 [paper]; the rules and their numbe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
+from guerdon_search.denials import denies
 from guerdon_search.lexical import content_words
 from guerdon_search.sessions import SearchSession
 from guerdon_search.topical import distinct_trigrams, tokens
@@ -30,6 +33,17 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEADING, _ITEM = re.compile(r"#{1,6}(?:\s|$)"), re.compile(r"(?:[-*+]|\d+\.)(?:\s|$)")
 
 Criterion = Callable[[SearchSession, str], float | None]
+RuleName = Literal[
+    "claim-hallucination",
+    "no-supply-reject",
+    "format",
+    "response-length",
+    "evidence-irrelevant",
+    "claim-diversity",
+    "answer-firstness",
+    "redundant-repetition",
+]
+"""The criteria that a rule can check."""
 
 
 def cited(answer: str) -> list[int]:
@@ -96,25 +110,46 @@ def right_length(session: SearchSession, answer: str) -> float:
     return min(max((NO_WORDS - count) / (NO_WORDS - MOST_WORDS), 0.0), 1.0)
 
 
+_Document = Sequence[tuple[frozenset[str], bool]]
+"""Of each sentence its content words, and whether it denies."""
+
+
+def _document(text: str) -> _Document:
+    split = ((frozenset(content_words(one)), denies(one)) for one in _SENTENCE_END.split(text))
+    return [(words, denied) for words, denied in split if words]
+
+
+def _holds(document: _Document, words: frozenset[str]) -> bool:
+    """Whether at least half of the words are in the document."""
+    found = frozenset[str]().union(*(one for one, _ in document))
+    return 2 * len(words & found) >= len(words)
+
+
+def _agrees(document: _Document, words: frozenset[str], denied: bool) -> bool:
+    """Whether a sentence that shares most of the words denies as this one does."""
+    most = max((len(words & one) for one, _ in document), default=0)
+    return any(len(words & one) == most and other == denied for one, other in document)
+
+
 def claims_supported(session: SearchSession, answer: str) -> float | None:
-    """The share of sentences of which at least half of the content words are in one cited document.
+    """The share of sentences of which at least half of the content words are in one cited document, and which deny
+    something just where that document's nearest sentence, by shared words, does: "was not opened" has no support in
+    "was opened".
 
     None without evidence: then declining is all there is to check. 0 where nothing is said or nothing is cited.
     """
     if not session.evidence:
         return None
     documents = [
-        set(content_words(session.evidence[number - 1].text))
-        for number in cited(answer)
-        if number <= len(session.evidence)
+        _document(session.evidence[number - 1].text) for number in cited(answer) if number <= len(session.evidence)
     ]
     said = sentences(answer)
     if not said or not documents:
         return 0.0
     supported = 0
     for sentence in said:
-        words = set(content_words(sentence))
-        supported += any(2 * len(words & document) >= len(words) for document in documents)
+        words, denied = frozenset(content_words(sentence)), denies(sentence)
+        supported += any(_holds(one, words) and _agrees(one, words, denied) for one in documents)
     return supported / len(said)
 
 
@@ -124,13 +159,20 @@ def declines_rightly(session: SearchSession, answer: str) -> float:
 
 
 def core_first(session: SearchSession, answer: str) -> float | None:
-    """1 / rank of the first sentence that holds a key term; 0 where no sentence does; None where no term is known."""
+    """1 / rank of the first sentence that holds a key term; 0 where no sentence does; None where no term is known.
+
+    A sentence that denies what the evidence says plainly, or the other way round, holds no core.
+    """
     if not session.key_terms:
         return None
     terms = [term.lower() for term in session.key_terms]
+    documents = [_document(one.text) for one in session.evidence]
     for rank, sentence in enumerate(sentences(answer), 1):
         if any(term in sentence.lower() for term in terms):
-            return 1.0 / rank
+            words, denied = frozenset(content_words(sentence)), denies(sentence)
+            told = [one for one in documents if _holds(one, words)]
+            if not told or any(_agrees(one, words, denied) for one in told):
+                return 1.0 / rank
     return 0.0
 
 
@@ -158,7 +200,7 @@ def cites_relevant(session: SearchSession, answer: str) -> float | None:
     return right / len(numbers) if numbers else 0.0
 
 
-RULES: Mapping[str, Criterion] = {
+RULES: Mapping[RuleName, Criterion] = {
     "claim-hallucination": claims_supported,
     "no-supply-reject": declines_rightly,
     "format": well_formed,

@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from guerdon.fields import check_numbers, one_of
 from guerdon.judges import Judge, Unparsed
@@ -17,7 +17,7 @@ from guerdon.rewards import Context, Reward, Scores
 from guerdon.rewards.gated_aggregate import GatedAggregate, GateKind, Missing
 from guerdon.types import Group, Rollout, Score
 from guerdon_search.answers import NO_ANSWER, answer_in
-from guerdon_search.criteria import BEHAVIOURS, BOTTOM_LINES, RULES
+from guerdon_search.criteria import BEHAVIOURS, BOTTOM_LINES, RULES, RuleName
 from guerdon_search.sessions import SearchSession
 
 Opinion = tuple[float, str]
@@ -31,7 +31,8 @@ _CRITERIA: Mapping[str, str] = {**BOTTOM_LINES, **BEHAVIOURS}
 class RuleCriterion(Reward, name="search/rule-criterion-v1", bounds=(0.0, 1.0)):
     """One criterion of an answer, by the rule of `guerdon_search.criteria`; it abstains where it does not apply."""
 
-    criterion: str
+    criterion: RuleName
+    """By the paper's name; `guerdon_search.criteria.RULES`."""
 
     def __post_init__(self) -> None:
         one_of("search/rule-criterion.criterion", self.criterion, RULES)
@@ -109,12 +110,14 @@ class JudgedCriterion(Reward, name="search/judged-criterion-v1", bounds=(0.0, 1.
     backend: JudgeBackend
     """It has to be given `max_tokens` for a score and a reason per criterion: about 40 each."""
     criterion: str
+    """One of the twenty of `guerdon_search.criteria.BOTTOM_LINES` and `BEHAVIOURS`."""
     asked: tuple[str, ...] = ()
     """All criteria of the question; empty: this one alone."""
     unreadable: Unreadable = "abstain"
     """`infra` for what must hold: a bottom line that abstains leaves the gate, and an answer would pass by what its
     judge left out."""
     seed: int = 0
+    """Handed to the backend."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -184,7 +187,7 @@ def search_llm(
 
     def criterion(name: str, unreadable: Unreadable) -> Reward | None:
         if backend is None or name not in judged:
-            return RuleCriterion(name) if name in RULES else None
+            return RuleCriterion(cast(RuleName, name)) if name in RULES else None
         return JudgedCriterion(backend, name, judged, unreadable, seed)
 
     bottom_line = {name: made for name in BOTTOM_LINES if (made := criterion(name, "infra")) is not None}

@@ -1,7 +1,8 @@
 """`Lexical`: a verifier without a model, by the words that a block and a nugget share. For dry runs, tests and demos.
 
 It reads the prompts of `guerdon_search.verifier_prompts` as a judge's backend does, so that all of the way from reward
-to verdict is the real one. It knows no meaning: a paraphrase is not supported, and a negated sentence may be.
+to verdict is the real one. It knows no meaning: a paraphrase is not supported, and a denial is known by its words
+alone (`guerdon_search.denials`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from guerdon.errors import ConfigError
 from guerdon.fields import check_numbers
+from guerdon_search.denials import denies
 from guerdon_search.labels import Label
 
 _PASSAGE = re.compile(r"\[begin of passage\]\n(.*?)\n\[end of passage\]", re.DOTALL)
@@ -39,11 +41,15 @@ def content_words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Lexical:
-    """Labels a nugget by its best sentence: all content words and no hedge, `support`; `least` of them, in part."""
+    """Labels a nugget by its best sentence: all content words and no hedge, `support`; `least` of them, in part.
+
+    A sentence that denies says nothing for a nugget that does not, and the other way round.
+    """
 
     least: float = 0.6
     """Share of a nugget's words, in (0, 1], from which its best sentence supports it in part."""
     name: str = "search/lexical"
+    """By which its answers are kept apart from others'."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -58,15 +64,21 @@ class Lexical:
         passage, points = _PASSAGE.search(text), _POINTS.search(text)
         if passage is None or points is None:
             return ""
-        sentences = [set(_WORD.findall(one.lower())) for one in re.split(r"(?<=[.!?;])\s+|\n", passage[1])]
+        sentences = [
+            (set(_WORD.findall(one.lower())), denies(one)) for one in re.split(r"(?<=[.!?;])\s+|\n", passage[1])
+        ]
         nuggets = [line.partition(". ")[2] for line in points[1].split("\n")]
         return json.dumps([self._label(nugget, sentences) for nugget in nuggets])
 
-    def _label(self, nugget: str, sentences: Sequence[set[str]]) -> Label:
+    def _label(self, nugget: str, sentences: Sequence[tuple[set[str], bool]]) -> Label:
         words = set(content_words(nugget))
         if not words:
             return "not_support"
-        found = max(((len(words & one) / len(words), not one & HEDGES) for one in sentences), default=(0.0, False))
+        denied = denies(nugget)
+        found = max(
+            ((len(words & one) / len(words), not one & HEDGES) for one, other in sentences if other == denied),
+            default=(0.0, False),
+        )
         if found[0] == 1.0:
             return "support" if found[1] else "partial_support"
         return "partial_support" if found[0] >= self.least else "not_support"

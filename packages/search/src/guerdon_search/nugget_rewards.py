@@ -31,7 +31,11 @@ class Verifier(Reward, name="search/verifier-v1", bounds=(0.0, 1.0)):
     """
 
     reading: Reading = "repaired"
+    """`repaired`: labels alone are read, and F1 is over the classes in the truth; `released`: other words beside them
+    are dropped, and a class that neither has counts as right, which pays labels that are all wrong."""
     reasoning: Reasoning = "asked"
+    """`asked`: a `<reasoning>` block before the labels that is not empty is worth 0.2, whatever it says; `optional`:
+    labels without a block have the 0.2 too."""
 
     def __post_init__(self) -> None:
         one_of("search/verifier.reading", self.reading, get_args(Reading))
@@ -80,9 +84,13 @@ class _Judged(Reward, sees="rollout"):
     backend: JudgeBackend
     """Who answers: a server, a local model, `search/lexical` (word overlap), or a stand-in."""
     batch_size: int = BATCH
+    """The most nuggets in one question."""
     block_words: int = 400
+    """A longer answer is judged in blocks of about so many words, and a nugget keeps its best label."""
     reasoning: Reasoning = "optional"
+    """`asked`: the judge reasons in `<reasoning>` before its labels, as a trained verifier does."""
     seed: int = 0
+    """Handed to the backend."""
     _verifier: NuggetVerifier = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -181,6 +189,7 @@ class ShortForm(_Judged, name="search/short-form-v1", bounds=(0.0, 1.0)):
     """
 
     most_words: int = 40
+    """A longer answer is wrong."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -19,11 +19,12 @@ from pydantic import ValidationError
 
 from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow
+from guerdon_search.answers import told
 from guerdon_search.label_formats import FORMATS
 from guerdon_search.label_parsing import labels_in
 from guerdon_search.labels import is_label
-from guerdon_search.nuggets import Nugget, NuggetBlock, NuggetQuestion
-from guerdon_search.search_tasks import row_id
+from guerdon_search.nuggets import NuggetBlock, NuggetQuestion
+from guerdon_search.search_tasks import each_once, only, row_id
 
 
 def blocks_of(rows: Iterable[FileRow], stem: str) -> list[NuggetBlock]:
@@ -64,17 +65,23 @@ def questions_of(rows: Iterable[FileRow], stem: str) -> list[NuggetQuestion]:
     """Questions with their rubrics.
 
     Raises:
-        TaskError: a row is of another form; the message names its place.
+        TaskError: a row is of another form, has neither nuggets nor gold answers, or the id of another; the message
+            names its place and field.
     """
-    found = []
-    for number, row in enumerate(rows):
-        fields = {name: row.fields[name] for name in ("answers", "passages", "reference") if name in row.fields}
-        try:
-            nuggets = tuple(Nugget.model_validate(one) for one in row.fields.get("nuggets", ()))
-            name = row_id(row, f"{stem}-{number}")
-            found.append(NuggetQuestion(id=name, query=row.text("query"), nuggets=nuggets, **fields))
-        except (ValidationError, TypeError) as error:
-            raise TaskError(f"{row.place} is no question with nuggets: {str(error)[:300]}") from error
+    return each_once((row, _question(row, f"{stem}-{number}")) for number, row in enumerate(rows))
+
+
+def _question(row: FileRow, name: str) -> NuggetQuestion:
+    only(row, tuple(NuggetQuestion.model_fields))
+    try:
+        found = NuggetQuestion(
+            **{field: value for field, value in row.fields.items() if value is not None}
+            | {"id": row_id(row, name), "query": row.text("query")}
+        )
+    except ValidationError as error:
+        raise row.refused(error) from None
+    if not found.nuggets and not told(found.answers):
+        raise row.fault("nuggets", "at least one nugget, or a gold answer in 'answers',")
     return found
 
 

@@ -49,6 +49,7 @@ class _Labelling(LoadedTask[NuggetBlock]):
     shapes: tuple[Format, ...] = FORMATS
     """In which the prompt may ask for the labels; each block draws one, so that none is learnt by heart."""
     reasoning: Reasoning = "asked"
+    """Whether the prompt asks for `<reasoning>` before the labels; the reward's option of this name goes with it."""
     length: Length = "full"
     """Of the instructions: `full`, or `brief` for small models."""
 
@@ -97,6 +98,7 @@ class Nuggets(MadeUp[NuggetBlock], _Labelling):
     name: ClassVar[str] = "search/nuggets-v1"
 
     nuggets_min: int = 1
+    """At least 1."""
     nuggets_max: int = 5
     """Nuggets in a block, from `nuggets_min`; at most 8."""
 
@@ -138,7 +140,9 @@ class NuggetFile(_Labelling):
     root: str = ""
     """The folder."""
     train: str = "train.jsonl"
+    """The file of this split, in the folder; `eval` likewise."""
     eval: str = "eval.jsonl"
+    """JSON lines or one JSON array, gzipped or not."""
     batch_size: int = 10
     """A block with more nuggets becomes several examples."""
     seed: int = 0

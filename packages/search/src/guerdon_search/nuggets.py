@@ -17,7 +17,7 @@ from guerdon_search.labels import WEIGHTS, Importance, Label
 class Nugget(BaseModel):
     """One point of information that a good answer has."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str = Field(pattern=r"\S")
     importance: Importance = "vital"

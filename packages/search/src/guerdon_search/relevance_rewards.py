@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from guerdon.errors import ConfigError
 from guerdon.fields import any_share, check_numbers, one_of
 from guerdon.rewards import Context, Reward, Scores
 from guerdon.types import Group, Rollout, Score
 from guerdon_search.documents import JudgedDocument
-from guerdon_search.relevance_scores import TOP, Rating, composite, inter, intra, score_in, trained_on
+from guerdon_search.relevance_scores import TOP, Rating, composite, inter, intra, score_in, sole_score_in, trained_on
 
 _AUDIT_LINE = "guerdon audit search/relevance-calibration  # this one compares the groups of two prompts"
+Reading = Literal["repaired", "released"]
+"""What an answer with different numbers in score tags says: nothing, as for `Reranker`; or its first, as released."""
+_UNREADABLE: dict[Reading, str] = {
+    "repaired": "not one whole number from 0 to 100 in score tags",
+    "released": "no whole number from 0 to 100 in score tags",
+}
 
 
-def _read(group: Group) -> list[Rating]:
-    return [trained_on(score_in(rollout.answer)) for rollout in group.rollouts]
+def _read(answer: str, reading: Reading) -> Rating:
+    return sole_score_in(answer) if reading == "repaired" else trained_on(score_in(answer))
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
     together is our fault; the task says that a pair is one unit (`Task.unit`), which the trainer keeps.
 
     Alone (alpha 1) it is self-consistency and may lock in a wrong consensus; extreme scores 0 and 100 please inter and
-    ruin calibration: report `search/relevance-calibration-v1` beside it.
+    ruin calibration: report `search/relevance-calibration-v1` beside it. Its mean over groups ranks no policies, as
+    a group that disagrees is paid for its majority: `search/pair-order-v1` and nDCG do.
     """
 
     audit_line = _AUDIT_LINE
@@ -40,10 +47,13 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
     """Weight of the intra part, in [0, 1]; 0.75 was best in the paper."""
     tau: float = 20.0
     """Points on the scale; one band of the rubric."""
+    reading: Reading = "repaired"
+    """Different numbers in score tags: `repaired`: no score; `released`: the first."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
         any_share("search/retro-star.alpha", self.alpha)
+        one_of("search/retro-star.reading", self.reading, get_args(Reading))
         if not 0.0 <= self.tau < math.inf:
             raise ConfigError(f"search/retro-star.tau is {self.tau!r}; a finite number >= 0 is needed")
 
@@ -73,7 +83,7 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Each group against those it is linked to."""
         examples = [group.rollouts[0].example_as(JudgedDocument) for group in groups]
-        read = [_read(group) for group in groups]
+        read = [[_read(rollout.answer, self.reading) for rollout in group.rollouts] for group in groups]
         found: Scores = []
         for example, scores in zip(examples, read, strict=True):
             others = [
@@ -96,7 +106,7 @@ class RetroStar(Reward, name="search/retro-star-v1", sees="batch"):
         return [
             Score(
                 value,
-                "" if score is not None else "no whole number from 0 to 100 in score tags",
+                "" if score is not None else _UNREADABLE[self.reading],
                 {"intra": Score(a), "inter": Score(b)},
                 "ok" if score is not None else "fail",
             )
@@ -113,18 +123,21 @@ class RelevanceCalibration(Reward, name="search/relevance-calibration-v1", bound
 
     on: Literal["both", "relevant", "irrelevant"] = "both"
     """Of the other documents it abstains: the mean score by label is what extreme scores cannot hide."""
+    reading: Reading = "repaired"
+    """Different numbers in score tags: `repaired`: no score; `released`: the first."""
 
     def __post_init__(self) -> None:
         one_of("search/relevance-calibration.on", self.on, ("both", "relevant", "irrelevant"))
+        one_of("search/relevance-calibration.reading", self.reading, get_args(Reading))
 
     def score(self, rollout: Rollout) -> Score:
-        """From the first score in tags."""
+        """From the score in tags."""
         example = rollout.example_as(JudgedDocument)
         if self.on not in ("both", "relevant" if example.relevant else "irrelevant"):
             return Score.unscored(f"only {self.on} documents are asked about", status="abstain")
-        score = trained_on(score_in(rollout.answer))
+        score = _read(rollout.answer, self.reading)
         if score is None:
-            return Score(0.0, "no whole number from 0 to 100 in score tags", status="fail")
+            return Score(0.0, _UNREADABLE[self.reading], status="fail")
         return Score(score / TOP if example.relevant else (TOP - score) / TOP)
 
 
@@ -133,6 +146,11 @@ class PairOrder(Reward, name="search/pair-order-v1", bounds=(0.0, 1.0), sees="ba
     """The inter part alone, for reporting: whether the relevant document of a pair scores above the other; ties 0."""
 
     audit_line = _AUDIT_LINE
+    reading: Reading = "repaired"
+    """Different numbers in score tags: `repaired`: no score; `released`: the first."""
+
+    def __post_init__(self) -> None:
+        one_of("search/pair-order.reading", self.reading, get_args(Reading))
 
     @property
     def unaudited(self) -> str:
@@ -141,7 +159,7 @@ class PairOrder(Reward, name="search/pair-order-v1", bounds=(0.0, 1.0), sees="ba
 
     def score_batch(self, groups: Sequence[Group], context: Context) -> Scores:
         """Each group against those it is linked to; one whose link is missing abstains (a cut-off evaluation)."""
-        rows = RetroStar(alpha=0.0).score_batch(groups, context)
+        rows = RetroStar(alpha=0.0, reading=self.reading).score_batch(groups, context)
         return [
             [score if score.scored else Score.unscored(score.why, status="abstain") for score in row] for row in rows
         ]

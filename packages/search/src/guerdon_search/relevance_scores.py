@@ -10,7 +10,8 @@ With N rollouts of one (query, document), readable scores $s_i$ and their mean $
 
 Ties [choice]: all that are nearest get +1, all that are furthest -1, and one that is both 0. A score that cannot be
 read, or above 100, is left out of $\bar s$ and of the opponents, and gets $R^{intra} = -1$, $R^{inter} = 0$; with fewer
-than 2 readable ones $R^{intra}$ is 0 for those [choice]. A constant score is a fixed point: all intra rewards are 0.
+than 2 readable ones $R^{intra}$ is 0 for those [choice]. Different numbers in one answer's tags cannot be read either;
+the released code takes the first. A constant score is a fixed point: all intra rewards are 0.
 
 Source: Retro* (arXiv 2509.24869), equations [paper], the reading of scores [code].
 """

@@ -124,6 +124,7 @@ class BeirPairs(_Judging):
     root: str = ""
     """The folder."""
     qrels: str = "test"
+    """Which judgments: `qrels/test.tsv`."""
     least_gain: float = 1.0
     """From which a judgment makes a document relevant."""
     eval_share: float = 0.25
@@ -133,7 +134,9 @@ class BeirPairs(_Judging):
     max_words: int = 200
     """Documents are cut behind so many words."""
     definition: str = DEFAULT
+    """When a document is relevant; `guerdon_search.relevance_prompts.DEFINITIONS` has those of BRIGHT's kinds."""
     seed: int = 0
+    """Of the dealing out."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -17,11 +17,12 @@ from guerdon.fields import check_numbers, one_of, whole_number
 from guerdon.judges import Judge, Unparsed
 from guerdon.protocols import Hit, JudgeBackend
 from guerdon_search.relevance_prompts import DEFAULT, relevance_messages
-from guerdon_search.relevance_scores import Unreadable, integrated, sole_score_in
+from guerdon_search.relevance_scores import Rating, Unreadable, integrated, sole_score_in
 
 Pair = tuple[str, Hit]
 """A query and one of its candidates."""
-_Scores = dict[tuple[str, str, str], float | None]
+_Scores = dict[tuple[str, str, str], tuple[float, int] | None]
+"""The mean and how many samples had a score; None where some question got no answer."""
 
 
 def _score(text: str) -> int:
@@ -37,8 +38,12 @@ class Ranked:
 
     hit: Hit
     score: float
-    """The integrated one, at the largest number of samples it was scored with."""
+    """The integrated one, at the largest number of samples it was scored with; see `readable` before trusting a 0."""
     samples: int
+    """K of that number: how many the judge was asked for."""
+    readable: int
+    """How many of them had a score. 0: nobody scored this document, and its score is 0 as released
+    (`unreadable="zero"`) or NaN (`left_out`)."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Reranker:
     samples_again: int = 16
     """K of the second stage."""
     unreadable: Unreadable = "zero"
-    """A sample without a score counts as 0 in the mean, as released, or is left out."""
+    """A sample without a score counts as 0 in the mean, as released, or is left out; `Ranked.readable` counts those
+    that have one."""
     definition: str = DEFAULT
     """When a document is relevant; `guerdon_search.relevance_prompts` has one for each kind of collection in BRIGHT."""
     query_type: str = "query"
@@ -144,7 +150,7 @@ class Reranker:
         return found
 
     def _scores(self, pairs: Sequence[Pair], samples: int) -> _Scores:
-        """The mean score of each pair over so many samples; NaN where all are left out, None where one is missing."""
+        """The mean score of each pair over so many samples; NaN where all are left out."""
         pairs = list({_key(pair): pair for pair in reversed(pairs)}.values())[::-1]
         questions = [
             relevance_messages(
@@ -154,7 +160,7 @@ class Reranker:
         ]
         columns = [judge.ask(questions) for judge in self._judges[:samples]]
         return {
-            _key(pair): integrated([verdict.value for verdict in verdicts], unreadable=self.unreadable)
+            _key(pair): _read([verdict.value for verdict in verdicts], self.unreadable)
             if all(verdict.answered for verdict in verdicts)
             else None
             for pair, verdicts in zip(pairs, zip(*columns, strict=True), strict=True)
@@ -163,6 +169,10 @@ class Reranker:
     def _cut(self, text: str) -> str:
         words = text.split()
         return text if len(words) <= self.max_words else " ".join(words[: self.max_words])
+
+
+def _read(scores: Sequence[Rating], unreadable: Unreadable) -> tuple[float, int]:
+    return integrated(scores, unreadable=unreadable), sum(score is not None for score in scores)
 
 
 def _key(pair: Pair) -> tuple[str, str, str]:
@@ -181,7 +191,7 @@ def _distinct(query: str, hits: Sequence[Hit]) -> list[Hit]:
 def _sorted(query: str, hits: Sequence[Hit], scores: _Scores, samples: int) -> list[Ranked] | None:
     """By score, documents without one last; the sort is stable, so that ties keep the first stage's order."""
     found = [(hit, scores[_key((query, hit))]) for hit in hits]
-    ranked = [Ranked(hit, score, samples) for hit, score in found if score is not None]
+    ranked = [Ranked(hit, said[0], samples, said[1]) for hit, said in found if said is not None]
     if len(ranked) < len(found):
         return None
     return sorted(ranked, key=lambda one: -one.score if not math.isnan(one.score) else math.inf)

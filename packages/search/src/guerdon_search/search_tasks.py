@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,9 @@ class MadeUp(LoadedTask[ExampleT]):
     seed: int = 0
     """Another seed, other examples."""
     train_size: int = 400
+    """Examples to draw."""
     eval_size: int = 200
+    """Likewise, from other names."""
 
     def __post_init__(self) -> None:
         whole_number("train_size", self.train_size, 0)
@@ -47,9 +50,43 @@ def file_in(root: str, name: str, task: str) -> Path:
 
 
 def row_id(row: FileRow, default: str) -> str:
-    """The id that a row brings, as text, or `default` where it brings none."""
+    """The id that a row brings, as text, or `default` where it brings none.
+
+    Raises:
+        TaskError: it is neither a text that says something nor a whole number.
+    """
     given = row.fields.get("id")
-    return default if given is None else str(given)
+    if given is None:
+        return default
+    if not isinstance(given, str | int) or isinstance(given, bool) or not str(given).strip():
+        raise row.fault("id", "a text or a whole number")
+    return str(given)
+
+
+def only(row: FileRow, fields: Sequence[str]) -> None:
+    """Check that a row of a form of ours has no other field: one that is misspelt would be passed over.
+
+    Raises:
+        TaskError: it has.
+    """
+    if unknown := [name for name in row.fields if name not in fields]:
+        raise row.fault(unknown[0], f"one of the fields {', '.join(fields)}")
+
+
+def each_once(read: Iterable[tuple[FileRow, ExampleT]]) -> list[ExampleT]:
+    """The examples that rows were read as, in order.
+
+    Raises:
+        TaskError: two share an id; the message names both places.
+    """
+    found: list[ExampleT] = []
+    places: dict[str, str] = {}
+    for row, example in read:
+        if example.id in places:
+            raise TaskError(f"{row.place}: the id {example.id!r} is that of {places[example.id]} too")
+        places[example.id] = row.place
+        found.append(example)
+    return found
 
 
 def wanted(example: Example, kind: type[ExampleT]) -> ExampleT:

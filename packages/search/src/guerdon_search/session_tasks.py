@@ -9,16 +9,15 @@ from typing import ClassVar
 
 from pydantic import ValidationError
 
-from guerdon.errors import TaskError
 from guerdon.fields import any_share
 from guerdon.parsing.loaded import LoadedTask
 from guerdon.parsing.quoting import quoted
-from guerdon.parsing.rows import read_rows
+from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.protocols import Split
 from guerdon.rewards import Reward
 from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import World
-from guerdon_search.search_tasks import MadeUp, file_in, wanted
+from guerdon_search.search_tasks import MadeUp, each_once, file_in, only, row_id, wanted
 from guerdon_search.sessions import Evidence, SearchSession
 
 DECLINED = (
@@ -114,7 +113,9 @@ class SessionFile(_Searching):
     root: str = ""
     """The folder of `train.jsonl` and `eval.jsonl`."""
     train: str = "train.jsonl"
+    """The file of this split, in the folder; `eval` likewise."""
     eval: str = "eval.jsonl"
+    """JSON lines or one JSON array, gzipped or not."""
 
     def __post_init__(self) -> None:
         file_in(self.root, self.train, self.name)
@@ -122,12 +123,14 @@ class SessionFile(_Searching):
     def load(self, split: Split) -> Sequence[SearchSession]:
         """Read a split's file."""
         path = file_in(self.root, self.train if split == "train" else self.eval, self.name)
-        found = []
-        for number, row in enumerate(read_rows(path, "sessions")):
-            row.text("query")
-            known = {name: value for name, value in row.fields.items() if name in SearchSession.model_fields}
-            try:
-                found.append(SearchSession.model_validate({"id": f"{split}-{number}", **known}))
-            except ValidationError as error:
-                raise TaskError(f"{row.place} is no session: {str(error)[:300]}") from error
-        return tuple(found)
+        rows = enumerate(read_rows(path, "sessions"))
+        return tuple(each_once((row, _session(row, f"{split}-{number}")) for number, row in rows))
+
+
+def _session(row: FileRow, name: str) -> SearchSession:
+    only(row, tuple(SearchSession.model_fields))
+    known = {field: value for field, value in row.fields.items() if value is not None}
+    try:
+        return SearchSession(**known | {"id": row_id(row, name), "query": row.text("query")})
+    except ValidationError as error:
+        raise row.refused(error) from None

@@ -12,7 +12,7 @@ from guerdon.types import Example
 class Evidence(BaseModel):
     """One retrieved document."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
     relevant: bool | None = None

@@ -46,8 +46,11 @@ class R3(Reward, name="search/r3-v1", sees="rollout"):
     """The upper end of the encoder's usual dot products: measured by `guerdon_search.topical.fitted_top`. Contriever's
     is 3.5; there is no default, since another encoder's is another."""
     max_length: int = MAX_LENGTH
+    """Tokens of an answer from which length is paid no further (repaired), and the scale of the closed branch."""
     factors: tuple[Factor, ...] = FACTORS
+    """Which count; one that is left out is 1."""
     reading: Reading = "repaired"
+    """What `released` pays besides stands at the head of `guerdon_search.topical`."""
     encodes: Literal["whole", "cleaned"] | None = None
     """What of an answer the encoder reads: all of it, or what `guerdon_search.topical.cleaned` leaves and the other
     factors count. None: as the reading has it, `whole` where released and `cleaned` where repaired. Of the whole,

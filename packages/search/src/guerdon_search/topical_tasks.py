@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from guerdon.fields import any_share
 from guerdon.parsing.loaded import LoadedTask
-from guerdon.parsing.rows import read_rows
+from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.protocols import Split
 from guerdon.types import Example, Message, Prompt
 from guerdon_search.facts import World
-from guerdon_search.search_tasks import MadeUp, file_in, row_id, wanted
+from guerdon_search.search_tasks import MadeUp, each_once, file_in, row_id, wanted
 from guerdon_search.topical_rewards import TopicalQuery
 
 
@@ -73,7 +73,9 @@ class TopicalFile(_Asking):
     root: str = ""
     """The folder."""
     train: str = "train.jsonl"
+    """The file of this split, in the folder; `eval` likewise."""
     eval: str = "eval.jsonl"
+    """JSON lines or one JSON array, gzipped or not."""
 
     def __post_init__(self) -> None:
         file_in(self.root, self.train, self.name)
@@ -81,12 +83,14 @@ class TopicalFile(_Asking):
     def load(self, split: Split) -> Sequence[TopicalQuery]:
         """Read a split's file."""
         path = file_in(self.root, self.train if split == "train" else self.eval, self.name)
-        return tuple(
-            TopicalQuery(
-                id=row_id(row, f"{split}-{number}"),
-                query=row.text("query"),
-                closed=row.fields.get("qtype") == "CONSTRAINED",
-                reference=row.text("reference", optional=True),
-            )
-            for number, row in enumerate(read_rows(path, "queries"))
-        )
+        rows = enumerate(read_rows(path, "queries"))
+        return tuple(each_once((row, _query(row, f"{split}-{number}")) for number, row in rows))
+
+
+def _query(row: FileRow, name: str) -> TopicalQuery:
+    return TopicalQuery(
+        id=row_id(row, name),
+        query=row.text("query"),
+        closed=row.fields.get("qtype") == "CONSTRAINED",
+        reference=row.text("reference", optional=True),
+    )

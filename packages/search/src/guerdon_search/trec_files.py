@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from guerdon.errors import TaskError
+from guerdon.errors import TaskError, reason_of
 from guerdon.fields import one_of
 from guerdon.retrieval import Corpus, Document
 from guerdon_search.collection_files import Collection, read_judgments
@@ -94,7 +94,7 @@ def _entries(path: Path, entry: re.Pattern[str], number: str, tag: str) -> dict[
     try:
         text = path.expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"cannot read {str(path)!r}: {error}") from error
+        raise TaskError(f"cannot read {str(path)!r}: {reason_of(error)}") from error
     found: dict[str, str] = {}
     for place, match in enumerate(entry.finditer(text), 1):
         name = _field(match[1], number)

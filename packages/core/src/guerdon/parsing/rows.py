@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from guerdon.errors import GuerdonError, TaskError
+from guerdon.errors import GuerdonError, TaskError, reason_of
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -102,7 +102,7 @@ def _text(path: Path, what: str) -> str:
         there = f"that folder has {', '.join(near)}" if near else f"no .json or .jsonl file is in {str(path.parent)!r}"
         raise TaskError(f"no {what} at {str(path)!r}; {there}") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise TaskError(f"cannot read {what} from {str(path)!r}: {error}") from error
+        raise TaskError(f"cannot read {what} from {str(path)!r}: {reason_of(error)}") from error
 
 
 def _parsed(text: str, file: str, first: int) -> Any:

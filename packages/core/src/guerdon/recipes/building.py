@@ -184,6 +184,19 @@ PARTS: dict[Any, tuple[type[BaseModel], Callable[[Any, str], Any]]] = {
     advantages.Estimator: (Use, build_advantage),
 }
 """Options that are things of their own, by annotation: how a recipe describes one, and who builds it."""
+_NAMED: dict[Any, Kind] = {
+    Reward: "rewards",
+    JudgeBackend: "judges",
+    EngineMaker: "engines",
+    Scorer: "scorers",
+    Retriever: "retrievers",
+    Encoder: "encoders",
+    Transform: "transforms",
+    Shape: "shapes",
+}
+"""Where those have their names."""
+_SHOWN = 10
+"""More names than these are for `guerdon list`."""
 
 
 def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
@@ -205,15 +218,31 @@ def construct(made: Any, options: Mapping[str, Any], where: str) -> Any:
     missing = [
         name for name, parameter in parameters.items() if parameter.default is parameter.empty and name not in options
     ]
-    if missing:
-        raise ConfigError(f"field '{where}' lacks {', '.join(missing)}; accepted are {', '.join(parameters)}")
     hints = hints_of(made)
+    if missing:
+        told = ", ".join(f"{name}{_choices(hints.get(name, Any))}" for name in missing)
+        others = "" if len(missing) == len(parameters) == 1 else f"; accepted are {', '.join(parameters)}"
+        raise ConfigError(f"field '{where}' lacks {told}{others}")
     checked = {name: _coerced(value, hints.get(name, Any), f"{where}.{name}") for name, value in options.items()}
     try:
         return made(**checked)
     except ConfigError as error:  # it names its option, and not where in the recipe that stands
         error.add_note(f"That is in field {where!r}.")
         raise
+
+
+def _choices(annotation: Any) -> str:
+    """What an option may be, where that is a name or one of some words; "" of anything else."""
+    inner = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return f" (one of {', '.join(map(str, inner))})"
+    for part, kind in _NAMED.items():
+        if annotation is part or part in inner:
+            names = [entry.name for entry in catalog().entries(kind)]
+            return (
+                f" (one of the {kind} {', '.join(names)})" if len(names) <= _SHOWN else f" (see `guerdon list {kind}`)"
+            )
+    return ""
 
 
 def parameters_of(made: Any) -> dict[str, inspect.Parameter]:

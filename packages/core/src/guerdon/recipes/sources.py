@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from guerdon.errors import ConfigError, UnknownName
+from guerdon.errors import ConfigError, UnknownName, reason_of
 from guerdon.plugins.catalog import catalog
 from guerdon.recipes.explaining import explained
 from guerdon.recipes.schema import Recipe
@@ -49,8 +49,7 @@ def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         try:
             return parsed(path.read_text(encoding="utf-8"), str(path), toml=path.suffix == ".toml"), str(path)
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ConfigError(f"recipe file {str(path)!r} cannot be read: {reason}") from None
+            raise ConfigError(f"recipe file {str(path)!r} cannot be read: {reason_of(error)}") from None
     try:
         found = catalog().load("recipes", str(source))
     except UnknownName as error:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from guerdon.errors import ConfigError
+from guerdon.errors import ConfigError, reason_of
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.protocols import Hit
 
@@ -178,7 +178,7 @@ def _plain(path: Path) -> Iterable[tuple[Document, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read documents from {str(path)!r}: {error}") from error
+        raise ConfigError(f"cannot read documents from {str(path)!r}: {reason_of(error)}") from error
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield Document(str(number), line.strip()), f"{str(path)!r}, line {number}"

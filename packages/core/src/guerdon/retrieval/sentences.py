@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from guerdon.errors import ConfigError, RetrievalError
+from guerdon.errors import ConfigError, RetrievalError, reason_of
 from guerdon.fields import check_numbers, one_of
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RetrievalError(f"cannot read {str(path)!r}: {error}") from error
+        raise RetrievalError(f"cannot read {str(path)!r}: {reason_of(error)}") from error
 
 
 def resolve(name: str) -> str:

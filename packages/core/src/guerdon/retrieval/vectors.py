@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from guerdon.cached_folders import built_once
-from guerdon.errors import ConfigError, RetrievalError
+from guerdon.errors import ConfigError, RetrievalError, reason_of
 from guerdon.progress import progress
 from guerdon.protocols import Encoder, Query
 from guerdon.retrieval.corpora import Corpus
@@ -85,7 +85,7 @@ def given(path: Path, documents: int) -> Floats:
     try:
         found = np.load(path.expanduser(), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"cannot read vectors from {str(path)!r}: {error}") from error
+        raise ConfigError(f"cannot read vectors from {str(path)!r}: {reason_of(error)}") from error
     if found.ndim != 2 or len(found) != documents or not found.shape[1]:
         raise ConfigError(f"{str(path)!r} holds {found.shape}; {documents} rows are needed, one per document")
     found = np.ascontiguousarray(found, dtype=np.float32)

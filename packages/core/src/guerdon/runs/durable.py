@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from guerdon.errors import RunError
+from guerdon.errors import RunError, reason_of
 
 FULL_BELOW_BYTES = 1 << 20
 """A disk with less free space than this counts as full when a writer failed without saying why."""
@@ -198,5 +198,4 @@ def cannot_write(path: Path, error: BaseException) -> RunError:
             f"no space left on the disk that holds {str(path)!r}. What was written before is intact: free some space, "
             f"then start again (a run goes on with `--resume`)."
         )
-    said = getattr(error, "strerror", None) or str(error)
-    return RunError(f"cannot write {str(path)!r}: {said}. Mend that, or give another place.")
+    return RunError(f"cannot write {str(path)!r}: {reason_of(error)}. Mend that, or give another place.")
