@@ -7,9 +7,10 @@ from click.testing import CliRunner
 
 from guerdon.cli import main
 from guerdon.errors import ConfigError
+from guerdon_resume.ads import Job, job_of
 from guerdon_resume.answers import written
 from guerdon_resume.documents import Document
-from guerdon_resume.ranking import Job, job_of, placed
+from guerdon_resume.ranking import placed
 
 AD = "Data Engineer\n\nWe move data.\nRequirements: SQL, PostgreSQL, Docker, Linux\n"
 STRONG = "Ann\n8 years of experience with SQL, Linux and Docker. PostgreSQL daily."
@@ -30,7 +31,7 @@ def folder(tmp_path):
 def asked(*arguments, code=0):
     result = CliRunner().invoke(main, ["screen", *map(str, arguments)])
     assert result.exit_code == code, result.output
-    return result.output
+    return result.stdout
 
 
 def rows(*arguments, code=0):
@@ -154,6 +155,44 @@ def test_a_name_that_is_markup_or_moves_the_cursor_is_printed_as_it_is(folder):
 def test_work_that_goes_on_ends_in_the_year_that_is_given(folder):
     (folder / "a.txt").write_text("Engineer, 2019 - present. SQL")
     assert rows(folder / "job.txt", folder / "a.txt", "--now", "2024")[0]["years"] == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "skills"),
+    [
+        (
+            "- 3+ years with Python and SQL\n- Kubernetes or Docker\n- English C1",
+            ("Python", "SQL", "Kubernetes", "Docker", "English C1"),
+        ),
+        ("- At least 3 years of experience\n- Excellent communication\n- SQL", ("communication", "SQL")),
+        (
+            "- Strong knowledge of Python/Django;\n  CI/CD\n- picking and packing",
+            ("Python", "Django", "CI/CD", "picking and packing"),
+        ),
+        ("- Cloud (AWS, Azure) is a plus\n- C++", ("Cloud", "AWS", "Azure", "C++")),
+        ("- You will run our warehouse on Snowflake with us\n- Azure DevOps", ("snowflake", "Azure DevOps")),
+        ("- Able to lift more than other people do\n- SQL", ("Able to lift more than other people do", "SQL")),
+    ],
+)
+@pytest.mark.parametrize("head", ["Requirements:", "**Requirements**", "## Requirements", "**Requirements:**"])
+def test_a_requirement_is_taken_apart_and_years_are_no_skill(tmp_path, head, text, skills):
+    (tmp_path / "a.md").write_text(f"# Data Engineer\n\n{head}\n\n{text}\n\nWe offer fruit")
+    found = job_of(tmp_path / "a.md")
+    assert found.title == "Data Engineer"
+    assert found.skills == skills
+
+
+def test_an_ad_that_begins_with_its_requirements_has_no_title(tmp_path):
+    (tmp_path / "a.txt").write_text("Requirements: Python, SQL and Docker; at least 3 years of experience.")
+    assert job_of(tmp_path / "a.txt") == Job("", ("Python", "SQL", "Docker"))
+
+
+def test_what_is_wanted_and_no_resume_has_is_told(folder):
+    line = [str(folder / "job.txt"), str(folder / "resumes"), "--skills", "SQL, English C1", "--json"]
+    told = CliRunner().invoke(main, ["screen", *line])
+    assert "no resume has English C1" in told.stderr
+    assert "SQL" not in told.stderr
+    assert json.loads(told.stdout)["skills"] == ["SQL", "English C1"]
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from guerdon_resume.ads import Job
     from guerdon_resume.answers import Layout
     from guerdon_resume.fairness import Flips, Injected
     from guerdon_resume.keywords import Screener
     from guerdon_resume.prompts import Shown
-    from guerdon_resume.ranking import Job, Placed
+    from guerdon_resume.ranking import Placed
 
 _PERSON = "A ranking is no decision: a person decides, and looks at each resume that has no score."
 
@@ -74,8 +75,9 @@ def screen(
 
     from guerdon.errors import ConfigError
     from guerdon.progress import progress
+    from guerdon_resume.ads import job_of
     from guerdon_resume.documents import read_document
-    from guerdon_resume.ranking import job_of, placed
+    from guerdon_resume.ranking import placed
 
     wanted = [each.strip() for each in skills.split(",") if each.strip()] if skills else []
     asked = job_of(job, wanted)
@@ -94,6 +96,8 @@ def screen(
             documents.append(read_document(file))
             bar.advance()
     found = placed(asked, documents, screener, layout=layout, now=year)
+    if nobody := _nobody_has(asked, found):
+        click.echo(f"note: no resume has {_shown(', '.join(nobody))}: name what you want with --skills", err=True)
     if as_json:
         told = {"title": asked.title, "skills": list(asked.skills), "resumes": [asdict(one) for one in found]}
         text = json.dumps(told, indent=2, ensure_ascii=False)
@@ -102,6 +106,14 @@ def screen(
         _print(_table(asked, found))
     if any(one.status == "UNREADABLE" for one in found):
         raise click.exceptions.Exit(1)
+
+
+def _nobody_has(job: Job, found: Sequence[Placed]) -> list[str]:
+    """Skills that every ranked resume lacks: rather a way to say it that nobody has than a skill that nobody has."""
+    from guerdon_resume.ranking import RANKED
+
+    lacking = [set(one.lacking) for one in found if one.status in RANKED]
+    return [skill for skill in job.skills if lacking and all(skill in each for each in lacking)]
 
 
 def _files(path: Path) -> Sequence[Path]:
@@ -132,7 +144,7 @@ def _table(job: Job, found: Sequence[Placed]) -> Table:
 
     from guerdon_resume.ranking import RANKED
 
-    title = f"{job.title}: {', '.join(job.skills)}"
+    title = ": ".join(filter(None, (job.title, ", ".join(job.skills))))
     table = Table(
         title=_plain(title), caption=_PERSON, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD
     )
@@ -256,8 +268,11 @@ def _print(table: Table) -> None:
 
 def _plain(text: str) -> str:
     """The text with what rich would read as mark-up, and what a terminal would obey, made harmless."""
-    shown = "".join(each if each.isprintable() else " " for each in text)
-    return shown.replace("[", r"\[")
+    return _shown(text).replace("[", r"\[")
+
+
+def _shown(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _numbers(value: Any) -> Any:

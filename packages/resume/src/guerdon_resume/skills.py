@@ -228,6 +228,11 @@ def _bounded(pattern: str) -> str:
     return rf"(?<![\w+#])(?:{pattern})(?![\w+#])"
 
 
+def listed_words() -> tuple[str, ...]:
+    """Every word of the lists, in normal form."""
+    return tuple(_firsts())
+
+
 @cache
 def _firsts() -> dict[str, str]:
     """Every listed word's first name, both in normal form."""
