@@ -7,7 +7,7 @@ import pytest
 from guerdon.conformance import check_reward, check_task
 from guerdon.errors import ConfigError
 from guerdon_resume.answers import read
-from guerdon_resume.facts import facts_of, years_of
+from guerdon_resume.facts import facts_of
 from guerdon_resume.generate import END, rubric, status_of
 from guerdon_resume.keywords import Keywords
 from guerdon_resume.metrics import measured
@@ -15,6 +15,7 @@ from guerdon_resume.prompts import prompt_of
 from guerdon_resume.rewards import screening
 from guerdon_resume.skills import canonical, has_words, normal, skills_in
 from guerdon_resume.tasks import Screening
+from guerdon_resume.years import years_of
 
 TASK = Screening(train_size=600, eval_size=300)
 
@@ -176,6 +177,53 @@ def test_a_job_that_goes_on_counts_where_the_year_is_known():
     assert years_of("Analyst, 2019 - present") is None
     assert years_of("Analyst, 2019 - present", now=2024) == 5
     assert years_of("Analyst, Mar 2019 – current", now=2024) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("Years of experience: 7", 7),
+        ("Years of professional experience = 7.5", 7.5),
+        ("Experience: 2010 projects", None),
+        ("Developer since 2019", 6),
+        ("Developer, since March 2019. Clerk, 2010 - 2012", 8),
+        ("Developer from 2019 onwards", 6),
+        ("Certified since 2019", None),
+        ("Living in Bonn since 2015\nDeveloper 2020 - 2022", 2),
+        ("Teacher at University of Bonn, 2010 - 2019", 9),
+        ("Lecturer, University of Bonn, 2010 - 2019", 9),
+        ("Student at University of Bonn, 2010 - 2019", None),
+        ("BSc at University of Bonn | 2010 - 2019", None),
+        ("University of Bonn | 2010 - 2014 | BSc", None),
+        ("BSc, 2010 - 2014. Acme GmbH, 2015 - 2019.", 4),
+        ("BSc. Computer science, 2010 - 2014; Acme Ltd., Sept. 2015 - Dec. 2019", 4),
+        ("2010 - 2014: BSc. 2015 - 2019: Acme", 4),
+        ("2010 - 2014, BSc, 2015 - 2019, Acme", 4),
+        ("Parental leave 2015 - 2019. Acme 2019 - 2021.", 2),
+        ("Acme 2010 - 2016 (parental leave 2012 - 2013)", 6),
+        ("Acme, Bonn (2010 - 2014, 2016 - 2017)", 5),
+        ("2 years at Acme. Then 3 years at Beta.", 3),
+        ("a company with 30 years of experience", None),
+        ("part of a team that has over 30 years of combined experience; 2 years at Acme", 2),
+        ("2 years at a company with 300 people", 2),
+        ("Acme 2015-2019. Phone 555 2001-2009.", 4),
+        ("Acme 2015-2019, tel. 2001-2009", 4),
+        ("Mobile developer, 2015 - 2019", 4),
+    ],
+)
+def test_years_are_read_clause_by_clause(text, years):
+    """Now is 2025. What is stated twice is not added up: it may overlap."""
+    assert years_of(text, now=2025) == years
+
+
+def test_a_line_of_dates_without_end_does_not_hold_up_the_reader():
+    """50,000 clauses of one line, of four years each."""
+    import time
+
+    start = time.process_time()
+    assert years_of("Acme, 2010 - 2014, BSc. " * 50_000) == 4
+    assert years_of("2010 - 2014, 2010 - 2014, " * 50_000) == 4
+    assert time.process_time() - start < 10
 
 
 def test_what_is_still_to_come_is_no_experience():

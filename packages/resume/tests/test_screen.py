@@ -157,6 +157,12 @@ def test_work_that_goes_on_ends_in_the_year_that_is_given(folder):
     assert rows(folder / "job.txt", folder / "a.txt", "--now", "2024")[0]["years"] == 5
 
 
+def test_more_years_than_anybody_works_are_told(folder):
+    (folder / "a.txt").write_text("99 years of experience with SQL")
+    (found,) = rows(folder / "job.txt", folder / "a.txt")
+    assert (found["years"], found["notes"]) == (60, ["the text says 60 years or more; is that true?"])
+
+
 @pytest.mark.parametrize(
     ("text", "skills"),
     [

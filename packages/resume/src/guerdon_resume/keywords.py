@@ -15,10 +15,11 @@ from guerdon.fields import one_of
 from guerdon.types import Example
 from guerdon_resume.answers import REJECTED, SELECTED, Layout, written
 from guerdon_resume.examples import ResumeExample
-from guerdon_resume.facts import facts_of, present, years_of
+from guerdon_resume.facts import facts_of, present
 from guerdon_resume.generate import rubric
 from guerdon_resume.skills import has_words, normal, single_spaced
 from guerdon_resume.tasks import candidate
+from guerdon_resume.years import years_of
 
 if TYPE_CHECKING:
     from guerdon.policies.scripted import ScriptedPolicy

@@ -28,9 +28,10 @@ from pydantic import ValidationError
 from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon_resume.examples import Person, ResumeExample
-from guerdon_resume.facts import facts_of, present, years_of, years_told
+from guerdon_resume.facts import facts_of, present, years_told
 from guerdon_resume.generate import FEWEST, held_out
 from guerdon_resume.skills import canonical
+from guerdon_resume.years import years_of
 
 _OWN = ("title", "experience", "score", "years")
 

@@ -22,6 +22,7 @@ from guerdon_resume.facts import facts_of, present, years_told
 from guerdon_resume.injections import suspicions
 from guerdon_resume.keywords import Screener
 from guerdon_resume.skills import canonical, normal, single_spaced
+from guerdon_resume.years import MOST_YEARS
 
 RANKED = ("SELECTED", "REJECTED")
 _NO_FACTS = "no known skill and no years are found in it: is its text garbled, or not in English?"
@@ -128,6 +129,8 @@ def _judged(path: str, job: Job, example: ResumeExample, answer: str, layout: La
     years = example.years if verdict.years is None else verdict.years
     if example.years is None:
         notes.append("the text does not say how many years")
+    elif example.years >= MOST_YEARS:
+        notes.append(f"the text says {MOST_YEARS:g} years or more; is that true?")
     elif years != example.years:
         notes.append(f"the screener reads {years:g} years, the text says {example.years:g}")
     lacking = tuple(skill for skill in job.skills if skill not in skills)
