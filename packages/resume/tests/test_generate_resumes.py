@@ -1,5 +1,6 @@
 """Made data: fixed by its seed, apart by job, hard where it is said to be; and the facts that are read from it."""
 
+import json
 import math
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from guerdon.conformance import check_reward, check_task
 from guerdon.errors import ConfigError
 from guerdon_resume.answers import read
-from guerdon_resume.facts import facts_of
+from guerdon_resume.examples import ResumeExample
+from guerdon_resume.facts import facts_of, present
 from guerdon_resume.generate import END, rubric, status_of
 from guerdon_resume.keywords import Keywords
 from guerdon_resume.metrics import measured
@@ -291,6 +293,34 @@ def test_a_jobs_own_skill_is_found_though_no_list_has_it():
     assert facts_of("Basket  weaving, SQL", ["basket weaving"]).skills == ("basket weaving", "sql")
     assert facts_of("C# on .NET.", [".NET", "C#"]).skills == ("c#", ".net")
     assert not has_words(normal("JavaScript"), "java")
+
+
+WORDS = ("Go", "R", "C++", "Excel", "C", "Spark")
+
+
+@pytest.mark.parametrize(
+    ("text", "skills"),
+    [
+        ("I excel at meetings. Ready to go anywhere, C. Meyer was my boss; R. Smith too.", ()),
+        ("Excel at meetings\nGo to fairs\n- Excel in sales", ()),
+        ("READY TO GO; a spark of joy; touch and go.", ()),
+        ("R&D, C-suite, vitamin C, Washington D.C., 20 °C, plan C, Anna R. Meyer, C Meyer", ()),
+        ("Worked on Go and R services, Excel macros", ("Go", "R", "Excel")),
+        ("Skills: go, excel, r, c, spark", ("Go", "R", "Excel", "C", "Spark")),
+        ("Python, R.\nMore", ("R",)),
+        ("- go\n- c\n* excel", ("Go", "Excel", "C")),
+        ("C/C++ and ms excel", ("C++", "Excel", "C")),
+        ("4 years of go, written in C", ("Go", "C")),
+        ("C Programming, R Shiny", ("R", "C")),
+        ("Straße 5, uses Go", ("Go",)),
+        ("Daily work:\nSpark", ("Spark",)),
+    ],
+)
+def test_everyday_words_are_skills_in_their_own_spelling(text, skills):
+    """By keywords and as facts alike."""
+    job = ResumeExample(id="1", status="REJECT", job_skills=WORDS, resume=text)
+    assert tuple(json.loads(Keywords()([job])[0])["skills"]) == skills
+    assert present(WORDS, facts_of(text, WORDS).skills) == skills
 
 
 def test_marks_without_end_on_a_letter_do_not_hold_up_the_reader():
