@@ -193,6 +193,32 @@ def test_an_ad_that_begins_with_its_requirements_has_no_title(tmp_path):
     assert job_of(tmp_path / "a.txt") == Job("", ("Python", "SQL", "Docker"))
 
 
+def test_folders_in_a_folder_are_told(folder):
+    deeper = folder / "sub" / "deeper"
+    deeper.mkdir(parents=True)
+    (deeper / "anna.txt").write_text(STRONG)
+    told = CliRunner().invoke(main, ["screen", str(folder / "job.txt"), str(folder / "sub")])
+    assert told.exit_code != 0
+    assert f"name them too: {deeper}" in f"{told.output}{told.exception}"
+    (folder / "sub" / "bob.txt").write_text(OTHER_WORDS)
+    told = CliRunner().invoke(main, ["screen", str(folder / "job.txt"), str(folder / "sub")])
+    assert told.exit_code == 0
+    assert f"name them too: {deeper}" in told.stderr
+    assert len(rows(folder / "job.txt", folder / "sub", deeper)) == 2
+
+
+@pytest.mark.parametrize("skills", ["", " , "])
+def test_no_skills_are_no_option(folder, skills):
+    told = CliRunner().invoke(main, ["screen", str(folder / "job.txt"), str(folder / "resumes"), "--skills", skills])
+    assert told.exit_code != 0
+    assert f"--skills is {skills!r}" in f"{told.output}{told.exception}"
+
+
+def test_a_blank_text_is_no_scanned_picture(folder):
+    (folder / "a.txt").write_text(" \n")
+    assert rows(folder / "job.txt", folder / "a.txt", code=1)[0]["notes"] == ["there is no text in it"]
+
+
 def test_what_is_wanted_and_no_resume_has_is_told(folder):
     line = [str(folder / "job.txt"), str(folder / "resumes"), "--skills", "SQL, English C1", "--json"]
     told = CliRunner().invoke(main, ["screen", *line])

@@ -66,7 +66,7 @@ def screen(
     matching: str,
     as_json: bool,
 ) -> None:
-    """Rank RESUMES (text, PDF, Word; a folder stands for its files) for the JOB (an ad, or JSON), with reasons.
+    """Rank RESUMES (text, PDF, Word; a folder stands for its own files) for the JOB (an ad, or JSON), with reasons.
 
     By default by keywords, as an applicant-tracking system does; with --run by a trained policy. Resumes that speak to
     the screener or hide text get no score. The exit code is 1 where a file could not be read.
@@ -79,15 +79,21 @@ def screen(
     from guerdon_resume.documents import read_document
     from guerdon_resume.ranking import placed
 
-    wanted = [each.strip() for each in skills.split(",") if each.strip()] if skills else []
+    wanted = [each.strip() for each in (skills or "").split(",") if each.strip()]
+    if skills is not None and not wanted:
+        raise ConfigError(f"--skills is {skills!r}; skills with commas between them are needed, such as 'SQL, Excel'")
     asked = job_of(job, wanted)
     files: dict[str, Path] = {}  # a file that is named twice is read once
     for path in resumes:
         for file in _files(path):
             files.setdefault(os.path.realpath(file), file)
     files.pop(os.path.realpath(job), None)  # the ad may lie among them
+    inside = [str(folder) for path in resumes for folder in _folders(path)]
+    below = f"folders in a folder are not read, name them too: {_shown(', '.join(inside))}" if inside else ""
     if not files:
-        raise ConfigError(f"there are no resumes in {', '.join(map(str, resumes))}")
+        raise ConfigError("; ".join(filter(None, (f"there are no resumes in {', '.join(map(str, resumes))}", below))))
+    if below:
+        click.echo(f"note: {below}", err=True)
     year = now or time.localtime().tm_year
     screener, layout = _screener(run, checkpoint, matching, now=year)
     documents = []
@@ -120,6 +126,12 @@ def _files(path: Path) -> Sequence[Path]:
     if not path.is_dir():
         return [path]
     return sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+
+
+def _folders(path: Path) -> Sequence[Path]:
+    if not path.is_dir():
+        return []
+    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
 
 
 def _screener(

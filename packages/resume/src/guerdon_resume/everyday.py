@@ -10,9 +10,9 @@ import re
 
 _NAMES = (
     "access ada angular ant asana basic bash beam blender chef confluence crystal dart ember excel express flask go "
-    "helm hive illustrator julia lean less maya nomad notion oracle outlook pig premiere project puppet react rest ruby "
-    "rust sage salt scratch segment shell sketch slack snowflake soap spark spring square storm stripe swift teams "
-    "unity vault visio word zoom"
+    "helm hive illustrator julia lean less maya nomad notion oracle outlook pig premiere project puppet react rest "
+    "ruby rust sage salt scratch segment shell sketch slack snowflake soap spark spring square storm stripe swift "
+    "teams unity vault visio word zoom"
 )
 _WORDS = frozenset(_NAMES.split())
 """Names of products and languages that are words of English; what is one by its trade (budgeting) is none."""
