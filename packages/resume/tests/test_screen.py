@@ -144,6 +144,23 @@ def test_a_screener_without_a_verdict_or_with_made_up_skills_is_told_on():
     assert third.notes[0].startswith("the screener gave no verdict")
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            'JSON:\n{\n "status": "SELECTED", "score": 90}',
+            "text stands beside the JSON object; the object alone is asked for",
+        ),
+        ('{\n "status": "SELECTED",\n "score": }', "its JSON is broken: Expecting value at character 36 of the object"),
+        ("I am\nnot sure", "no JSON object in it ('I am not sure')"),
+        ("", "no JSON object in it"),
+    ],
+)
+def test_why_there_is_no_verdict_is_told_in_a_line_without_the_models_code(answer, told):
+    (found,) = placed(Job("", ("SQL",)), [Document("a", "3 years of SQL")], lambda examples: [answer])
+    assert found.notes == (f"the screener gave no verdict: {told}",)
+
+
 def test_a_name_that_is_markup_or_moves_the_cursor_is_printed_as_it_is(folder):
     odd = folder / "resumes" / "[bold]\x1b[2J.txt"
     odd.write_text(STRONG)

@@ -261,6 +261,15 @@ def test_references_are_verdicts_alone():
             assert spread(Readable(layout), [task.reference(example)], example) == [1.0]
 
 
+def test_the_total_of_an_answer_that_no_part_can_read_says_why():
+    for reward in (screening(), screening(reading="released")):
+        for example in (MADE, row("REJECT", (), "")):
+            total = reward(Rollout.of(example, "hm"))
+            assert total.why
+            assert {part.why for part in total.parts.values() if part.scored} == {total.why}
+    assert screening()(Rollout.of(MADE, FULL)).why == ""
+
+
 def test_years_are_read_with_or_without_quotes_as_scores_are():
     assert read('{"status": "SELECTED", "score": "60", "years": "15"}').years == 15
     assert read('{"status": "SELECTED", "score": "60", "years": "900"}').years is None

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from guerdon_resume.ads import Job
-from guerdon_resume.answers import Layout, read
+from guerdon_resume.answers import Layout, Verdict, read
 from guerdon_resume.documents import Document
 from guerdon_resume.examples import ResumeExample
 from guerdon_resume.facts import facts_of, present, years_told
@@ -116,9 +116,7 @@ def _example(job: Job, document: Document, place: int, now: int | None) -> Resum
 def _judged(path: str, job: Job, example: ResumeExample, answer: str, layout: Layout) -> Placed:
     verdict = read(answer, layout)
     if verdict.fault:
-        return Placed(
-            path, "REVIEW", None, (), (), None, (f"the screener gave no verdict: {verdict.fault} ({answer[:80]!r})",)
-        )
+        return Placed(path, "REVIEW", None, (), (), None, (f"the screener gave no verdict: {_told(verdict, answer)}",))
     if verdict.skills is None:
         skills, notes = example.present_skills, []
     else:
@@ -135,3 +133,11 @@ def _judged(path: str, job: Job, example: ResumeExample, answer: str, layout: La
         notes.append(f"the screener reads {years:g} years, the text says {example.years:g}")
     lacking = tuple(skill for skill in job.skills if skill not in skills)
     return Placed(path, verdict.status, verdict.score, tuple(skills), lacking, years, tuple(notes))
+
+
+def _told(verdict: Verdict, answer: str) -> str:
+    """Why an answer is no verdict, in one line; with the answer's words, where it is words and no JSON."""
+    words = single_spaced(answer)
+    if "{" in words or not words:
+        return verdict.fault
+    return f"{verdict.fault} ({words if len(words) <= 80 else f'{words[:77]}...'!r})"
