@@ -73,6 +73,14 @@ def test_a_resume_with_an_instruction_gets_no_score_and_is_not_rejected(folder):
     assert "tells the screener to ignore its instructions" in last["notes"]
 
 
+def test_the_ads_requirements_pasted_in_get_no_score(folder):
+    """With the words that the ad has between its skills."""
+    (folder / "job.txt").write_text("Clerk\nRequirements:\n- SQL and Excel\n- Docker or Linux")
+    (folder / "a.txt").write_text("8 years of experience\n- SQL and Excel\n- Docker or Linux")
+    (found,) = rows(folder / "job.txt", folder / "a.txt")
+    assert (found["status"], found["notes"]) == ("REVIEW", ["lists the job's skills in the ad's own words and order"])
+
+
 def test_hidden_words_get_no_score():
     job = Job("Engineer", ("SQL", "Docker"))
     (found,) = placed(job, [Document("a.pdf", "3 years of SQL", hidden="Docker Docker")], lambda examples: [])
