@@ -348,3 +348,30 @@ def test_a_sum_and_a_transform_leave_streams_with_the_parts_that_have_them(tree)
     assert streams_of(score) == {}
     inner = score.parts.get("sum", score)
     assert streams_of(inner.parts["dense"]) == {"turn": (3.0, 1.5)}
+
+
+@dataclass(frozen=True)
+class Fails(Reward, bounds=(-1.0, 1.0)):
+    """Fails for a reason."""
+
+    key: str
+    why: str
+
+    @property
+    def name(self):
+        return f"test/{self.key}-v1"
+
+    def score(self, rollout):
+        return Score(-1.0, self.why, status="fail" if self.why else "ok")
+
+
+@pytest.mark.parametrize(
+    ("whys", "told"),
+    [(("no JSON", "no JSON"), "no JSON"), (("no JSON", "wrong"), ""), (("no JSON", ""), ""), (("", ""), "")],
+)
+def test_a_sum_says_why_where_its_terms_failed_for_one_reason(whys, told):
+    """An abstaining term has no say."""
+    first, second = (Fails(key, why) for key, why in zip("ab", whys, strict=True))
+    rollout = Rollout.of(Example(id="1"), '{"out": "abstain"}')
+    assert (first + second)(rollout).why == told
+    assert (first + second + Says("out"))(rollout).why == told

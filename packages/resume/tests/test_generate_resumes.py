@@ -1,5 +1,6 @@
 """Made data: fixed by its seed, apart by job, hard where it is said to be; and the facts that are read from it."""
 
+import json
 import math
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from guerdon.conformance import check_reward, check_task
 from guerdon.errors import ConfigError
 from guerdon_resume.answers import read
-from guerdon_resume.facts import facts_of, years_of
+from guerdon_resume.examples import ResumeExample
+from guerdon_resume.facts import facts_of, present
 from guerdon_resume.generate import END, rubric, status_of
 from guerdon_resume.keywords import Keywords
 from guerdon_resume.metrics import measured
@@ -15,6 +17,7 @@ from guerdon_resume.prompts import prompt_of
 from guerdon_resume.rewards import screening
 from guerdon_resume.skills import canonical, has_words, normal, skills_in
 from guerdon_resume.tasks import Screening
+from guerdon_resume.years import years_of
 
 TASK = Screening(train_size=600, eval_size=300)
 
@@ -178,6 +181,53 @@ def test_a_job_that_goes_on_counts_where_the_year_is_known():
     assert years_of("Analyst, Mar 2019 – current", now=2024) == 5
 
 
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("Years of experience: 7", 7),
+        ("Years of professional experience = 7.5", 7.5),
+        ("Experience: 2010 projects", None),
+        ("Developer since 2019", 6),
+        ("Developer, since March 2019. Clerk, 2010 - 2012", 8),
+        ("Developer from 2019 onwards", 6),
+        ("Certified since 2019", None),
+        ("Living in Bonn since 2015\nDeveloper 2020 - 2022", 2),
+        ("Teacher at University of Bonn, 2010 - 2019", 9),
+        ("Lecturer, University of Bonn, 2010 - 2019", 9),
+        ("Student at University of Bonn, 2010 - 2019", None),
+        ("BSc at University of Bonn | 2010 - 2019", None),
+        ("University of Bonn | 2010 - 2014 | BSc", None),
+        ("BSc, 2010 - 2014. Acme GmbH, 2015 - 2019.", 4),
+        ("BSc. Computer science, 2010 - 2014; Acme Ltd., Sept. 2015 - Dec. 2019", 4),
+        ("2010 - 2014: BSc. 2015 - 2019: Acme", 4),
+        ("2010 - 2014, BSc, 2015 - 2019, Acme", 4),
+        ("Parental leave 2015 - 2019. Acme 2019 - 2021.", 2),
+        ("Acme 2010 - 2016 (parental leave 2012 - 2013)", 6),
+        ("Acme, Bonn (2010 - 2014, 2016 - 2017)", 5),
+        ("2 years at Acme. Then 3 years at Beta.", 3),
+        ("a company with 30 years of experience", None),
+        ("part of a team that has over 30 years of combined experience; 2 years at Acme", 2),
+        ("2 years at a company with 300 people", 2),
+        ("Acme 2015-2019. Phone 555 2001-2009.", 4),
+        ("Acme 2015-2019, tel. 2001-2009", 4),
+        ("Mobile developer, 2015 - 2019", 4),
+    ],
+)
+def test_years_are_read_clause_by_clause(text, years):
+    """Now is 2025. What is stated twice is not added up: it may overlap."""
+    assert years_of(text, now=2025) == years
+
+
+def test_a_line_of_dates_without_end_does_not_hold_up_the_reader():
+    """50,000 clauses of one line, of four years each."""
+    import time
+
+    start = time.process_time()
+    assert years_of("Acme, 2010 - 2014, BSc. " * 50_000) == 4
+    assert years_of("2010 - 2014, 2010 - 2014, " * 50_000) == 4
+    assert time.process_time() - start < 10
+
+
 def test_what_is_still_to_come_is_no_experience():
     """Of 2000 - 2055, 25 years are over in 2025; a span that begins later is none, and what is stated counts."""
     assert years_of("Clerk, 2000 - 2055", now=2025) == 25
@@ -243,6 +293,34 @@ def test_a_jobs_own_skill_is_found_though_no_list_has_it():
     assert facts_of("Basket  weaving, SQL", ["basket weaving"]).skills == ("basket weaving", "sql")
     assert facts_of("C# on .NET.", [".NET", "C#"]).skills == ("c#", ".net")
     assert not has_words(normal("JavaScript"), "java")
+
+
+WORDS = ("Go", "R", "C++", "Excel", "C", "Spark")
+
+
+@pytest.mark.parametrize(
+    ("text", "skills"),
+    [
+        ("I excel at meetings. Ready to go anywhere, C. Meyer was my boss; R. Smith too.", ()),
+        ("Excel at meetings\nGo to fairs\n- Excel in sales", ()),
+        ("READY TO GO; a spark of joy; touch and go.", ()),
+        ("R&D, C-suite, vitamin C, Washington D.C., 20 °C, plan C, Anna R. Meyer, C Meyer", ()),
+        ("Worked on Go and R services, Excel macros", ("Go", "R", "Excel")),
+        ("Skills: go, excel, r, c, spark", ("Go", "R", "Excel", "C", "Spark")),
+        ("Python, R.\nMore", ("R",)),
+        ("- go\n- c\n* excel", ("Go", "Excel", "C")),
+        ("C/C++ and ms excel", ("C++", "Excel", "C")),
+        ("4 years of go, written in C", ("Go", "C")),
+        ("C Programming, R Shiny", ("R", "C")),
+        ("Straße 5, uses Go", ("Go",)),
+        ("Daily work:\nSpark", ("Spark",)),
+    ],
+)
+def test_everyday_words_are_skills_in_their_own_spelling(text, skills):
+    """By keywords and as facts alike."""
+    job = ResumeExample(id="1", status="REJECT", job_skills=WORDS, resume=text)
+    assert tuple(json.loads(Keywords()([job])[0])["skills"]) == skills
+    assert present(WORDS, facts_of(text, WORDS).skills) == skills
 
 
 def test_marks_without_end_on_a_letter_do_not_hold_up_the_reader():

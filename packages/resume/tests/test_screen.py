@@ -7,9 +7,10 @@ from click.testing import CliRunner
 
 from guerdon.cli import main
 from guerdon.errors import ConfigError
+from guerdon_resume.ads import Job, job_of
 from guerdon_resume.answers import written
 from guerdon_resume.documents import Document
-from guerdon_resume.ranking import Job, job_of, placed
+from guerdon_resume.ranking import placed
 
 AD = "Data Engineer\n\nWe move data.\nRequirements: SQL, PostgreSQL, Docker, Linux\n"
 STRONG = "Ann\n8 years of experience with SQL, Linux and Docker. PostgreSQL daily."
@@ -30,7 +31,7 @@ def folder(tmp_path):
 def asked(*arguments, code=0):
     result = CliRunner().invoke(main, ["screen", *map(str, arguments)])
     assert result.exit_code == code, result.output
-    return result.output
+    return result.stdout
 
 
 def rows(*arguments, code=0):
@@ -70,6 +71,14 @@ def test_a_resume_with_an_instruction_gets_no_score_and_is_not_rejected(folder):
     last = rows(folder / "job.txt", folder / "resumes")[-1]
     assert (last["status"], last["score"]) == ("REVIEW", None)
     assert "tells the screener to ignore its instructions" in last["notes"]
+
+
+def test_the_ads_requirements_pasted_in_get_no_score(folder):
+    """With the words that the ad has between its skills."""
+    (folder / "job.txt").write_text("Clerk\nRequirements:\n- SQL and Excel\n- Docker or Linux")
+    (folder / "a.txt").write_text("8 years of experience\n- SQL and Excel\n- Docker or Linux")
+    (found,) = rows(folder / "job.txt", folder / "a.txt")
+    assert (found["status"], found["notes"]) == ("REVIEW", ["lists the job's skills in the ad's own words and order"])
 
 
 def test_hidden_words_get_no_score():
@@ -143,6 +152,23 @@ def test_a_screener_without_a_verdict_or_with_made_up_skills_is_told_on():
     assert third.notes[0].startswith("the screener gave no verdict")
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            'JSON:\n{\n "status": "SELECTED", "score": 90}',
+            "text stands beside the JSON object; the object alone is asked for",
+        ),
+        ('{\n "status": "SELECTED",\n "score": }', "its JSON is broken: Expecting value at character 36 of the object"),
+        ("I am\nnot sure", "no JSON object in it ('I am not sure')"),
+        ("", "no JSON object in it"),
+    ],
+)
+def test_why_there_is_no_verdict_is_told_in_a_line_without_the_models_code(answer, told):
+    (found,) = placed(Job("", ("SQL",)), [Document("a", "3 years of SQL")], lambda examples: [answer])
+    assert found.notes == (f"the screener gave no verdict: {told}",)
+
+
 def test_a_name_that_is_markup_or_moves_the_cursor_is_printed_as_it_is(folder):
     odd = folder / "resumes" / "[bold]\x1b[2J.txt"
     odd.write_text(STRONG)
@@ -154,6 +180,76 @@ def test_a_name_that_is_markup_or_moves_the_cursor_is_printed_as_it_is(folder):
 def test_work_that_goes_on_ends_in_the_year_that_is_given(folder):
     (folder / "a.txt").write_text("Engineer, 2019 - present. SQL")
     assert rows(folder / "job.txt", folder / "a.txt", "--now", "2024")[0]["years"] == 5
+
+
+def test_more_years_than_anybody_works_are_told(folder):
+    (folder / "a.txt").write_text("99 years of experience with SQL")
+    (found,) = rows(folder / "job.txt", folder / "a.txt")
+    assert (found["years"], found["notes"]) == (60, ["the text says 60 years or more; is that true?"])
+
+
+@pytest.mark.parametrize(
+    ("text", "skills"),
+    [
+        (
+            "- 3+ years with Python and SQL\n- Kubernetes or Docker\n- English C1",
+            ("Python", "SQL", "Kubernetes", "Docker", "English C1"),
+        ),
+        ("- At least 3 years of experience\n- Excellent communication\n- SQL", ("communication", "SQL")),
+        (
+            "- Strong knowledge of Python/Django;\n  CI/CD\n- picking and packing",
+            ("Python", "Django", "CI/CD", "picking and packing"),
+        ),
+        ("- Cloud (AWS, Azure) is a plus\n- C++", ("Cloud", "AWS", "Azure", "C++")),
+        ("- You will run our warehouse on Snowflake with us\n- Azure DevOps", ("snowflake", "Azure DevOps")),
+        ("- Able to lift more than other people do\n- SQL", ("Able to lift more than other people do", "SQL")),
+    ],
+)
+@pytest.mark.parametrize("head", ["Requirements:", "**Requirements**", "## Requirements", "**Requirements:**"])
+def test_a_requirement_is_taken_apart_and_years_are_no_skill(tmp_path, head, text, skills):
+    (tmp_path / "a.md").write_text(f"# Data Engineer\n\n{head}\n\n{text}\n\nWe offer fruit")
+    found = job_of(tmp_path / "a.md")
+    assert found.title == "Data Engineer"
+    assert found.skills == skills
+
+
+def test_an_ad_that_begins_with_its_requirements_has_no_title(tmp_path):
+    (tmp_path / "a.txt").write_text("Requirements: Python, SQL and Docker; at least 3 years of experience.")
+    assert job_of(tmp_path / "a.txt") == Job("", ("Python", "SQL", "Docker"))
+
+
+def test_folders_in_a_folder_are_told(folder):
+    deeper = folder / "sub" / "deeper"
+    deeper.mkdir(parents=True)
+    (deeper / "anna.txt").write_text(STRONG)
+    told = CliRunner().invoke(main, ["screen", str(folder / "job.txt"), str(folder / "sub")])
+    assert told.exit_code != 0
+    assert f"name them too: {deeper}" in f"{told.output}{told.exception}"
+    (folder / "sub" / "bob.txt").write_text(OTHER_WORDS)
+    told = CliRunner().invoke(main, ["screen", str(folder / "job.txt"), str(folder / "sub")])
+    assert told.exit_code == 0
+    assert f"name them too: {deeper}" in told.stderr
+    assert len(rows(folder / "job.txt", folder / "sub", deeper)) == 2
+
+
+@pytest.mark.parametrize("skills", ["", " , "])
+def test_no_skills_are_no_option(folder, skills):
+    told = CliRunner().invoke(main, ["screen", str(folder / "job.txt"), str(folder / "resumes"), "--skills", skills])
+    assert told.exit_code != 0
+    assert f"--skills is {skills!r}" in f"{told.output}{told.exception}"
+
+
+def test_a_blank_text_is_no_scanned_picture(folder):
+    (folder / "a.txt").write_text(" \n")
+    assert rows(folder / "job.txt", folder / "a.txt", code=1)[0]["notes"] == ["there is no text in it"]
+
+
+def test_what_is_wanted_and_no_resume_has_is_told(folder):
+    line = [str(folder / "job.txt"), str(folder / "resumes"), "--skills", "SQL, English C1", "--json"]
+    told = CliRunner().invoke(main, ["screen", *line])
+    assert "no resume has English C1" in told.stderr
+    assert "SQL" not in told.stderr
+    assert json.loads(told.stdout)["skills"] == ["SQL", "English C1"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from guerdon.types import Group, Rollout
 from guerdon_resume import parts
 from guerdon_resume.answers import lenient_status, read, read_released, written
 from guerdon_resume.examples import ResumeExample
+from guerdon_resume.metrics import Readable, Right
 from guerdon_resume.rewards import Experience, ScoreNearness, Skills, Status, screening
+from guerdon_resume.tasks import Screening
 
 JOB = ("Python", "SQL", "Spark", "ML Ops")
 
@@ -191,6 +193,7 @@ def test_an_unknown_status_is_no_hedge_in_the_repaired_reading():
         ('{"status": "SELECTED", "score": 81.9}', 81.9),
         ('{"status": "SELECTED", "score": "81.5"}', 81.5),
         ('```json\n{"status": "selected", "score": 7}\n```', 7.0),
+        (' \n```\n{"status": "selected", "score": 7}\n```\n', 7.0),
     ],
 )
 def test_fractions_are_read_as_they_stand(text, score):
@@ -221,6 +224,12 @@ UNREADABLE = [
     '{"status": "SELECTED", "score": 80}}',
     '{"answer": {"status": "SELECTED", "score": 80}}',
     '{"status": "REJECTED", "status": "SELECTED", "score": 80}',
+    '{"status": "SELECTED", "score": 80} Correction: REJECTED.',
+    'Sure! {"status": "SELECTED", "score": 80}',
+    '```json\n{"status": "SELECTED", "score": 80}\n```\nOr rather not.',
+    '```json\n{"status": "SELECTED", "score": 80}',
+    '```not so\n{"status": "SELECTED", "score": 80}\n```',
+    '["REJECTED", {"status": "SELECTED", "score": 80}]',
     '{"status": "SELECTED", "score": 80, "reason": "a young man"}',
     '{"status": "SELECTED", "score": 1' + "0" * 400 + "}",
     '{"status": "SELECTED", "score": 1' + "0" * 5000 + "}",
@@ -235,6 +244,35 @@ def test_what_is_no_single_verdict_earns_the_least_of_every_part(text):
     assert read(text).fault
     assert screening()(Rollout.of(MADE, text)).value == pytest.approx(-1.4)
     assert screening(penalties="harsh")(Rollout.of(MADE, text)).value == pytest.approx(0.4 * -5 - 0.6)
+
+
+def test_a_verdict_that_is_taken_back_is_none_and_the_bare_one_earns_all():
+    taken_back = f"Sure! {FULL} Correction: REJECTED."
+    assert spread(screening(), [FULL, taken_back]) == pytest.approx([1.4, -1.4])
+    assert spread(Readable(), [FULL, f"```json\n{FULL}\n```", taken_back]) == [1.0, 1.0, 0.0]
+    assert spread(Right(), [FULL, taken_back]) == [1.0, 0.0]
+
+
+def test_references_are_verdicts_alone():
+    """What a warm start teaches, in either layout: JSON and nothing else."""
+    for layout in ("reasons", "short"):
+        task = Screening(train_size=20, eval_size=20, layout=layout)
+        for example in (*task.examples("train"), *task.examples("eval")):
+            assert spread(Readable(layout), [task.reference(example)], example) == [1.0]
+
+
+def test_the_total_of_an_answer_that_no_part_can_read_says_why():
+    for reward in (screening(), screening(reading="released")):
+        for example in (MADE, row("REJECT", (), "")):
+            total = reward(Rollout.of(example, "hm"))
+            assert total.why
+            assert {part.why for part in total.parts.values() if part.scored} == {total.why}
+    assert screening()(Rollout.of(MADE, FULL)).why == ""
+
+
+def test_years_are_read_with_or_without_quotes_as_scores_are():
+    assert read('{"status": "SELECTED", "score": "60", "years": "15"}').years == 15
+    assert read('{"status": "SELECTED", "score": "60", "years": "900"}').years is None
 
 
 @pytest.mark.parametrize(
@@ -282,7 +320,7 @@ def test_other_words_for_a_skill_are_that_skill_and_naming_all_does_not_pay():
 
 
 @pytest.mark.parametrize(
-    "fields", ['"skills": "SQL"', '"skills": [1]', '"years": "4"', '"years": null', '"years": 900']
+    "fields", ['"skills": "SQL"', '"skills": [1]', '"years": "four"', '"years": null', '"years": 900']
 )
 def test_a_field_of_the_wrong_form_costs_its_part_alone(fields):
     text = '{"status": "SELECTED", "score": 70, ' + fields + "}"

@@ -2,11 +2,12 @@
 
 | reader | what it takes |
 |---|---|
-| `read` | one JSON object, the only one, no field twice and no field unknown; else the answer cannot be read |
+| `read` | one JSON object and nothing else, no field twice and no field unknown; else the answer cannot be read |
 | `read_released` | from the first `{` to the last `}`; whatever fails is REJECTED with score 0: the authors' code |
 | `lenient_status` | any status that holds SELECT, APPROVE, CONSIDER or YES is SELECTED, as in their evaluation |
 
-None repairs JSON. What a reader does not cover: whether the verdict is right.
+None repairs JSON. `read` takes no word beside the object, since that may take the verdict back ("Correction:
+REJECTED."); a Markdown fence around it is no word. What a reader does not cover: whether the verdict is right.
 
 Source: resume screening by reinforcement learning (arXiv 2511.16073), the released reward and evaluation script.
 """
@@ -52,14 +53,17 @@ class Verdict:
 
 
 def read(text: str, layout: Layout = "reasons") -> Verdict:
-    """The verdict of an answer; text without braces may stand around it.
+    """The verdict of an answer that is one JSON object, perhaps in a Markdown fence, and nothing else.
 
-    A score is a finite number in [0, 100], with or without quotes. A missing or odd `skills` or `years` is None.
+    A score is a finite number in [0, 100] and years are one in [0, 80], with or without quotes. A missing or odd
+    `skills` or `years` is None.
 
     >>> read('{"status": "SELECTED", "score": 81.5, "skills": ["SQL"], "years": 4}').score
     81.5
     >>> read('{"status": "MAYBE", "score": 50}').fault
     "status is 'MAYBE'; SELECTED or REJECTED is needed"
+    >>> read('{"status": "SELECTED", "score": 50} Correction: REJECTED').fault
+    'text stands beside the JSON object; the object alone is asked for'
     """
     found = _one_object(text)
     if isinstance(found, str):
@@ -77,7 +81,7 @@ def read(text: str, layout: Layout = "reasons") -> Verdict:
         SELECTED if word.strip().upper() in CHOSEN else REJECTED,
         score,
         tuple(skills) if isinstance(skills, list) and all(isinstance(each, str) for each in skills) else None,
-        None if isinstance(years, str) else _number(years, MOST_YEARS),
+        _number(years, MOST_YEARS),
     )
 
 
@@ -126,7 +130,7 @@ def _plain(value: float) -> float:
 
 
 def _one_object(text: str) -> dict[str, Any] | str:
-    """The only JSON object of a text, or why there is none."""
+    """The JSON object that a text is, or why it is none."""
     if len(text) > _LONGEST:
         return f"{len(text)} characters; at most {_LONGEST} are read"
     first, last = text.find("{"), text.rfind("}")
@@ -134,12 +138,21 @@ def _one_object(text: str) -> dict[str, Any] | str:
         return "no JSON object in it"
     try:
         found, end = json.JSONDecoder(object_pairs_hook=each_once).raw_decode(text, first)
+    except json.JSONDecodeError as error:
+        return f"its JSON is broken: {error.msg} at character {error.pos - first + 1} of the object"
     except (ValueError, RecursionError) as error:
-        return f"no JSON object in it: {error}"[:120]
-    if end != last + 1:
+        return f"its JSON cannot be read: {error}"[:120]
+    if end <= last:
         return "more braces than those of one JSON object"
+    if not _is_fence(text[:first], text[end:]):
+        return "text stands beside the JSON object; the object alone is asked for"
     assert isinstance(found, dict)  # it begins with a brace
     return found
+
+
+def _is_fence(before: str, after: str) -> bool:
+    """Whether nothing stands around an object, or a Markdown fence."""
+    return (before.strip().lower(), after.strip()) in (("", ""), ("```", "```"), ("```json", "```"))
 
 
 def _number(value: object, most: float) -> float | None:

@@ -37,9 +37,9 @@ def _job(target: Target) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class BothVerdicts(Attack):
-    """Selected and rejected at once: two objects, one field twice, or both words in one field."""
+    """Selected and rejected at once: two objects, one field twice, both words in one field, or one taken back."""
 
-    how: Literal["two objects", "field twice", "one field", "nested"] = "two objects"
+    how: Literal["two objects", "field twice", "one field", "nested", "taken back"] = "two objects"
 
     name: ClassVar[str] = "resume/both-verdicts"
     exploits: ClassVar[Category] = "hedging"
@@ -54,6 +54,8 @@ class BothVerdicts(Attack):
         yes, no = (written(word, 60, _job(target), 5, layout) for word in (SELECTED, REJECTED))
         if self.how == "two objects":
             return f"{yes} {no}", f"{no} {yes}"
+        if self.how == "taken back":
+            return f"{yes} Correction: {REJECTED}.", f"{no} Correction: {SELECTED}."
         if self.how == "field twice":
             return tuple(f'{{"status": "{word}", {one[1:]}' for word, one in ((SELECTED, no), (REJECTED, yes)))
         if self.how == "one field":
@@ -63,7 +65,7 @@ class BothVerdicts(Attack):
     @classmethod
     def variants(cls) -> Sequence[Self]:
         """Each of them."""
-        return cls("two objects"), cls("field twice"), cls("one field"), cls("nested")
+        return cls("two objects"), cls("field twice"), cls("one field"), cls("nested"), cls("taken back")
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from guerdon_resume.ads import Job
     from guerdon_resume.answers import Layout
     from guerdon_resume.fairness import Flips, Injected
     from guerdon_resume.keywords import Screener
     from guerdon_resume.prompts import Shown
-    from guerdon_resume.ranking import Job, Placed
+    from guerdon_resume.ranking import Placed
 
 _PERSON = "A ranking is no decision: a person decides, and looks at each resume that has no score."
 
@@ -65,7 +66,7 @@ def screen(
     matching: str,
     as_json: bool,
 ) -> None:
-    """Rank RESUMES (text, PDF, Word; a folder stands for its files) for the JOB (an ad, or JSON), with reasons.
+    """Rank RESUMES (text, PDF, Word; a folder stands for its own files) for the JOB (an ad, or JSON), with reasons.
 
     By default by keywords, as an applicant-tracking system does; with --run by a trained policy. Resumes that speak to
     the screener or hide text get no score. The exit code is 1 where a file could not be read.
@@ -74,18 +75,25 @@ def screen(
 
     from guerdon.errors import ConfigError
     from guerdon.progress import progress
+    from guerdon_resume.ads import job_of
     from guerdon_resume.documents import read_document
-    from guerdon_resume.ranking import job_of, placed
+    from guerdon_resume.ranking import placed
 
-    wanted = [each.strip() for each in skills.split(",") if each.strip()] if skills else []
+    wanted = [each.strip() for each in (skills or "").split(",") if each.strip()]
+    if skills is not None and not wanted:
+        raise ConfigError(f"--skills is {skills!r}; skills with commas between them are needed, such as 'SQL, Excel'")
     asked = job_of(job, wanted)
     files: dict[str, Path] = {}  # a file that is named twice is read once
     for path in resumes:
         for file in _files(path):
             files.setdefault(os.path.realpath(file), file)
     files.pop(os.path.realpath(job), None)  # the ad may lie among them
+    inside = [str(folder) for path in resumes for folder in _folders(path)]
+    below = f"folders in a folder are not read, name them too: {_shown(', '.join(inside))}" if inside else ""
     if not files:
-        raise ConfigError(f"there are no resumes in {', '.join(map(str, resumes))}")
+        raise ConfigError("; ".join(filter(None, (f"there are no resumes in {', '.join(map(str, resumes))}", below))))
+    if below:
+        click.echo(f"note: {below}", err=True)
     year = now or time.localtime().tm_year
     screener, layout = _screener(run, checkpoint, matching, now=year)
     documents = []
@@ -94,6 +102,8 @@ def screen(
             documents.append(read_document(file))
             bar.advance()
     found = placed(asked, documents, screener, layout=layout, now=year)
+    if nobody := _nobody_has(asked, found):
+        click.echo(f"note: no resume has {_shown(', '.join(nobody))}: name what you want with --skills", err=True)
     if as_json:
         told = {"title": asked.title, "skills": list(asked.skills), "resumes": [asdict(one) for one in found]}
         text = json.dumps(told, indent=2, ensure_ascii=False)
@@ -104,10 +114,24 @@ def screen(
         raise click.exceptions.Exit(1)
 
 
+def _nobody_has(job: Job, found: Sequence[Placed]) -> list[str]:
+    """Skills that every ranked resume lacks: rather a way to say it that nobody has than a skill that nobody has."""
+    from guerdon_resume.ranking import RANKED
+
+    lacking = [set(one.lacking) for one in found if one.status in RANKED]
+    return [skill for skill in job.skills if lacking and all(skill in each for each in lacking)]
+
+
 def _files(path: Path) -> Sequence[Path]:
     if not path.is_dir():
         return [path]
     return sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+
+
+def _folders(path: Path) -> Sequence[Path]:
+    if not path.is_dir():
+        return []
+    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
 
 
 def _screener(
@@ -132,7 +156,7 @@ def _table(job: Job, found: Sequence[Placed]) -> Table:
 
     from guerdon_resume.ranking import RANKED
 
-    title = f"{job.title}: {', '.join(job.skills)}"
+    title = ": ".join(filter(None, (job.title, ", ".join(job.skills))))
     table = Table(
         title=_plain(title), caption=_PERSON, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD
     )
@@ -256,8 +280,11 @@ def _print(table: Table) -> None:
 
 def _plain(text: str) -> str:
     """The text with what rich would read as mark-up, and what a terminal would obey, made harmless."""
-    shown = "".join(each if each.isprintable() else " " for each in text)
-    return shown.replace("[", r"\[")
+    return _shown(text).replace("[", r"\[")
+
+
+def _shown(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _numbers(value: Any) -> Any:

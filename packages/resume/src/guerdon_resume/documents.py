@@ -121,7 +121,9 @@ def _checked(document: Document) -> Document:
     clean = (each.encode("utf-8", "replace").decode() for each in (document.text, document.hidden))  # half characters
     document = Document(document.path, *clean)
     if not document.text.strip():
-        why = "all of its text is hidden" if document.hidden.strip() else "there is no text in it (a scanned picture?)"
+        kind = Path(document.path).suffix.lower()
+        none = "there is no text in it" + ("" if kind in TEXTS else " (a scanned picture?)")
+        why = "all of its text is hidden" if document.hidden.strip() else none
         return Document(document.path, hidden=document.hidden, fault=why)
     if len(document.text) > MOST_CHARS:
         return Document(document.path, fault=f"{len(document.text)} characters; at most {MOST_CHARS} are read")

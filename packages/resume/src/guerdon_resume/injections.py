@@ -86,5 +86,5 @@ def suspicions(text: str, job_skills: Sequence[str] = (), hidden: str = "") -> t
 
 
 def _listed(text: str) -> str:
-    """The text with every separator of a list as a comma; so are new lines, and bullet points' dashes."""
-    return re.sub(r" ?(?:[,;|/•·▪\n] ?)+(?:[-*–] )?", ",", re.sub(r"[^\S\n]+", " ", text))
+    """The text with every separator of a list as a comma; so are "and", "or", new lines, and bullet points' dashes."""
+    return re.sub(r" ?(?:(?:[,;|/•·▪\n]|\b(?:and|or)\b) ?)+(?:[-*–] )?", ",", re.sub(r"[^\S\n]+", " ", text))

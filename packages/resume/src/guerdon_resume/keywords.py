@@ -15,10 +15,11 @@ from guerdon.fields import one_of
 from guerdon.types import Example
 from guerdon_resume.answers import REJECTED, SELECTED, Layout, written
 from guerdon_resume.examples import ResumeExample
-from guerdon_resume.facts import facts_of, present, years_of
+from guerdon_resume.facts import facts_of, present
 from guerdon_resume.generate import rubric
-from guerdon_resume.skills import has_words, normal, single_spaced
+from guerdon_resume.skills import has_words, normal, single_spaced, spelled
 from guerdon_resume.tasks import candidate
+from guerdon_resume.years import years_of
 
 if TYPE_CHECKING:
     from guerdon.policies.scripted import ScriptedPolicy
@@ -56,8 +57,8 @@ class Keywords:
         if self.matching == "synonyms":
             has = present(example.job_skills, facts_of(text, example.job_skills).skills)
         else:
-            plain = single_spaced(normal(text))
-            has = tuple(skill for skill in example.job_skills if has_words(plain, single_spaced(normal(skill))))
+            shown = spelled(text)
+            has = tuple(skill for skill in example.job_skills if has_words(shown, single_spaced(normal(skill))))
         years = years_of(text, now=self.now) or 0.0
         score = round(rubric(len(has) / len(example.job_skills), years)) if example.job_skills else 0
         return written(SELECTED if score >= ENOUGH else REJECTED, score, has, years, self.layout)

@@ -6,7 +6,8 @@
 | `job_skills` | needed | a list of texts, or one text with commas |
 | `resume` | one of the two | the text, from which skills and years are read where a row does not say them |
 | `candidate_skills` | one of the two | as `job_skills`, in the candidate's words |
-| `id`, `title`, `experience`, `years`, `score`, `reasons`, `person` | optional | as in `ResumeExample` |
+| `id` | optional | a text or a whole number; else `row-0`, `row-1`, ... by place |
+| `title`, `experience`, `years`, `score`, `reasons`, `person` | optional | as in `ResumeExample` |
 
 The published form has `status`, `job_description_skills` and `evaluation_json`, a text of JSON or an object with
 `overall_score`, `skills_match.present_skills` and `experience_relevance.explanation`. Other fields are left alone:
@@ -28,9 +29,10 @@ from pydantic import ValidationError
 from guerdon.errors import TaskError
 from guerdon.parsing.rows import FileRow, read_rows
 from guerdon_resume.examples import Person, ResumeExample
-from guerdon_resume.facts import facts_of, present, years_of, years_told
+from guerdon_resume.facts import facts_of, present, years_told
 from guerdon_resume.generate import FEWEST, held_out
 from guerdon_resume.skills import canonical
+from guerdon_resume.years import years_of
 
 _OWN = ("title", "experience", "score", "years")
 

@@ -11,34 +11,21 @@ Nothing that is not ranked is a rejection: a person looks at it. Nor is the rank
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
-from pathlib import Path
 
-from guerdon.errors import ConfigError
-from guerdon_resume.answers import Layout, read
-from guerdon_resume.documents import Document, read_document
+from guerdon_resume.ads import Job
+from guerdon_resume.answers import Layout, Verdict, read
+from guerdon_resume.documents import Document
 from guerdon_resume.examples import ResumeExample
 from guerdon_resume.facts import facts_of, present, years_told
 from guerdon_resume.injections import suspicions
 from guerdon_resume.keywords import Screener
-from guerdon_resume.skills import canonical, normal, single_spaced, skills_in
+from guerdon_resume.skills import canonical, normal, single_spaced
+from guerdon_resume.years import MOST_YEARS
 
 RANKED = ("SELECTED", "REJECTED")
 _NO_FACTS = "no known skill and no years are found in it: is its text garbled, or not in English?"
-_BULLET = re.compile(r"^(?:[-*•·–▪‣]|\d{1,2}[.)])\s+")
-_HEADS = ("requirements", "required skills", "skills required", "must have", "what you bring", "you bring")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is asked for."""
-
-    title: str
-    skills: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -56,74 +43,6 @@ class Placed:
     """Of experience, as the screener reads it."""
     notes: tuple[str, ...]
     """What a person should know: why there is no score, or what the screener says and the text does not."""
-
-
-def job_of(path: Path, skills: Sequence[str] = ()) -> Job:
-    """The job in a file: JSON with `title` and `skills`, or an ad as text, PDF or Word file.
-
-    Of an ad the skills are those after a line's "Requirements:" (or its like), at commas, or the bullet points below;
-    where there is no such line, every listed skill (`guerdon_resume.skills`) that it names. One under two names is one.
-
-    Args:
-        path: the file.
-        skills: in place of those in the file.
-
-    Raises:
-        ConfigError: it cannot be read, or names no skills; the message names the file.
-    """
-    if path.suffix.lower() == ".json" and path.is_file():
-        return _job_of_json(path, skills)
-    ad = read_document(path)
-    if ad.fault:
-        raise ConfigError(f"the job {str(path)!r}: {ad.fault}")
-    lines = [line.strip() for line in ad.text.split("\n") if line.strip()]
-    found = _once(skills or _asked(lines) or _named(ad.text))
-    if not found:
-        raise ConfigError(
-            f"the job {str(path)!r} names no skills: give it a line such as 'Requirements: SQL, Python', or name them "
-            f"with --skills"
-        )
-    return Job(lines[0][:80], found)
-
-
-def _job_of_json(path: Path, skills: Sequence[str]) -> Job:
-    needed = f'the job {str(path)!r}: an object such as {{"title": "Analyst", "skills": ["SQL"]}} is needed'
-    try:
-        said = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{needed}; {error}") from error
-    if not isinstance(said, dict) or not isinstance(said.get("title", ""), str):
-        raise ConfigError(needed)
-    listed = said.get("skills", [])
-    if not isinstance(listed, list) or not all(isinstance(each, str) and each.strip() for each in listed):
-        raise ConfigError(f"{needed}; 'skills' is {listed!r:.80}")
-    if not (found := _once(skills or [each.strip() for each in listed])):
-        raise ConfigError(f"{needed}; it names no skills")
-    return Job(said.get("title", ""), found)
-
-
-def _asked(lines: Sequence[str]) -> list[str]:
-    for number, line in enumerate(lines):
-        head, _, rest = line.partition(":")
-        if head.strip().lower() not in _HEADS:
-            continue
-        below = takewhile(_BULLET.match, lines[number + 1 :]) if not rest.strip() else ()
-        listed = [*rest.split(","), *(_BULLET.sub("", each) for each in below)]
-        if found := [each.strip(" .") for each in listed if each.strip(" .")]:
-            return found
-    return []
-
-
-def _named(text: str) -> list[str]:
-    return [one.skill for one in skills_in(text) if not one.denied]
-
-
-def _once(skills: Iterable[str]) -> tuple[str, ...]:
-    """Each skill by the first of its names."""
-    found: dict[str, str] = {}
-    for skill in skills:
-        found.setdefault(canonical(skill), skill)
-    return tuple(found.values())
 
 
 def placed(
@@ -197,9 +116,7 @@ def _example(job: Job, document: Document, place: int, now: int | None) -> Resum
 def _judged(path: str, job: Job, example: ResumeExample, answer: str, layout: Layout) -> Placed:
     verdict = read(answer, layout)
     if verdict.fault:
-        return Placed(
-            path, "REVIEW", None, (), (), None, (f"the screener gave no verdict: {verdict.fault} ({answer[:80]!r})",)
-        )
+        return Placed(path, "REVIEW", None, (), (), None, (f"the screener gave no verdict: {_told(verdict, answer)}",))
     if verdict.skills is None:
         skills, notes = example.present_skills, []
     else:
@@ -210,7 +127,17 @@ def _judged(path: str, job: Job, example: ResumeExample, answer: str, layout: La
     years = example.years if verdict.years is None else verdict.years
     if example.years is None:
         notes.append("the text does not say how many years")
+    elif example.years >= MOST_YEARS:
+        notes.append(f"the text says {MOST_YEARS:g} years or more; is that true?")
     elif years != example.years:
         notes.append(f"the screener reads {years:g} years, the text says {example.years:g}")
     lacking = tuple(skill for skill in job.skills if skill not in skills)
     return Placed(path, verdict.status, verdict.score, tuple(skills), lacking, years, tuple(notes))
+
+
+def _told(verdict: Verdict, answer: str) -> str:
+    """Why an answer is no verdict, in one line; with the answer's words, where it is words and no JSON."""
+    words = single_spaced(answer)
+    if "{" in words or not words:
+        return verdict.fault
+    return f"{verdict.fault} ({words if len(words) <= 80 else f'{words[:77]}...'!r})"

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from guerdon.parsing.normal_forms import nfkc
+from guerdon_resume.everyday import is_everyday, is_skill_at
 
 FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Data Engineer": {
@@ -157,6 +158,14 @@ def normal(text: str) -> str:
     return _NO_WIDTH.sub("", nfkc(text)).casefold()
 
 
+def spelled(text: str) -> str:
+    """The text in normal form but for its case, place by place the same as `normal(text)`."""
+    shown = _NO_WIDTH.sub("", nfkc(text))
+    if len(shown) == len(shown.casefold()):
+        return shown
+    return "".join(each if len(each.casefold()) == 1 else each.casefold() for each in shown)
+
+
 def single_spaced(text: str) -> str:
     """The text with one blank for each run of white space, and none at its ends."""
     return _SPACE.sub(" ", text).strip()
@@ -186,7 +195,8 @@ class Found(NamedTuple):
 def skills_in(text: str, also: Iterable[str] = ()) -> list[Found]:
     """The skills that a text names, in order, each mention.
 
-    Whole words, the longest first: "React Native" holds no "React" where both are known, and "C++" no "C".
+    Whole words, the longest first: "React Native" holds no "React" where both are known, and "C++" no "C". Everyday
+    words are skills where they are spelled as such (`guerdon_resume.everyday`).
 
     Args:
         text: of any length; time is linear in it.
@@ -195,14 +205,16 @@ def skills_in(text: str, also: Iterable[str] = ()) -> list[Found]:
     >>> [(one.words, one.denied) for one in skills_in("Postgres and JS. No experience with K8s.")]
     [('postgres', False), ('js', False), ('k8s', True)]
     """
-    plain = normal(text)
+    written = spelled(text)
+    plain = written.casefold()
     patterns = _patterns(tuple(sorted({single_spaced(normal(each)) for each in also} - {""})))
     found: list[Found] = []
     reached = 0
     for token in _TOKEN.finditer(plain):
         if token.start() < reached or token[0] not in patterns:
             continue
-        if match := patterns[token[0]].match(plain, token.start()):
+        match = patterns[token[0]].match(plain, token.start())
+        if match and (not is_everyday(match[0]) or is_skill_at(written, *match.span())):
             listed = bool(found) and found[-1].denied and _OR.fullmatch(plain, reached, match.start()) is not None
             reached = match.end()
             words = single_spaced(match[0])
@@ -212,20 +224,36 @@ def skills_in(text: str, also: Iterable[str] = ()) -> list[Found]:
 
 
 def has_words(text: str, words: str) -> bool:
-    """Whether a normalised text has the words as whole words: what a keyword filter looks for.
+    """Whether a text has a skill's words as whole words, as it spells them: what a keyword filter looks for.
 
-    >>> has_words("java, javascript", "java"), has_words("javascript", "java")
-    (True, False)
+    Args:
+        text: as `spelled` gives it, so that an everyday word can be told from a skill ("ready to go").
+        words: in normal form, with single blanks.
+
+    >>> has_words("Java, JavaScript", "java"), has_words("JavaScript", "java"), has_words("I excel in Go", "excel")
+    (True, False, False)
     """
-    return bool(words) and re.search(_bounded(re.escape(words)), text) is not None
+    if not words:
+        return False
+    found = re.finditer(_bounded(_over_lines(words)), text.casefold())
+    return any(not is_everyday(words) or is_skill_at(text, *match.span()) for match in found)
 
 
 def _denied(before: str) -> bool:
     return _DENIED.search(before) is not None and _TWICE_DENIED.search(before) is None
 
 
+def _over_lines(words: str) -> str:
+    return re.escape(words).replace(r"\ ", r"\s+")
+
+
 def _bounded(pattern: str) -> str:
     return rf"(?<![\w+#])(?:{pattern})(?![\w+#])"
+
+
+def listed_words() -> tuple[str, ...]:
+    """Every word of the lists, in normal form."""
+    return tuple(_firsts())
 
 
 @cache
@@ -245,5 +273,5 @@ def _patterns(extra: tuple[str, ...]) -> Mapping[str, re.Pattern[str]]:
     starting: dict[str, list[str]] = {}
     for word in sorted({*_firsts(), *extra}, key=lambda word: (-len(word), word)):
         if first := _TOKEN.match(word):  # one of punctuation alone is looked for in vain
-            starting.setdefault(first[0], []).append(re.escape(word).replace(r"\ ", r"\s+"))
+            starting.setdefault(first[0], []).append(_over_lines(word))
     return {first: re.compile(_bounded("|".join(words))) for first, words in starting.items()}

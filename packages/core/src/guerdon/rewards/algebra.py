@@ -241,7 +241,7 @@ class Sum(Reward):
         for weight, score in zip(weights, scores, strict=True):
             total += weight * score.value
         if total == total:
-            return Score(total, "", parts)
+            return Score(total, shared_why(scores), parts)
         return _sum_without_abstainers(weights, parts)
 
     def __repr__(self) -> str:
@@ -297,7 +297,15 @@ def _sum_without_abstainers(weights: list[float], parts: dict[str, Score]) -> Sc
     for weight, part in zip(weights, parts.values(), strict=True):
         if part.scored:
             total += weight * part.value
-    return Score(total, "", parts)
+    return Score(total, shared_why([part for part in parts.values() if part.scored]), parts)
+
+
+def shared_why(scores: Sequence[Score]) -> str:
+    """Why every term failed, where they say the same: an answer that none of them could read. "" otherwise."""
+    first = scores[0] if scores else None
+    if first is None or first.status == "ok" or not first.why:
+        return ""
+    return first.why if all(one.status != "ok" and one.why == first.why for one in scores) else ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from guerdon.errors import ConfigError
-from guerdon.rewards.algebra import Sum
+from guerdon.rewards.algebra import Sum, shared_why
 from guerdon.rewards.base import Reward
 from guerdon.types import Score, Status
 
@@ -46,7 +46,7 @@ class Every(Sum):
         total = 0.0
         for weight, score in zip(weights, scores, strict=True):  # in the order in which the bounds are added
             total += weight * score.value
-        return Score(total, "", parts)
+        return Score(total, shared_why(scores), parts)
 
     def __repr__(self) -> str:
         return f"Every({self.terms!r})"
