@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -78,9 +78,19 @@ class Shortest(Reward, name="test/shortest-v1", bounds=(0.0, 1.0)):
         return [Score(float(length == min(lengths))) for length in lengths]
 
 
+class MeasuredSums(Sums):
+    """The same, and how many are right."""
+
+    name: ClassVar[str] = "test/measured-sums-v1"
+
+    def metrics(self) -> Mapping[str, Reward]:
+        return {"adds": adds}
+
+
 @pytest.fixture(autouse=True)
 def _offered():
     register_local("tasks", "test/sums-v1", Sums)
+    register_local("tasks", "test/measured-sums-v1", MeasuredSums)
     register_local("rewards", "test/adds-v1", adds)
     register_local("rewards", "test/first-v1", first)
     register_local("rewards", "test/hinted-v1", hinted)
@@ -692,6 +702,15 @@ def test_eval_asks_as_many_examples_as_the_run_does_unless_told(arguments, count
     train_small(recipe, "train.eval.examples=3")
     (task,) = json.loads(run("eval", "run", *arguments, "--json"))["tasks"].values()
     assert task["count"] == count
+
+
+def test_eval_tells_how_sure_a_mean_is_and_of_how_many(recipe):
+    """The table's greedy answers are "a" or "b", no sums: 0 of 4, which Wilson ends at 3.8415 / 7.8415 = .4899."""
+    train_small(recipe, "train.eval.examples=4", "task=test/measured-sums")
+    assert "0.0000  95 % (Wilson): 0.0000 to 0.4899" in run("eval", "run")
+    (task,) = json.loads(run("eval", "run", "--json"))["tasks"].values()
+    assert task["intervals"] == {"adds": {"kind": "Wilson", "low": 0.0, "high": pytest.approx(0.48989, abs=1e-5)}}
+    assert task["scored"] == {"adds": 4}
 
 
 LEARNS = "reward={use: test/first, then: [center]}"
