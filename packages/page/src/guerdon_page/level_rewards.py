@@ -73,7 +73,9 @@ def _misfit(example: PageExample, models: Fitted) -> Score | None:
 
 @dataclass(frozen=True)
 class PageModel(LinearModel, name="page/page-model-v1"):
-    """r_page of the items that are seen, in whatever order; of an empty page the lowest that was learned from."""
+    """r_page of the items that are seen, in whatever order; of an empty page less than of any other
+    (`Fitted.page_floor`).
+    """
 
     def score(self, rollout: Rollout) -> Score:
         """Score the set of items."""
@@ -88,8 +90,8 @@ class PageModel(LinearModel, name="page/page-model-v1"):
 
 @dataclass(frozen=True)
 class ItemModel(LinearModel, name="page/item-model-v1"):
-    """Mean r_item over the places that are seen; r_item of each in the stream `items`. Of an empty page the lowest that
-    was learned from (`published`: 0).
+    """Mean r_item over the places that are seen; r_item of each in the stream `items`. Of an empty page less
+    than of any other (`Fitted.order_floor`; `published`: 0).
 
     It judges an order and no choice of items: a page of one item has 0, and so has one of equals; and so has, in the
     repaired reading, whatever stands in the best order of its items, which is the most there is. A part, never alone.
@@ -101,7 +103,7 @@ class ItemModel(LinearModel, name="page/item-model-v1"):
         if (misfit := _misfit(example, self.models)) is not None:
             return misfit
         if not page.ids:
-            return Score(self.models.lowest_order, page.fault or "the page is empty", status="fail")
+            return Score(self.models.order_floor(example), page.fault or "the page is empty", status="fail")
         values = self.models.item_scores(example, page.ids[: example.length], page.invalid_share)
         return Score(math.fsum(values) / len(values), page.remark, dense={ITEMS: Stream("span", tuple(values))})
 
