@@ -381,6 +381,16 @@ def test_a_bad_line_of_a_rollouts_file_is_named(line, said, tmp_path):
     assert said in run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, code=2)
 
 
+@pytest.mark.parametrize("asked", [(), ("--example", "eval-1")])
+def test_a_row_that_cannot_be_scored_is_called_by_its_line(asked, tmp_path):
+    """With a blank line above; asked about one example, its rows alone are looked at, and called as before."""
+    row = {"example": "eval-1", "completion": "", "stop": "never"}
+    path = write(tmp_path, '{"example": "train-0", "completion": ""}', "", json.dumps(row))
+    said = run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, *asked, code=2)
+    assert "'stop' is 'never'" in said
+    assert f"That is in {path!r}, line 3." in said
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
