@@ -58,6 +58,11 @@ def first(rollout: Rollout) -> float:
     return float(rollout.answer == "a")
 
 
+@reward(name="test/silent-v1", bounds=(0.0, 1.0))
+def silent(rollout: Rollout) -> Score:
+    return Score.unscored("give it logs", status="abstain")
+
+
 @reward(name="test/hinted-v1", bounds=(0.0, 1.0))
 def hinted(rollout: Rollout) -> Score:
     return Score(1.0, parts={"hint": Score(float(len(rollout.answer)))})
@@ -94,6 +99,7 @@ def _offered():
     register_local("rewards", "test/adds-v1", adds)
     register_local("rewards", "test/first-v1", first)
     register_local("rewards", "test/hinted-v1", hinted)
+    register_local("rewards", "test/silent-v1", silent)
     register_local("rewards", "test/short-v1", Short)
     register_local("rewards", "test/shortest-v1", Shortest)
     yield
@@ -346,6 +352,11 @@ def test_a_server_that_is_not_there_is_said_first_and_nothing_of_groups():
     )
     assert "compares attempts" not in told
     assert "compares attempts" in run(*asked, "test/shortest")
+
+
+def test_where_nothing_is_scored_the_reason_comes_first():
+    said = run("score", "--task", "test/sums", "--reward", "test/silent", "--example", "eval-1", "--text", "x")
+    assert said.startswith("nothing was scored: give it logs\n")
 
 
 def test_a_completion_cannot_drive_the_terminal():

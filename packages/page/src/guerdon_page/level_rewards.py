@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from guerdon.counting import counting
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of, whole_number
 from guerdon.rewards import Context, Reward
@@ -62,13 +63,22 @@ class LinearModel(Reward):
             return fitted_file(self.logs, self.reading)
         return fitted_world(World(seed=self.seed), self.pages, self.reading)
 
-
-def _misfit(example: PageExample, models: Fitted) -> Score | None:
-    """Unscored where the items have other features than those learned from."""
-    found, wanted = len(example.items[0].features), len(models.item)
-    if found == wanted:
-        return None
-    return Score.unscored(f"the items have {found} features, and the model learned from {wanted}", status="abstain")
+    def misfit(self, example: PageExample) -> Score | None:
+        """Unscored where the items have other features than those learned from, with what to do."""
+        found, wanted = len(example.items[0].features), len(self.models.item)
+        if found == wanted:
+            return None
+        told = f"the items have {counting(found, 'feature')}, and the model learned from {wanted}"
+        if self.logs:
+            told += f" in {self.logs!r}: logs of items with the same features are needed"
+        else:
+            told += (
+                f" of the made shop. For your own items name their logs, "
+                f"{self.name.rpartition('-')[0]}[logs=FILE], in which each item has features"
+            )
+        if not found:
+            told += "; of titles alone a reward model learns (guerdon page pairs, then guerdon reward-model)"
+        return Score.unscored(told, status="abstain")
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class PageModel(LinearModel, name="page/page-model-v1"):
     def score(self, rollout: Rollout) -> Score:
         """Score the set of items."""
         example, page = page_of(rollout)
-        if (misfit := _misfit(example, self.models)) is not None:
+        if (misfit := self.misfit(example)) is not None:
             return misfit
         value = self.models.page_score(example, page.ids[: example.length], page.invalid_share)
         if not page.ids:
@@ -100,7 +110,7 @@ class ItemModel(LinearModel, name="page/item-model-v1"):
     def score(self, rollout: Rollout) -> Score:
         """Score each place."""
         example, page = page_of(rollout)
-        if (misfit := _misfit(example, self.models)) is not None:
+        if (misfit := self.misfit(example)) is not None:
             return misfit
         if not page.ids:
             return Score(self.models.order_floor(example), page.fault or "the page is empty", status="fail")

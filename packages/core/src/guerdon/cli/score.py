@@ -241,6 +241,8 @@ def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Score]], *, alone: boo
     failed = [score for _, score in shown if score.status == "infra"]
     if len(failed) == len(shown):
         click.echo(f"nothing was scored, by no fault of the completions: {failed[0].why}")
+    elif not any(score.scored for _, score in shown):
+        click.echo(f"nothing was scored: {shown[0][1].why}")
     asked: object = None
     for row, score in shown:
         explain(row, score, weights, asked=row["prompt"] != asked)
