@@ -25,7 +25,7 @@ def test_an_interval_of_no_share_is_refused(share, count):
     [
         (0.0, 1.0, [0.0, 0.5, 1.0]),
         (-3.2, 8.9, [-5.0, 0.0, 5.0, 10.0]),
-        (0.0, 0.0, [-1.0, 0.0, 1.0]),
+        (0.0, 0.0, [0.0, 0.5, 1.0]),
         (2e-5, 2e-5, [1e-5, 2e-5, 3e-5]),
     ],
 )
@@ -111,3 +111,21 @@ def test_what_is_unscored_is_not_counted():
 @pytest.mark.parametrize("values", [[], [math.nan], [0.3], [0.3, 0.3, 0.3]])
 def test_values_that_tell_no_spread_have_no_interval(values):
     assert mean_interval(values) is None
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-5, 0.03, 0.95, 0.999, 1.0])
+def test_a_flat_share_has_an_axis_from_0_to_1_at_most(value):
+    ticks = nice_ticks(value, value)
+    assert 0.0 <= ticks[0] <= value <= ticks[-1] <= 1.0
+    assert ticks[0] < ticks[-1]
+
+
+@pytest.mark.parametrize("value", [2.63805, -0.0371, 31415.9, -1.0, -31.0])
+def test_a_flat_line_has_round_labels_on_its_side_of_0(value):
+    """Two digits at most: 1.63805 and 2.63805 stood there. A line that all but stands still has them too."""
+    for ticks in (nice_ticks(value, value), nice_ticks(value, value + 1e-6 * abs(value))):
+        labels = tick_labels(ticks)
+        assert len(set(labels)) == len(labels)
+        assert all(len(label.strip("−0.kM").replace(".", "")) <= 2 for label in labels)
+        assert ticks[0] <= value <= ticks[-1]
+        assert min(ticks) * max(ticks) >= 0.0
