@@ -242,7 +242,11 @@ def test_a_method_is_tested_through_its_class():
         (HUMANEVAL | {"test": "def check(candidate:"}, r"HumanEval's form: SyntaxError"),
         (LIVECODEBENCH | {"private_test_cases": "eJxrYJ"}, r"not JSON; unpack them"),
         (LIVECODEBENCH | {"metadata": "{}", "starter_code": ""}, r"no func_name"),
-        (OWN | {"tests": [{"kind": "check", "calls": [], "check": "True"}]}, r"calls"),
+        (OWN | {"tests": [{"kind": "check", "calls": [], "check": "True"}]}, r"own form: field '.*calls': 1 or more"),
+        (
+            OWN | {"question": 3},
+            r"line 1, read as guerdon's own form: field 'question': Input should be a valid string$",
+        ),
         ([1], r"row 1 is int; an object with named fields is needed"),
     ],
 )

@@ -315,7 +315,7 @@ def test_rows_as_the_authors_release_them_are_read(tmp_path):
         (line(0, calls=[{"name": "t0", "parameters": {"x": float("nan")}}]), "has a value that is no JSON"),
         (line(0, messages=[]), r"field 'messages' is \[\]; a list of messages"),
         (line(0, response=3), "field 'response' is 3; a text"),
-        (line(0, response="a </response> b"), "response: .*holds the tag </response>"),
+        (line(0, response="a </response> b"), "field 'response': .*holds the tag </response>"),
         (line(0, accepted=[3]), "field 'accepted' is .3.; a list of"),
         (line(0, accepted=[{}, {}]), "accepted has 2 entries for 1 gold calls"),
         (line(0, accepted=[{"x": 3}]), "entry 1 of accepted is not a mapping of parameters to lists"),

@@ -66,7 +66,7 @@ def made_up_run(
             if evals and step and step % max(1, steps // 4) == 0 and step < steps - 1:
                 evaluate(run, draw, "rl", step, 0.447 + 0.11 * gone, hostile)
         if evals:
-            evaluate(run, draw, "rl", steps, 0.558, hostile)
+            evaluate(run, draw, "rl", steps, 0.559, hostile)
     return path
 
 
@@ -180,13 +180,23 @@ def rollouts(run: RunFolder, draw: random.Random, step: int, gone: float, hostil
 
 
 def evaluate(run: RunFolder, draw: random.Random, stage: str, step: int, accuracy: float, hostile: str) -> None:
+    """320 held-out examples, of which `execution` scores all and `soft_f1` every second one."""
     records = []
-    for example in range(12):
+    right = set(draw.sample(range(320), round(320 * accuracy)))
+    for example in range(320):
         row = record(
-            draw, accuracy, hostile, step=step, phase="eval", example=f"eval-{example:03d}", group=example, index=0
+            draw,
+            float(example in right),
+            hostile if example < 12 else "",
+            step=step,
+            phase="eval",
+            example=f"eval-{example:03d}",
+            group=example,
+            index=0,
         )
         execution = row["score"]["parts"]["execution"]
-        parts = {"execution": execution, "soft_f1": {**execution, "why": ""}}
+        soft = {**execution, "why": ""} if example % 2 else {**execution, "value": None, "status": "abstain"}
+        parts = {"execution": execution, "soft_f1": soft}
         records.append(
             {
                 **row,
@@ -205,8 +215,8 @@ def evaluate(run: RunFolder, draw: random.Random, stage: str, step: int, accurac
         "eval",
         {
             "stage": stage,
-            "eval/execution": accuracy,
-            "eval/soft_f1": min(1.0, accuracy + 0.06),
+            "eval/execution": len(right) / 320,
+            "eval/soft_f1": sum(number in right for number in range(1, 320, 2)) / 160,
             "eval/count": 320,
             "eval/time_s": 31.0,
             "eval/flights/execution": accuracy * 0.7,

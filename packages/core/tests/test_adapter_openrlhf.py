@@ -199,9 +199,9 @@ def test_a_label_is_an_id_or_the_examples_fields():
 @pytest.mark.parametrize(
     ("label", "said"),
     [
-        (None, r"row 0: the field 'labels' is None; a text with an example's id"),
-        (5, r"row 0: the field 'labels' is 5; a text with an example's id"),
-        ("{not json", r"row 0: the field 'labels' is '\{not json', which is no JSON \(Expecting property name"),
+        (None, r"row 1: the field 'labels' is None; a text with an example's id"),
+        (5, r"row 1: the field 'labels' is 5; a text with an example's id"),
+        ("{not json", r"row 1: the field 'labels' is '\{not json', which is no JSON \(Expecting property name"),
     ],
 )
 def test_a_label_that_is_none_is_named_with_its_row_and_field(label, said):
@@ -210,11 +210,11 @@ def test_a_label_that_is_none_is_named_with_its_row_and_field(label, said):
 
 
 def test_of_several_samples_the_broken_one_is_named():
-    with pytest.raises(ConfigError, match=r"row 1: the field 'labels' is None"):
+    with pytest.raises(ConfigError, match=r"row 2: the field 'labels' is None"):
         rows_of(["a", "a"], ["a", "a"], ["five", None])
-    with pytest.raises(ConfigError, match=r"row 1: the field 'queries' is \['a'\]; a text is needed"):
+    with pytest.raises(ConfigError, match=r"row 2: the field 'queries' is \['a'\]; a text is needed"):
         rows_of(["a", ["a"]], ["a", "a"], ["five", "five"])
-    with pytest.raises(ConfigError, match=r"row 1: the query does not begin with its prompt"):
+    with pytest.raises(ConfigError, match=r"row 2: the query does not begin with its prompt"):
         rows_of(["a", "b"], ["a", "a"], ["five", "five"])
 
 

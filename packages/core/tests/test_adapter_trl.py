@@ -223,7 +223,7 @@ def test_without_a_number_of_generations_a_run_of_equal_ids_is_a_group():
 
 
 def test_a_group_of_different_examples_is_an_error_that_names_them():
-    with pytest.raises(ConfigError, match=r"rows 0 and 1 .* 'a' and 'b'"):
+    with pytest.raises(ConfigError, match=r"rows 1 and 2 .* 'a' and 'b'"):
         group_numbers(["a", "b"], 2)
 
 

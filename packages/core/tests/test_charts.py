@@ -4,7 +4,7 @@ import re
 import pytest
 
 from guerdon.diagnostics.charts import line_chart, moving_mean, nice_ticks, stacked_chart, step_ticks, thin, tick_labels
-from guerdon.diagnostics.intervals import wilson
+from guerdon.diagnostics.intervals import mean_interval, t_95, wilson
 
 
 def test_the_wilson_interval_matches_its_published_example():
@@ -25,7 +25,7 @@ def test_an_interval_of_no_share_is_refused(share, count):
     [
         (0.0, 1.0, [0.0, 0.5, 1.0]),
         (-3.2, 8.9, [-5.0, 0.0, 5.0, 10.0]),
-        (0.0, 0.0, [-1.0, 0.0, 1.0]),
+        (0.0, 0.0, [0.0, 0.5, 1.0]),
         (2e-5, 2e-5, [1e-5, 2e-5, 3e-5]),
     ],
 )
@@ -89,3 +89,43 @@ def test_a_title_tells_what_the_eye_sees():
 def test_an_interval_of_none_or_all_ends_there_exactly():
     assert wilson(0.0, 300)[0] == 0.0
     assert wilson(1.0, 300)[1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (29, 2.045), (120, 1.980), (5000, 1.960)]
+)
+def test_students_t_is_as_in_its_table(freedom, quantile):
+    assert t_95(freedom) == pytest.approx(quantile, abs=5e-4)
+
+
+def test_students_t_has_no_step_where_its_expansion_takes_over():
+    assert t_95(1999) == pytest.approx(t_95(2000), abs=2e-6)
+
+
+def test_what_is_unscored_is_not_counted():
+    found = mean_interval([math.nan, 0.0, 1.0, math.nan])
+    assert (found.count, found.kind) == (2, "Wilson")
+    assert (found.low, found.high) == wilson(0.5, 2)
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [0.3], [0.3, 0.3, 0.3]])
+def test_values_that_tell_no_spread_have_no_interval(values):
+    assert mean_interval(values) is None
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-5, 0.03, 0.95, 0.999, 1.0])
+def test_a_flat_share_has_an_axis_from_0_to_1_at_most(value):
+    ticks = nice_ticks(value, value)
+    assert 0.0 <= ticks[0] <= value <= ticks[-1] <= 1.0
+    assert ticks[0] < ticks[-1]
+
+
+@pytest.mark.parametrize("value", [2.63805, -0.0371, 31415.9, -1.0, -31.0])
+def test_a_flat_line_has_round_labels_on_its_side_of_0(value):
+    """Two digits at most: 1.63805 and 2.63805 stood there. A line that all but stands still has them too."""
+    for ticks in (nice_ticks(value, value), nice_ticks(value, value + 1e-6 * abs(value))):
+        labels = tick_labels(ticks)
+        assert len(set(labels)) == len(labels)
+        assert all(len(label.strip("−0.kM").replace(".", "")) <= 2 for label in labels)
+        assert ticks[0] <= value <= ticks[-1]
+        assert min(ticks) * max(ticks) >= 0.0

@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -58,6 +58,11 @@ def first(rollout: Rollout) -> float:
     return float(rollout.answer == "a")
 
 
+@reward(name="test/silent-v1", bounds=(0.0, 1.0))
+def silent(rollout: Rollout) -> Score:
+    return Score.unscored("give it logs", status="abstain")
+
+
 @reward(name="test/hinted-v1", bounds=(0.0, 1.0))
 def hinted(rollout: Rollout) -> Score:
     return Score(1.0, parts={"hint": Score(float(len(rollout.answer)))})
@@ -78,12 +83,23 @@ class Shortest(Reward, name="test/shortest-v1", bounds=(0.0, 1.0)):
         return [Score(float(length == min(lengths))) for length in lengths]
 
 
+class MeasuredSums(Sums):
+    """The same, and how many are right."""
+
+    name: ClassVar[str] = "test/measured-sums-v1"
+
+    def metrics(self) -> Mapping[str, Reward]:
+        return {"adds": adds}
+
+
 @pytest.fixture(autouse=True)
 def _offered():
     register_local("tasks", "test/sums-v1", Sums)
+    register_local("tasks", "test/measured-sums-v1", MeasuredSums)
     register_local("rewards", "test/adds-v1", adds)
     register_local("rewards", "test/first-v1", first)
     register_local("rewards", "test/hinted-v1", hinted)
+    register_local("rewards", "test/silent-v1", silent)
     register_local("rewards", "test/short-v1", Short)
     register_local("rewards", "test/shortest-v1", Shortest)
     yield
@@ -338,6 +354,11 @@ def test_a_server_that_is_not_there_is_said_first_and_nothing_of_groups():
     assert "compares attempts" in run(*asked, "test/shortest")
 
 
+def test_where_nothing_is_scored_the_reason_comes_first():
+    said = run("score", "--task", "test/sums", "--reward", "test/silent", "--example", "eval-1", "--text", "x")
+    assert said.startswith("nothing was scored: give it logs\n")
+
+
 def test_a_completion_cannot_drive_the_terminal():
     said = run(
         "score", "--task", "test/sums", "--reward", "test/adds", "--example", "eval-1", "--text", "\x1b[2J[red]x"
@@ -369,6 +390,16 @@ def write(folder: Path, *lines: str) -> str:
 def test_a_bad_line_of_a_rollouts_file_is_named(line, said, tmp_path):
     path = write(tmp_path, '{"example": "train-0", "completion": ""}', line)
     assert said in run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, code=2)
+
+
+@pytest.mark.parametrize("asked", [(), ("--example", "eval-1")])
+def test_a_row_that_cannot_be_scored_is_called_by_its_line(asked, tmp_path):
+    """With a blank line above; asked about one example, its rows alone are looked at, and called as before."""
+    row = {"example": "eval-1", "completion": "", "stop": "never"}
+    path = write(tmp_path, '{"example": "train-0", "completion": ""}', "", json.dumps(row))
+    said = run("score", "--task", "test/sums", "--reward", "test/adds", "--rollouts", path, *asked, code=2)
+    assert "'stop' is 'never'" in said
+    assert f"That is in {path!r}, line 3." in said
 
 
 @pytest.mark.parametrize(
@@ -692,6 +723,15 @@ def test_eval_asks_as_many_examples_as_the_run_does_unless_told(arguments, count
     train_small(recipe, "train.eval.examples=3")
     (task,) = json.loads(run("eval", "run", *arguments, "--json"))["tasks"].values()
     assert task["count"] == count
+
+
+def test_eval_tells_how_sure_a_mean_is_and_of_how_many(recipe):
+    """The table's greedy answers are "a" or "b", no sums: 0 of 4, which Wilson ends at 3.8415 / 7.8415 = .4899."""
+    train_small(recipe, "train.eval.examples=4", "task=test/measured-sums")
+    assert "0.0000  95 % (Wilson): 0.0000 to 0.4899" in run("eval", "run")
+    (task,) = json.loads(run("eval", "run", "--json"))["tasks"].values()
+    assert task["intervals"] == {"adds": {"kind": "Wilson", "low": 0.0, "high": pytest.approx(0.48989, abs=1e-5)}}
+    assert task["scored"] == {"adds": 4}
 
 
 LEARNS = "reward={use: test/first, then: [center]}"

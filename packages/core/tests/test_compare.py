@@ -119,7 +119,7 @@ def test_a_reward_is_at_0_from_itself_scaled_and_shifted_and_at_2_from_its_oppos
     assert (other["rank"]["value"], other["cross_regret"]) == (-1.0, [1.0, 1.0])
 
 
-def test_a_wrong_row_is_called_by_its_number_in_the_file(tmp_path):
+def test_a_wrong_row_is_called_by_its_line_in_the_file(tmp_path):
     """Rows are scored prompt by prompt; the third of these is the second of its prompt."""
     file = tmp_path / "rows.jsonl"
     lines = [("train-0", "aa"), ("train-1", "b"), ("train-0", "b"), ("train-1", "bb")]
@@ -128,7 +128,7 @@ def test_a_wrong_row_is_called_by_its_number_in_the_file(tmp_path):
     file.write_text("\n".join(map(json.dumps, written)))
     said = run("test/length", "test/vowels", "--rollouts", str(file), code=2)
     assert "the field 'stop' is 'never'" in said
-    assert "That is in row 2." in said
+    assert f"That is in {str(file)!r}, line 3." in said
 
 
 def test_the_distance_by_hand(rows):

@@ -196,7 +196,7 @@ def test_a_row_that_is_none_is_named(row, said):
     with pytest.raises(ConfigError) as caught:
         values(right, [{"example": "five", "completion": "5"}, row])
     assert said in str(caught.value)
-    assert caught.value.__notes__ == ["That is in row 1."]
+    assert caught.value.__notes__ == ["That is in row 2."]
 
 
 def test_a_reward_that_learns_sees_what_it_is_to_learn_from_and_keeps_it():

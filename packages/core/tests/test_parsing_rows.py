@@ -122,6 +122,18 @@ def test_a_long_value_is_shown_by_its_start():
     assert said == f"here: field 'a' is '{'x' * 76}...; a number is needed"
 
 
+def test_a_list_that_is_too_short_is_told_without_the_models_words():
+    from pydantic import BaseModel, Field, ValidationError
+
+    class Two(BaseModel):
+        names: tuple[str, ...] = Field(min_length=2)
+
+    with pytest.raises(ValidationError) as caught:
+        Two(names=("a",))
+    told = FileRow({}, "here").refused(caught.value)
+    assert str(told) == "here: field 'names': 2 or more entries are needed, and it has 1"
+
+
 def test_a_line_separator_within_a_text_ends_no_line_whoever_reads(tmp_path):
     """Our writers leave U+2028, U+2029 and U+0085 as they are; `str.splitlines` would cut there."""
     from guerdon.cli.sources import rows_of_file

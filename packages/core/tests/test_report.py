@@ -59,10 +59,13 @@ def visible(text):
 
 
 def test_the_headline_says_what_the_run_was_and_what_it_gained(tmp_path):
-    """Wilson for 0.558 of 320: 0.503 to 0.611, by hand from the formula."""
+    """Wilson for 179 of 320: 0.5046 to 0.6127, by hand from the formula. `soft_f1` scores every second example."""
     text = html.unescape(visible(read(made_up_run(tmp_path / "run", steps=20))))
-    assert "20 RL steps raised held-out execution from 0.447 to 0.558 (+0.111)." in text
-    assert "0.503 to 0.611" in text
+    assert "20 RL steps raised held-out execution from 0.447 to 0.559 (+0.112)." in text
+    assert "0.505 to 0.613" in text
+    assert "Wilson intervals (each example has 0 or 1) of one stage alone" in text
+    assert "±0.054 " in text, "half of 0.1082"
+    assert ", 160 scored" in text
     assert "3 × sql/execution-v1(mode='bag') + 1 × sql/runs-v1" in text
     assert "cpu, bfloat16" in text
     assert "flights / execution" in text
@@ -76,6 +79,36 @@ def test_a_score_is_explained_part_by_part(tmp_path):
     assert "Worst 0.610" in text
     assert "format no reasoning before the query 1 −0.500 −0.500" in text
     assert "execution 4 of 4 rows agree 3 1.000 +3.000" in text
+
+
+def evaluated(path, **metrics):
+    """A run of one evaluation of four examples, a metric's values given; None where it abstains."""
+    with RunFolder.create(path, "task: t", 1, tensorboard=False) as run:
+        rows = []
+        for number in range(4):
+            parts = {name: {"value": values[number], "parts": {}} for name, values in metrics.items()}
+            rows.append({"example": str(number), "completion": "", "score": {"value": 0.0, "parts": parts}})
+        run.write_rollouts("eval-before", 0, rows)
+        known = {name: [value for value in values if value is not None] for name, values in metrics.items()}
+        means = {f"eval/{name}": math.fsum(values) / len(values) for name, values in known.items()}
+        run.log(0, "eval", {"stage": "before", "eval/count": 4, **means})
+    return visible(read(path))
+
+
+def test_an_interval_counts_the_examples_that_its_metric_scored(tmp_path):
+    """Wilson for 0 of 1 ends at 3.8415 / 4.8415 = .7935, half of which is .397; for 0 of 4 at .4899, half .245."""
+    text = evaluated(tmp_path / "run", accuracy=[0.0] * 4, recall=[None, 0.0, None, None])
+    assert "accuracy 0.000 ±0.245 " in text
+    assert "recall 0.000 ±0.397, 1 scored" in text
+
+
+def test_a_mean_of_other_values_than_0_and_1_has_no_interval_of_a_share(tmp_path):
+    """0.5, 1.5, 0.5, 1.3: mean .95, s = .5260, so 3.1824 * .5260 / 2 = .8370 either way. Equal values tell nothing."""
+    text = evaluated(tmp_path / "run", share=[0.5, 1.5, 0.5, 1.3], level=[0.4] * 4)
+    assert "95 %: 0.113 to 1.787" in text
+    assert "Student's t intervals" in html.unescape(text)
+    assert "Wilson" not in text
+    assert "level 0.400 ±: half" in text
 
 
 def test_hostile_completions_are_shown_and_never_obeyed(tmp_path):

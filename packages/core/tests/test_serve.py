@@ -223,9 +223,9 @@ ROW = {"example": "train-0", "completion": "a"}
         ({"reward": "alone", "rows": [ROW], "task": "sql/generated"}, 422, "'task' is unknown"),
         ({"reward": "alone", "rows": [ROW], "step": "1"}, 422, "'step' is '1'"),
         ({"reward": "alone", "rows": [ROW] * 501}, 413, "at most 500"),
-        ({"reward": "alone", "rows": [ROW, "a"]}, 422, "row 1 is 'a'"),
+        ({"reward": "alone", "rows": [ROW, "a"]}, 422, "row 2 is 'a'"),
         ({"reward": "alone", "rows": [{"example": "train-0"}]}, 422, "'completion' is None"),
-        ({"reward": "alone", "rows": [ROW, {"example": "x", "completion": ""}]}, 422, "That is in row 1."),
+        ({"reward": "alone", "rows": [ROW, {"example": "x", "completion": ""}]}, 422, "That is in row 2."),
         (
             {"reward": "alone", "rows": [{"example": {"id": "x", "word": "/etc/passwd"}, "completion": ""}]},
             422,
@@ -236,9 +236,9 @@ ROW = {"example": "train-0", "completion": "a"}
         (
             {"reward": "alone", "rows": [{**ROW, "segments": [{"author": "policy", "text": "", "turn": {"x": 1}}]}]},
             422,
-            "row 0",
+            "row 1",
         ),
-        ({"reward": "alone", "rows": [{**ROW, "prompt": ["x"]}]}, 422, "row 0"),
+        ({"reward": "alone", "rows": [{**ROW, "prompt": ["x"]}]}, 422, "row 1"),
         ({"reward": "alone", "rows": [{**ROW, "stop": "bored"}]}, 422, "'stop' is 'bored'"),
     ],
 )
@@ -636,7 +636,7 @@ def test_openrlhf_is_answered_in_its_words(server):
     [
         ("alone", {"query": ["q"], "prompts": ["p"], "labels": ["train-0"]}, 422, "does not begin with its prompt"),
         ("alone", {"queries": ["p"], "prompts": ["p"], "labels": ["train-0"]}, 422, "'query' must be a list of texts"),
-        ("alone", {"query": ["p"], "prompts": ["p"], "labels": [None]}, 422, "row 0: the field 'labels' is None"),
+        ("alone", {"query": ["p"], "prompts": ["p"], "labels": [None]}, 422, "row 1: the field 'labels' is None"),
         ("alone", {"query": ["p"], "prompts": ["p"], "labels": ['{"id": "x"}']}, 422, "--inline-examples"),
         ("obedient", {"query": ["p"], "prompts": ["p"], "labels": ["train-0"]}, 422, "one sample at a time"),
         ("nope", {"query": ["p"], "prompts": ["p"], "labels": ["train-0"]}, 404, "this server has"),

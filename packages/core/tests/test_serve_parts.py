@@ -296,7 +296,7 @@ def test_a_row_that_is_none_is_found_before_any_is_scored():
     rows = [{"example": "train-0", "completion": "bug"}, {"example": "none", "completion": ""}]
     with pytest.raises(ConfigError) as caught:
         next(Grader(length, Words()).grade_in_parts(rows, size=1))
-    assert caught.value.__notes__ == ["That is in row 1."]
+    assert caught.value.__notes__ == ["That is in row 2."]
     with pytest.raises(RewardError):
         next(Grader(length, Words()).grade_in_parts(rows[:1], Context(), size=1))
 

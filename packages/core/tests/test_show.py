@@ -19,6 +19,7 @@ from guerdon.recipes.building import ESTIMATORS, build_reward
 from guerdon.recipes.describing import describe, describe_estimator
 from guerdon.recipes.options import accepts, options_of
 from guerdon.rewards import Reward, reward
+from guerdon.types import Score
 
 ENTRIES = [entry for kind in KINDS for entry in catalog().entries(kind)]
 
@@ -60,6 +61,18 @@ def tidied(parts: tuple[Reward, ...], weight: float = 0.5):
     return sum(parts[1:], parts[0])
 
 
+@dataclass(frozen=True)
+class Far(Reward, name="test/far-v1", bounds=(0.0, 1.0)):
+    """Has a file."""
+
+    path: str = ""
+    """A file, see `guerdon_of_some_length.loaders.read_the_rows_of_a_file`."""
+
+    def score(self, rollout):
+        """Nothing."""
+        return Score(0.0)
+
+
 @reward(name="test/lifted-v1", bounds=(0.0, 1.0))
 def lifted(rollout):
     """A lifted function's own words."""
@@ -71,6 +84,7 @@ def _offered():
     register_local("rewards", "test/tidy-v1", Tidy, "tidies")
     register_local("rewards", "test/tidied-v1", tidied)
     register_local("rewards", "test/lifted-v1", lifted)
+    register_local("rewards", "test/far-v1", Far)
     yield
     catalog.cache_clear()
 
@@ -100,6 +114,11 @@ def test_a_rewards_options_say_what_they_take_their_default_and_what_their_autho
         "reward: {use: test/tidy, with: {parts: {NAME: REWARD}}}",
         "guerdon audit 'test/tidy[parts={NAME: REWARD}]'",
     )
+
+
+def test_a_long_name_in_an_options_words_is_not_cut():
+    """At 80 columns its own column has 24: the name goes on in the next line."""
+    assert "read_the_rows_of_a_file" in "".join(part.strip() for part in shown("test/far").split())
 
 
 def test_a_functions_options_come_from_its_signature_and_args():

@@ -2,7 +2,7 @@
 
 import math
 import time
-from itertools import permutations
+from itertools import permutations, product
 from random import Random
 
 import numpy as np
@@ -238,16 +238,42 @@ def test_a_repeat_pays_nothing_where_readers_take_both_of_two_twins():
     assert models.page_score(WORLD[0], "aa") <= models.page_score(WORLD[0], "a")
 
 
-def test_ids_that_are_no_candidates_take_their_share_of_what_is_above_the_lowest():
+def test_ids_that_are_no_candidates_take_their_share_of_what_is_above_the_floor():
     models, example = fit(WORLD), WORLD[2]
     ids = by_worth(models, example)[:6]
     clean, half, none = (models.page_score(example, ids, share) for share in (0.0, 0.5, 1.0))
-    assert half == pytest.approx((clean + models.lowest) / 2)
-    assert none == pytest.approx(models.lowest)
-    assert np.mean(models.item_scores(example, ids, 0.25)) == pytest.approx(0.25 * models.lowest_order)
+    assert half == pytest.approx((clean + models.page_floor(example)) / 2)
+    assert none == pytest.approx(models.page_score(example, ()))
+    assert models.page_score(example, ()) == models.page_floor(example)
+    assert np.mean(models.item_scores(example, ids, 0.25)) == pytest.approx(0.25 * models.order_floor(example))
     published = fit(WORLD, reading="published")
     assert published.page_score(example, ids, 0.5) == published.page_score(example, ids)
     assert published.item_scores(example, ids, 0.5) == published.item_scores(example, ids)
+
+
+def rough(one, number):
+    """A context of three places with candidates far outside of what was logged."""
+    draw = Random(number)
+    items = [item.model_copy(update={"features": tuple(draw.gauss(0, 5) for _ in range(3))}) for item in one.items]
+    return one.model_copy(
+        update={"items": tuple(items), "length": 3, "shown": (), "engagement": (), "propensities": ()}
+    )
+
+
+def test_what_is_no_page_is_below_every_page():
+    """All 819 pages of up to three of nine candidates, repeats and ids that are no candidates too."""
+    models = fit(WORLD)
+    for number, one in enumerate(WORLD[:4]):
+        example = rough(one, number)
+        ids = [item.id for item in example.items]
+        pages = [page for n in (1, 2, 3) for page in product(ids, repeat=n)]
+        none, order = models.page_score(example, ()), models.order_floor(example)
+        assert none < min(models.page_score(example, page) for page in pages)
+        assert none < min(models.page_score(example, page, 0.99) for page in pages)
+        orders = [float(np.mean(models.item_scores(example, page))) for page in pages]
+        assert order < min(orders)
+        assert order == pytest.approx(min(orders), rel=1e-5)
+        assert order < min(float(np.mean(models.item_scores(example, page, 0.99))) for page in pages)
 
 
 def test_the_models_prefer_quality_variety_and_what_is_no_duplicate():
@@ -257,7 +283,9 @@ def test_the_models_prefer_quality_variety_and_what_is_no_duplicate():
     assert models.page[3] > 0.0 > models.page[4]
     assert models.item[0] > 0.5 > max(map(abs, models.item[1:]))
     assert models.page[5] > 0.0
-    assert models.page_score(WORLD[0], ()) == models.lowest
+    assert models.page_score(WORLD[0], ()) <= models.lowest
+    published = fit(WORLD, reading="published")
+    assert published.page_score(WORLD[0], ()) == published.lowest
 
 
 def best_of_many(models, example):

@@ -46,22 +46,26 @@ def test_one_row_has_a_value_and_no_error():
     found = ips([1.0], [0.5], [0.5])
     assert found.value == 1.0
     assert math.isnan(found.std_error)
+    assert str(found) == "1, and one row tells no interval, effective size 1.0 of 1"
 
 
 def test_a_policy_that_the_log_never_shows_has_no_self_normalised_value():
     assert math.isnan(snips(REWARD, PROPENSITY, [0.0] * 4).value)
     assert ips(REWARD, PROPENSITY, [0.0] * 4).effective_size == 0.0
+    why = "no row of 4 has a weight, as the policy takes no action that was logged"
+    assert str(snips(REWARD, PROPENSITY, [0.0] * 4)) == f"none: {why}"
+    assert str(ips(REWARD, PROPENSITY, [0.0] * 4)) == f"0: {why}"
 
 
 @pytest.mark.parametrize("estimate", [ips, snips])
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ((REWARD, [0.5, 0.0, 0.5, 0.5], TARGET), "propensity of row 1 is 0.0"),
-        ((REWARD, [0.5, 0.5, math.nan, 0.5], TARGET), "propensity of row 2 is nan"),
-        ((REWARD, [0.5, 0.5, 0.5, 1.5], TARGET), "propensity of row 3 is 1.5"),
-        ((REWARD, PROPENSITY, [0.5, -0.1, 0.5, 0.5]), "target of row 1 is -0.1"),
-        (([1.0, math.inf, 0.0, 0.0], PROPENSITY, TARGET), "reward of row 1 is inf"),
+        ((REWARD, [0.5, 0.0, 0.5, 0.5], TARGET), "propensity of row 2 is 0.0.*cannot have been impossible"),
+        ((REWARD, [0.5, 0.5, math.nan, 0.5], TARGET), "propensity of row 3 is nan"),
+        ((REWARD, [0.5, 0.5, 0.5, 1.5], TARGET), "propensity of row 4 is 1.5"),
+        ((REWARD, PROPENSITY, [0.5, -0.1, 0.5, 0.5]), "target of row 2 is -0.1; a chance from 0 to 1 is needed$"),
+        (([1.0, math.inf, 0.0, 0.0], PROPENSITY, TARGET), "reward of row 2 is inf"),
         (([], [], []), "no row"),
         ((REWARD, PROPENSITY[:3], TARGET), "one number for each of the 4 rows"),
     ],
@@ -193,7 +197,7 @@ def test_a_model_speaks_of_each_row_or_of_none(tmp_path, rows, said):
 
 
 def test_a_propensity_too_small_for_a_weight_is_named_unless_weights_are_clipped():
-    with pytest.raises(ConfigError, match=r"row 1 is 1e-320, too small .* set clip"):
+    with pytest.raises(ConfigError, match=r"row 2 is 1e-320, too small .* set clip"):
         ips([1.0, 1.0], [0.5, 1e-320], [0.5, 1.0])
     assert ips([1.0, 1.0], [0.5, 1e-320], [0.5, 1.0], clip=3.0).value == 2.0
 

@@ -273,11 +273,17 @@ def test_no_page_has_no_order_and_is_not_worth_the_best_one():
     assert found[0].value < found[2].value < found[1].value == 0.0
 
 
-def test_items_of_other_features_make_a_model_abstain():
-    items = tuple(item.model_copy(update={"features": (1.0,)}) for item in EXAMPLE.items)
-    other = EXAMPLE.model_copy(update={"items": items})
-    for model in (PAGE, ITEM):
-        assert model(Rollout.of(other, json.dumps(IDS[:2]))).status == "abstain"
+@pytest.mark.parametrize("features", [(), (1.0,)])
+def test_items_of_other_features_make_a_model_abstain_and_say_what_to_do(features):
+    items = tuple(item.model_copy(update={"features": features}) for item in EXAMPLE.items)
+    other = Rollout.of(EXAMPLE.model_copy(update={"items": items}), json.dumps(IDS[:2]))
+    for model, name in ((PAGE, "page/page-model"), (ITEM, "page/item-model")):
+        found = model(other)
+        assert found.status == "abstain"
+        assert f"name their logs, {name}[logs=FILE]" in found.why
+        assert ("guerdon reward-model" in found.why) == (not features)
+    ((mixed,),) = scored(PageLLM(PAGE, ITEM), Group.of([other]))
+    assert "page/page-model[logs=FILE]" in mixed.why
 
 
 def test_a_reward_of_pages_scores_items_by_the_page_after_each():
@@ -320,6 +326,11 @@ def test_models_learn_from_a_file_of_logs(tmp_path):
         )
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert PageModel(logs=str(path)).models.page == pytest.approx(PAGE.models.page)
+    narrow = EXAMPLE.model_copy(
+        update={"items": tuple(item.model_copy(update={"features": (1.0,)}) for item in EXAMPLE.items)}
+    )
+    told = PageModel(logs=str(path))(Rollout.of(narrow, json.dumps(IDS[:2]))).why
+    assert told.startswith(f"the items have 1 feature, and the model learned from 3 in {str(path)!r}")
     with pytest.raises(ConfigError, match="no such file"):
         PageModel(logs=str(tmp_path / "other.jsonl"))
 

@@ -211,6 +211,11 @@ def test_an_id_that_no_line_can_hold_is_refused_in_one_line(tmp_path, id):
     assert "http" not in told
 
 
+def test_a_row_without_candidates_is_refused_in_plain_words(tmp_path):
+    with pytest.raises(TaskError, match="field 'items': 1 or more entries are needed, and it has 0"):
+        read_logs(filed(tmp_path, row(items=[], shown=[], feedback=[])))
+
+
 def test_pairs_are_rows_that_a_reward_model_learns_from(tmp_path):
     from guerdon.preferences import read_preferences
 

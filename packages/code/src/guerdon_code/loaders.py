@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from guerdon.errors import TaskError
-from guerdon.parsing.rows import read_rows
+from guerdon.parsing.rows import FileRow, read_rows
 from guerdon.sandbox.wire import Untransferable, pack
 from guerdon_code.asserts import take_apart
 from guerdon_code.problems import CodeProblem, StdioTest, Test, ValueTest
@@ -42,7 +42,9 @@ def problem_of(row: Mapping[str, Any], place: str) -> CodeProblem:
         if needed <= row.keys():
             try:
                 return read(row)
-            except (ValueError, SyntaxError, KeyError, TypeError, ValidationError) as error:
+            except ValidationError as error:
+                raise FileRow(row, f"{place}, read as {form}").refused(error) from None
+            except (ValueError, SyntaxError, KeyError, TypeError) as error:
                 raise TaskError(f"{place}, read as {form}: {type(error).__name__}: {error}") from error
     known = "; ".join(f"{form} has {', '.join(sorted(needed))}" for form, needed, _ in _FORMS)
     raise TaskError(f"{place} has the fields {', '.join(row)}, which is no known form: {known}")

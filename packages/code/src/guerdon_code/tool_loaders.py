@@ -183,9 +183,7 @@ def built(rows: Sequence[FileRow], fields: Callable[[FileRow], Mapping[str, Any]
         try:
             example = ToolExample(**fields(row))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "gold"
-            raise TaskError(f"{row.place}: {field}: {first['msg']}") from None
+            raise row.refused(error) from None
         if example.id in places:
             raise TaskError(f"{row.place}: the id {example.id!r} is taken by {places[example.id]}; ids must differ")
         places[example.id] = row.place

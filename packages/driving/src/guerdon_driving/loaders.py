@@ -95,8 +95,7 @@ def _example(row: FileRow, path: Path, number: int) -> DrivingExample:
     try:
         example = DrivingExample(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise TaskError(f"{row.place}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise row.refused(error) from None
     plan = read_plan(example.solution)
     if not (plan.speed and plan.path):
         raise row.fault("solution", "an answer block with a speed action and a path action")

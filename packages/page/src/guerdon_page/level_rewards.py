@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from guerdon.counting import counting
 from guerdon.errors import ConfigError
 from guerdon.fields import one_of, whole_number
 from guerdon.rewards import Context, Reward
@@ -62,23 +63,34 @@ class LinearModel(Reward):
             return fitted_file(self.logs, self.reading)
         return fitted_world(World(seed=self.seed), self.pages, self.reading)
 
-
-def _misfit(example: PageExample, models: Fitted) -> Score | None:
-    """Unscored where the items have other features than those learned from."""
-    found, wanted = len(example.items[0].features), len(models.item)
-    if found == wanted:
-        return None
-    return Score.unscored(f"the items have {found} features, and the model learned from {wanted}", status="abstain")
+    def misfit(self, example: PageExample) -> Score | None:
+        """Unscored where the items have other features than those learned from, with what to do."""
+        found, wanted = len(example.items[0].features), len(self.models.item)
+        if found == wanted:
+            return None
+        told = f"the items have {counting(found, 'feature')}, and the model learned from {wanted}"
+        if self.logs:
+            told += f" in {self.logs!r}: logs of items with the same features are needed"
+        else:
+            told += (
+                f" of the made shop. For your own items name their logs, "
+                f"{self.name.rpartition('-')[0]}[logs=FILE], in which each item has features"
+            )
+        if not found:
+            told += "; of titles alone a reward model learns (guerdon page pairs, then guerdon reward-model)"
+        return Score.unscored(told, status="abstain")
 
 
 @dataclass(frozen=True)
 class PageModel(LinearModel, name="page/page-model-v1"):
-    """r_page of the items that are seen, in whatever order; of an empty page the lowest that was learned from."""
+    """r_page of the items that are seen, in whatever order; of an empty page less than of any other
+    (`Fitted.page_floor`).
+    """
 
     def score(self, rollout: Rollout) -> Score:
         """Score the set of items."""
         example, page = page_of(rollout)
-        if (misfit := _misfit(example, self.models)) is not None:
+        if (misfit := self.misfit(example)) is not None:
             return misfit
         value = self.models.page_score(example, page.ids[: example.length], page.invalid_share)
         if not page.ids:
@@ -88,8 +100,8 @@ class PageModel(LinearModel, name="page/page-model-v1"):
 
 @dataclass(frozen=True)
 class ItemModel(LinearModel, name="page/item-model-v1"):
-    """Mean r_item over the places that are seen; r_item of each in the stream `items`. Of an empty page the lowest that
-    was learned from (`published`: 0).
+    """Mean r_item over the places that are seen; r_item of each in the stream `items`. Of an empty page less
+    than of any other (`Fitted.order_floor`; `published`: 0).
 
     It judges an order and no choice of items: a page of one item has 0, and so has one of equals; and so has, in the
     repaired reading, whatever stands in the best order of its items, which is the most there is. A part, never alone.
@@ -98,10 +110,10 @@ class ItemModel(LinearModel, name="page/item-model-v1"):
     def score(self, rollout: Rollout) -> Score:
         """Score each place."""
         example, page = page_of(rollout)
-        if (misfit := _misfit(example, self.models)) is not None:
+        if (misfit := self.misfit(example)) is not None:
             return misfit
         if not page.ids:
-            return Score(self.models.lowest_order, page.fault or "the page is empty", status="fail")
+            return Score(self.models.order_floor(example), page.fault or "the page is empty", status="fail")
         values = self.models.item_scores(example, page.ids[: example.length], page.invalid_share)
         return Score(math.fsum(values) / len(values), page.remark, dense={ITEMS: Stream("span", tuple(values))})
 

@@ -20,6 +20,10 @@ The page model as `published` counts a repeated item twice, in the mean of the f
 (`PageExample.kind`) counts once, by the mean of its candidates' features, in how full the page is too, and the share of
 duplicates never has a weight above 0: what stands on a page already adds nothing to it.
 
+What is no page gets, as `published`, the least score that was learned from, which bad pages of a context can be below.
+`repaired`, it gets no more than that, and less than any page of its context can have (`Fitted.page_floor`,
+`Fitted.order_floor`).
+
 Source: the shrunk claim of the fact sheet [choice]; the repairs are ours. For models that read text see `guerdon page
 pairs` and `guerdon reward-model`.
 """
@@ -35,7 +39,7 @@ from typing import TYPE_CHECKING, Literal
 from guerdon.errors import ConfigError
 from guerdon_page.contrasts import FAMILIES, PUBLISHED, Contrasts, Family, contrasts
 from guerdon_page.engagement import discount
-from guerdon_page.examples import PageExample
+from guerdon_page.examples import Item, PageExample
 from guerdon_page.measures import category_entropy, duplicate_share
 from guerdon_page.worlds import World, logs
 
@@ -58,26 +62,28 @@ class Fitted:
     item: tuple[float, ...]
     """Weights of an item's features; u above."""
     lowest: float
-    """The least score of any page that the page model learned from: what an empty page gets."""
+    """The least score of any page that the page model learned from: the most that an empty page gets."""
     pairs: Contrasts
     reading: Reading = "repaired"
     lowest_order: float = 0.0
-    """The least mean r_item of any page that the item model learned from, in the repaired reading: what an empty page
-    gets, as 0 is the most there is."""
+    """The least mean r_item of any page that the item model learned from, in the repaired reading: the most that an
+    empty page gets, as 0 is the most there is."""
 
     def page_score(self, example: PageExample, ids: Sequence[str], unknown: float = 0.0) -> float:
-        """r_page; the lowest seen for an empty page.
+        """r_page; `page_floor` for an empty page.
 
         Args:
             example: the context.
-            ids: candidates, from the top.
+            ids: candidates, from the top; no more than the example's `length`.
             unknown: share in [0, 1] of what was listed that is no candidate. It takes that share of what `repaired` a
-                page has above the lowest, so that a page of nothing else is worth an empty one.
+                page has above the floor, so that a page of nothing else is worth an empty one.
         """
         if not ids:
-            return self.lowest
+            return self.page_floor(example)
         value = sum(w * f for w, f in zip(self.page, page_features(example, ids, self.reading), strict=True))
-        return value - unknown * max(value - self.lowest, 0.0) if self.reading == "repaired" else value
+        if not unknown or self.reading == "published":
+            return value
+        return value - unknown * (value - self.page_floor(example))
 
     def item_scores(self, example: PageExample, ids: Sequence[str], unknown: float = 0.0) -> list[float]:
         """r_item of each place that is filled.
@@ -85,7 +91,7 @@ class Fitted:
         Args:
             example: the context.
             ids: candidates, from the top.
-            unknown: as of `page_score`: it takes that share of what `repaired` the mean has above `lowest_order`.
+            unknown: as of `page_score`: it takes that share of what `repaired` the mean has above `order_floor`.
         """
         worth = [
             sum(u * f for u, f in zip(self.item, example.items[example.place[id]].features, strict=True)) for id in ids
@@ -95,8 +101,44 @@ class Fitted:
         values = [len(ids) * lead * value for lead, value in zip(leads(len(ids)), worth, strict=True)]
         if not unknown or self.reading == "published":
             return values
-        lowest = min(self.lowest_order, _mean(values))
-        return [(1.0 - unknown) * value + unknown * lowest for value in values]
+        floor = self.order_floor(example)
+        return [(1.0 - unknown) * value + unknown * floor for value in values]
+
+    def page_floor(self, example: PageExample) -> float:
+        """What an empty page gets of the page model: `repaired`, less than any page of the context.
+
+        The mean features of a page are no worse than those of its worst kind, and each of the three numbers beside them
+        has its own worst: a bound that no page need reach.
+        """
+        if self.reading == "published":
+            return self.lowest
+        *weights, entropy, duplicates, filled = self.page
+        worst = min(sum(w * f for w, f in zip(weights, _kind(group), strict=True)) for group in example.alike.values())
+        one = 1.0 / example.length
+        worst += min(entropy, 0.0) + (1.0 - one) * min(duplicates, 0.0) + min(filled, filled * one)
+        return _below(min(self.lowest, worst))
+
+    def order_floor(self, example: PageExample) -> float:
+        """What an empty page gets of the item model: `repaired`, less than any page of the context.
+
+        The worst there is has the worst item in the upper half of a full page and the best in the lower.
+        """
+        if self.reading == "published":
+            return self.lowest_order
+        worth = [sum(u * f for u, f in zip(self.item, item.features, strict=True)) for item in example.items]
+        places, half = leads(example.length), example.length // 2
+        reach = sum(places[:half]) - sum(places[example.length - half :])
+        return _below(min(self.lowest_order, -reach * (max(worth) - min(worth))))
+
+
+def _below(value: float) -> float:
+    """Less than that by a hair, and by more than sums of floats are off."""
+    return value - 1e-6 * max(1.0, abs(value))
+
+
+def _kind(group: Sequence[Item]) -> tuple[float, ...]:
+    """F mean features of the candidates that count as one thing."""
+    return tuple(map(_mean, zip(*(item.features for item in group), strict=True)))
 
 
 def leads(n: int) -> list[float]:
@@ -116,7 +158,7 @@ def page_features(example: PageExample, ids: Sequence[str], reading: Reading = "
         rows, categories, filled = [item.features for item in shown], [item.category for item in shown], len(ids)
     else:
         groups = [example.alike[kind] for kind in dict.fromkeys(kinds)]
-        rows = [tuple(map(_mean, zip(*(item.features for item in group), strict=True))) for group in groups]
+        rows = list(map(_kind, groups))
         categories, filled = [group[0].category for group in groups], len(groups)
     return [
         *map(_mean, zip(*rows, strict=True)),

@@ -54,10 +54,11 @@ class Estimate:
     rows: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.value:.6g} [{self.low:.6g}, {self.high:.6g}], effective size {self.effective_size:.1f} of "
-            f"{self.rows}"
-        )
+        if not self.effective_size:
+            value = "none" if math.isnan(self.value) else f"{self.value:.6g}"
+            return f"{value}: no row of {self.rows} has a weight, as the policy takes no action that was logged"
+        ends = f" [{self.low:.6g}, {self.high:.6g}]" if self.rows > 1 else ", and one row tells no interval"
+        return f"{self.value:.6g}{ends}, effective size {self.effective_size:.1f} of {self.rows}"
 
 
 def ips(
@@ -79,7 +80,7 @@ def ips(
 
     Raises:
         ConfigError: there is no row, or one has a propensity of 0 or another number that cannot be; the message names
-        it.
+        it, counted from 1.
 
     >>> found = ips([1, 0, 0, 1], [0.5, 0.5, 0.5, 0.5], [0.25, 0.75, 0.75, 0.25])
     >>> found.value, found.effective_size
@@ -156,23 +157,21 @@ def _weighted(
         raise ConfigError("there is no row to estimate from")
     propensity = _numbers("propensity", propensity_N, len(reward))
     target = _numbers("target", target_N, len(reward))
+    above_0 = "above 0 and at most 1 is needed: what was logged cannot have been impossible"
     for name, values, wrong, needed in (
-        ("propensity", propensity, ~((propensity > 0.0) & (propensity <= 1.0)), "above 0 and at most 1"),
-        ("target", target, ~((target >= 0.0) & (target <= 1.0)), "from 0 to 1"),
+        ("propensity", propensity, ~((propensity > 0.0) & (propensity <= 1.0)), above_0),
+        ("target", target, ~((target >= 0.0) & (target <= 1.0)), "from 0 to 1 is needed"),
     ):
         if wrong.any():
             row = int(wrong.argmax())
-            raise ConfigError(
-                f"the {name} of row {row} is {float(values[row])!r}; a chance {needed} is needed: what was logged "
-                f"cannot have been impossible"
-            )
+            raise ConfigError(f"the {name} of row {row + 1} is {float(values[row])!r}; a chance {needed}")
     with np.errstate(over="ignore"):  # a propensity of 1e-320: refused below, unless clipped
         weight = target / propensity
     clipped = np.minimum(weight, clip)
     if not np.isfinite(clipped).all():
         row = int(np.isinf(clipped).argmax())
         raise ConfigError(
-            f"the propensity of row {row} is {float(propensity[row])!r}, too small for a finite weight; set clip"
+            f"the propensity of row {row + 1} is {float(propensity[row])!r}, too small for a finite weight; set clip"
         )
     return reward, clipped, int((weight > clip).sum())
 
@@ -188,7 +187,7 @@ def _numbers(name: str, values: ArrayLike, rows: int | None) -> np.ndarray:
     wrong = ~np.isfinite(found)
     if wrong.any():
         row = int(wrong.argmax())
-        raise ConfigError(f"the {name} of row {row} is {float(found[row])!r}; a finite number is needed")
+        raise ConfigError(f"the {name} of row {row + 1} is {float(found[row])!r}; a finite number is needed")
     return found
 
 

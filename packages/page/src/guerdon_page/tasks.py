@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar, get_args
 
+from guerdon.counting import counting
 from guerdon.errors import ConfigError, TaskError
 from guerdon.fields import one_of, proper_share, whole_number
 from guerdon.protocols import Split, Task
@@ -159,7 +160,9 @@ class JsonLines(Task):
             return {"train": _numbered(rows), "eval": _numbered(held_out)}
         contexts = list(dict.fromkeys(row.id for row in rows))
         if len(contexts) < 2:
-            raise TaskError(f"{self.path!r} has {len(contexts)} context; two are needed to part one off for eval")
+            raise TaskError(
+                f"{self.path!r} has {counting(len(contexts), 'context')}; two are needed to part one off for eval"
+            )
         Random(f"page split {self.seed}").shuffle(contexts)
         count = min(max(1, round(self.eval_share * len(contexts))), len(contexts) - 1)
         apart = set(contexts[:count])

@@ -156,7 +156,7 @@ def rows_of(
         lengths = f"{len(queries)} queries, {len(prompts)} prompts and {len(labels)} labels"
         raise ConfigError(f"there are {lengths}; one of each per sample is needed")
     rows = []
-    for number, (query, prompt, label) in enumerate(zip(queries, prompts, labels, strict=True)):
+    for number, (query, prompt, label) in enumerate(zip(queries, prompts, labels, strict=True), 1):
         fields: dict[str, object] = {"queries": query, "prompts": prompt, "labels": label}
         for field, found in fields.items():
             if not isinstance(found, str):

@@ -71,8 +71,8 @@ def _print(rows: list[dict[str, str]]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("claim", no_wrap=True, style="cyan")
-    table.add_column("statement", ratio=3)
-    table.add_column("paper", ratio=2)
+    table.add_column("statement", ratio=3, overflow="fold")
+    table.add_column("paper", ratio=2, overflow="fold")
     for row in rows:
         table.add_row(row["name"], escape(row["statement"]), escape(row["paper"]))
     Console(highlight=False).print(table if rows else "No claims installed.")

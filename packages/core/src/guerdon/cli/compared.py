@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from guerdon.cli.sources import admit, is_run, rows_of_file, rows_of_run
+from guerdon.cli.sources import PLACE, admit, is_run, rows_of_file, rows_of_run
 from guerdon.errors import ConfigError, UnknownName
 
 if TYPE_CHECKING:
@@ -234,9 +234,10 @@ def graded(side: Side, task: Task | None, completions: Completions, *, prompts: 
     chosen = list(by_prompt) if prompts is None else list(prompts)
     numbers = [number for prompt in chosen for number in by_prompt[prompt]]
     rows = [{key: value for key, value in completions.rows[number].items() if key != "made"} for number in numbers]
+    places = [str(row.get(PLACE, f"row {number + 1}")) for number, row in zip(numbers, rows, strict=True)]
     values = np.full(len(rows), np.nan)
     with Grader(side.reward, task) as grader, progress(f"scoring with {side.text}", len(rows)) as bar:
-        for part in grader.grade_in_parts(rows, size=64, numbers=numbers):
+        for part in grader.grade_in_parts(rows, size=64, places=places):
             for place, score in part:
                 values[place] = score.value if score.scored else np.nan
             bar.advance(len(part))

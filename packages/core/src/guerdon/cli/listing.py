@@ -54,7 +54,7 @@ def _print(found: Catalog, kinds: tuple[Kind, ...]) -> None:
             continue
         table = Table(title=f"{kind} ({len(entries)})", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         table.add_column("name", no_wrap=True, style="cyan")
-        table.add_column("summary", ratio=1)
+        table.add_column("summary", ratio=1, overflow="fold")
         table.add_column("distribution", no_wrap=True, style="dim")
         for entry in entries:
             table.add_row(entry.name, escape(entry.summary), entry.distribution)

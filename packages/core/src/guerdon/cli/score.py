@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from guerdon.cli.sources import admit, is_run, naming, rows_of_file, rows_of_run
+from guerdon.cli.sources import PLACE, admit, is_run, naming, rows_of_file, rows_of_run
 from guerdon.counting import counting
 from guerdon.errors import ConfigError
 
@@ -152,7 +152,8 @@ def _score(
             done = [(row, score_of(row["score"])) for row in rows]
         else:
             for batch in _needed(reward, rows, wanted):
-                done += zip(batch, grader.grade(batch, _context(run, batch)), strict=True)
+                places = [row.get(PLACE, "row 1") for row in batch]
+                done += zip(batch, grader.grade(batch, _context(run, batch), places=places), strict=True)
         shown = [pair for pair in done if pair[0]["number"] in wanted]
         for row, _ in shown:
             prompt = task.prompt(grader.example(row["example"]))
@@ -240,6 +241,8 @@ def _print(reward: Reward, shown: Sequence[tuple[JsonRow, Score]], *, alone: boo
     failed = [score for _, score in shown if score.status == "infra"]
     if len(failed) == len(shown):
         click.echo(f"nothing was scored, by no fault of the completions: {failed[0].why}")
+    elif not any(score.scored for _, score in shown):
+        click.echo(f"nothing was scored: {shown[0][1].why}")
     asked: object = None
     for row, score in shown:
         explain(row, score, weights, asked=row["prompt"] != asked)

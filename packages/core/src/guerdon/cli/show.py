@@ -134,9 +134,9 @@ def _print_options(console: Console, piece: Piece) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("option", style="cyan", no_wrap=True)
-    table.add_column("takes", ratio=2)
+    table.add_column("takes", ratio=2, overflow="fold")
     table.add_column("default", ratio=1, overflow="fold")
-    table.add_column("", ratio=3)
+    table.add_column("", ratio=3, overflow="fold")
     for one in piece.options:
         default = f"[yellow]{REQUIRED}[/]" if one.default == REQUIRED else escape(one.default)
         table.add_row(one.name, escape(one.accepts), default, escape(one.about))

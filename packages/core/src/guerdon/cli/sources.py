@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from guerdon.recipes import Recipe
 
 
+PLACE = "place"
+"""The field of a row that says where it stands: `'mine.jsonl', line 5`."""
+
+
 def admit(kind: Kind, *texts: str | None) -> None:
     """Make what a command line names by import path, `module:attribute`, known by that name.
 
@@ -78,7 +82,7 @@ def is_run(source: str | Path | None) -> bool:
 
 def rows_of_file(path: Path) -> list[dict[str, Any]]:
     """The rollouts of a file as `read_rows` reads: `example` and `completion` in each (a text, or chat messages as TRL
-    has them), other fields kept.
+    has them), other fields kept, and as the field `PLACE` what an error calls the row.
 
     Raises:
         ConfigError: the file cannot be read, or a row is not such an object; the message names the line.
@@ -94,14 +98,14 @@ def rows_of_file(path: Path) -> list[dict[str, Any]]:
             completion_segments(row.fields.get("completion"))
         except ConfigError as error:
             raise ConfigError(f"{row.place}: {error}; {wanted}") from None
-        rows.append(dict(row.fields))
+        rows.append({**row.fields, PLACE: row.place})
     if not rows:
         raise ConfigError(f"rollouts file {str(path)!r} holds no rollouts")
     return rows
 
 
 def rows_of_run(run: Path, phase: str, step: int | None) -> list[dict[str, Any]]:
-    """The rollouts a run kept of one step (the latest if None) of a phase.
+    """The rollouts a run kept of one step (the latest if None) of a phase, each with its `PLACE`.
 
     Raises:
         RunError: it kept none of that step; the message says which there are.
@@ -114,4 +118,5 @@ def rows_of_run(run: Path, phase: str, step: int | None) -> list[dict[str, Any]]
         there = ", ".join(f"{of} {at}" for of, at, _ in files[-12:]) or "none"
         asked = f"phase {phase!r}" if step is None else f"phase {phase!r}, step {step}"
         raise RunError(f"{str(run)!r} kept no rollouts of {asked}; there are: {there}")
-    return read_rollouts(steps[max(steps) if step is None else step])
+    path = steps[max(steps) if step is None else step]
+    return [{**row, PLACE: f"{str(path)!r}, line {number}"} for number, row in enumerate(read_rollouts(path), 1)]

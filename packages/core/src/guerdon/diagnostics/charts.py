@@ -16,6 +16,8 @@ from guerdon.diagnostics.markup import number, safe
 
 MAX_POINTS = 240
 """Points drawn per chart, about one per two pixels; extremes are kept."""
+FLAT = 1e-4
+"""A line that rises and falls by no more of its size is drawn flat: labels on its scale would not tell it apart."""
 FEW = 12
 """Up to so many points are marked one by one."""
 
@@ -115,14 +117,18 @@ def interval_strip(value: float, low: float, high: float, bounds: tuple[float, f
 
 
 def nice_ticks(low: float, high: float, target: int = 4) -> list[float]:
-    """About `target` round values that cover [low, high]; a flat line gets room above and below.
+    """About `target` round values that cover [low, high]; a flat line gets room above and below, on its side of 0, and
+    one from 0 to 1, as shares are, none above 1.
 
-    >>> nice_ticks(0.03, 0.91), nice_ticks(5.0, 5.0)
-    ([0.0, 0.25, 0.5, 0.75, 1.0], [4.0, 5.0, 6.0])
+    >>> nice_ticks(0.03, 0.91), nice_ticks(5.0, 5.0), nice_ticks(2.63805, 2.63805)
+    ([0.0, 0.25, 0.5, 0.75, 1.0], [4.0, 5.0, 6.0], [1.0, 2.0, 3.0, 4.0])
+    >>> nice_ticks(0.0, 0.0), nice_ticks(1.0, 1.0)
+    ([0.0, 0.5, 1.0], [0.0, 0.5, 1.0])
     """
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
+    if high - low <= FLAT * max(abs(low), abs(high)):
+        most = 0.0 if high < 0.0 else 1.0 if high <= 1.0 else math.inf
         size = 10.0 ** math.floor(math.log10(abs(low))) if low else 1.0
-        return [_tidy(low - size), _tidy(low), _tidy(low + size)]
+        low, high = (low - size if low else 0.0), min(high + size, most)
     rough = (high - low) / (target - 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if power * factor >= rough * 0.8)

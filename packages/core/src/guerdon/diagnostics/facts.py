@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guerdon.runs import read_metrics
+from guerdon.runs import read_metrics, read_rollouts, rollout_files
 
 STAGES = {"before": "Before training", "sft": "After the warm start", "rl": "After RL"}
 _BOOKKEEPING = frozenset({"count", "time_s"})
@@ -24,6 +24,9 @@ class Evaluation:
     values: Mapping[str, float]
     """Metric to mean, in the order they were logged."""
     count: int
+    """Examples asked; a metric may have scored fewer."""
+    task: str = ""
+    """The further task it is of; "" for the run's own."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,29 @@ class Facts:
                 count = values.get("count", 0.0)
                 found.append(
                     Evaluation(
-                        str(line.get("stage", "")), line.get("step") or 0, shown, int(count) if count == count else 0
+                        str(line.get("stage", "")),
+                        line.get("step") or 0,
+                        shown,
+                        int(count) if count == count else 0,
+                        task,
                     )
                 )
         return found
+
+    def example_values(self, evaluation: Evaluation) -> dict[str, list[float]]:
+        """Each metric's values of one evaluation, example by example, as its rollouts were kept; without what a metric
+        left unscored, and empty where none were kept.
+        """
+        phase = f"eval-{evaluation.stage}" + (f"-{evaluation.task}" if evaluation.task else "")
+        values: dict[str, list[float]] = {}
+        for named, step, path in rollout_files(self.path):
+            if (named, step) == (phase, evaluation.step):
+                for record in read_rollouts(path):
+                    for name, part in _mapping_in(_mapping_in(record, "score"), "parts").items():
+                        value = _number(part.get("value")) if isinstance(part, Mapping) else math.nan
+                        if math.isfinite(value):
+                            values.setdefault(name, []).append(value)
+        return values
 
     def eval_tasks(self) -> list[str]:
         """The further tasks that were evaluated."""
@@ -161,6 +183,11 @@ def _weight(node: Any) -> str:
 def _options(node: Any) -> Mapping[str, Any]:
     options = node.get("with") if isinstance(node, Mapping) else None
     return options if isinstance(options, Mapping) else {}
+
+
+def _mapping_in(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = record.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _number(value: Any) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from guerdon.counting import counting
 from guerdon.diagnostics.charts import interval_strip, line_chart, stacked_chart
 from guerdon.diagnostics.facts import (
     STAGES,
@@ -22,7 +23,7 @@ from guerdon.diagnostics.facts import (
     reward_expression,
     use,
 )
-from guerdon.diagnostics.intervals import wilson
+from guerdon.diagnostics.intervals import MeanInterval, mean_interval
 from guerdon.diagnostics.markup import number, safe, sign_class, signed
 from guerdon.diagnostics.pages import page, section
 from guerdon.diagnostics.samples import Illustrate, eval_samples, training_samples
@@ -52,9 +53,11 @@ _ABOUT_TRAINING = (
 _ABOUT_EVALS = (
     "Greedy answers to one question at each stage: some that changed, for better and worse, and some that still fail."
 )
-_ABOUT_INTERVALS = (
-    "Wilson intervals of one stage alone; stages share their examples, so differences are surer than they suggest."
-)
+_ABOUT_INTERVALS = "{} of one stage alone; stages share their examples, so differences are surer than they suggest."
+_KINDS = {
+    "Wilson": "Wilson intervals (each example has 0 or 1)",
+    "t": "Student's t intervals (from the examples' values)",
+}
 
 
 def render(run_path: Path | str, illustrate: Illustrate | None = None) -> Path:
@@ -119,7 +122,7 @@ def _headline(facts: Facts) -> str:
         f'<p class="lead">{_in_a_sentence(facts, evaluations, metric)}</p>',
     ]
     if evaluations:
-        blocks.append(_stages(evaluations, metric))
+        blocks.append(_stages(facts, evaluations, metric))
         blocks.append(_eval_table(facts, evaluations))
     reward = facts.recipe.get("reward")
     duration = facts.duration_s()
@@ -154,10 +157,12 @@ def _in_a_sentence(facts: Facts, evaluations: Sequence[Evaluation], metric: str)
     return f"{work} {verb} held-out {safe(metric, 60)} from {number(before)} to {number(after)}{by}."
 
 
-def _stages(evaluations: Sequence[Evaluation], metric: str) -> str:
+def _stages(facts: Facts, evaluations: Sequence[Evaluation], metric: str) -> str:
     """The first metric at each stage, in large numbers, with its interval on a common scale."""
-    ranges = {evaluation.stage: _interval(evaluation, metric) for evaluation in evaluations}
-    known = [end for pair in ranges.values() if pair for end in pair]
+    scored = {evaluation.stage: facts.example_values(evaluation).get(metric) for evaluation in evaluations}
+    ranges = {stage: mean_interval(values or ()) for stage, values in scored.items()}
+    found = [interval for interval in ranges.values() if interval]
+    known = [end for interval in found for end in (interval.low, interval.high)]
     bounds = (min(known), max(known)) if known else (0.0, 1.0)
     cells = []
     previous = math.nan
@@ -171,13 +176,14 @@ def _stages(evaluations: Sequence[Evaluation], metric: str) -> str:
         cells.append(
             f'<div class="stage{final}"><div class="label">{label}</div>'
             f'<div class="big">{number(value)}{shown}</div>'
-            + (interval_strip(value, *interval, bounds) if interval else "")
-            + (f'<div class="range">95 %: {number(interval[0])} to {number(interval[1])}</div>' if interval else "")
+            + (interval_strip(value, interval.low, interval.high, bounds) if interval else "")
+            + (f'<div class="range">95 %: {number(interval.low)} to {number(interval.high)}</div>' if interval else "")
             + "</div>"
         )
         previous = value
-    asked = f", greedy, {evaluations[-1].count:,} examples" if evaluations[-1].count else ""
-    note = f"Held-out <b>{safe(metric, 60)}</b>{asked}. {_ABOUT_INTERVALS if known else ''}"
+    asked = f", greedy, {counting(evaluations[-1].count, 'example')}" if evaluations[-1].count else ""
+    about = _ABOUT_INTERVALS.format(_kinds(found)) if found else ""
+    note = f"Held-out <b>{safe(metric, 60)}</b>{asked}{_fewer(scored[evaluations[-1].stage], evaluations[-1])}. {about}"
     return f'<div class="stages">{"".join(cells)}</div><p class="about">{note}</p>'
 
 
@@ -185,15 +191,21 @@ def _eval_table(facts: Facts, evaluations: Sequence[Evaluation]) -> str:
     """Every metric of every evaluated task by stage; nothing where the headline says it all."""
     groups = {"": evaluations} | {task: last_by_stage(facts.evaluations(task)) for task in facts.eval_tasks()}
     stages = [evaluation.stage for evaluation in evaluations]
-    rows = []
+    rows, used = [], []
     for task, found in groups.items():
+        scored = {evaluation.stage: facts.example_values(evaluation) for evaluation in found}
         for metric in dict.fromkeys(name for evaluation in found for name in evaluation.values):
             cells = ""
             for stage in stages:
                 evaluation = next((e for e in found if e.stage == stage), None)
-                interval = _interval(evaluation, metric) if evaluation else None
                 value = evaluation.values.get(metric) if evaluation else None
-                reach = f' <span class="none">±{(interval[1] - interval[0]) / 2:.3f}</span>' if interval else ""
+                values = scored.get(stage, {}).get(metric)
+                interval = mean_interval(values or ())
+                used += [interval] if interval else []
+                told = (f"±{number(interval.reach)}" if interval else "") + (
+                    _fewer(values, evaluation) if evaluation else ""
+                )
+                reach = f' <span class="none">{told}</span>' if told else ""
                 cells += f'<td class="n">{number(value)}{reach}</td>'
             name = f"{task} / {metric}" if task else metric
             rows.append(f"<tr><td>{safe(name, 80)}</td>{cells}</tr>")
@@ -201,13 +213,17 @@ def _eval_table(facts: Facts, evaluations: Sequence[Evaluation]) -> str:
         return ""
     head = "".join(f'<th class="n">{safe(STAGES.get(stage, stage), 40)}</th>' for stage in stages)
     head = f"<thead><tr><th>Held-out metric</th>{head}</tr></thead>"
-    return f'<div class="scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
+    about = f'<p class="about">±: half of the 95 %, by {_kinds(used)}.</p>' if used else ""
+    return f'<div class="scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>{about}'
 
 
-def _interval(evaluation: Evaluation, metric: str) -> tuple[float, float] | None:
-    """The 95 % interval, where the metric is a share of a known count."""
-    value = evaluation.values.get(metric, math.nan)
-    return wilson(value, evaluation.count) if evaluation.count and 0.0 <= value <= 1.0 else None
+def _kinds(intervals: Sequence[MeanInterval]) -> str:
+    return " and ".join(_KINDS[kind] for kind in dict.fromkeys(interval.kind for interval in intervals))
+
+
+def _fewer(values: Sequence[float] | None, evaluation: Evaluation) -> str:
+    """How many examples a metric scored, where that is known and they are not all that were asked."""
+    return "" if values is None or len(values) == evaluation.count else f", {len(values):,} scored"
 
 
 # -- the curves ------------------------------------------------------------------------------------------------------

@@ -101,26 +101,34 @@ class Grader:
             take_up(made.reward, source, None)
         return made
 
-    def grade(self, rows: Sequence[Row], context: Context | None = None, *, learn: bool = False) -> list[Score]:
+    def grade(
+        self,
+        rows: Sequence[Row],
+        context: Context | None = None,
+        *,
+        learn: bool = False,
+        places: Sequence[str] | None = None,
+    ) -> list[Score]:
         """One score per row, in order.
 
         Args:
             rows: see `guerdon.grading`. Attempts at one example are scored as one group, wherever they stand.
             context: how far the run is, for rewards with schedules.
             learn: let rewards that learn see these rows; False where they are an evaluation.
+            places: what errors call each row, as "'mine.jsonl', line 5"; "row 1", "row 2", ... by default.
 
         Raises:
-            ConfigError: a row is not what is needed, or names an unknown example; the message has its number.
+            ConfigError: a row is not what is needed, or names an unknown example; the message has its place.
             RewardError: a bug in the reward (`on_error="raise"`).
         """
         with self._lock:
-            groups, places = self._grouped(rows)
+            groups, at = self._grouped(rows, places)
             context = replace(context or Context(), task=self.task)
             scores = self.runner.score(self.reward, groups, context)
             if learn:
                 for node in self.learning:
                     node.update(groups, scores, context)
-        return [scores[group][index] for group, index in places]
+        return [scores[group][index] for group, index in at]
 
     def grade_in_parts(
         self,
@@ -128,7 +136,7 @@ class Grader:
         context: Context | None = None,
         *,
         size: int,
-        numbers: Sequence[int] | None = None,
+        places: Sequence[str] | None = None,
     ) -> Iterator[list[tuple[int, Score]]]:
         """The scores of `grade`, as they come: (number of the row, its score), some rows at a time.
 
@@ -137,33 +145,37 @@ class Grader:
             context: as `grade`'s.
             size: about how many rows to score at a time. A group is never cut, and where the reward looks at the whole
                 batch all rows are one part: the scores are the same as `grade`'s.
-            numbers: what errors call the rows, where these are some of more; their places by default.
+            places: as `grade`'s.
 
         Raises:
             ConfigError, RewardError: as `grade`; the latter in the middle of it.
         """
         with self._lock:
-            groups, places = self._grouped(rows, numbers)
-        number_of: dict[tuple[int, int], int] = {place: number for number, place in enumerate(places)}
+            groups, at = self._grouped(rows, places)
+        number_of: dict[tuple[int, int], int] = {place: number for number, place in enumerate(at)}
         for start, stop in _runs([len(group) for group in groups], len(rows) if self.reward.sees == "batch" else size):
             with self._lock:
                 whole = replace(context or Context(), task=self.task)
                 scores = self.runner.score(self.reward, groups[start:stop], whole)
             yield [
-                (number_of[start + at, index], score)
-                for at, row in enumerate(scores)
+                (number_of[start + group, index], score)
+                for group, row in enumerate(scores)
                 for index, score in enumerate(row)
             ]
 
     def _grouped(
-        self, rows: Sequence[Row], numbers: Sequence[int] | None = None
+        self, rows: Sequence[Row], called: Sequence[str] | None = None
     ) -> tuple[list[Group], list[tuple[int, int]]]:
-        """The rows as groups, and where in them each row went: (group, place). Errors call the rows by `numbers`."""
+        """The rows as groups, and where in them each row went: (group, place). Errors call the rows by `called`."""
         keys: dict[tuple[str, str | int | None], int] = {}  # of the groups, by the example's id and the row's group
         members: list[list[Rollout]] = []
         prompts: dict[int, Prompt] = {}  # by the example's identity: made once for all attempts at it
         places = []
-        for number, row in zip(range(len(rows)) if numbers is None else numbers, rows, strict=True):
+
+        def told_place(number: int) -> str:
+            return f"That is in {called[number] if called else f'row {number + 1}'}."
+
+        for number, row in enumerate(rows):
             try:
                 example = self._example(row)
                 group = keys.setdefault((example.id, group_in(row)), len(members))
@@ -179,12 +191,12 @@ class Grader:
                 places.append((group, len(attempts)))
                 attempts.append(rollout_in(row, example, prompt, len(attempts)))
             except ConfigError as error:
-                error.add_note(f"That is in row {number}.")
+                error.add_note(told_place(number))
                 raise
             except (TypeError, ValueError, LookupError, AttributeError) as error:  # fields of a form that none has
                 told = f"the row cannot be read ({type(error).__name__}: {error})"
                 wrong = ConfigError(f"{told}; its fields are listed in guerdon.grading")
-                wrong.add_note(f"That is in row {number}.")
+                wrong.add_note(told_place(number))
                 raise wrong from error
         groups = [
             Group.of(attempts, id_ if group is None else f"{id_}#{group!r}")

@@ -57,6 +57,8 @@ class FileRow(NamedTuple):
         """The error to raise where a model of the row refuses it: its first fault, in one line."""
         first = error.errors()[0]
         where, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        if (least := first.get("ctx", {}).get("min_length")) is not None and first["type"] == "too_short":
+            said = f"{least} or more entries are needed, and it has {first['ctx']['actual_length']}"
         return TaskError(f"{self.place}: field {where!r}: {said}" if where else f"{self.place}: {said}")
 
 

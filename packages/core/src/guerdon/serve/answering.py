@@ -194,7 +194,7 @@ def check_rows(rows: Sequence[Any], grader: Grader, settings: Settings) -> None:
         raise RefusedError(
             413, f"there are {len(rows):,} rows; at most {settings.max_rows:,} are taken. Send several requests"
         )
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise RefusedError(422, f"row {number} is {row!r:.80}; an object with 'example' and 'completion' is needed")
         if not isinstance(row.get("example"), str) and grader.task is not None and not settings.inline_examples:

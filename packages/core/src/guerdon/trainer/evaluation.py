@@ -30,6 +30,11 @@ class EvalResult:
     scores: Mapping[str, Scores] = field(default_factory=dict)
     """Per metric, one row of one score per example."""
 
+    @property
+    def values(self) -> dict[str, list[float]]:
+        """Per metric, the values of the examples that it scored."""
+        return {name: [row[0].value for row in rows if row[0].scored] for name, rows in self.scores.items()}
+
 
 def evaluate(
     policy: Policy, task: Task, config: TrainConfig, runner: Runner, *, limit: int | None = None, label: str

@@ -220,7 +220,7 @@ class Allocation(Task):
         return TextWorld(MatchingWorld(instance_of(example), _allocation(example).bound), self.shown)
 
     def metrics(self) -> Mapping[str, Reward]:
-        """The share of the Matching LP."""
+        """The share of the Matching LP, which bounds the mean over coins: a lucky day has more than 1."""
         from guerdon.rewards.environment_return import EnvironmentReturn
 
         return {"share": EnvironmentReturn()}

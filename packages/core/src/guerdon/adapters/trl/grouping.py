@@ -49,7 +49,7 @@ def group_numbers(keys: Sequence[str], size: int | None) -> list[int]:
         same = place > 0 and keys[place - 1] == key
         if size and place % size and not same:
             raise ConfigError(
-                f"rows {place - 1} and {place} are attempts at one prompt ({size} rows each), but name the examples "
+                f"rows {place} and {place + 1} are attempts at one prompt ({size} rows each), but name the examples "
                 f"{keys[place - 1]!r} and {key!r}. Give the data set a column 'id' (text), the same in equal rows."
             )
         if not same or (size and place % size == 0):
