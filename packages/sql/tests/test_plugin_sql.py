@@ -87,7 +87,8 @@ def test_a_recipe_can_name_the_judge_and_who_answers_it():
 
 def test_a_judge_without_a_backend_or_with_a_misspelt_one_is_named_with_its_path():
     without = {"use": "sql/reasoning-sql", "with": {"judge": "sql/judge"}}
-    with pytest.raises(ConfigError, match=r"field 'reward\.with\.judge\.with' lacks backend; accepted are backend, "):
+    lacking = r"field 'reward\.with\.judge\.with' lacks backend \(one of .*server.*\); accepted are backend, "
+    with pytest.raises(ConfigError, match=lacking):
         build_reward(RewardSpec.model_validate(without))
     misspelt = {"use": "sql/reasoning-sql", "with": {"judge": {"use": "sql/judge", "with": {"backend": "sever"}}}}
     with pytest.raises(UnknownName, match=r"Did you mean 'server'\? \(field 'reward\.with\.judge\.with\.backend\.use'"):
