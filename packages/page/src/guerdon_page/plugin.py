@@ -39,16 +39,19 @@ def guerdon_tasks(register: Register) -> None:
 
 @hookimpl
 def guerdon_policies(register: Register) -> None:
-    """What fills slots."""
+    """What fills slots, and pages."""
+    register("page/ranker-v1", "guerdon_page.ranker:Ranker", summary="pages by the candidates' features, linear")
     table = "guerdon_page.matching.tables:allocation_table"
     register("page/allocation-table-v1", table, summary="a row for who is open and who of them wants the view")
 
 
 @hookimpl
 def guerdon_recipes(register: Register) -> None:
-    """The runs that `guerdon train page`, `page-ppo` and `page-allocation` start."""
+    """The runs that `guerdon train page`, `page-ppo`, `page-ranker` and `page-allocation` start."""
     register("page", "guerdon_page.recipes:page", summary="whole pages by GRPO on page- and item-level rewards")
     register("page-ppo", "guerdon_page.recipes:page_ppo", summary="the same with rewards on tokens and PPO's objective")
+    ranked = "guerdon_page.recipes:page_ranker"
+    register("page-ranker", ranked, summary="the same reward teaches a ranker on features from nothing, in seconds")
     slots = "guerdon_page.recipes:page_allocation"
     register("page-allocation", slots, summary="a table learns a made market's slots by policy gradient, in seconds")
 

@@ -15,6 +15,11 @@ def page_ppo() -> str:
     return (files("guerdon_page") / "page_ppo.yaml").read_text(encoding="utf-8")
 
 
+def page_ranker() -> str:
+    """The text of `page_ranker.yaml`."""
+    return (files("guerdon_page") / "page_ranker.yaml").read_text(encoding="utf-8")
+
+
 def page_allocation() -> str:
     """The text of `page_allocation.yaml`."""
     return (files("guerdon_page") / "page_allocation.yaml").read_text(encoding="utf-8")
