@@ -142,7 +142,9 @@ def main() -> None:
     arguments.add_argument("--rate", type=float, default=290.0, help="tokens a second of the model")
     arguments.add_argument("--model", action="store_true", help="measure the share with the embedded model, alone")
     chosen = arguments.parse_args()
-    folder = Path(os.environ["GUERDON_DATA"]) / "medical"
+    folder = Path(os.environ.get("GUERDON_DATA", "")) / "medical"
+    if not (folder / CASES).is_file():
+        arguments.error(f"GUERDON_DATA has to name a folder with medical/{CASES} and medical/{NAMES}")
     if chosen.model:
         share = outside(folder, chosen.tokens)
         print(f"{'within' if share <= LIMIT_SHARE else 'ABOVE'} {LIMIT_SHARE:.0%}")

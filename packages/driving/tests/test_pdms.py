@@ -163,7 +163,7 @@ def test_a_corner_off_the_road_costs_everything():
     """Half a width is 1 m: a centre at 0.9 stays within the border at 2, and at 1.1 leaves it."""
     found = pdms(scene(drivable=(strip(-2, 2),)), np.stack([straight(aside=0.9), straight(aside=1.1)]))
     assert term(found, DAC) == [1.0, 0.0]
-    assert term(pdms(scene(drivable=()), straight(aside=50.0)[None]), DAC) == [1.0]  # nothing is known of the road
+    assert term(pdms(scene(drivable=()), straight(aside=4.0)[None]), DAC) == [1.0]  # nothing is known of the road
 
 
 def test_two_areas_together_are_one_road():
@@ -198,6 +198,28 @@ def test_standing_still_breaks_no_rule_by_its_poses_and_earns_no_progress():
     assert [term(free, name) for name in (NC, DAC, TTC, C, EP)] == [[1.0], [1.0], [1.0], [1.0], [0.0]]
     assert free.value[0] == pytest.approx(7 / 12)
     assert pdms(scene(), still).value[0] == pytest.approx(5 / 12)
+
+
+def test_where_the_human_broke_a_gate_standing_still_is_no_progress_either():
+    """The human drives off a road that ends at 20 m. By EPDMS nobody is asked to stay on it, and the human's 40 m are
+    what there was to gain: 0, and half of it at 5 m/s. By the poses alone (0 + 5 + 2 + 2 + 2) / 16."""
+    short = scene(drivable=(strip(-10, 10, end=20.0),))
+    found = epdms(short, np.stack([straight(0.0), straight(5.0), straight(10.0)]), start="free")
+    assert found.excused == (DAC,)
+    np.testing.assert_allclose(found.terms[EP], [0.0, 0.5, 1.0])
+    assert found.value[0] == pytest.approx(11 / 16)
+
+
+def test_a_heading_that_turns_away_from_whom_one_rams_is_no_trajectory():
+    """Straight on at 10 m/s into a car at 4 m/s. Its collision was nobody's fault as long as the ego pointed away. From
+    pose 3 to 4 it points at .85 * 1.75 s in the mean, 85 degrees."""
+    ram = straight()
+    spun = ram.copy()
+    spun[:, 2] = 0.85 * TIMES
+    ahead = scene((25.0, 0.0, 4.0), human=4.0)
+    found = pdms(ahead, np.stack([ram, spun]))
+    assert found.value.tolist() == [0.0, 0.0]
+    assert found.reasons[1] == "pose 4 points 85 degrees aside of the way there; 45 are the most"
 
 
 def test_what_is_no_trajectory_earns_nothing_and_says_why():

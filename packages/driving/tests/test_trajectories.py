@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -90,6 +91,30 @@ def test_time_in_reverse_is_found_and_driving_backwards_is_not():
     """Backwards at 2 m/s moves 1 m a step, from the first on."""
     assert "reversed" in faults(np.array([DRIVE[::-1]]) * 0.5, 0.5)[0]
     assert faults(np.array([[[-1.0 * i, 0.0] for i in range(1, 7)]]), 0.5) == [""]
+
+
+@pytest.mark.parametrize(
+    ("headings", "aside"),
+    [
+        ([0.0] * 6, None),
+        ([math.pi] * 6, 90),  # turned round within the first step: its middle points aside
+        ([0.2 * i for i in range(6)], 52),  # 0.9 in the middle of the last step
+        ([-0.7] * 6, None),  # 40 degrees, and half of that in the first step
+        ([0.8] * 6, 46),
+    ],
+)
+def test_a_vehicle_points_where_it_moves(headings: list[float], aside: int | None):
+    said = faults(np.array([[[*xy, heading] for xy, heading in zip(DRIVE, headings, strict=True)]]), 0.5)[0]
+    assert said == "" if aside is None else f"{aside} degrees aside" in said
+
+
+def test_backwards_slowly_and_round_a_bend_it_does_so_too():
+    """Backwards; half a metre a step, which says little; and a circle of 10 m, where a step's ends are told apart."""
+    turns = np.arange(1, 7) * 0.5
+    circle = np.stack([10 * np.sin(turns), 10 - 10 * np.cos(turns), turns], axis=1)
+    back = np.array([[-2.0 * i, 0.0, 0.0] for i in range(1, 7)])
+    slow = np.array([[0.5 * i, 0.0, 1.5] for i in range(1, 7)])
+    assert faults(np.stack([back, slow, circle]), 0.5) == ["", "", ""]
 
 
 def test_rows_of_one_batch_do_not_mix():

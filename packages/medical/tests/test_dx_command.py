@@ -75,6 +75,17 @@ def test_a_publication_is_hidden_however_it_is_written(asked: Any, written: str)
     assert result.stderr == ""
 
 
+def test_findings_may_come_one_by_one_and_a_second_exclusion_is_refused(asked: Any) -> None:
+    """The last one alone counted: of two exclusions the other record was shown, of two findings one was left out."""
+    assert json.loads(asked("--hpo", "HP:1", "--hpo", "HP:2", "--json").stdout)["findings"] == [
+        "pale hand",
+        "stiff neck",
+    ]
+    result = asked("--hpo", "HP:1", "--exclude", "a", "--exclude", "b")
+    assert result.exit_code == 2
+    assert "--exclude is given 2 times; one case or publication can be hidden" in result.stderr
+
+
 def test_what_hides_nothing_is_told(asked: Any) -> None:
     """A misspelt publication would show the patient's own record, and look like a right diagnosis."""
     result = asked("--hpo", "HP:1", "--exclude", "PMID:12", "--json")
@@ -208,4 +219,7 @@ def test_without_records_of_your_own_orphanets_diseases_are_asked() -> None:
     told = json.loads(result.output)
     assert told["findings"] == ["Seizure", "Global developmental delay", "Microcephaly"]
     assert len(told["diagnoses"]) == 5
+    result = CliRunner().invoke(main, ["dx", "--hpo", "HP:0001250,HP:0000001,HP:0000006"])
+    assert "2 of 3 findings are not known" in result.stderr
+    assert "HP:0000006: 'Autosomal dominant inheritance' is no finding" in result.stderr
     assert told["share"] == 1.0

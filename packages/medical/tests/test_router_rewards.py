@@ -248,6 +248,15 @@ def test_an_opening_tag_reaches_to_the_first_that_closes_it():
     assert scored("</answer>" + said("Rome <answer> Paris"), answer_step("Rome Paris")).value == 1.0
 
 
+@pytest.mark.parametrize("step", [plan_step(), answer_step("the film")])
+def test_a_plan_and_an_answer_in_one_fit_no_step(step):
+    """By the released reading both halves are paid, whichever was asked for."""
+    both = plan(FILM, "Text Retriever") + said("the film")
+    assert scored(both, step).value == 0.0
+    assert scored(both, step).why == "a plan and an answer in one output"
+    assert scored(both, step, RELEASED).value > 0.4
+
+
 @pytest.mark.parametrize("step", [plan_step(bases=()), plan_step(query=""), answer_step(), answer_step("the", " , ")])
 def test_a_step_without_a_reference_is_not_the_policys_fault(step):
     assert scored(plan(FILM, "Text Retriever") + said("the"), step).status == "invalid"

@@ -340,6 +340,8 @@ OPTIONS = ("lung edema", "hip fracture", "ankle sprain", "fracture")
         ("**B. hip fracture**", 5.0),
         ("(B)\u00a0hip fractures", 5.0),
         ("B: a broken hip", 4.0),
+        ("B. fracture of the hip", 5.0),
+        ("B. hip fracture is excluded, banana", 4.0),
         ("B", 4.0),
         ("(b).", 4.0),
         ("B. lung edema", 0.0),

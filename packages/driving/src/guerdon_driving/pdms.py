@@ -33,6 +33,7 @@ from guerdon_driving.composites import (
     TTC,
     C,
     epdms_value,
+    excused,
     gate,
     pdms_value,
 )
@@ -236,12 +237,12 @@ class _Terms:
         """A term, and the poses at which it is violated."""
         self.put(name, (found[0], first(found[1])))
 
-    def progress(self, gates: tuple[str, ...]) -> None:
-        """Progress, once the gates are known."""
-        safe = gate(self.values, gates)
+    def progress(self, gates: Mapping[str, np.ndarray]) -> None:
+        """Progress, once the gates are known, as the composite counts them."""
+        safe = gate(gates, tuple(gates))
         self.values[EP] = ego_progress(self.gained, safe, self.gained[-1] * safe[-1])
 
-    def record(self, value: np.ndarray, names: Sequence[str], excused: tuple[str, ...] = ()) -> Pdms:
+    def record(self, value: np.ndarray, names: Sequence[str], nobody_asked: tuple[str, ...] = ()) -> Pdms:
         """What is told of the trajectories given, the terms in the composite's order."""
         timed = [name for name in names if name in self.first_s]
         given, *values = self.plans.scattered([value, *(self.values[name] for name in names)], 0.0)
@@ -251,13 +252,13 @@ class _Terms:
             dict(zip(names, values, strict=True)),
             dict(zip(timed, first_s, strict=True)),
             tuple(self.plans.reasons),
-            excused,
+            nobody_asked,
         )
 
 
 def _pdms(terms: _Terms, felt: Felt) -> Pdms:
     terms.put(C, felt)
-    terms.progress(PDMS_GATES)
+    terms.progress({name: terms.values[name] for name in PDMS_GATES})
     return terms.record(pdms_value(terms.values), (*PDMS_GATES, *PDMS_WEIGHTS))
 
 
@@ -272,8 +273,10 @@ def _epdms(terms: _Terms, felt: Felt, previous: Previous | None) -> Pdms:
         poses = with_headings(np.asarray(previous.poses, dtype=np.float64)[None])
         before = motions(poses, plans.step_s, speed=None if plans.speed is None else previous.speed)
         terms.values[EC] = extended_comfort(motion, before, previous.since_s)
-    terms.progress(EPDMS_GATES)
+    gates = {name: terms.values[name] for name in EPDMS_GATES}
+    # A gate that the human broke is not asked of the reference either, or standing still would be all the progress.
+    terms.progress(excused(gates, {name: values[-1] for name, values in gates.items()}))
     names = (*EPDMS_GATES, *EPDMS_WEIGHTS)
     human = {name: terms.values[name][-1] for name in names}
-    excused = tuple(name for name in names if human[name] == 0)
-    return terms.record(epdms_value(terms.values, human), names, excused)
+    nobody_asked = tuple(name for name in names if human[name] == 0)
+    return terms.record(epdms_value(terms.values, human), names, nobody_asked)

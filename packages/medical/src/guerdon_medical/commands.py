@@ -20,7 +20,13 @@ MOST_SHOWN = 8
 
 
 @click.command("dx")
-@click.option("--hpo", required=True, help="Ids of the patient's findings, with commas: HP:0001250,HP:0001263.")
+@click.option(
+    "--hpo",
+    "given",
+    multiple=True,
+    required=True,
+    help="Ids of the patient's findings, with commas or one by one: HP:0001250,HP:0001263.",
+)
 @click.option("--run", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Ask this run's policy.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A checkpoint of RUN.  [default: the latest]")
 @click.option(
@@ -33,15 +39,20 @@ MOST_SHOWN = 8
     type=click.Path(exists=True),
     help='Without --run: names of findings, as JSON lines: {"id": ..., "label": ...}.  [default: the extra hpo\'s]',
 )
-@click.option("--exclude", default="", help="A case's id or a publication (PMID) that is not shown: the patient's own.")
+@click.option(
+    "--exclude",
+    "hidden",
+    multiple=True,
+    help="A case's id or a publication (PMID) that is not shown: the patient's own. Once.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def dx(
-    hpo: str,
+    given: tuple[str, ...],
     run: Path | None,
     checkpoint: Path | None,
     cases: str | None,
     terms: str | None,
-    exclude: str,
+    hidden: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Diagnose one patient, and show the trace with its sources. For research only, not for clinical use.
@@ -54,6 +65,9 @@ def dx(
     from guerdon_medical.dx_traces import read_trace
     from guerdon_medical.traceability import traced
 
+    if len(hidden) > 1:
+        raise ConfigError(f"--exclude is given {len(hidden)} times; one case or publication can be hidden")
+    exclude, hpo = "".join(hidden), ",".join(given)
     if not hpo.strip(" ,"):  # before anything is read, which takes seconds
         raise ConfigError(NO_FINDINGS)
     if run is not None:

@@ -51,13 +51,17 @@ class Asked(Patients):
         names = read_term_names(self.terms) if self.terms else None
         if not self.cases:
             knowledge = _needed(diseases=True)
-            names = names or {term.id: term.name for term in knowledge.terms.values()}
+            names = names or _findings(knowledge)
             return World(records_of_diseases(knowledge), rare_guidelines(knowledge), nobody, names)
         cases = read_cases(self.cases)
         if not cases:
             raise ConfigError(f"cases: nothing in {self.cases!r} has both a diagnosis and an observed finding")
-        names = names or {term.id: term.name for term in _needed(diseases=False).terms.values()}
+        names = names or _findings(_needed(diseases=False))
         return World(records_of(cases, names), guidelines_of_cases(cases, names), nobody, names)
+
+
+def _findings(knowledge: Phenotypes) -> dict[str, str]:
+    return {id: term.name for id, term in knowledge.terms.items() if knowledge.is_finding(id)}
 
 
 def _needed(*, diseases: bool) -> Phenotypes:
@@ -108,11 +112,14 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
     found = {id: names[id] for id in wanted if id in names}
     if unknown and (not names or any(id.startswith("HP:") for id in names)):  # a made world has no such findings
         try:
-            resolved = {id: ontology(diseases=False).resolve([id]) for id in unknown}
+            known = ontology(diseases=False)
+            resolved = {id: known.resolve([id]) for id in unknown}
         except ConfigError:  # not installed: what the records say has to do
             resolved = {}
         for id, one in resolved.items():
-            if one.terms:
+            if one.terms and not known.is_finding(one.terms[0].id):
+                unknown[id] = f"{one.terms[0].name!r} is no finding"
+            elif one.terms:
                 found[id] = one.terms[0].name
                 del unknown[id]
             elif unknown[id] == NOT_THERE:

@@ -21,6 +21,8 @@ from guerdon_medical.ontologies import Term
 
 Source = Literal["ORPHA", "OMIM", "DECIPHER"]
 _ID = re.compile(r"HP:\d{7}")
+ABNORMALITY = "HP:0000118"
+"""The id of "Phenotypic abnormality", above all findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,14 @@ class Phenotypes:
                     pending += self.terms[above].parents if above in self.terms else ()
             self._ancestors[id] = frozenset(found)
         return self._ancestors[id]
+
+    def is_finding(self, id: str) -> bool:
+        """Whether a term is below "Phenotypic abnormality": neither the root nor an inheritance or an onset.
+
+        Raises:
+            KeyError: as `ancestors`.
+        """
+        return ABNORMALITY in self.ancestors(id)
 
     @cached_property
     def _by_name(self) -> dict[str, Term]:

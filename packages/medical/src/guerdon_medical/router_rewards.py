@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Reading = Literal["repaired", "released"]
+BOTH = "a plan and an answer in one output"
 _Vectors = Mapping[str, "NDArray[np.float64] | None"]
 """By text: its direction; zeros where the encoder gives no direction, None where it gives what is not finite."""
 
@@ -38,10 +39,11 @@ _Vectors = Mapping[str, "NDArray[np.float64] | None"]
 class RouterStepReward(Reward, name="medical/router-step-v1", sees="rollout"):
     """A plan's or an answer's, by its step; examples are `RouterStep`.
 
-    Readings differ in plans alone. `released`: a stop that is none in half (a base for a query None, or the reverse) is
-    scored like any plan. `repaired`, the default: it earns 0, as it counts as malformed at inference; and so does the
-    similarity of an empty query. In both a query whose vector is not finite has similarity 0, and a *reference* whose
-    vector is not finite leaves the step unscored (`infra`). Query and reference are compared in lower case.
+    `released`: a stop that is none in half (a base for a query None, or the reverse) is scored like any plan.
+    `repaired`, the default: it earns 0, as it counts as malformed at inference; so do the similarity of an empty query,
+    and a plan and an answer in one output, which would fit either kind of step. In both a query whose vector is not
+    finite has similarity 0, and a *reference* whose vector is not finite leaves the step unscored (`infra`). Query and
+    reference are compared in lower case.
 
     A step without a usable reference is `invalid`. All queries of a batch go to the encoder at once, each once.
     """
@@ -99,6 +101,8 @@ class RouterStepReward(Reward, name="medical/router-step-v1", sees="rollout"):
             return None
         if not step.bases or not step.query:
             return Score.unscored(f"step {step.id!r} has no reference query, or no base", status="invalid")
+        if self._is_both(text):
+            return Score(0.0, BOTH, status="fail")
         try:
             plan = read_plan(text)
         except Malformed as error:
@@ -121,11 +125,15 @@ class RouterStepReward(Reward, name="medical/router-step-v1", sees="rollout"):
         why = "" if routed else f"routed to {', '.join(plan.bases)}, not {step.bases[0]}"
         return Score(value, why, {"similarity": Score(similarity), "routing": Score(routed)})
 
-    @staticmethod
-    def _of_answer(step: RouterStep, text: str) -> Score:
+    def _is_both(self, text: str) -> bool:
+        return self.reading == "repaired" and "<answer>" in text and "<sub-question>" in text
+
+    def _of_answer(self, step: RouterStep, text: str) -> Score:
         references = [one for one in step.answers if tokens(one)]
         if not references:
             return Score.unscored(f"no reference answer of step {step.id!r} has a word", status="invalid")
+        if self._is_both(text):
+            return Score(0.0, BOTH, status="fail")
         try:
             answer = read_answer(text)
         except Malformed as error:

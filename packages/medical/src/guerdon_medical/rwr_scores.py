@@ -116,10 +116,14 @@ def _option_texts(options: Sequence[str]) -> list[str]:
     return own if len(own) == len(options) else [one.strip() for one in options]
 
 
+_LITTLE = frozenset({"a", "an", "and", "at", "for", "in", "is", "it", "of", "on", "the", "this", "to", "with"})
+"""Words that may stand beside the right text's and change nothing."""
+
+
 def accuracy(prediction: str | None, gold: Gold, reading: Reading = "repaired") -> float:
     """0, 4 or 5. Released, what follows the letter is not compared; repaired, it earns 0 where another option stands
     there (its letter in place of the right text, or all of its words), and 4 where the right text is known and is not
-    there.
+    what stands there ("hip fracture is excluded"), articles and their like apart.
 
     >>> [accuracy(said, gold_of("B. hip fracture")) for said in ("B. hip fracture", "B", "C. lung", None)]
     [5.0, 4.0, 0.0, 0.0]
@@ -142,8 +146,9 @@ def accuracy(prediction: str | None, gold: Gold, reading: Reading = "repaired") 
     if any(words.issuperset(other) for other in gold.others):
         return 0.0
     told = gold.text.lower() != gold.letter
-    if told and words.issuperset(words_of(gold.text)):
-        return 5.0
+    right = set(words_of(gold.text))
+    if told and words.issuperset(right):
+        return 5.0 if words - right <= _LITTLE else 4.0
     if any(letter.lower() != gold.letter for letter in _LETTER.findall(found[2])):
         return 0.0
     return 4.0 if told else 5.0
