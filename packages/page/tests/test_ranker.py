@@ -10,7 +10,12 @@ from guerdon.protocols import Sampling
 from guerdon_page.examples import Item, PageExample
 from guerdon_page.tasks import Simulated
 
-pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="the ranker's weights are torch's")
+pytestmark = [
+    pytest.mark.skipif(
+        find_spec("torch") is None, reason="the ranker's weights are torch's: pip install 'guerdon[train]'"
+    ),
+    pytest.mark.model,  # runs where torch is, with the tests of all packages
+]
 ITEMS = (
     Item(id="a", category="lamp", features=(2.0,)),
     Item(id="b", category="lamp", features=(1.0,), same_as="a"),

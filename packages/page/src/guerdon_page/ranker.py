@@ -20,9 +20,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from guerdon.errors import PolicyError
 from guerdon.fields import whole_number
@@ -31,6 +31,9 @@ from guerdon.types import Example, Group, Rollout, Segment
 from guerdon_page.answers import read_page
 from guerdon_page.examples import PageExample
 from guerdon_page.prompts import written
+
+if TYPE_CHECKING:
+    import torch  # scoring pages needs none
 
 _FILE = "ranker.pt"
 _ABOUT = 4
@@ -47,6 +50,8 @@ class Ranker:
     """
 
     def __init__(self, features: int = 3) -> None:
+        import torch
+
         whole_number("features", features, 0, 1000)
         self.features = features
         self.theta_D = torch.nn.Parameter(torch.zeros(features + _ABOUT))
@@ -95,6 +100,8 @@ class Ranker:
         Raises:
             PolicyError: a rollout is no page that a ranker could have written.
         """
+        import torch
+
         pages = [(page := self._page(rollout.example), _choices(page, rollout)) for rollout in rollouts]
         widest = max(len(page.items) for page, _ in pages) + 1
         described, open_, taken = [], [], []
@@ -147,10 +154,9 @@ class Ranker:
         """See `guerdon.protocols.HasWeights`."""
         return {"theta": self.theta_D.detach()}
 
-    @torch.no_grad()
     def take(self, weights: Mapping[str, torch.Tensor]) -> None:
         """See `guerdon.protocols.HasWeights`."""
-        self.theta_D.copy_(weights["theta"])
+        self.theta_D.data.copy_(weights["theta"])
 
     def updated(self) -> None:
         """Count the update."""
@@ -158,6 +164,8 @@ class Ranker:
 
     def save(self, path: Path) -> None:
         """Write `ranker.pt` into the folder."""
+        import torch
+
         path.mkdir(parents=True, exist_ok=True)
         torch.save({"theta": self.theta_D.detach(), "version": self.version}, path / _FILE)
 
@@ -167,6 +175,8 @@ class Ranker:
         Raises:
             PolicyError: it is of another number of features.
         """
+        import torch
+
         kept = torch.load(path / _FILE, weights_only=True)
         if kept["theta"].shape != self.theta_D.shape:
             raise PolicyError(f"{path / _FILE} holds a ranker of {len(kept['theta']) - _ABOUT} features")
