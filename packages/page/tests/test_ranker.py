@@ -52,7 +52,9 @@ def test_chances_are_those_by_hand():
     end, twice = 4 / math.sqrt(2), 2 / math.sqrt(3) / 5
     found = policy.logprobs(written(policy, '["c", "a"]', '["a", "b"]', '["a"]'))
     expected = [1 / 7, 4 / (4 + 2 + end), 4 / 7, twice / (twice + 1 + end), 4 / 7, end / (twice + 1 + end)]
-    assert found.lengths == (2, 2, 2)
+    assert (
+        found.lengths == (2, 2, 2) == tuple(one.steps for one in written(policy, '["c", "a"]', '["a", "b"]', '["a"]'))
+    )
     assert found.logprobs_N.exp().tolist() == pytest.approx(expected, rel=1e-5)
     first = [4 / 7, 2 / 7, 1 / 7]
     assert float(found.entropy_N[0]) == pytest.approx(-sum(p * math.log(p) for p in first), rel=1e-5)

@@ -61,7 +61,7 @@ class Asked(Patients):
 
 
 def _findings(knowledge: Phenotypes) -> dict[str, str]:
-    return {id: term.name for id, term in knowledge.terms.items() if knowledge.is_finding(id)}
+    return {id: term.name for id, term in knowledge.terms.items() if id in knowledge.findings}
 
 
 def _needed(*, diseases: bool) -> Phenotypes:
@@ -117,7 +117,7 @@ def patient_of(ids: Sequence[str], names: Mapping[str, str], *, exclude: str = "
         except ConfigError:  # not installed: what the records say has to do
             resolved = {}
         for id, one in resolved.items():
-            if one.terms and not known.is_finding(one.terms[0].id):
+            if one.terms and one.terms[0].id not in known.findings:
                 unknown[id] = f"{one.terms[0].name!r} is no finding"
             elif one.terms:
                 found[id] = one.terms[0].name

@@ -139,13 +139,20 @@ class Phenotypes:
             self._ancestors[id] = frozenset(found)
         return self._ancestors[id]
 
-    def is_finding(self, id: str) -> bool:
-        """Whether a term is below "Phenotypic abnormality": neither the root nor an inheritance or an onset.
-
-        Raises:
-            KeyError: as `ancestors`.
-        """
-        return ABNORMALITY in self.ancestors(id)
+    @cached_property
+    def findings(self) -> frozenset[str]:
+        """The ids below "Phenotypic abnormality": neither the root nor an inheritance or an onset."""
+        below: dict[str, list[str]] = {}
+        for id, term in self.terms.items():
+            for parent in term.parents:
+                below.setdefault(parent, []).append(id)
+        found: set[str] = set()
+        pending = below.get(ABNORMALITY, [])
+        while pending:
+            fresh = set(pending) - found
+            found |= fresh
+            pending = [child for id in fresh for child in below.get(id, ())]
+        return frozenset(found)
 
     @cached_property
     def _by_name(self) -> dict[str, Term]:

@@ -75,8 +75,8 @@ class Ranker:
             random = np.random.default_rng([seed, number])
             drawn = [_drawn(_Slate(page), theta_D, sampling.temperature, random) for _ in range(n)]
             rollouts = [
-                Rollout(page, (_segment(page, chosen, logprobs),), prompt, policy_version=self.version, index=index)
-                for index, (chosen, logprobs) in enumerate(drawn)
+                Rollout(page, (_segment(page, choices, logprobs),), prompt, policy_version=self.version, index=index)
+                for index, (choices, logprobs) in enumerate(drawn)
             ]
             groups.append(Group.of(rollouts))
         return groups
@@ -139,8 +139,7 @@ class Ranker:
         """
         page, prompt = self._page(example), task.prompt(example)
         choices = _choices(page, Rollout.of(page, text))
-        chosen = [choice for choice in choices if choice < len(page.items)]
-        return Rollout(page, (_segment(page, chosen, ()),), prompt, policy_version=self.version)
+        return Rollout(page, (_segment(page, choices, ()),), prompt, policy_version=self.version)
 
     # -- copies and files ------------------------------------------------------------------------------------------
 
@@ -224,20 +223,22 @@ class _Slate:
 def _drawn(
     slate: _Slate, theta_D: np.ndarray, temperature: float, random: np.random.Generator
 ) -> tuple[list[int], tuple[float, ...]]:
-    """The items of a page from the top, and the log-prob of each decision; the likeliest where temperature is 0."""
-    logprobs = []
+    """The decisions that fill a page, and the log-prob of each; the likeliest where temperature is 0."""
+    choices, logprobs = [], []
     while not slate.done:
         logits_C = np.where(slate.open(), slate.described() @ theta_D / (temperature or 1.0), -np.inf)
         logprobs_C = logits_C - np.logaddexp.reduce(logits_C)
         choice = int((logits_C + (random.gumbel(size=len(logits_C)) if temperature else 0.0)).argmax())
+        choices.append(choice)
         logprobs.append(float(logprobs_C[choice]))
         slate.take(choice)
-    return slate.chosen, tuple(logprobs)
+    return choices, tuple(logprobs)
 
 
-def _segment(page: PageExample, chosen: Sequence[int], logprobs: tuple[float, ...]) -> Segment:
-    text = written([page.items[number].id for number in chosen], "json")
-    return Segment("policy", text, logprobs=logprobs, action=tuple(chosen))
+def _segment(page: PageExample, choices: Sequence[int], logprobs: tuple[float, ...]) -> Segment:
+    """What was written; the decisions stand as its tokens, so that a reference has as many steps as its log-probs."""
+    text = written([page.items[choice].id for choice in choices if choice < len(page.items)], "json")
+    return Segment("policy", text, token_ids=tuple(choices), logprobs=logprobs)
 
 
 def _choices(page: PageExample, rollout: Rollout) -> list[int]:
