@@ -119,6 +119,11 @@ def test_the_released_parser_takes_words_to_the_letter(text, expected):
         (answered("KEEP, STRAIGHT, KEEP, STRAIGHT"), plan(["KEEP"], ["STRAIGHT"])),
         (answered("保持, 直行"), plan()),
         (answered("mantener, recto"), plan()),
+        (answered("Speed: KEEP; path: STRAIGHT"), plan(["KEEP"], ["STRAIGHT"])),
+        # Prose: which of its words are meant, a list of words does not tell.
+        (answered("do NOT decelerate, go STRAIGHT"), plan()),
+        (answered("KEEP, STRAIGHT unless a car comes"), plan()),
+        (answered("не STOP, STRAIGHT"), plan()),
     ],
 )
 def test_the_tolerant_parser_reads_the_first_block_and_nothing_else(text, expected):
@@ -141,6 +146,7 @@ def test_what_could_not_be_read_is_told():
     assert unread("KEEP") == "no answer block"
     assert unread("<answer> KEEP") == "the answer block is not closed"
     assert unread("<answer> gas! </answer>") == "no known action in the answer block"
+    assert unread(answered("do NOT STOP")) == "prose in the answer block: a list of actions is needed"
 
 
 # -- whatever a policy writes ----------------------------------------------------------------------------------------

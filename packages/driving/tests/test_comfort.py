@@ -69,6 +69,8 @@ def test_windows_shrink_to_four_poses_and_three_are_refused():
     assert comfort(np.zeros((2, 4, 2)), np.zeros((2, 4))).all.tolist() == [True, True]
     with pytest.raises(ValueError, match="3 poses"):
         comfort(np.zeros((2, 3, 2)), np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="no finite number"):
+        comfort(np.zeros((1, 8, 2)), np.full((1, 8), np.nan))
 
 
 def test_a_constant_acceleration_is_found_again_from_poses_at_2_hz():

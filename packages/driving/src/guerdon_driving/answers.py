@@ -4,14 +4,16 @@ r"""Reading a planner's words: which actions an answer names, and whether the co
 <think> reasoning </think> <answer> KEEP, STRAIGHT </answer>
 ```
 Two parsers, of which neither repairs anything. `tolerant` takes the first answer block, over several lines, upper-cases
-it, and knows the words of `[A-Z_]+` in it; without a block there is no plan. `released` takes the first answer block
+it, and wants a list: actions, with `SPEED`, `PATH` and `AND` beside them if anything. Prose is no plan, since "do NOT
+decelerate" names DECELERATE; nor is there one without a block. `released` takes the first answer block
 that lies on one line, stripped, or without one the whole completion less its answer tags, and knows what stands between
 two `", "`, to the letter.
 
 It does not look at the reasoning, and knows words alone, never parts of them: LEFT_TURN is no LEFT_CHANGE. Time and
 memory are linear in the text, whatever a policy writes: one search after the other, each from where the last one ended.
 
-Source: AlphaDrive (arXiv 2503.07608), released code; the tolerant parser is ours.
+Source: AlphaDrive (arXiv 2503.07608), released code; the tolerant parser is ours [choice], and that it reads no prose
+closes what a reader found.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
 
 _SPEED, _PATH = frozenset[str](SPEED_ACTIONS), frozenset[str](PATH_ACTIONS)
-_WORD = re.compile(r"[A-Z_]+")
+_BESIDE = frozenset(("SPEED", "PATH", "AND"))
+"""Words that a list of actions may hold."""
+_WORD = re.compile(r"[^\W\d]+")
 _BETWEEN = re.compile(rf"{THINK_CLOSE}\s*{ANSWER_OPEN}")
 
 
@@ -56,8 +60,15 @@ def read_plan(text: str, parser: Parser = "tolerant") -> Plan:
         said = text.replace(ANSWER_OPEN, "").replace(ANSWER_CLOSE, "") if block is None else block.strip()
         words = frozenset(said.split(", "))
     else:
-        words = frozenset(_WORD.findall((first_block(text) or "").upper()))
+        words = _words(text)
+        if words - _SPEED - _PATH - _BESIDE:
+            return Plan()
     return Plan(words & _SPEED, words & _PATH)
+
+
+def _words(text: str) -> frozenset[str]:
+    """Of the first answer block, upper-cased."""
+    return frozenset(_WORD.findall((first_block(text) or "").upper()))
 
 
 @lru_cache(maxsize=4096)
@@ -112,6 +123,9 @@ def unread(text: str) -> str:
         return "no answer block"
     if first_block(text) is None:
         return "the answer block is not closed"
+    words = _words(text)
+    if words & (_SPEED | _PATH):
+        return "prose in the answer block: a list of actions is needed"
     return "no known action in the answer block"
 
 

@@ -31,7 +31,7 @@ _THOUGHT = "the road and the route call for it"
 AllOf = Literal["both", "speed", "path", "likely"]
 """All words of both axes, or of one beside the other's likeliest; or each axis's two likeliest."""
 Repeats = Literal["one block", "same plan", "two blocks", "block in thought"]
-Breaks = Literal["bare", "no thought", "other tags", "reversed", "in thought", "chatty"]
+Breaks = Literal["bare", "no thought", "other tags", "reversed", "in thought", "chatty", "negated"]
 """How the layout is left."""
 
 
@@ -180,6 +180,7 @@ class OtherLayout(Attack):
                 "reversed": f"{ANSWER_OPEN} {words} {ANSWER_CLOSE} {THINK_OPEN} {_THOUGHT} {THINK_CLOSE}",
                 "in thought": _answer("", words),
                 "chatty": f"{_answer(words)} Drive safely!",
+                "negated": _answer(f"do NOT {words}"),
             }[self.how],
         )
 

@@ -74,11 +74,13 @@ def signals(acceleration: np.ndarray, heading: np.ndarray, step_s: float = STEP_
         step_s: seconds between poses.
 
     Raises:
-        ValueError: fewer than four poses: the filters have nothing to fit.
+        ValueError: fewer than four poses: the filters have nothing to fit. Or a value that is no finite number.
     """
     length = heading.shape[1]
     if length < _LEAST:
         raise ValueError(f"{length} poses; comfort needs at least {_LEAST}")
+    if not (np.isfinite(acceleration).all() and np.isfinite(heading).all()):
+        raise ValueError("accelerations or headings hold a value that is no finite number")
     along, across = acceleration[..., 0], acceleration[..., 1]
     smooth = _smoothed(np.stack([along, across, np.hypot(along, across)]), 8, 2)  # three at once
     jerks = _smoothed(smooth[[0, 2]], 15, 2, 1, step_s)

@@ -41,11 +41,11 @@ class DrivingExample(Example):
     scene: str = ""
     """Path of the file with the scene around it (`scenes.Scene`), for the checkers; empty where there is none."""
 
-    @field_validator("speed")
+    @field_validator("speed", mode="before")
     @classmethod
-    def _speed_is_a_number(cls, speed: float) -> float:
-        if not math.isfinite(speed):
-            raise ValueError(f"speed is {speed!r}; a finite number of m/s is needed")
+    def _speed_is_a_number(cls, speed: object) -> object:
+        if isinstance(speed, bool) or (isinstance(speed, int | float) and not 0 <= speed < math.inf):
+            raise ValueError(f"speed is {speed!r}; a number of m/s that is not negative is needed")
         return speed
 
     @field_validator("future")
