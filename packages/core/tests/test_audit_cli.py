@@ -1,12 +1,14 @@
 """`guerdon audit`: finds a task, prints, writes a page, and exits as asked."""
 
 import json
-from typing import get_args
+from dataclasses import dataclass
+from typing import ClassVar, get_args
 
 import pytest
 from click.testing import CliRunner
 
 from guerdon.audit.attack import Category
+from guerdon.audit.school_of_reward_hacks.rewards import SchoolRows
 from guerdon.audit.tables import printable
 from guerdon.cli import main
 from guerdon.cli.audit import CATEGORIES
@@ -160,6 +162,21 @@ def test_a_task_that_makes_much_first_is_not_tried_for_rewards_of_other_domains(
         monkeypatch.setattr(fitting, "_candidates", lambda names, tiers=tiers: iter(tiers))
         with pytest.raises(ConfigError, match=told):
             fitting_task(reward, ["school/quality"])
+
+
+def test_a_task_that_makes_much_makes_few_for_an_audit_that_named_none(monkeypatch):
+    @dataclass(frozen=True)
+    class Frames(SchoolRows):
+        name: ClassVar[str] = "test/frames-v1"
+        makes: ClassVar[str] = "frames, which takes minutes"
+        few: ClassVar[dict] = {"size": 40}
+        size: int = 2000
+
+    use, reward = Use(use="test/frames"), build_reward(reward_spec(["school/quality"]))
+    monkeypatch.setattr(fitting, "build_task", lambda use: Frames())
+    monkeypatch.setattr(fitting, "_candidates", lambda names: iter([[use], []]))
+    assert fitting_task(reward, ["school/quality"]).size == 40
+    assert fitting_task(reward, ["school/quality"], [use]).size == 2000, "who names it gets what it is"
 
 
 def test_only_the_tasks_named_are_asked(monkeypatch):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from guerdon.errors import ConfigError, TaskError
@@ -56,6 +57,8 @@ class Task(ABC):
     makes: ClassVar[str] = ""
     """What the first use has to make where that takes long ("thousands of frames, which takes minutes"); such a task is
     not tried where nobody asked for it."""
+    few: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Options with which such a task makes little, in seconds: what an audit that was given no task looks at."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """Refuse a task without a name, which every report and every row of another trainer needs.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Literal, get_args
 
 from guerdon.errors import ConfigError, TaskError
@@ -32,6 +33,7 @@ class BuiltFrames(Task):
     """
 
     makes: ClassVar[str] = "thousands of frames, which takes minutes"
+    few: ClassVar[Mapping[str, int]] = MappingProxyType({"train_size": 40, "eval_size": 8})
 
     seed: int = 0
     """Another seed, other episodes."""

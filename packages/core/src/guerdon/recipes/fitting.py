@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from guerdon.audit.attack import Attack, Category, Knows
 from guerdon.audit.auditing import check_audited
@@ -29,7 +30,8 @@ def fitting_task(reward: Reward, names: Sequence[str], among: Sequence[Use] = ()
 
     Asked first are the tasks of recipes that use the reward, then those of its domain's recipes, then the other tasks
     of its domain; the first that pays the top is taken (or that pays anything, where there is no top). Tasks of other
-    domains are asked only where none of these fits, and not those that would make much first (`Task.makes`).
+    domains are asked only where none of these fits, and not those that would make much first (`Task.makes`); one of its
+    own domain makes `Task.few`.
 
     Args:
         reward: what is to be audited.
@@ -55,6 +57,8 @@ def fitting_task(reward: Reward, names: Sequence[str], among: Sequence[Use] = ()
             if far and (makes := getattr(task, "makes", "")):
                 unmade.append(f"{spelled(use)} (it would make {makes})")
                 continue
+            if task.makes and task.few and not among:
+                task = replace(task, **task.few)  # type: ignore[type-var]
             try:
                 paid = _paid(reward, task)
             except (GuerdonError, ImportError) as error:  # it has other examples
