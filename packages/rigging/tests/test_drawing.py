@@ -29,6 +29,17 @@ FRONT = Camera(yaw=0, pitch=0, distance=4, field_of_view=2 * np.degrees(np.arcta
 """At distance 4 a picture is 4 units high: a square of side 2 covers its middle half."""
 
 
+def test_a_bone_that_ends_behind_the_eye_is_cut_and_drawn_slim() -> None:
+    """From the middle of the picture to (9, 0, 500), behind an eye at z = 4 or so: it is drawn to the right edge."""
+    held = square()
+    far = Skeleton(np.array([[0.0, 0, 0], [9, 0, 500]]), np.array([-1, 0]))
+    rig = Rig(held.mesh, far, held.weights)
+    bare, drawn = (np.asarray(image(rig, FRONT, size=128, bones=bones), float) for bones in (False, True))
+    changed = np.abs(drawn - bare).max(axis=2) > 8
+    assert 0 < changed.mean() < 0.06
+    assert not changed[:, :56].any(), "nothing of it lies to the left"
+
+
 def test_a_silhouette_is_where_geometry_says() -> None:
     """64 pixels for 4 units: the square covers pixels 16 to 47 in both directions."""
     seen = silhouette(square().mesh, FRONT, 64)

@@ -139,6 +139,39 @@ def test_a_text_rig_numbers_the_vertices_of_the_file(tmp_path: Path) -> None:
         assert tuple(weights) == shares[places[tuple(vertex[:2])]]
 
 
+def test_joints_that_move_nothing_are_left_out_of_either_format_or_of_none(box: Path, tmp_path: Path) -> None:
+    """`tip` ends a chain and owns nothing; `between` owns nothing and leads to `hand`, which does."""
+    held = filed_mesh(box)
+    right = held.stored.vertices[:, 0] > 2
+    weights = np.stack([~right, 0 * right, right, 0 * right], axis=1).astype(float)
+    chain = Skeleton(
+        np.array([[1, 1, 0.5], [2, 1, 0.5], [3, 1, 0.5], [4, 1, 0.5]]),
+        np.array([-1, 0, 1, 2]),
+        ("root", "between", "hand", "tip"),
+    )
+    text, gltf = tmp_path / "box.txt", tmp_path / "box.glb"
+    text.write_text(rig_text(Rig(held.stored, chain, weights)))
+    write_rig(Rig(held.stored, chain, weights), gltf)
+    for path, mesh in ((text, box), (gltf, None)):
+        used, every = filed_rig(path, mesh), filed_rig(path, mesh, "all")
+        assert used.rig.skeleton.names == ("root", "between", "hand")
+        assert used.rig.skeleton.parents.tolist() == [-1, 0, 1]
+        assert used.rig.weights.shape == (8, 3)
+        assert (used.dropped, every.dropped) == (1, 0)
+        assert any("move" in line and "left out" in line for line in used.mended)
+        assert every.rig.skeleton.names == ("root", "between", "hand", "tip")
+
+
+def test_joints_that_are_far_from_the_mesh_are_told(box: Path, tmp_path: Path) -> None:
+    """x = 60 is at 29 in the frame, where the mesh ends at 1."""
+    text = tmp_path / "far.txt"
+    bones = "joints a 1 1 0.5\njoints b 3 1 0.5\njoints c 60 1 0.5\nroot a\nhier a b\nhier b c\n"
+    text.write_text(bones + "".join(f"skin {at} c 1\n" for at in range(8)))
+    said = "1 of the 3 joints is far from the mesh"
+    assert filed_mesh(box).skeleton(text)[1] == (said,)
+    assert said in filed_rig(text, box).mended
+
+
 def test_rows_of_a_text_rig_are_normalised_and_said_to_be(box: Path, tmp_path: Path) -> None:
     """Half a weight would shrink what is posed (rigging_geometry, worked example 9)."""
     text = tmp_path / "box.txt"

@@ -213,6 +213,21 @@ def test_score_prints_every_part_and_their_weighted_sum(lamp: Path) -> None:
     assert "printed" in table
 
 
+def test_score_counts_joints_that_move_nothing_where_it_is_told_to(tmp_path: Path) -> None:
+    """200 of them inside earn more than the artist's rig as printed, so it must be seen that they are there."""
+    made = creature("lamp", 3)
+    middle = made.skeleton.joints.mean(axis=0)
+    joints = np.concatenate([made.skeleton.joints, middle + 0.01 * np.arange(5.0)[:, None]])
+    parents = np.concatenate([made.skeleton.parents, np.zeros(5, np.int64)])
+    weights = np.pad(made.weights, ((0, 0), (0, 5)))
+    path = tmp_path / "idle.glb"
+    write_rig(Rig(made.mesh, Skeleton(joints, parents), weights), path)
+    used, every = run("score", path, "--json"), run("score", path, "--json", "--joints", "all")
+    assert json.loads(every.stdout)["joints"] == json.loads(used.stdout)["joints"] + 5
+    assert "--joints all scores those that move nothing too" in used.stderr
+    assert "--joints" not in every.stderr
+
+
 def test_what_a_file_holds_and_is_not_read_is_said_beside_what_is_asked(tmp_path: Path, made_square: Any) -> None:
     """On standard error: what is printed stays JSON. Nothing is left out without a word."""
     made = made_square()

@@ -177,17 +177,25 @@ def of_mesh(
     show_default=True,
     help="As repaired against known hacks, or as the paper prints it.",
 )
+@click.option(
+    "--joints",
+    type=click.Choice(["used", "all"]),
+    default="used",
+    show_default=True,
+    help="Those that move something: artists' files have others for control. Or all, as a policy's answer is scored.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def score(rig: Path, mesh: Path | None, mode: str, as_json: bool) -> None:
+def score(rig: Path, mesh: Path | None, mode: str, joints: str, as_json: bool) -> None:
     """What the rig in RIG (.glb, .gltf, or RigNet's text with --mesh) earns, part by part: TokenRig's rewards."""
     from guerdon_rigging.answers import Answered, skin_of
+    from guerdon_rigging.canonical import Kept
     from guerdon_rigging.filed_meshes import filed_rig
     from guerdon_rigging.rewards import Candidates, Mode, TokenRig
     from guerdon_rigging.rig_scores import Ground
 
-    filed = filed_rig(rig, mesh)
+    filed = filed_rig(rig, mesh, cast(Kept, joints))
     read = filed.rig
-    _told(filed.mended)
+    _told([*filed.mended, *(["--joints all scores those that move nothing too"] if filed.dropped else [])])
     reward = TokenRig(mode=cast(Mode, mode))
     ground = Ground(read.mesh, reward.grid).make()
     answered = Answered(skeleton=read.skeleton, weights=skin_of(read.weights))

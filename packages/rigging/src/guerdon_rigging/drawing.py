@@ -233,14 +233,25 @@ def _with_bones(canvas: Image.Image, skeleton: Skeleton, camera: Camera, tints: 
     layer = Image.new("RGBA", (fine, fine), (0, 0, 0, 0))
     pen = ImageDraw.Draw(layer)
     spots, depths = camera.project(skeleton.joints, fine)
+    near = 0.05 * camera.distance
     dot = max(fine / 190, 3.0)
     line = max(round(fine / 512), 1)
     dark = (38, 42, 52, 255)
     for joint in np.argsort(-depths, kind="stable").tolist():
         colour = (*(int(255 * one) for one in 0.25 + 0.75 * tints[joint]), 255)
         for child in skeleton.children[joint]:
-            _kite(pen, spots[joint], spots[child], dot * 1.15, colour, dark, line)
+            start, end = spots[joint], spots[child]
+            if min(depths[joint], depths[child]) < near:  # it ends beside or behind the eye
+                if max(depths[joint], depths[child]) < near:
+                    continue
+                share = (near - depths[joint]) / (depths[child] - depths[joint])
+                way = skeleton.joints[child] - skeleton.joints[joint]
+                (cut,), _ = camera.project((skeleton.joints[joint] + share * way)[None], fine)
+                start, end = (cut, end) if depths[joint] < near else (start, cut)
+            _kite(pen, start, end, dot * 1.15, colour, dark, line)
     for joint in np.argsort(-depths, kind="stable").tolist():
+        if depths[joint] < near:
+            continue
         x, y = spots[joint].tolist()
         radius = dot * (1.35 if joint == 0 else 1.0)
         fill = (255, 255, 255, 255) if joint else (255, 214, 64, 255)

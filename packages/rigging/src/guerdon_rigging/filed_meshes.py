@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from guerdon.errors import ConfigError
-from guerdon_rigging.canonical import MOST_WEIGHTS, Report, canonical, read_skeleton, welded
+from guerdon_rigging.canonical import MOST_WEIGHTS, OWNED, Kept, Report, canonical, read_skeleton, welded
 from guerdon_rigging.file_errors import read_limited
 from guerdon_rigging.frames import Frame
 from guerdon_rigging.gltf_skins import read_stored
 from guerdon_rigging.gltf_writing import write_rig
 from guerdon_rigging.looks import Look
 from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh, read_whole
-from guerdon_rigging.rigs import Ints, Mesh, Rig, Skeleton
+from guerdon_rigging.rigs import ROOT, Floats, Ints, Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
 from guerdon_rigging.weights import normalised
 
@@ -95,7 +96,7 @@ class FiledMesh:
             )
         with np.errstate(over="ignore"):
             placed = self.frame.into(joints)
-        far = int((np.abs(placed).max(axis=1) > NEAR).sum())
+        far = _far(placed)
         if 2 * far > len(placed):
             low, high = joints.min(axis=0).round(3).tolist(), joints.max(axis=0).round(3).tolist()
             lowest, highest = (self.frame.back(np.full(3, side)).round(3).tolist() for side in (-1.0, 1.0))
@@ -103,7 +104,7 @@ class FiledMesh:
                 f"{far} of the {len(placed)} joints of {str(path)!r} are far from the mesh: they span {low} to {high}, "
                 f"the mesh's cube {lowest} to {highest}. Bring both into one place and unit"
             )
-        return Skeleton(placed, there.parents, there.names), changed
+        return Skeleton(placed, there.parents, there.names), (*changed, *_told_far(placed))
 
 
 def filed_mesh(path: Path) -> FiledMesh:
@@ -127,13 +128,20 @@ class FiledRig:
     rig: Rig
     """Canonical: welded, normalised, rows of weights that sum to 1."""
     mended: tuple[str, ...]
-    """Of `guerdon_rigging.canonical.Report`: what was left out or put right, a line each."""
+    """Of `guerdon_rigging.canonical.Report`: what was left out or put right, a line each; and which joints are far."""
+    dropped: int = 0
+    """Joints that move nothing, left out."""
 
 
-def filed_rig(path: Path, mesh: Path | None = None) -> FiledRig:
+def filed_rig(path: Path, mesh: Path | None = None, joints: Kept = "used") -> FiledRig:
     """The canonical rig of a .glb or .gltf; of RigNet's text, with the mesh that it goes with.
 
     Of a text, the first of the vertices that are welded to one gives its weights.
+
+    Args:
+        path: the rig's file.
+        mesh: of a text.
+        joints: those that own vertices or lead to some that do, or all; a text that binds nothing keeps all.
 
     Raises:
         RigFileError: a file is broken or another kind.
@@ -142,8 +150,9 @@ def filed_rig(path: Path, mesh: Path | None = None) -> FiledRig:
     if path.suffix.lower() in GLTF:
         if mesh is not None:
             raise ConfigError(f"{str(path)!r} has a mesh of its own; --mesh goes with RigNet's text rigs")
-        found = canonical(read_stored(path))
-        return FiledRig(found.rig, tuple(found.report.lines()))
+        found = canonical(read_stored(path), joints)
+        told = (*found.report.lines(), *_told_far(found.rig.skeleton.joints))
+        return FiledRig(found.rig, told, len(found.report.dropped_joints))
     if path.suffix.lower() in OTHERS:
         raise ConfigError(f"{str(path)!r} is a mesh, which has no bones; {RIGS} are read. `guerdon rig mesh` rigs it")
     if mesh is None:
@@ -156,6 +165,8 @@ def filed_rig(path: Path, mesh: Path | None = None) -> FiledRig:
     first[places[held]] = held  # of the stored vertices that a welded one stands for, the first
     skeleton = frame.skeleton(rig.skeleton)
     sums, kept = rig.weights.sum(axis=1), held[::-1]
+    weights = normalised(rig.weights[first])
+    left = _leading(skeleton, weights) if joints == "used" else np.ones(len(skeleton), np.bool_)
     report = Report(
         len(places),
         welded=len(kept) - len(whole.vertices),
@@ -163,8 +174,36 @@ def filed_rig(path: Path, mesh: Path | None = None) -> FiledRig:
         degenerate=flat,
         unnormalised=int(((sums > 0) & (abs(sums - 1) > 1e-3)).sum()),
         unweighted=int((sums[first] <= 0).sum()),
+        dropped_joints=tuple(np.array(skeleton.names or list(map(str, range(len(skeleton)))))[~left].tolist()),
     )
-    return FiledRig(Rig(whole, skeleton, normalised(rig.weights[first]), path.stem), tuple(report.lines()))
+    bound = Rig(whole, _part(skeleton, left), weights[:, left], path.stem)
+    return FiledRig(bound, (*report.lines(), *_told_far(bound.skeleton.joints)), len(report.dropped_joints))
+
+
+def _leading(skeleton: Skeleton, weights: Floats) -> npt.NDArray[np.bool_]:
+    """(J,): the joints that own vertices, and those above them; all, where none owns any."""
+    found = np.asarray((weights > OWNED).any(axis=0), np.bool_)
+    for joint in range(len(skeleton) - 1, 0, -1):  # parents come before their children
+        found[skeleton.parents[joint]] |= found[joint]
+    return found if found.any() else ~found
+
+
+def _part(skeleton: Skeleton, left: npt.NDArray[np.bool_]) -> Skeleton:
+    """The joints that are left, with all of which their parents are."""
+    index = np.cumsum(left) - 1
+    parents = np.where(skeleton.parents < 0, ROOT, index[skeleton.parents])[left]
+    names = tuple(name for name, stays in zip(skeleton.names, left, strict=True) if stays) if skeleton.names else ()
+    return Skeleton(skeleton.joints[left], parents, names)
+
+
+def _far(joints: Floats) -> int:
+    """How many joints, in the frame of their mesh, are not near it."""
+    return int((np.abs(joints).max(axis=1) > NEAR).sum())
+
+
+def _told_far(joints: Floats) -> tuple[str, ...]:
+    far = _far(joints)
+    return (f"{far} of the {len(joints)} joints {'is' if far == 1 else 'are'} far from the mesh",) if far else ()
 
 
 def _text(path: Path) -> str:
