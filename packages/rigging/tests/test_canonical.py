@@ -9,7 +9,7 @@ import pytest
 
 from guerdon.errors import ConfigError
 from guerdon_rigging import canonical as module
-from guerdon_rigging.canonical import WELD, canonical, read_rig, read_skeleton, welded
+from guerdon_rigging.canonical import WELD, Report, canonical, read_rig, read_skeleton, welded
 from guerdon_rigging.file_errors import RigFileError
 from guerdon_rigging.gltf_skins import read_stored
 
@@ -82,7 +82,36 @@ def test_triangles_of_no_area_and_vertices_of_no_triangle_are_left_out_and_count
     assert got.rig.mesh.faces.tolist() == [[0, 1, 2]]
     assert got.places.tolist() == [0, 1, 2, -1]
     assert (got.report.degenerate, got.report.unused, got.report.welded) == (2, 1, 0)
-    assert got.report.lines() == ["1 vertices of no triangle were left out", "2 triangles of no area were left out"]
+    assert got.report.lines() == ["1 vertex of no triangle was left out", "2 triangles of no area were left out"]
+
+
+def test_one_is_told_as_one_and_several_as_several():
+    ones = Report(9, 1, 1, 1, 1, 1, 1, 1, dropped_joints=("a",), unskinned=(("hat", 1),))
+    assert ones.lines() == [
+        "1 of 9 stored vertices was welded to another",
+        "1 welded vertex had other weights; the mean was taken",
+        "1 vertex of no triangle was left out",
+        "1 triangle of no area was left out",
+        "1 row of weights did not sum to 1 and was normalised",
+        "1 vertex follows no joint",
+        "1 weight was negative or not finite and is taken as 0",
+        "1 joint that moves nothing was left out",
+        "hat (1 vertex) follows no joint and was left out",
+    ]
+    several = Report(9, 2, 2, 2, 2, 2, 2, 2, dropped_joints=("a", "b"), roots=("a", "b"), unskinned=(("hat", 2000),))
+    assert several.lines() == [
+        "2 of 9 stored vertices were welded to others",
+        "2 welded vertices had other weights; the mean was taken",
+        "2 vertices of no triangle were left out",
+        "2 triangles of no area were left out",
+        "2 rows of weights did not sum to 1 and were normalised",
+        "2 vertices follow no joint",
+        "2 weights were negative or not finite and are taken as 0",
+        "2 joints that move nothing were left out",
+        "2 roots were joined under a new one",
+        "hat (2,000 vertices) follows no joint and was left out",
+    ]
+    assert Report(9).lines() == []
 
 
 def test_a_mesh_of_no_area_at_all_is_refused():
@@ -244,5 +273,5 @@ def test_as_many_roots_as_joints_are_read_in_linear_time(tmp_path, made_square):
     before = time.process_time()
     skeleton, changed = read_skeleton(path)
     assert len(skeleton) == 20_001
-    assert changed == ("20000 roots were joined under a new one",)
+    assert changed == ("20,000 roots were joined under a new one",)
     assert time.process_time() - before < 10

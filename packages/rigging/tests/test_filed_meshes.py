@@ -98,8 +98,8 @@ def test_a_text_rig_needs_its_mesh_and_is_welded_with_it(box: Path, tmp_path: Pa
         filed_rig(text)
     filed = filed_rig(text, box)
     assert filed.mended == (
-        "1 of 10 stored vertices were welded to others",
-        "1 vertices of no triangle were left out",
+        "1 of 10 stored vertices was welded to another",
+        "1 vertex of no triangle was left out",
     )
     found = filed.rig
     assert found.weights.shape == (8, 2)
@@ -179,11 +179,11 @@ def test_rows_of_a_text_rig_are_normalised_and_said_to_be(box: Path, tmp_path: P
     found = filed_rig(text, box)
     assert found.rig.weights[:, 0].tolist() == [1] * 7 + [0]
     assert "7 rows of weights did not sum to 1 and were normalised" in found.mended
-    assert "1 vertices follow no joint" in found.mended
+    assert "1 vertex follows no joint" in found.mended
 
 
 def test_what_a_mesh_holds_and_is_not_rigged_is_said(box: Path, tmp_path: Path, made_square: Any) -> None:
-    assert filed_mesh(box).mended == ("1 vertices of no triangle were left out",)
+    assert filed_mesh(box).mended == ("1 vertex of no triangle was left out",)
     made = made_square()
     made.document["meshes"][0]["primitives"][0]["targets"] = [{"POSITION": 0}]
     path = made.save(tmp_path / "a.glb")

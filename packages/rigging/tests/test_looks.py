@@ -451,19 +451,20 @@ def test_what_an_obj_has_beside_triangles_is_told(tmp_path):
         "vt 0 0",
         "l 1 2",
         "f 1 2",
+        "f 2 3",
         "f 1/1 2/1 3/7",
         "curv 0 1 1 2",
         "x",
     ]
     path.write_text("\n".join(lines))
     assert set(filed_mesh(path).mended) == {
-        "1 lines in it are not read",
-        "1 faces of fewer than three corners in it are not read",
-        "1 curves in it are not read",
-        "1 lines that begin with 'x' in it are not read",
-        "1 corners whose texture coordinates are not there in it are not read",
+        "1 line in it is not read",
+        "2 faces of fewer than three corners in it are not read",
+        "1 curve in it is not read",
+        "1 line beginning with 'x' in it is not read",
+        "1 corner whose texture coordinates are not there in it is not read",
         "some corners of the material '' have no texture coordinates; 0, 0 is taken",
-        "1 vertices of no triangle were left out",
+        "1 vertex of no triangle was left out",
     }
 
 

@@ -123,7 +123,7 @@ def test_without_the_model_it_says_what_to_install_and_what_works_without(
     monkeypatch.setitem(sys.modules, "guerdon_rigging.rigger", None)  # as where torch is not installed
     result = run(lamp, "-o", tmp_path / "out.glb")
     assert isinstance(result.exception, ConfigError)
-    assert "guerdon-rigging[train]" in str(result.exception)
+    assert "which is not installed: pip install 'guerdon-rigging[train]'. --skeleton with" in str(result.exception)
     assert "--baseline" in str(result.exception)
     assert not (tmp_path / "out.glb").exists()
 

@@ -1,5 +1,7 @@
 """Tasks, their references and metrics; answers as texts; and the codec that needs no torch."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,12 @@ from guerdon_rigging.rig_tasks import Folder, Made
 from guerdon_rigging.rigs import Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_text
 from guerdon_rigging.tokens import Vocabulary
+
+
+def test_a_codec_that_needs_torch_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "guerdon_rigging.skin_codec", None)  # as where torch is not installed
+    with pytest.raises(ConfigError, match=r"needs torch \(.*\): pip install 'guerdon-rigging\[train\]'$"):
+        codec_of("mine.safetensors")
 
 
 def test_splits_share_no_creature_and_a_seed_is_always_the_same():

@@ -10,7 +10,7 @@ import torch
 from guerdon.errors import ConfigError, RunError
 from guerdon_rigging.codec_metrics import support_iou
 from guerdon_rigging.codec_shapes import SMALL
-from guerdon_rigging.rigs import Rig
+from guerdon_rigging.rigs import Mesh, Rig, Skeleton
 from guerdon_rigging.skin_batches import Bank, Draw
 from guerdon_rigging.skin_codec import FSQCVAE, SkinAutoencoder
 from guerdon_rigging.skin_regression import SQUARED, bone_places, squared, train_regressor
@@ -77,34 +77,110 @@ def test_one_code_says_most_of_what_four_do(learnt, spindle):
     assert first > whole - 0.2
 
 
-def test_a_run_that_was_stopped_goes_on_with_the_same_numbers(rigs, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("fault", "steps"), [(KeyboardInterrupt, [0, 1, 2, 3, 4, 4, 5]), (SystemError, [0, 1, 2, 3, 4, 3, 4, 5])]
+)
+def test_a_run_that_was_stopped_goes_on_with_the_same_numbers(fault, steps, rigs, tmp_path, monkeypatch):
+    """From the step at which it was interrupted; after what cannot be caught, from the checkpoint after step 3."""
     whole = train_codec(rigs, TINY, SHORT, tmp_path / "whole")
     calls = []
 
     def stopped(most, seed, step):
         calls.append(step)
         if step == 4 and len(calls) < 6:
-            raise KeyboardInterrupt
+            raise fault
         return kept_codes(most, seed, step)
 
     monkeypatch.setattr("guerdon_rigging.skin_training.kept_codes", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(fault):
         train_codec(rigs, TINY, SHORT, tmp_path / "broken")
     again = train_codec(rigs, TINY, SHORT, tmp_path / "broken")
-    assert calls == [0, 1, 2, 3, 4, 3, 4, 5]
+    assert calls == steps
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
-    lines = [json.loads(line) for line in (tmp_path / "broken" / METRICS).read_text().splitlines()]
+    lines, again = [
+        [json.loads(line) for line in (tmp_path / run / METRICS).read_text().splitlines()]
+        for run in ("broken", "whole")
+    ]
     assert [line["step"] for line in lines] == [3, 6]
+    assert [line["loss"] for line in lines] == [line["loss"] for line in again]
+
+
+def test_weights_of_half_a_step_are_not_kept(rigs, tmp_path, monkeypatch):
+    """Interrupted inside the optimiser, nobody knows which weights have moved."""
+    taken, real = [], torch.optim.AdamW.step
+
+    def half(optimizer, *args, **kwargs):
+        taken.append(1)
+        if len(taken) == 5:
+            raise KeyboardInterrupt
+        return real(optimizer, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", half)
+    with pytest.raises(KeyboardInterrupt):
+        train_codec(rigs, TINY, SHORT, tmp_path)
+    assert torch.load(tmp_path / STATE, weights_only=True)["step"] == 3
+
+
+@pytest.mark.parametrize("train", [train_codec, train_regressor])
+def test_a_run_on_other_rigs_is_refused(train, rigs, tmp_path):
+    """More of them; as many with another mesh, with other weights, or with joints elsewhere."""
+    first, *_ = rigs
+    schedule = replace(SHORT, steps=1)
+    train(rigs, TINY, schedule, tmp_path)
+    train(rigs, TINY, schedule, tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"another run: rigs\.count was 4 and is 3 now; rigs\.hash was '.*Name another"
+    ):
+        train(rigs[:3], TINY, schedule, tmp_path)
+    mesh = Mesh(first.mesh.vertices * 0.5, first.mesh.faces)
+    skeleton = Skeleton(first.skeleton.joints + 0.01, first.skeleton.parents)
+    others = [
+        Rig(mesh, first.skeleton, first.weights),
+        Rig(first.mesh, first.skeleton, first.weights[:, ::-1]),
+        Rig(first.mesh, skeleton, first.weights),
+    ]
+    for other in others:
+        with pytest.raises(ConfigError, match=r"another run: rigs\.hash was '\w{16}' and is '\w{16}' now\. Name"):
+            train([other, *rigs[1:]], TINY, schedule, tmp_path)
+
+
+def test_a_bank_of_other_points_is_another_run(rigs, tmp_path):
+    train_codec(Bank(rigs, uniform=200, dense=40), TINY, SHORT, tmp_path)
+    with pytest.raises(
+        ConfigError, match=r"another run: rigs\.dense was 40 and is 50 now; rigs\.seed was 0 and is 1 now"
+    ):
+        train_codec(Bank(rigs, uniform=200, dense=50, seed=1), TINY, SHORT, tmp_path)
 
 
 def test_a_folder_of_another_run_is_refused(rigs, tmp_path):
     train_codec(rigs, TINY, replace(SHORT, steps=3), tmp_path)
-    with pytest.raises(ConfigError, match="another schedule"):
+    with pytest.raises(ConfigError, match=r"state\.pt is of another run: schedule\.steps was 3 and is 6 now\. Name"):
         train_codec(rigs, TINY, SHORT, tmp_path)
+    with pytest.raises(ConfigError, match=r"schedule\.steps was 3 and is 6 now; shape was set and is not now\. Name"):
+        train_regressor(rigs, TINY, SHORT, tmp_path)
+    state = torch.load(tmp_path / STATE, weights_only=True)
+    del state["told"]["rigs"]
+    torch.save(state, tmp_path / STATE)
+    with pytest.raises(ConfigError, match=r"another run: rigs was not kept\. Name another folder"):
+        train_codec(rigs, TINY, replace(SHORT, steps=3), tmp_path)
     (tmp_path / STATE).write_bytes(b"half a file")
     with pytest.raises(RunError, match="Remove it to begin anew"):
         train_codec(rigs, TINY, SHORT, tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_told(rigs, tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(RunError, match=r"cannot write '.*codec'"):
+        train_codec(rigs, TINY, SHORT, tmp_path / "runs" / "codec")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("steps", 0), ("every", 0), ("seed", -1), ("learning_rate", 0.0), ("learning_rate", np.nan)]
+)
+def test_a_schedule_that_cannot_be_followed_is_refused(field, value):
+    with pytest.raises(ConfigError, match=f"Schedule.{field} is {value}"):
+        replace(SHORT, **{field: value})
 
 
 def test_a_loss_that_is_no_number_stops_the_run(rigs, monkeypatch):

@@ -19,6 +19,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.spatial import cKDTree
 
+from guerdon.counting import counting
 from guerdon.fields import one_of
 from guerdon_rigging.file_errors import RigFileError
 from guerdon_rigging.frames import Frame, frame
@@ -67,19 +68,35 @@ class Report:
 
     def lines(self) -> list[str]:
         """What there is to say, a line each; none where the file was in order."""
-        counts = {
-            f"{self.welded:,} of {self.stored:,} stored vertices were welded to others": self.welded,
-            f"{self.welded_apart:,} welded vertices had other weights; the mean was taken": self.welded_apart,
-            f"{self.unused:,} vertices of no triangle were left out": self.unused,
-            f"{self.degenerate:,} triangles of no area were left out": self.degenerate,
-            f"{self.unnormalised:,} rows of weights did not sum to 1 and were normalised": self.unnormalised,
-            f"{self.unweighted:,} vertices follow no joint": self.unweighted,
-            f"{self.mended:,} weights were negative or not finite and are taken as 0": self.mended,
-            f"{len(self.dropped_joints)} joints that move nothing were left out": len(self.dropped_joints),
-            f"{len(self.roots)} roots were joined under a new one": len(self.roots),
-        }
-        hung = (f"{name} ({count:,} vertices) follows no joint and was left out" for name, count in self.unskinned)
-        return [line for line, count in counts.items() if count] + [*hung, *self.notes]
+        stored, dropped = f"of {self.stored:,} stored vertices", len(self.dropped_joints)
+        counts = (
+            (self.welded, f"{stored} was welded to another", f"{stored} were welded to others"),
+            (
+                self.welded_apart,
+                "welded vertex had other weights; the mean was taken",
+                "welded vertices had other weights; the mean was taken",
+            ),
+            (self.unused, "vertex of no triangle was left out", "vertices of no triangle were left out"),
+            (self.degenerate, "triangle of no area was left out", "triangles of no area were left out"),
+            (
+                self.unnormalised,
+                "row of weights did not sum to 1 and was normalised",
+                "rows of weights did not sum to 1 and were normalised",
+            ),
+            (self.unweighted, "vertex follows no joint", "vertices follow no joint"),
+            (
+                self.mended,
+                "weight was negative or not finite and is taken as 0",
+                "weights were negative or not finite and are taken as 0",
+            ),
+            (dropped, "joint that moves nothing was left out", "joints that move nothing were left out"),
+            (len(self.roots), "root was put under a new one", "roots were joined under a new one"),
+        )
+        hung = (
+            f"{name} ({counting(count, 'vertex', 'vertices')}) follows no joint and was left out"
+            for name, count in self.unskinned
+        )
+        return [*(counting(*told) for told in counts if told[0]), *hung, *self.notes]
 
 
 @dataclass(frozen=True, eq=False)

@@ -227,6 +227,7 @@ def show(
     overwrite: bool,
 ) -> None:
     """Say what is in the rig RIG (.glb, .gltf, or RigNet's text with --mesh), and draw it."""
+    from guerdon.counting import counting
     from guerdon.progress import progress
     from guerdon_rigging.filed_meshes import filed_rig
 
@@ -246,7 +247,7 @@ def show(
     for joint, (name, parent) in enumerate(zip(names, read.skeleton.parents.tolist(), strict=True)):
         depth[joint] = depth[parent] + 1 if parent >= 0 else 0
         owned = int((read.weights[:, joint] > 0).sum())
-        click.echo(f"{'  ' * (depth[joint] + 1)}{name}  {owned:,} vertices")
+        click.echo(f"{'  ' * (depth[joint] + 1)}{name}  {counting(owned, 'vertex', 'vertices')}")
 
 
 def _told(mended: Sequence[str]) -> None:
@@ -260,7 +261,7 @@ def _described(rig: Rig) -> str:
 
     per_vertex = float((rig.weights > 0).sum(axis=1).mean())
     return (
-        f"{len(rig.mesh.vertices):,} vertices, {counting(len(rig.skeleton), 'joint')}, "
+        f"{counting(len(rig.mesh.vertices), 'vertex', 'vertices')}, {counting(len(rig.skeleton), 'joint')}, "
         f"{per_vertex:.2f} influences a vertex"
     )
 
@@ -278,8 +279,8 @@ def _rigger(policy: Path | None, codec: Path | None) -> Rigger:
         module = importlib.import_module("guerdon_rigging.rigger")
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the model that rigs cannot be loaded: no module named {error.name!r}. Its packages are installed by "
-            "`pip install 'guerdon-rigging[train]'`; --skeleton with --baseline needs no model"
+            f"the model that rigs needs the package {error.name}, which is not installed: "
+            "pip install 'guerdon-rigging[train]'. --skeleton with --baseline needs no model"
         ) from error
     try:
         return cast(Rigger, module.Rigger.of_files(policy, codec))

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from guerdon.counting import counting
 from guerdon_rigging.file_errors import RigFileError
 from guerdon_rigging.gltf_primitives import MOST_FACES, MOST_VERTICES
 from guerdon_rigging.rigs import Floats, Ints
 
 _PLAIN = {b"g", b"o", b"s", b"mg"}
 """Groups, objects and smoothing, which change nothing here."""
-_UNREAD = {b"l": "lines", b"p": "points", b"curv": "curves", b"curv2": "curves", b"surf": "free-form surfaces"}
+_UNREAD = {b"l": "line", b"p": "point", b"curv": "curve", b"curv2": "curve", b"surf": "free-form surface"}
 _NUMBERS = {b"v": 3, b"vt": 1, b"vn": 3}
 """How many numbers a line has at least."""
 
@@ -68,7 +69,8 @@ def parsed_obj(path: Path, data: bytes) -> ObjFile:
     colours, corners, materials = array("d"), array("q"), array("q")
     names: dict[str, int] = {}
     libraries: list[str] = []
-    unread: Counter[str] = Counter()
+    unread: Counter[tuple[str, str]] = Counter()
+    """Of a noun and what follows it, which is the same in the plural."""
     counts = dict.fromkeys(_NUMBERS, 0)
     material, held = "", b""
     for number, raw in enumerate(data.splitlines(), 1):
@@ -91,7 +93,7 @@ def parsed_obj(path: Path, data: bytes) -> ObjFile:
             elif key == b"f":
                 face = [_corner(word, counts) for word in _said(words)]
                 if len(face) < 3:
-                    unread["faces of fewer than three corners"] += 1
+                    unread["face", " of fewer than three corners"] += 1
                 place = names.setdefault(material, len(names))
                 for second, third in pairwise(face[1:]):
                     corners.extend((*face[0], *second, *third))
@@ -101,9 +103,9 @@ def parsed_obj(path: Path, data: bytes) -> ObjFile:
             elif key == b"mtllib":
                 libraries.append(line.strip()[6:].strip().decode("utf-8", "replace"))
             elif key in _UNREAD:
-                unread[_UNREAD[key]] += 1
+                unread[_UNREAD[key], ""] += 1
             elif key not in _PLAIN and not key.startswith(b"#"):
-                unread[f"lines that begin with {key[:20].decode('utf-8', 'replace')!r}"] += 1
+                unread["line", f" beginning with {key[:20].decode('utf-8', 'replace')!r}"] += 1
         except ValueError as error:
             raise RigFileError(path, f"line {number}", f"{line[:80]!r} does not parse: {error}") from error
         if counts[b"v"] > MOST_VERTICES or len(materials) > MOST_FACES:
@@ -118,11 +120,11 @@ def parsed_obj(path: Path, data: bytes) -> ObjFile:
     for column, key, what in ((1, b"vt", "texture coordinates"), (2, b"vn", "normals")):
         beyond = table[:, :, column] >= counts[key]
         if beyond.any():
-            unread[f"corners whose {what} are not there"] += int(beyond.sum())
+            unread["corner", f" whose {what} are not there"] += int(beyond.sum())
             table[:, :, column][beyond] = -1
     whole = len(colours) == 3 * counts[b"v"]
     if len(colours) and not whole:
-        unread["colours of some vertices and not of others"] += len(colours) // 3
+        unread["colour", " of some vertices and not of others"] += len(colours) // 3
     return ObjFile(
         np.array(numbers[b"v"]).reshape(-1, 3),
         np.array(colours if whole else ()).reshape(-1, 3),
@@ -132,7 +134,10 @@ def parsed_obj(path: Path, data: bytes) -> ObjFile:
         np.array(materials, np.int64),
         tuple(names),
         tuple(libraries),
-        tuple(f"{count:,} {what} in it are not read" for what, count in unread.items()),
+        tuple(
+            counting(count, f"{noun}{which} in it is not read", f"{noun}s{which} in it are not read")
+            for (noun, which), count in unread.items()
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from guerdon.counting import counting
 from guerdon_rigging.file_errors import RigFileError, read_beside
 from guerdon_rigging.gltf_files import MOST_BYTES
 from guerdon_rigging.looks import GREY, Look, Materials, Picture, Piece, directions, linear_colours, picture_kind
@@ -62,7 +63,9 @@ def looking_obj(path: Path, obj: ObjFile) -> tuple[Floats, Ints, tuple[str, ...]
         first += len(kept)
     used = np.concatenate([np.zeros(0, np.int64), *places])
     if idle := len(obj.vertices) - len(np.unique(used)):
-        folder.notes.append(f"{idle:,} vertices of no triangle were left out")
+        folder.notes.append(
+            counting(idle, "vertex of no triangle was left out", "vertices of no triangle were left out")
+        )
     arrays: dict[str, list[Any]] = {"materials": materials}
     if folder.pictures:
         arrays["textures"] = [{"source": at, "sampler": 0} for at in range(len(folder.pictures))]

@@ -90,7 +90,7 @@ def codec_of(name: str) -> SkinCodec:
             from guerdon_rigging.skin_codec import FSQCVAE
         except ImportError as error:
             raise ConfigError(
-                f'codec is {name!r}, which needs pip install "guerdon-rigging[train]" ({error})'
+                f"codec is {name!r}, which needs torch ({error}): pip install 'guerdon-rigging[train]'"
             ) from error
         if name != "skintokens":
             return FSQCVAE.load(name)

@@ -7,6 +7,7 @@ Axes: B meshes, K bones of each, U uniform points, D dense points of a bone.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,6 +72,13 @@ class Batch:
         return torch.cat([logits[:, :, : self.uniform], torch.diagonal(near, dim1=1, dim2=2).transpose(1, 2)], dim=2)
 
 
+def _hash(found: hashlib._Hash, rig: Rig) -> None:
+    """Add a rig: positions and triangles, joints and their parents, and weights, each after its shape."""
+    for array in (rig.mesh.vertices, rig.mesh.faces, rig.skeleton.joints, rig.skeleton.parents, rig.weights):
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+
+
 class Bank:
     """Points of many rigs. Joints without weight are left out: Dice is harsh on them and teaches nothing.
 
@@ -88,15 +96,25 @@ class Bank:
         self.samples: list[RigSamples] = []
         self.places: list[int] = []
         """Which of the rigs given each belongs to."""
+        found = hashlib.sha256()
         with progress("drawing points of rigs", len(rigs)) as bar:
             for place, rig in enumerate(rigs):
                 bar.advance()
+                _hash(found, rig)
                 if rig.weights.max(initial=0.0) > 0:
                     rng = np.random.default_rng([seed, place])
                     self.samples.append(rig_samples(rig, uniform, dense, rng, with_support=True))
                     self.places.append(place)
         if not self.samples:
             raise ConfigError(f"Bank: none of {len(rigs)} rigs has a weight above 0; there is nothing to code")
+        self.told = {
+            "count": len(rigs),
+            "hash": found.hexdigest()[:16],
+            "uniform": uniform,
+            "dense": dense,
+            "seed": seed,
+        }
+        """What its points were drawn from, and how, as JSON has it: a run of one bank does not go on with another."""
 
     def batch(self, draw: Draw, seed: int, step: int, device: str | torch.device = "cpu") -> Batch:
         """That of a step: the same each time."""

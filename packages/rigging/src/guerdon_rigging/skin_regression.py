@@ -89,12 +89,7 @@ class BoneRegressor(nn.Module):
 
 
 def train_regressor(
-    rigs: Sequence[Rig],
-    shape: CodecShape,
-    schedule: Schedule,
-    folder: Path | None = None,
-    device: str = "cpu",
-    bank: Bank | None = None,
+    rigs: Sequence[Rig], shape: CodecShape, schedule: Schedule, folder: Path | None = None, device: str = "cpu"
 ) -> BoneRegressor:
     """As `guerdon_rigging.skin_training.train_codec`, of a schedule whose loss is `SQUARED` unless it says otherwise.
 
@@ -103,7 +98,7 @@ def train_regressor(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
         network = BoneRegressor(shape).to(device)
-    bank = Bank(rigs, seed=schedule.seed) if bank is None else bank
+    bank = Bank(rigs, seed=schedule.seed)
     places = {}
     for place in bank.places:
         rig = rigs[place]
@@ -121,7 +116,7 @@ def train_regressor(
         logits = batch.own(network.decoder(latents, network.decoder.asked(latents, batch.asked), torch.stack(codes)))
         return schedule.loss(torch.sigmoid(logits), batch.targets)
 
-    told = {"regressor": shape.plain(), "schedule": asdict(schedule)}
+    told = {"regressor": shape.plain(), "schedule": asdict(schedule), "rigs": bank.told}
     fit(network, loss, schedule, folder, told, "training the regression")
     return network
 

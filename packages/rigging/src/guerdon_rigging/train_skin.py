@@ -4,21 +4,26 @@
     python -m guerdon_rigging.train_skin --out runs/regression --files FOLDER --made 384 --steps 4000 --regression
 
 Every fifth file of the folder is left out of training and measured at the end; made rigs of another seed are measured
-too. A run that was stopped goes on when the same command is given again.
+too. A run that was stopped goes on when the same command is given again; on other rigs, or with other settings, its
+folder is refused. Exit codes are those of `guerdon`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 import torch
 
+from guerdon.cli import INTERRUPTED, WRONG, say_wrong
+from guerdon.errors import GuerdonError
 from guerdon.progress import progress
-from guerdon.runs.durable import replace_file
+from guerdon.runs.durable import replace_file, replacing_file
 from guerdon_rigging.codec_metrics import support_iou
 from guerdon_rigging.codec_shapes import SMALL
 from guerdon_rigging.creatures import made_rigs
@@ -54,8 +59,8 @@ def measured(rigs: Sequence[Rig], predict: Callable[[Rig], Floats]) -> dict[str,
     return dict(zip(("iou", "l1_per_vertex", "l1_per_entry"), np.mean(found, axis=0).tolist(), strict=True))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, save and measure; `report.json` in the folder holds the numbers."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, save and measure; `report.json` in the folder holds the numbers. Returns `guerdon`'s exit code."""
     parser = argparse.ArgumentParser(prog="python -m guerdon_rigging.train_skin", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--files", type=Path, help="folder of rigged .glb and .gltf files")
@@ -65,17 +70,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--regression", action="store_true", help="train the baseline in place of the codec")
     told = parser.parse_args(arguments)
-    told.out.mkdir(parents=True, exist_ok=True)
+    try:
+        _run(told)
+    except GuerdonError as error:
+        say_wrong("\n".join([str(error), *getattr(error, "__notes__", ())]))
+        return WRONG
+    except KeyboardInterrupt:
+        click.echo(f"\ninterrupted; the same command goes on with what is kept in {told.out}", err=True)
+        return INTERRUPTED
+    return 0
+
+
+def _run(told: argparse.Namespace) -> None:
+    schedule = Schedule(steps=told.steps, learning_rate=told.learning_rate, every=250, seed=told.seed, draw=DRAW)
     sides: dict[str, list[Rig]] = {"train": [], "test": []}
     if told.files is not None:
         files = RigFolder(told.files)
         sides = {"train": list(files.rigs("train")), "test": list(files.rigs("test"))}
     rigs = [*sides["train"], *(made_rigs(told.made) if told.made else [])]
-    schedule = Schedule(steps=told.steps, learning_rate=told.learning_rate, every=250, seed=told.seed, draw=DRAW)
     measure: dict[str, Callable[[Rig], Floats]]
     if told.regression:
         network = train_regressor(rigs, SMALL, squared(schedule), told.out)
-        torch.save(network.state_dict(), told.out / "regression.pt")
+        with replacing_file(told.out / "regression.pt") as partial:
+            torch.save(network.state_dict(), partial)
         measure = {"regression": lambda rig: network.skin(rig.mesh, rig.skeleton)}
     else:
         FSQCVAE(train_codec(Bank(rigs, seed=told.seed), SMALL, schedule, told.out)).save(told.out / "codec.safetensors")
@@ -97,4 +114,4 @@ def _given(codec: FSQCVAE, codes: int) -> Callable[[Rig], Floats]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
