@@ -36,11 +36,19 @@ def guerdon_tasks(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_policies(register: Register) -> None:
+    """What plans from frames without a language model."""
+    register("driving/planner-v1", "guerdon_driving.planner:Planner", summary="plans from frames, a small network")
+
+
+@hookimpl
 def guerdon_recipes(register: Register) -> None:
-    """The runs that `guerdon train driving` and `guerdon train driving-gpu` start."""
+    """The runs that `guerdon train driving`, `driving-gpu` and `driving-planner` start."""
     recipes = "guerdon_driving.recipes"
     register("driving", f"{recipes}:driving", summary="planning from frames on a 137M model that sees")
     register("driving-gpu", f"{recipes}:driving_gpu", summary="the same at the size of one GPU")
+    small = "the same two stages by a small network, on one core"
+    register("driving-planner", f"{recipes}:driving_planner", summary=small)
 
 
 @hookimpl

@@ -13,3 +13,8 @@ def driving() -> str:
 def driving_gpu() -> str:
     """The text of `driving_gpu.yaml`."""
     return (files("guerdon_driving") / "driving_gpu.yaml").read_text(encoding="utf-8")
+
+
+def driving_planner() -> str:
+    """The text of `driving_planner.yaml`."""
+    return (files("guerdon_driving") / "driving_planner.yaml").read_text(encoding="utf-8")
