@@ -19,9 +19,10 @@ the default, takes that back with what follows from the rig alone:
 * R_sc and R_mo fall as R_vj does, and where less than nine tenths of the weight is on bones that are near.
 
 What is free is what artists' rigs do: their roots and tips own nothing, and without that binding to the closest bone
-would beat most of them. What it does not cover: how a rig is to move (no motion is known), and a skeleton finer than it
-should be. Joints spread inside, each joined to its nearest, with a skin by distances, are a rig as far as geometry
-tells, and earn more than most artists' (the package's README has the figures).
+would beat most of them. What it does not cover: how a rig is to move (no motion is known), which joint is the root and
+what hangs on what, and a skeleton finer than it should be. Joints spread inside, each joined to its nearest, with a
+skin by distances, are a rig as far as geometry tells, and earn more than most artists' (the package's README has the
+figures).
 
 An answer that cannot be read earns 0 and says why (`fail`; `truncated` where the budget cut it). A mesh without a
 surface or extent is `invalid`. Everything that depends on the mesh alone is computed once, all attempts at it are
