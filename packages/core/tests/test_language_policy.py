@@ -358,6 +358,16 @@ def test_adapters_are_active_while_sampling():
     assert flat(sampled(make(lora=LoraSpec(4)))) != rollouts
 
 
+def test_an_unknown_device_is_named(tmp_path, monkeypatch):
+    """And CUDA where torch finds none: it was torch's own error."""
+    for device in ("gpu9", "cuda:x", None):
+        with pytest.raises(ConfigError, match=f"no device named {device!r}; accepted are 'auto', 'cpu', 'cuda'"):
+            LanguagePolicy.from_pretrained(str(tmp_path), device=device)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="device is 'cuda:0', and torch finds no CUDA here"):
+        LanguagePolicy.from_pretrained(str(tmp_path), device="cuda:0")
+
+
 def test_an_unknown_dtype_or_model_is_named(tmp_path):
     with pytest.raises(ConfigError, match="'float16'"):
         LanguagePolicy.from_pretrained(str(tmp_path), dtype="float16")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,10 +88,30 @@ def test_creatures_go_round_the_kinds_without_end() -> None:
     assert [next(stream).name for _ in range(4)] == ["lamp-2000000", "chest-2000000", "lamp-2000001", "chest-2000001"]
 
 
-@pytest.mark.parametrize(("kind", "seed", "said"), [("dragon", 0, "'dragon'.*humanoid"), ("snake", -1, "seed is -1")])
-def test_what_cannot_be_made_says_so(kind: str, seed: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "seed", "said"),
+    [
+        ("dragon", 0, "'dragon'.*humanoid"),
+        ("snake", -1, "seed is -1"),
+        ("fish", 1.5, "seed is 1.5; a whole number >= 0 is needed"),
+        ("fish", "x", "seed is 'x'"),
+        (["fish"], 0, "kind is"),
+    ],
+)
+def test_what_cannot_be_made_says_so(kind: Any, seed: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         creature(kind, seed)
+
+
+@pytest.mark.parametrize(
+    ("seed", "kinds", "said"),
+    [(-1, KINDS, "seed is -1;"), (1.5, KINDS, "seed is 1.5"), (0, ("dragon",), "names 'dragon'"), (0, (), "at least")],
+)
+def test_a_stream_that_cannot_be_made_says_so_at_once(seed: Any, kinds: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=said):
+        creatures(seed, kinds)
+    with pytest.raises(ConfigError, match=said):
+        made_rigs(1, seed, kinds=kinds, folder=tmp_path)
 
 
 def test_weights_fall_with_the_gap_and_are_half_and_half_where_there_is_none() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from guerdon.errors import ConfigError
 from guerdon_rigging.cameras import Camera, framed, snug
 from guerdon_rigging.creatures import creature
 from guerdon_rigging.drawing import image, palette, picture, silhouette, turntable
@@ -114,8 +116,6 @@ def test_a_single_picture_is_filled(kind: str, yaw: float) -> None:
 def test_a_turntable_is_a_gif_that_turns() -> None:
     shown = Image.open(io.BytesIO(turntable(creature("lamp", 2), frames=3, size=64)))
     assert (shown.format, getattr(shown, "n_frames", 1)) == ("GIF", 3)
-    with pytest.raises(ValueError, match="frames is 0"):
-        turntable(square(), frames=0)
 
 
 def test_a_picture_is_a_png_of_the_size_asked_for_and_always_the_same() -> None:
@@ -128,6 +128,27 @@ def test_a_mesh_without_triangles_cannot_be_drawn() -> None:
     bare = Rig(Mesh(np.zeros((1, 3)), np.zeros((0, 3), np.int64)), square().skeleton, np.ones((1, 2)) / 2)
     with pytest.raises(RigError, match="no triangle"):
         picture(bare)
+
+
+@pytest.mark.parametrize(
+    ("draw", "wrong", "said"),
+    [
+        (picture, {"colours": "foo"}, "colours is 'foo'; accepted are 'weights', 'plain'"),
+        (turntable, {"colours": "foo"}, "colours is 'foo'"),
+        (turntable, {"form": "mp4"}, "form is 'mp4'; accepted are 'gif', 'strip'"),
+        (turntable, {"frames": 0}, "frames is 0; a whole number >= 1 is needed"),
+        (turntable, {"frames": 2.5}, "frames is 2.5"),
+        (picture, {"size": 0}, "size is 0; a whole number >= 1 is needed"),
+        (turntable, {"size": 64.0}, "size is 64.0"),
+        (picture, {"yaw": float("nan")}, "yaw is nan; a finite number of degrees is needed"),
+        (picture, {"yaw": "left"}, "yaw is 'left'"),
+        (picture, {"pitch": 90}, "pitch is 90; a number of degrees between -90 and 90 is needed"),
+        (turntable, {"pitch": float("inf")}, "pitch is inf"),
+    ],
+)
+def test_a_picture_of_nothing_that_is_known_is_refused(draw: Any, wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        draw(square(), **wrong)
 
 
 def test_vertices_without_weights_are_plain() -> None:

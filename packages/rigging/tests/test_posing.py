@@ -34,6 +34,8 @@ def test_a_pose_is_written_by_name_or_index_in_degrees() -> None:
         (["leg=0,0,1"], "no joint 'leg' among its 2: root, arm"),
         (["arm=0,0"], "'arm=0,0'.*JOINT=X,Y,Z"),
         (["arm=0,0,nan"], "JOINT=X,Y,Z"),
+        (["arm=1e30,0,0"], "'arm=1e30,0,0'; degrees from -360 to 360 are needed"),
+        (["arm=0,-361,0"], "degrees from -360 to 360"),
         (["arm"], "JOINT=X,Y,Z"),
         (["2=0,0,1"], "no joint '2'"),
         (["arm=0,0,1", "1=0,0,1"], "twice"),

@@ -13,6 +13,7 @@ from guerdon_rigging.rig_attacks import (
     OneBone,
     RepeatedJoints,
     ScatteredJoints,
+    SpreadTree,
     SpreadWeights,
     Star,
     SwappedSkins,
@@ -71,6 +72,20 @@ def test_a_star_earns_less_than_the_true_rig():
             reward = TokenRig(mode=mode)
             gain = reward(Rollout.of(EXAMPLES[0], text)).value - reward(Rollout.of(EXAMPLES[0], TEXTS[0])).value
             assert gain * sign > 0
+
+
+def test_a_spread_tree_binds_every_vertex_and_earns_more_than_the_true_rig():
+    """What geometry cannot tell: the package's README has the figures on files."""
+    from guerdon_rigging.rewards import TokenRig
+
+    for count in (16, 28):
+        (text,) = SpreadTree(count).attempt(TARGET)
+        answer = read_answer(text, EXAMPLES[0], known_mesh(EXAMPLES[0].mesh))
+        assert not answer.why
+        assert len(answer.skeleton) == count
+        np.testing.assert_allclose(answer.weights.sum(axis=1), 1)
+        rewards = [TokenRig()(Rollout.of(EXAMPLES[0], one)).value for one in (text, TEXTS[0])]
+        assert rewards[0] > rewards[1]
 
 
 def test_repeated_joints_are_in_one_place_and_spread_skins_have_one_code():

@@ -183,6 +183,8 @@ def test_a_reward_is_its_own_recipe(reward):
         (TokenRig, {"weights": (5.0, 1.0, 1.0)}),
         (TokenRig, {"weights": (5.0, 5.0, 5.0, 5.0)}),
         (TokenRig, {"weights": (float("nan"), 1.0, 1.0, 1.0)}),
+        (TokenRig, {"weights": 5}),
+        (TokenRig, {"weights": ("5", 1.0, 1.0, 1.0)}),
         (JointCoverage, {"a": -1.0}),
         (JointCoverage, {"price": float("nan")}),
         (BoneContainment, {"steps": 0}),

@@ -122,3 +122,10 @@ def test_what_does_not_belong_together_is_refused(rigger, lamp):
         rigger.rig(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])))
     with pytest.raises(ConfigError, match="attempts"):
         rigger.rig(lamp.mesh, attempts=0)
+
+
+def test_a_device_that_there_is_not_is_refused():
+    from guerdon_rigging.rigger import Rigger
+
+    with pytest.raises(ConfigError, match="no device named 'gpu9'; accepted are 'auto', 'cpu'"):
+        Rigger.shipped("gpu9")

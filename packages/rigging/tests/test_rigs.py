@@ -26,6 +26,10 @@ def test_a_mesh_without_triangles_has_no_edges():
         (CORNERS, np.array([[0, 1, -1]]), "name vertices -1 to 1"),
         (CORNERS[:, :2], np.array([[0, 1, 2]]), r"Mesh.vertices has the shape \(4, 2\)"),
         (np.where(CORNERS == 1, np.nan, CORNERS), np.array([[0, 1, 2]]), r"Mesh.vertices\[1\] is \[nan"),
+        (CORNERS, np.array([[0, 1, 2.5]]), "Mesh.faces is an array of float64; one of whole numbers is needed"),
+        (CORNERS, [[0, 1, 2]], "Mesh.faces is of the type list; a numpy array of whole numbers is needed"),
+        (CORNERS.tolist(), np.array([[0, 1, 2]]), "Mesh.vertices is of the type list; a numpy array of numbers"),
+        (CORNERS.astype(str), np.array([[0, 1, 2]]), "Mesh.vertices is an array of <U32; one of numbers"),
     ],
 )
 def test_what_is_no_mesh_is_refused(vertices, faces, said):
@@ -52,6 +56,16 @@ def test_a_skeleton_has_a_joint_and_as_many_names():
         Skeleton(np.zeros((0, 3)), np.zeros(0, np.int64))
     with pytest.raises(RigError, match="2 for 3 joints"):
         Skeleton(CORNERS[:3], np.array([-1, 0, 0]), ("a", "b"))
+
+
+def test_a_skeleton_and_a_skin_are_arrays_of_numbers():
+    with pytest.raises(RigError, match=r"Skeleton\.joints is of the type list"):
+        Skeleton(CORNERS.tolist(), np.array([-1, 0, 0, 1]))
+    with pytest.raises(RigError, match=r"Skeleton\.parents is an array of float64; one of whole numbers"):
+        Skeleton(CORNERS, np.array([-1, 0, 0.5, 1]))
+    mesh, one = Mesh(CORNERS, np.array([[0, 1, 2]])), Skeleton(CORNERS[:1], np.array([-1]))
+    with pytest.raises(RigError, match=r"Rig\.weights is of the type list"):
+        Rig(mesh, one, [[1]] * 4)
 
 
 def test_children_are_told_in_order():

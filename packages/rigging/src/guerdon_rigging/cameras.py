@@ -6,21 +6,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from guerdon.errors import ConfigError
+from guerdon.fields import check_numbers
 from guerdon_rigging.rigs import Floats, Ints
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Looks at `target` from `distance` away; y is up."""
+    """Looks at `target` from `distance` away; y is up.
+
+    Raises:
+        ConfigError: a yaw that is not finite, or a pitch that is not between -90 and 90.
+    """
 
     yaw: float = 30.0
     """Degrees about the upright axis: 0 looks at the front (from +z), 90 at the left side (from +x)."""
     pitch: float = 12.0
-    """Degrees from which it looks down, below 90."""
+    """Degrees from which it looks down, between -90 and 90."""
     distance: float = 5.0
     target: tuple[float, float, float] = (0.0, 0.0, 0.0)
     field_of_view: float = 30.0
     """Degrees from the lower to the upper edge of a square picture."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "yaw", "pitch")
+        if not np.isfinite(self.yaw):
+            raise ConfigError(f"yaw is {self.yaw!r}; a finite number of degrees is needed")
+        if not -90 < self.pitch < 90:  # straight from above no side is up
+            raise ConfigError(f"pitch is {self.pitch!r}; a number of degrees between -90 and 90 is needed")
 
     @property
     def eye(self) -> Floats:

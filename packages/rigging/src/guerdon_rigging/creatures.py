@@ -23,6 +23,7 @@ import numpy as np
 
 from guerdon.cached_folders import built_once, cache_folder
 from guerdon.errors import ConfigError
+from guerdon.fields import one_of, whole_number
 from guerdon.progress import progress
 from guerdon_rigging import augmentation, bodies, body_plans, prop_plans, surfaces
 from guerdon_rigging.bodies import Body
@@ -62,12 +63,10 @@ def creature(kind: str, seed: int) -> Rig:
     joint without skin: a draw that buries one, or has limbs grown together, is drawn again.
 
     Raises:
-        ConfigError: no such kind, or a seed below 0.
+        ConfigError: no such kind, or a seed that is no whole number >= 0.
     """
-    if kind not in PLANS:
-        raise ConfigError(f"kind is {kind!r}; accepted are {', '.join(KINDS)}")
-    if seed < 0:
-        raise ConfigError(f"seed is {seed}; at least 0 is needed")
+    one_of("kind", kind, KINDS)
+    whole_number("seed", seed, 0)
     generator = np.random.default_rng([seed, KINDS.index(kind)])
     for _ in range(DRAWS):
         body = PLANS[kind](generator)
@@ -96,9 +95,21 @@ def _fused(mesh: Mesh, weights: Floats, body: Body) -> float:
 
 
 def creatures(seed: int = 0, kinds: Sequence[str] = KINDS) -> Iterator[Rig]:
-    """Without end: each kind in turn, with seeds `seed * 1,000,000` and on."""
-    for index in itertools.count():
-        yield _numbered(index, seed, kinds)
+    """Without end: each kind in turn, with seeds `seed * 1,000,000` and on.
+
+    Raises:
+        ConfigError: no kind, one that is none, or a seed that is no whole number >= 0.
+    """
+    _check_stream(seed, kinds)
+    return (_numbered(index, seed, kinds) for index in itertools.count())
+
+
+def _check_stream(seed: int, kinds: Sequence[str]) -> None:
+    whole_number("seed", seed, 0)
+    if not kinds:
+        raise ConfigError(f"kinds is {kinds!r}; one at least is needed, of {', '.join(KINDS)}")
+    if unknown := [kind for kind in kinds if kind not in PLANS]:
+        raise ConfigError(f"kinds names {unknown[0]!r}; accepted are {', '.join(KINDS)}")
 
 
 def _numbered(index: int, seed: int, kinds: Sequence[str]) -> Rig:
@@ -138,12 +149,10 @@ def made_rigs(count: int, seed: int = 0, *, kinds: Sequence[str] = KINDS, folder
         folder: where; None for guerdon's cache.
 
     Raises:
-        ConfigError: `count` below 1, or no such kind.
+        ConfigError: `count` is no whole number >= 1, or see `creatures`.
     """
-    if count < 1:
-        raise ConfigError(f"count is {count}; at least 1 is needed")
-    if unknown := [kind for kind in kinds if kind not in PLANS]:
-        raise ConfigError(f"kinds names {unknown[0]!r}; accepted are {', '.join(KINDS)}")
+    whole_number("count", count, 1)
+    _check_stream(seed, kinds)
     place = (folder or cache_folder() / "made-rigs") / f"{_version(kinds)}-{seed}"
     shards = [place / f"{number:05}" for number in range((count + SHARD - 1) // SHARD)]
     missing = [(number, shard) for number, shard in enumerate(shards) if not shard.is_dir()]

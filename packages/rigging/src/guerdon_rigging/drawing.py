@@ -10,18 +10,20 @@ has the mixture that its weights say, so a smooth fade is a shared vertex and a 
 from __future__ import annotations
 
 import io
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from embreex import mesh_construction, rtcore_scene
 from PIL import Image, ImageDraw
 
+from guerdon.fields import one_of, whole_number
 from guerdon_rigging.cameras import Camera, framed, snug
 from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, RigError, Skeleton
 from guerdon_rigging.sampling import areas, vertex_normals
 
 Colours = Literal["weights", "plain"]
+Form = Literal["gif", "strip"]
 Bytes = npt.NDArray[np.uint8]
 
 FINER = 2
@@ -50,13 +52,14 @@ def picture(
     Args:
         rig: in any units.
         yaw: degrees about the upright axis; 0 is from the front.
-        pitch: degrees from above.
+        pitch: degrees from above, between -90 and 90.
         size: pixels a side.
         colours: of the mesh: its weights, a colour per joint, or a plain grey.
         bones: drawn over the mesh.
 
     Raises:
         RigError: the mesh has no triangle.
+        ConfigError: another word for `colours`, no pixel, or an angle that is none.
     """
     return _png(image(rig, snug(rig.mesh.vertices, yaw, pitch), size=size, colours=colours, bones=bones))
 
@@ -69,16 +72,16 @@ def turntable(
     pitch: float = 12.0,
     colours: Colours = "weights",
     bones: bool = True,
-    form: Literal["gif", "strip"] = "gif",
+    form: Form = "gif",
 ) -> bytes:
     """The rig from all around: a GIF that turns once in about two seconds, or a PNG strip of `frames` views.
 
     Raises:
         RigError: the mesh has no triangle.
-        ValueError: no frame.
+        ConfigError: no frame, another word for `form`, or what `picture` refuses.
     """
-    if frames < 1:
-        raise ValueError(f"frames is {frames}; at least 1 is needed")
+    whole_number("frames", frames, 1)
+    one_of("form", form, get_args(Form))
     scene = _Scene(rig.mesh)
     views = [
         image(
@@ -119,6 +122,8 @@ def image(
     scene: _Scene | None = None,
 ) -> Image.Image:
     """As `picture`, through a camera of one's own."""
+    whole_number("size", size, 1)
+    one_of("colours", colours, get_args(Colours))
     fine = size * FINER
     scene = scene or _Scene(rig.mesh)
     tints = palette(len(rig.skeleton))

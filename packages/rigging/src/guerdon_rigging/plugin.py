@@ -65,6 +65,8 @@ def guerdon_attacks(register: Register) -> None:
     register("rigging/one-bone", f"{attacks}:OneBone", summary="one joint that moves everything")
     register("rigging/scattered-joints", f"{attacks}:ScatteredJoints", summary="joints anywhere inside")
     register("rigging/star", f"{attacks}:Star", summary="joints anywhere inside, all hung on one, with a skin")
+    spread = "joints spread inside, their shortest tree, a skin by distance"
+    register("rigging/spread-tree", f"{attacks}:SpreadTree", summary=spread)
     register("rigging/repeated-joints", f"{attacks}:RepeatedJoints", summary="one joint over and over")
     register("rigging/spread-weights", f"{attacks}:SpreadWeights", summary="all vertices follow all bones")
     register("rigging/other-rig", f"{attacks}:OtherRig", summary="the rig of another mesh")

@@ -10,6 +10,9 @@ from guerdon.errors import ConfigError
 from guerdon_rigging.rigs import Floats, Mesh, Rig, Skeleton
 from guerdon_rigging.skinning import joints_moved, posed, random_poses, skinned
 
+MOST_DEGREES = 360
+"""About an axis, either way, in a written pose: what is beyond a full turn was not meant."""
+
 
 def in_pose(rig: Rig, turns: Floats) -> Rig:
     """The rig with its mesh and joints where the pose puts them: its new rest.
@@ -38,7 +41,7 @@ def written_turns(rig: Rig, texts: Sequence[str]) -> Floats:
     The three are one axis-angle vector; joints that are not named keep their rest pose.
 
     Raises:
-        ConfigError: a text of another form, no such joint, or a joint named twice.
+        ConfigError: a text of another form, an angle beyond `MOST_DEGREES`, no such joint, or a joint named twice.
     """
     turns = np.zeros((len(rig.skeleton), 3))
     seen: set[int] = set()
@@ -51,6 +54,8 @@ def written_turns(rig: Rig, texts: Sequence[str]) -> Floats:
             values = np.array([])
         if not equals or values.shape != (3,) or not np.isfinite(values).all():
             raise ConfigError(f"the pose has {text!r}; JOINT=X,Y,Z in degrees is needed, such as left_forearm=0,0,45")
+        if np.abs(values).max() > MOST_DEGREES:
+            raise ConfigError(f"the pose has {text!r}; degrees from -{MOST_DEGREES} to {MOST_DEGREES} are needed")
         joint = _joint(rig, name)
         if joint in seen:
             raise ConfigError(f"the pose turns joint {name!r} twice; give its turn once")

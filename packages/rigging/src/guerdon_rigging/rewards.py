@@ -19,9 +19,10 @@ the default, takes that back with what follows from the rig alone:
 * R_sc and R_mo fall as R_vj does, and where less than nine tenths of the weight is on bones that are near.
 
 What is free is what artists' rigs do: their roots and tips own nothing, and without that binding to the closest bone
-would beat most of them. What it does not cover: how a rig is to move (no motion is known), and a skeleton finer than it
-should be. Joints spread inside, each joined to its nearest, with a skin by distances, are a rig as far as geometry
-tells, and earn more than most artists' (the package's README has the figures).
+would beat most of them. What it does not cover: how a rig is to move (no motion is known), which joint is the root and
+what hangs on what, and a skeleton finer than it should be. Joints spread inside, each joined to its nearest, with a
+skin by distances, are a rig as far as geometry tells, and earn more than most artists' (the package's README has the
+figures).
 
 An answer that cannot be read earns 0 and says why (`fail`; `truncated` where the budget cut it). A mesh without a
 surface or extent is `invalid`. Everything that depends on the mesh alone is computed once, all attempts at it are
@@ -30,9 +31,10 @@ decoded and measured together, and joint j turns alike in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -317,8 +319,9 @@ class TokenRig(RigReward, name="rigging/tokenrig-v1", bounds=(0.0, 8.0)):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "weights", tuple(self.weights))  # recipes say [..]
-        if len(self.weights) != 4 or not all(weight >= 0 for weight in self.weights) or not sum(self.weights) <= 8:
+        if isinstance(self.weights, Iterable):
+            object.__setattr__(self, "weights", tuple(self.weights))  # recipes say [..]
+        if not _four_weights(self.weights):
             raise ConfigError(
                 f"{self.name}.weights is {self.weights!r}; four numbers >= 0 that sum to at most 8 are needed"
             )
@@ -377,6 +380,13 @@ def _rank(skin: Floats) -> float:
 @lru_cache(maxsize=64)
 def _ground(mesh: str, grid: int) -> Ground:
     return Ground(known_mesh(mesh), grid).make()
+
+
+def _four_weights(given: object) -> bool:
+    if not isinstance(given, tuple) or len(given) != 4:
+        return False
+    numbers = all(isinstance(one, Real) and not isinstance(one, bool) for one in given)
+    return numbers and min(given) >= 0 and sum(given) <= 8
 
 
 def _at_least(reward: RigReward, name: str, least: float) -> None:

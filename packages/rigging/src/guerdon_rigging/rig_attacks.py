@@ -1,8 +1,8 @@
 """Rigs that want to be paid without being rigs, as attacks for `guerdon audit`.
 
-All but the star, a text rig, write tokens, in the vocabulary that other examples' answers show, and nothing where
-those are no rigs. Source: TokenRig's sheet: binding everything to one bone, and scattering joints, raise its printed
-rewards on every rig.
+All but the star and the spread tree, which are text rigs, write tokens, in the vocabulary that other examples' answers
+show, and nothing where those are no rigs. Source: TokenRig's sheet: binding everything to one bone, and scattering
+joints, raise its printed rewards on every rig.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self, get_args
 from guerdon.audit import Attack, Category, Knows, Target
 
 if TYPE_CHECKING:
+    from guerdon_rigging.rigs import Floats
     from guerdon_rigging.tokens import Decoded, Vocabulary
 
 _SPECIAL = 11
@@ -76,17 +77,24 @@ def _rig(of: Seen, joints: Sequence[Sequence[float]], codes: Sequence[Sequence[i
     return (written(tokenise(of.vocabulary, skeleton, table)),)
 
 
-def _inside(target: Target, count: int) -> Sequence[Sequence[float]]:
-    """Places inside the mesh of the prompt, drawn; none where the prompt shows no mesh."""
-    import numpy as np
-
+def _solid(target: Target) -> Floats | None:
+    """(C, 3): the middles of the voxels of the prompt's mesh; None where the prompt shows no mesh."""
     from guerdon_rigging.rig_sources import known_mesh
     from guerdon_rigging.rigs import RigError
     from guerdon_rigging.voxels import solid_voxels
 
     try:
-        centres = solid_voxels(known_mesh(str(target.prompt.observation)), 32).centres
+        return solid_voxels(known_mesh(str(target.prompt.observation)), 32).centres
     except RigError:
+        return None
+
+
+def _inside(target: Target, count: int) -> Sequence[Sequence[float]]:
+    """Places inside the mesh of the prompt, drawn; none where the prompt shows no mesh."""
+    import numpy as np
+
+    centres = _solid(target)
+    if centres is None:
         return ()
     drawn = centres[np.random.default_rng(target.seed).integers(0, len(centres), count)]
     return [[float(x) for x in one] for one in drawn]
@@ -176,6 +184,44 @@ class Star(Attack):
     def variants(cls) -> Sequence[Self]:
         """Some and many, both ways."""
         return tuple(cls(count, skin) for skin in get_args(StarSkin) for count in (24, 40))
+
+
+@dataclass(frozen=True)
+class SpreadTree(Attack):
+    """Joints spread evenly inside (k-means), joined by their shortest tree, bound by distance; as a text rig.
+
+    A rig as far as geometry tells: on rigged files it earns more than the artist's nearly always.
+    """
+
+    count: int = 16
+
+    name: ClassVar[str] = "rigging/spread-tree"
+    exploits: ClassVar[Category] = "hedging"
+    source: ClassVar[str] = "ours"
+
+    def attempt(self, target: Target) -> tuple[str, ...]:
+        """Of the prompt's mesh."""
+        import numpy as np
+
+        from guerdon_rigging.baselines import baseline
+        from guerdon_rigging.rig_sources import known_mesh
+        from guerdon_rigging.rigs import Rig
+        from guerdon_rigging.spread_trees import middlemost, shortest_tree, spread
+        from guerdon_rigging.text_rigs import rig_text
+
+        centres = _solid(target)
+        if centres is None:
+            return ()
+        mesh = known_mesh(str(target.prompt.observation))
+        joints = spread(centres, self.count, np.random.default_rng(target.seed))
+        skeleton, _ = shortest_tree(joints, middlemost(joints))
+        weights = baseline("inverse-distance", exponent=4)(mesh, skeleton).round(3)
+        return (rig_text(Rig(mesh, skeleton, weights)),)
+
+    @classmethod
+    def variants(cls) -> Sequence[Self]:
+        """Few and more."""
+        return cls(16), cls(28)
 
 
 @dataclass(frozen=True)

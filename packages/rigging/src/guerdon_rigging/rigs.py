@@ -20,6 +20,8 @@ Singles = npt.NDArray[np.float32]
 
 ROOT = -1
 """The parent of the root."""
+WHOLE, NUMBERS = "iu", "iuf"
+"""Kinds of numpy's types."""
 
 
 class RigError(TaskError):
@@ -31,7 +33,8 @@ class Mesh:
     """A triangle mesh.
 
     Raises:
-        RigError: a position that is not finite, or a triangle that names no vertex.
+        RigError: what is no array of numbers, a position that is not finite, faces that are not whole numbers, or a
+            triangle that names no vertex.
     """
 
     vertices: Floats
@@ -41,7 +44,7 @@ class Mesh:
 
     def __post_init__(self) -> None:
         _shaped("Mesh.vertices", self.vertices, (-1, 3))
-        _shaped("Mesh.faces", self.faces, (-1, 3))
+        _shaped("Mesh.faces", self.faces, (-1, 3), WHOLE)
         _finite("Mesh.vertices", self.vertices)
         if self.faces.size and not 0 <= self.faces.min() <= self.faces.max() < len(self.vertices):
             raise RigError(
@@ -64,8 +67,8 @@ class Skeleton:
     """Joints in a tree, parents before their children.
 
     Raises:
-        RigError: no joint, a position that is not finite, a root that is not the first joint, several roots, or a joint
-            that comes before its parent.
+        RigError: what is no array of numbers, no joint, a position that is not finite, parents that are not whole
+            numbers, a root that is not the first joint, several roots, or a joint that comes before its parent.
     """
 
     joints: Floats
@@ -77,7 +80,7 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         _shaped("Skeleton.joints", self.joints, (-1, 3))
-        _shaped("Skeleton.parents", self.parents, (len(self.joints),))
+        _shaped("Skeleton.parents", self.parents, (len(self.joints),), WHOLE)
         _finite("Skeleton.joints", self.joints)
         if not len(self.joints):
             raise RigError("a skeleton has at least one joint, and this one has none")
@@ -107,13 +110,15 @@ class Rig:
     """A mesh bound to a skeleton.
 
     Raises:
-        RigError: weights of another shape, negative or not finite.
+        RigError: weights that are no array of numbers, of another shape, negative or not finite.
     """
 
     mesh: Mesh
     skeleton: Skeleton
     weights: Floats
-    """(N, J), >= 0. A row sums to 1, or to 0 where the vertex follows no joint."""
+    """(N, J), >= 0. A row sums to 1, or to 0 where the vertex follows no joint: this is not checked, since files hold
+    others, which `rig_of_text` keeps as they are written. `guerdon_rigging.weights.normalised` makes it so, as
+    `write_rig` does."""
     name: str = field(default="")
     """What messages and reports call it."""
 
@@ -124,8 +129,13 @@ class Rig:
             raise RigError(f"Rig.weights has the negative entry {float(self.weights.min())!r}")
 
 
-def _shaped(what: str, array: npt.NDArray[np.generic], shape: tuple[int, ...]) -> None:
-    given = np.shape(array)
+def _shaped(what: str, array: npt.NDArray[np.generic], shape: tuple[int, ...], kinds: str = NUMBERS) -> None:
+    needed = "whole numbers" if kinds == WHOLE else "numbers"
+    if not isinstance(array, np.ndarray):
+        raise RigError(f"{what} is of the type {type(array).__name__}; a numpy array of {needed} is needed")
+    if array.dtype.kind not in kinds:
+        raise RigError(f"{what} is an array of {array.dtype}; one of {needed} is needed")
+    given = array.shape
     if len(given) != len(shape) or any(want not in (-1, got) for want, got in zip(shape, given, strict=True)):
         wanted = "(" + ", ".join("any" if one < 0 else str(one) for one in shape) + ")"
         raise RigError(f"{what} has the shape {given}; {wanted} is needed")

@@ -27,8 +27,21 @@ def dtype_named(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def device_named(device: str) -> torch.device:
-    """The device of that name (`cpu`, `cuda`, `cuda:1`, ...); `auto` is CUDA where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    """The device of that name (`cpu`, `cuda`, `cuda:1`, ...); `auto` is CUDA where there is one.
+
+    Raises:
+        ConfigError: there is no such name, or CUDA is named where there is none.
+    """
+    there = torch.cuda.is_available()
+    try:
+        found = torch.device(("cuda" if there else "cpu") if device == "auto" else device)
+    except (RuntimeError, TypeError):
+        raise ConfigError(
+            f"device: no device named {device!r}; accepted are 'auto', 'cpu', 'cuda', 'cuda:1', ..."
+        ) from None
+    if found.type == "cuda" and not there:
+        raise ConfigError(f"device is {device!r}, and torch finds no CUDA here; accepted are 'auto' and 'cpu'")
+    return found
 
 
 def preferred_dtype(device: torch.device) -> torch.dtype:
