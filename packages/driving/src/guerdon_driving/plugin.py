@@ -43,12 +43,11 @@ def guerdon_policies(register: Register) -> None:
 
 @hookimpl
 def guerdon_recipes(register: Register) -> None:
-    """The runs that `guerdon train driving`, `driving-gpu` and `driving-planner` start."""
+    """The runs that `guerdon train driving`, `driving-words` and `driving-gpu` start."""
     recipes = "guerdon_driving.recipes"
-    register("driving", f"{recipes}:driving", summary="planning from frames on a 137M model that sees")
+    register("driving", f"{recipes}:driving", summary="planning from frames by a small network, on one core")
+    register("driving-words", f"{recipes}:driving_words", summary="by a 137M model that sees, and reasons in words")
     register("driving-gpu", f"{recipes}:driving_gpu", summary="the same at the size of one GPU")
-    small = "the same two stages by a small network, on one core"
-    register("driving-planner", f"{recipes}:driving_planner", summary=small)
 
 
 @hookimpl

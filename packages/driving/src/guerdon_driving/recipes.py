@@ -10,11 +10,11 @@ def driving() -> str:
     return (files("guerdon_driving") / "driving.yaml").read_text(encoding="utf-8")
 
 
+def driving_words() -> str:
+    """The text of `driving_words.yaml`."""
+    return (files("guerdon_driving") / "driving_words.yaml").read_text(encoding="utf-8")
+
+
 def driving_gpu() -> str:
     """The text of `driving_gpu.yaml`."""
     return (files("guerdon_driving") / "driving_gpu.yaml").read_text(encoding="utf-8")
-
-
-def driving_planner() -> str:
-    """The text of `driving_planner.yaml`."""
-    return (files("guerdon_driving") / "driving_planner.yaml").read_text(encoding="utf-8")
