@@ -120,10 +120,13 @@ def test_the_released_parser_takes_words_to_the_letter(text, expected):
         (answered("保持, 直行"), plan()),
         (answered("mantener, recto"), plan()),
         (answered("Speed: KEEP; path: STRAIGHT"), plan(["KEEP"], ["STRAIGHT"])),
-        # Prose: which of its words are meant, a list of words does not tell.
+        (answered("KEEP / STRAIGHT"), plan(["KEEP"], ["STRAIGHT"])),
+        # Which of the words are meant, no list of words tells.
         (answered("do NOT decelerate, go STRAIGHT"), plan()),
         (answered("KEEP, STRAIGHT unless a car comes"), plan()),
         (answered("не STOP, STRAIGHT"), plan()),
+        (answered("¬STOP, STRAIGHT"), plan()),
+        (answered("0 STOP, STRAIGHT"), plan()),
     ],
 )
 def test_the_tolerant_parser_reads_the_first_block_and_nothing_else(text, expected):
@@ -146,7 +149,10 @@ def test_what_could_not_be_read_is_told():
     assert unread("KEEP") == "no answer block"
     assert unread("<answer> KEEP") == "the answer block is not closed"
     assert unread("<answer> gas! </answer>") == "no known action in the answer block"
-    assert unread(answered("do NOT STOP")) == "prose in the answer block: a list of actions is needed"
+    told = "the answer block is no list of actions: 'DO, NOT' stands there too"
+    assert unread(answered("do NOT STOP")) == told
+    # What the released parser alone does not read is a list all the same (sheet, worked example 3).
+    assert unread(answered("DECELERATE,LEFT_CHANGE")) == "no known action in the answer block"
 
 
 # -- whatever a policy writes ----------------------------------------------------------------------------------------

@@ -185,6 +185,8 @@ def test_a_corrupt_image_names_file_and_row_unless_only_looked_for(tmp_path, row
         ({"speed": float("nan")}, "field 'speed': .*not negative"),
         ({"speed": -5}, "field 'speed': .*not negative"),
         ({"speed": True}, "field 'speed': .*not negative"),
+        ({"speed": "-5"}, "field 'speed': .*not negative"),
+        ({"speed": "nan"}, "field 'speed': .*not negative"),
         ({"future": [[1.0, 0.0]]}, "field 'future.0"),
         ({"future": [[1.0, 0.0, float("inf")]]}, "field 'future': .*finite"),
         ({"future": "ahead"}, "field 'future': "),

@@ -47,9 +47,9 @@ def changed(example: DrivingExample, **fields) -> DrivingExample:
 
 
 def planner(seed: int = 0):
-    from guerdon_driving.planner import Planner
+    from guerdon_driving.planner import FramePlanner
 
-    return Planner(device="cpu", seed=seed)
+    return FramePlanner(device="cpu", seed=seed)
 
 
 def by_hand(speed, path):
@@ -58,8 +58,8 @@ def by_hand(speed, path):
 
     made = planner()
     with torch.no_grad():
-        made.network.decides.weight.zero_()
-        made.network.decides.bias.copy_(torch.tensor([*speed, *(score for row in path for score in row)]))
+        made.network.head.weight.zero_()
+        made.network.head.bias.copy_(torch.tensor([*speed, *(score for row in path for score in row)]))
     return made
 
 
@@ -109,13 +109,30 @@ def test_greedy_takes_the_likeliest_and_the_same_seed_draws_the_same(examples):
 
 
 def test_it_sees_the_frame_the_speed_and_the_route(examples):
-    """Each changed alone changes the scores."""
+    """Each changed alone changes the scores, under the same id."""
     policy, (one, other) = planner(), examples
-    kinds = [one, changed(one, image=other.image), changed(one, speed=20.0), changed(one, navigation="100m: Right")]
-    kinds = [changed(example, id=str(number)) for number, example in enumerate(kinds)]
-    text = WRITTEN.format("KEEP, STRAIGHT")
-    found = policy.logprobs([policy.reference_rollout(TASK, example, text) for example in kinds], grad=False)
-    assert len({round(value, 7) for value in found.logprobs_N[::2].tolist()}) == 4
+    routes = ("100m: Right, 200m: Left", "100m: Straight, 200m: Right")
+    kinds = [one, changed(one, image=other.image), changed(one, speed=20.0)]
+    kinds += [changed(one, navigation=route) for route in routes]
+    rollouts = [policy.reference_rollout(TASK, each, WRITTEN.format("KEEP, STRAIGHT")) for each in kinds]
+    found = policy.logprobs(rollouts, grad=False)
+    assert len({round(value, 5) for value in found.logprobs_N[::2].tolist()}) == 5
+    assert policy.cost(rollouts) == 5
+
+
+@pytest.mark.parametrize(
+    ("speed", "navigation", "expected"),
+    [
+        (12.0, "100m: Straight, 200m: Left", [1.2, 0, 0, 0, 0, 1, 1, 0, 0, 0]),
+        (0.5, "turn right ahead", [0.05, 1, 0, 1, 0, 0, 0, 0, 0, 0]),
+        (0.0, "", [0, 1] + [0] * 8),
+    ],
+)
+def test_facts_are_speed_and_the_words_of_two_instructions(speed, navigation, expected):
+    """Speed in 10 m/s, whether it stands, then left, right, u-turn and straight, twice."""
+    from guerdon_driving.planner import _facts
+
+    assert _facts(DrivingExample(id="x", speed=speed, navigation=navigation)) == pytest.approx(expected)
 
 
 def test_weights_are_saved_and_loaded_and_a_copy_is_frozen(examples, tmp_path):
@@ -133,8 +150,22 @@ def test_weights_are_saved_and_loaded_and_a_copy_is_frozen(examples, tmp_path):
     assert not any(weight.requires_grad for weight in copied.parameters())
     next(iter(policy.parameters())).data.add_(1.0)
     assert copied.logprobs(rollouts, grad=False).logprobs_N.equal(mine)
+    assert copied.weights().keys() == policy.weights().keys()
+
+
+@pytest.mark.parametrize("kept", [None, b"", b"text", {"version": 1}, {"weights": {}, "version": 1}])
+def test_what_is_no_file_of_a_planner_is_refused_and_changes_nothing(examples, tmp_path, kept):
+    import torch
+
+    if isinstance(kept, bytes):
+        (tmp_path / "planner.pt").write_bytes(kept)
+    elif kept is not None:
+        torch.save(kept, tmp_path / "planner.pt")
+    policy = planner()
+    before = {name: weight.clone() for name, weight in policy.weights().items()}
     with pytest.raises(PolicyError, match=r"planner\.pt' holds no planner"):
-        planner().load(tmp_path / "elsewhere")
+        policy.load(tmp_path)
+    assert all(weight.equal(before[name]) for name, weight in policy.weights().items())
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ class Task(ABC):
     """What the first use has to make where that takes long ("thousands of frames, which takes minutes"); such a task is
     not tried where nobody asked for it."""
     few: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    """Options with which such a task makes little, in seconds: what an audit that was given no task looks at."""
+    """Options with which such a task, a dataclass, makes little, in seconds: what an audit that was given no task looks
+    at."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """Refuse a task without a name, which every report and every row of another trainer needs.

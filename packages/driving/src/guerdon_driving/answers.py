@@ -4,16 +4,17 @@ r"""Reading a planner's words: which actions an answer names, and whether the co
 <think> reasoning </think> <answer> KEEP, STRAIGHT </answer>
 ```
 Two parsers, of which neither repairs anything. `tolerant` takes the first answer block, over several lines, upper-cases
-it, and wants a list: actions, with `SPEED`, `PATH` and `AND` beside them if anything. Prose is no plan, since "do NOT
-decelerate" names DECELERATE; nor is there one without a block. `released` takes the first answer block
+it, and wants a list: actions between white space and punctuation, with `SPEED`, `PATH` and `AND` beside them at most.
+Anything else there, and there is no plan: "do NOT decelerate" names DECELERATE, too. Nor is there one without a block.
+`released` takes the first answer block
 that lies on one line, stripped, or without one the whole completion less its answer tags, and knows what stands between
 two `", "`, to the letter.
 
 It does not look at the reasoning, and knows words alone, never parts of them: LEFT_TURN is no LEFT_CHANGE. Time and
 memory are linear in the text, whatever a policy writes: one search after the other, each from where the last one ended.
 
-Source: AlphaDrive (arXiv 2503.07608), released code; the tolerant parser is ours [choice], and that it reads no prose
-closes what a reader found.
+Source: AlphaDrive (arXiv 2503.07608), released code; the tolerant parser is ours [choice]. The sheet's takes the words
+of `[A-Z_]+` and passes over the rest, so that a plan and its negation are one.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
 
 _SPEED, _PATH = frozenset[str](SPEED_ACTIONS), frozenset[str](PATH_ACTIONS)
+_SHOWN = 40
+"""Characters of what should not stand in a block, in a reason."""
 _BESIDE = frozenset(("SPEED", "PATH", "AND"))
 """Words that a list of actions may hold."""
-_WORD = re.compile(r"[^\W\d]+")
+_TOKEN = re.compile(r"""\w+|[^\w\s,;:./|&+*()[\]{}"'`-]""")
+"""A word, a number, or a sign that no list needs (¬, !, ~)."""
 _BETWEEN = re.compile(rf"{THINK_CLOSE}\s*{ANSWER_OPEN}")
 
 
@@ -60,15 +64,15 @@ def read_plan(text: str, parser: Parser = "tolerant") -> Plan:
         said = text.replace(ANSWER_OPEN, "").replace(ANSWER_CLOSE, "") if block is None else block.strip()
         words = frozenset(said.split(", "))
     else:
-        words = _words(text)
+        words = _tokens(text)
         if words - _SPEED - _PATH - _BESIDE:
             return Plan()
     return Plan(words & _SPEED, words & _PATH)
 
 
-def _words(text: str) -> frozenset[str]:
+def _tokens(text: str) -> frozenset[str]:
     """Of the first answer block, upper-cased."""
-    return frozenset(_WORD.findall((first_block(text) or "").upper()))
+    return frozenset(_TOKEN.findall((first_block(text) or "").upper()))
 
 
 @lru_cache(maxsize=4096)
@@ -123,9 +127,9 @@ def unread(text: str) -> str:
         return "no answer block"
     if first_block(text) is None:
         return "the answer block is not closed"
-    words = _words(text)
-    if words & (_SPEED | _PATH):
-        return "prose in the answer block: a list of actions is needed"
+    tokens = _tokens(text)
+    if tokens & (_SPEED | _PATH) and (others := sorted(tokens - _SPEED - _PATH - _BESIDE)):
+        return f"the answer block is no list of actions: {', '.join(others)[:_SHOWN]!r} stands there too"
     return "no known action in the answer block"
 
 

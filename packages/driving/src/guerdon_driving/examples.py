@@ -44,7 +44,14 @@ class DrivingExample(Example):
     @field_validator("speed", mode="before")
     @classmethod
     def _speed_is_a_number(cls, speed: object) -> object:
-        if isinstance(speed, bool) or (isinstance(speed, int | float) and not 0 <= speed < math.inf):
+        if isinstance(speed, bool):
+            raise ValueError(f"speed is {speed!r}; a number of m/s that is not negative is needed")
+        return speed
+
+    @field_validator("speed")
+    @classmethod
+    def _speed_is_not_negative(cls, speed: float) -> float:
+        if not 0 <= speed < math.inf:
             raise ValueError(f"speed is {speed!r}; a number of m/s that is not negative is needed")
         return speed
 

@@ -11,7 +11,8 @@ thought is always the same. Nine tenths of a million weights, so that SFT and GR
 Source: "tiny vision encoder" of the AlphaDrive sheet's small version; the network is ours. Group normalisation (Wu and
 He 2018) in place of batch normalisation: what is drawn has the chances that it is trained on, whatever the batch.
 
-Axes: B examples, R rollouts, N decisions laid end to end (two a rollout), F facts of speed and route.
+Axes: B frames, R rollouts, N decisions laid end to end (two a rollout), S speed actions, P path actions, F facts of
+speed and route.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import torch
 from torch import nn
 
 from guerdon.errors import PolicyError
+from guerdon.fields import whole_number
 from guerdon.parsing.images import opened
 from guerdon.policies.dtypes import device_named
 from guerdon.protocols import Sampling, StepLogprobs, Task
@@ -40,27 +42,34 @@ if TYPE_CHECKING:
 
 SIDE = 96
 """Pixels of what it sees."""
-KEPT = 20_000
-"""Frames kept as it sees them, 28 kB each: training looks at each more than once, and reading one takes longer."""
+_KEPT = 20_000
+"""Frames kept as it sees them, 28 kB each and 0.55 GB in all: training looks at each more than once, and reading one
+takes longer."""
 THOUGHT = "The frame, the speed and the route call for it."
 _ROUTE = ("left", "right", "u-turn", "straight")
 _AHEAD = 2
 """Instructions of the route that are read."""
 _FACTS = 2 + _AHEAD * len(_ROUTE)
+_Shown = tuple[str, float, str]
+"""Image, speed and route."""
 _BATCH = 64
 """Frames that go through together where nothing is learnt."""
 _FILE = "planner.pt"
 
 
-class Planner:
+class FramePlanner:
     """A convolutional planner; implements `guerdon.protocols.Policy`. Top-p and top-k make no sense here.
 
     Args:
         device: `cpu`, `cuda`, ...; `auto` is CUDA where there is one.
         seed: of the weights.
+
+    Raises:
+        ConfigError: no such device, or a seed that is none.
     """
 
     def __init__(self, *, device: str = "auto", seed: int = 0) -> None:
+        whole_number("seed", seed, 0)
         self.device, self.version = device_named(device), 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -79,20 +88,19 @@ class Planner:
         if sampling.top_p != 1.0 or sampling.top_k:
             raise PolicyError(f"a planner draws from all plans: top_p=1.0 and top_k=0 are accepted, not {sampling}")
         shown = [_frame(example) for example in examples]
-        chances_BSP = self._chances(shown, sampling.temperature)
+        logprobs_of = self._logprobs_of(shown, sampling.temperature)
         groups = []
-        for number, (example, logs_SP) in enumerate(zip(shown, chances_BSP, strict=True)):
+        for number, (example, logprobs) in enumerate(zip(shown, logprobs_of, strict=True)):
             random, prompt = np.random.default_rng([seed, number]), task.prompt(example)
             rollouts = []
             for index in range(n):
-                speed, path, logprobs = _drawn(logs_SP, sampling.temperature, random)
-                segment = _segment(speed, path, logprobs)
+                segment = _segment(*_drawn(*logprobs, sampling.temperature, random))
                 rollouts.append(Rollout(example, (segment,), prompt, policy_version=self.version, index=index))
             groups.append(Group.of(rollouts))
         return groups
 
-    def _chances(self, shown: Sequence[DrivingExample], temperature: float) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Log-probs of the speed actions, (4,), and of the path actions behind each, (4, 5), for each example."""
+    def _logprobs_of(self, shown: Sequence[DrivingExample], temperature: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each frame the log-probs of speed actions, (S,), and of path actions behind each, (S, P)."""
         found: list[tuple[np.ndarray, np.ndarray]] = []
         with torch.no_grad():
             for start in range(0, len(shown), _BATCH):
@@ -101,12 +109,12 @@ class Planner:
         return found
 
     def _read(self, shown: Sequence[DrivingExample], temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probs (B, 4) and (B, 4, 5) of frames."""
+        """Log-probs (B, S) and (B, S, P) of frames."""
         pixels = torch.from_numpy(np.stack([self._pixels(example.image) for example in shown]))
         facts_BF = torch.tensor([_facts(example) for example in shown], device=self.device)
         speed_BS, path_BSP = self.network(pixels.to(self.device).permute(0, 3, 1, 2), facts_BF)
-        warmth = temperature or 1.0
-        return torch.log_softmax(speed_BS / warmth, dim=-1), torch.log_softmax(path_BSP / warmth, dim=-1)
+        temperature = temperature or 1.0
+        return torch.log_softmax(speed_BS / temperature, dim=-1), torch.log_softmax(path_BSP / temperature, dim=-1)
 
     def _pixels(self, path: str) -> npt.NDArray[np.uint8]:
         if path in self._seen:
@@ -116,7 +124,7 @@ class Planner:
 
         scaled = opened(Image(path=path)).resize((SIDE, SIDE), PIL.Image.Resampling.BOX)
         found = self._seen[path] = np.asarray(scaled, np.uint8)
-        if len(self._seen) > KEPT:
+        if len(self._seen) > _KEPT:
             self._seen.popitem(last=False)
         return found
 
@@ -127,25 +135,26 @@ class Planner:
 
         Raises:
             PolicyError: a rollout is none that a planner could have written, or has no frame.
+            TaskError: a frame cannot be read.
         """
-        place: dict[str, int] = {}
+        place: dict[_Shown, int] = {}
         shown: list[DrivingExample] = []
         at, chosen = [], []
         for rollout in rollouts:
             example = _frame(rollout.example)
-            if example.id not in place:
-                place[example.id] = len(shown)
+            if (key := _shown(example)) not in place:
+                place[key] = len(shown)
                 shown.append(example)
-            at.append(place[example.id])
+            at.append(place[key])
             chosen.append(_choices(rollout))
         with torch.set_grad_enabled(grad and torch.is_grad_enabled()):
             speed_BS, path_BSP = self._read(shown, temperature)
             row_R = torch.tensor(at, device=self.device)
             speed_R, path_R = torch.tensor(chosen, device=self.device).T
-            both_RS, after_RP = speed_BS[row_R], path_BSP[row_R, speed_R]
-            taken = [both_RS.gather(1, speed_R[:, None]), after_RP.gather(1, path_R[:, None])]
+            speed_RS, path_RP = speed_BS[row_R], path_BSP[row_R, speed_R]
+            taken = [speed_RS.gather(1, speed_R[:, None]), path_RP.gather(1, path_R[:, None])]
             logprobs_N = torch.cat(taken, dim=1).flatten()
-        entropy = [-(logs.detach().exp() * logs.detach()).sum(dim=1) for logs in (both_RS, after_RP)]
+        entropy = [-(logs.detach().exp() * logs.detach()).sum(dim=1) for logs in (speed_RS, path_RP)]
         return StepLogprobs(logprobs_N, torch.stack(entropy, dim=1).flatten(), (2,) * len(rollouts))
 
     def parameters(self) -> list[nn.Parameter]:
@@ -154,7 +163,7 @@ class Planner:
 
     def cost(self, rollouts: Sequence[Rollout]) -> int:
         """One per frame: the rollouts of one share its cost."""
-        return len({rollout.example.id for rollout in rollouts})
+        return len({_shown(_frame(rollout.example)) for rollout in rollouts})
 
     def reference_rollout(self, task: Task, example: Example, text: str) -> Rollout:
         """The rollout that planned as this text does; its reasoning is left aside.
@@ -168,7 +177,7 @@ class Planner:
 
     # -- copies and files ------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> Planner:
+    def snapshot(self) -> FramePlanner:
         """A frozen copy, which shares the frames that were read."""
         copied = copy.copy(self)
         copied.network = copy.deepcopy(self.network).requires_grad_(False)
@@ -187,41 +196,57 @@ class Planner:
         self.version += 1
 
     def save(self, path: Path) -> None:
-        """Write `planner.pt` into the folder."""
-        path.mkdir(parents=True, exist_ok=True)
-        torch.save({"weights": dict(self.weights()), "version": self.version}, path / _FILE)
+        """Write `planner.pt` into the folder.
+
+        Raises:
+            PolicyError: it cannot be written.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            torch.save({"weights": dict(self.weights()), "version": self.version}, path / _FILE)
+        except (OSError, RuntimeError) as error:
+            raise PolicyError(f"{str(path / _FILE)!r} cannot be written: {error}") from error
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote.
+        """Read what `save` wrote; where it cannot be, nothing is changed.
 
         Raises:
             PolicyError: there is no such file, or it is none of a planner.
         """
         try:
             kept = torch.load(path / _FILE, weights_only=True, map_location=self.device)
-            self.take(kept["weights"])
-            self.version = int(kept["version"])
-        except (OSError, RuntimeError, KeyError, TypeError) as error:
+            weights, version = kept["weights"], int(kept["version"])
+            shapes = {name: weight.shape for name, weight in weights.items()}
+        # Of a foreign file torch's reader raises what it pleases.
+        except Exception as error:
             raise PolicyError(f"{str(path / _FILE)!r} holds no planner: {error}") from error
+        if shapes != {name: weight.shape for name, weight in self.weights().items()}:
+            raise PolicyError(f"{str(path / _FILE)!r} holds no planner: its weights have other names or shapes")
+        self.take(weights)
+        self.version = version
+
+    def __getstate__(self) -> dict[str, object]:
+        """Frames are read again where a copy goes."""
+        return {**self.__dict__, "_seen": OrderedDict()}
 
 
 class _Network(nn.Module):
-    """Frames (B, 3, 96, 96) of bytes and facts (B, F) to scores of speed (B, 4) and of path given speed (B, 4, 5)."""
+    """Frames (B, 3, 96, 96) of bytes and facts (B, F) to scores of speed (B, S) and of path given speed (B, S, P)."""
 
     def __init__(self) -> None:
         super().__init__()
         sizes = [(3, 24, 5, 2), (24, 32, 3, 1), (32, 48, 3, 2), (48, 64, 3, 1), (64, 96, 3, 2), (96, 96, 3, 2)]
         layers: list[nn.Module] = []
-        for taken, given, width, stride in sizes:
-            layers += [nn.Conv2d(taken, given, width, stride, width // 2), nn.GroupNorm(8, given), nn.ReLU()]
-        self.sees = nn.Sequential(*layers, nn.Flatten())
-        self.joins = nn.Sequential(nn.Linear(96 * (SIDE // 16) ** 2 + _FACTS, 192), nn.ReLU())
-        self.decides = nn.Linear(192, len(SPEED_ACTIONS) * (1 + len(PATH_ACTIONS)))
+        for before, behind, width, stride in sizes:
+            layers += [nn.Conv2d(before, behind, width, stride, width // 2), nn.GroupNorm(8, behind), nn.ReLU()]
+        self.encoder = nn.Sequential(*layers, nn.Flatten())
+        self.trunk = nn.Sequential(nn.Linear(96 * (SIDE // 16) ** 2 + _FACTS, 192), nn.ReLU())
+        self.head = nn.Linear(192, len(SPEED_ACTIONS) * (1 + len(PATH_ACTIONS)))
 
     def forward(self, pixels: torch.Tensor, facts_BF: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores, not normalised."""
-        seen = self.sees(pixels.float() / 127.5 - 1)
-        scores = self.decides(self.joins(torch.cat([seen, facts_BF], dim=1)))
+        seen = self.encoder(pixels.float() / 127.5 - 1)
+        scores = self.head(self.trunk(torch.cat([seen, facts_BF], dim=1)))
         speeds = len(SPEED_ACTIONS)
         return scores[:, :speeds], scores[:, speeds:].unflatten(1, (speeds, len(PATH_ACTIONS)))
 
@@ -236,21 +261,25 @@ def _frame(example: Example) -> DrivingExample:
     return example
 
 
+def _shown(example: DrivingExample) -> _Shown:
+    """What a planner sees of an example, which is what tells it from others."""
+    return example.image, example.speed, example.navigation
+
+
 def _facts(example: DrivingExample) -> list[float]:
-    """The speed in 10 m/s, whether it stands, and which words each of the next instructions holds."""
-    told = [one.partition(":")[2].lower() for one in example.navigation.split(",")[:_AHEAD]]
+    """(F,): the speed in 10 m/s, whether it stands, and which words each of the next instructions holds."""
+    told = [one.rpartition(":")[2].lower() for one in example.navigation.split(",")[:_AHEAD]]
     told += [""] * (_AHEAD - len(told))
     return [example.speed / 10, float(example.speed < 1), *(float(word in one) for one in told for word in _ROUTE)]
 
 
 def _drawn(
-    logs: tuple[np.ndarray, np.ndarray], temperature: float, random: np.random.Generator
+    speed_S: np.ndarray, path_SP: np.ndarray, temperature: float, random: np.random.Generator
 ) -> tuple[int, int, tuple[float, float]]:
-    """A speed and a path action, and the log-prob of each; the likeliest of each axis in turn at temperature 0."""
-    speed_S, path_SP = logs
+    """A speed and a path action, and the log-prob of each; at temperature 0 the likeliest speed, then path."""
 
-    def one(logs_C: np.ndarray) -> int:
-        return int((logs_C + (random.gumbel(size=len(logs_C)) if temperature else 0.0)).argmax())
+    def one(logprobs_C: np.ndarray) -> int:
+        return int((logprobs_C + (random.gumbel(size=len(logprobs_C)) if temperature else 0.0)).argmax())
 
     speed = one(speed_S)
     path = one(path_SP[speed])

@@ -38,7 +38,7 @@ def guerdon_tasks(register: Register) -> None:
 @hookimpl
 def guerdon_policies(register: Register) -> None:
     """What plans from frames without a language model."""
-    register("driving/planner-v1", "guerdon_driving.planner:Planner", summary="plans from frames, a small network")
+    register("driving/planner-v1", "guerdon_driving.planner:FramePlanner", summary="plans from frames, a small network")
 
 
 @hookimpl
@@ -46,8 +46,10 @@ def guerdon_recipes(register: Register) -> None:
     """The runs that `guerdon train driving`, `driving-words` and `driving-gpu` start."""
     recipes = "guerdon_driving.recipes"
     register("driving", f"{recipes}:driving", summary="planning from frames by a small network, on one core")
-    register("driving-words", f"{recipes}:driving_words", summary="by a 137M model that sees, and reasons in words")
-    register("driving-gpu", f"{recipes}:driving_gpu", summary="the same at the size of one GPU")
+    register("driving-words", f"{recipes}:driving_words", summary="planning from frames by a 137M model that reasons")
+    register(
+        "driving-gpu", f"{recipes}:driving_gpu", summary="planning from frames by a vision-language model, on a GPU"
+    )
 
 
 @hookimpl

@@ -54,12 +54,12 @@ def fitting_task(reward: Reward, names: Sequence[str], among: Sequence[Use] = ()
             except (GuerdonError, ImportError) as error:  # it needs options, files or a package
                 unmade.append(f"{spelled(use)} ({str(error).partition('; ')[0][:120]})")
                 continue
-            if far and (makes := getattr(task, "makes", "")):
+            if far and (makes := task.makes):
                 unmade.append(f"{spelled(use)} (it would make {makes})")
                 continue
-            if task.makes and task.few and not among:
-                task = replace(task, **task.few)  # type: ignore[type-var]
             try:
+                if task.makes and task.few and not among:
+                    task = replace(task, **task.few)  # type: ignore[type-var]
                 paid = _paid(reward, task)
             except (GuerdonError, ImportError) as error:  # it has other examples
                 paid = str(error)
