@@ -361,7 +361,7 @@ def test_adapters_are_active_while_sampling():
 def test_an_unknown_device_is_named(tmp_path, monkeypatch):
     """And CUDA where torch finds none: it was torch's own error."""
     for device in ("gpu9", "cuda:x", None):
-        with pytest.raises(ConfigError, match=f"no device named {device!r}; accepted are 'auto', 'cpu', 'cuda'"):
+        with pytest.raises(ConfigError, match=f"device is {device!r}; accepted are 'auto', 'cpu', 'cuda'"):
             LanguagePolicy.from_pretrained(str(tmp_path), device=device)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="device is 'cuda:0', and torch finds no CUDA here"):

@@ -127,5 +127,5 @@ def test_what_does_not_belong_together_is_refused(rigger, lamp):
 def test_a_device_that_there_is_not_is_refused():
     from guerdon_rigging.rigger import Rigger
 
-    with pytest.raises(ConfigError, match="no device named 'gpu9'; accepted are 'auto', 'cpu'"):
+    with pytest.raises(ConfigError, match="device is 'gpu9'; accepted are 'auto', 'cpu'"):
         Rigger.shipped("gpu9")

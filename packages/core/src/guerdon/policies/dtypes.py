@@ -30,17 +30,17 @@ def device_named(device: str) -> torch.device:
     """The device of that name (`cpu`, `cuda`, `cuda:1`, ...); `auto` is CUDA where there is one.
 
     Raises:
-        ConfigError: there is no such name, or CUDA is named where there is none.
+        ConfigError: there is no such name, or no such CUDA device here.
     """
     there = torch.cuda.is_available()
     try:
         found = torch.device(("cuda" if there else "cpu") if device == "auto" else device)
     except (RuntimeError, TypeError):
-        raise ConfigError(
-            f"device: no device named {device!r}; accepted are 'auto', 'cpu', 'cuda', 'cuda:1', ..."
-        ) from None
+        raise ConfigError(f"device is {device!r}; accepted are 'auto', 'cpu', 'cuda', 'cuda:1', ...") from None
     if found.type == "cuda" and not there:
         raise ConfigError(f"device is {device!r}, and torch finds no CUDA here; accepted are 'auto' and 'cpu'")
+    if found.type == "cuda" and (found.index or 0) >= (count := torch.cuda.device_count()):
+        raise ConfigError(f"device is {device!r}, and torch finds {count} of them; they count from 'cuda:0'")
     return found
 
 
