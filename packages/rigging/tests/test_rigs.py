@@ -83,3 +83,16 @@ def test_children_are_told_in_order():
 def test_weights_are_a_number_for_each_vertex_and_joint(weights, said):
     with pytest.raises(RigError, match=said):
         Rig(Mesh(CORNERS, np.array([[0, 1, 2]])), Skeleton(CORNERS[:1], np.array([-1])), weights)
+
+
+def test_a_part_of_a_skeleton_keeps_what_leads_to_it() -> None:
+    """A root with two arms; of the second the tip, joint 4, is marked, and its middle, joint 3, may be taken out."""
+    whole = Skeleton(np.arange(15.0).reshape(5, 3), np.array([-1, 0, 1, 0, 3]), ("root", "a", "aa", "b", "bb"))
+    marked = np.array([False, False, False, False, True])
+    assert whole.leading(marked).tolist() == [True, False, False, True, True]
+    assert not marked[0], "what is given stays as it is"
+    part = whole.part(whole.leading(marked))
+    assert (part.names, part.parents.tolist()) == (("root", "b", "bb"), [-1, 0, 1])
+    np.testing.assert_array_equal(part.joints, whole.joints[[0, 3, 4]])
+    without = whole.part(np.array([True, True, True, False, True]), heirs=np.array([0, 1, 2, 0, 4]))
+    assert (without.names, without.parents.tolist()) == (("root", "a", "aa", "bb"), [-1, 0, 1, 0])

@@ -12,16 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from guerdon.errors import ConfigError
 from guerdon_rigging.frames import frame
 from guerdon_rigging.posing import in_pose
-from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, RigError, Skeleton
+from guerdon_rigging.rigs import Floats, Ints, Marks, Mesh, Rig, RigError, Skeleton
 
 Draw = np.random.Generator
-Marks = npt.NDArray[np.bool_]
 
 LEAST_JOINTS = 2
 """A rig keeps at least so many."""
@@ -209,12 +207,7 @@ def _without(rig: Rig, gone: Marks, *, vertices: bool) -> Rig:
         weights = weights @ (heir[:, None] == np.arange(len(gone)))
     if len(held) < max(LEAST_KEPT * len(rig.mesh.vertices), 3) or (~gone).sum() < LEAST_JOINTS:
         return rig
-    stay = np.flatnonzero(~gone)
-    index = np.cumsum(~gone) - 1
-    parents = skeleton.parents[stay].copy()
-    parents[1:] = index[heir[parents[1:]]]
-    names = tuple(skeleton.names[joint] for joint in stay) if skeleton.names else ()
-    return Rig(mesh, Skeleton(skeleton.joints[stay], parents, names), weights[:, stay], rig.name)
+    return Rig(mesh, skeleton.part(~gone, heir), weights[:, ~gone], rig.name)
 
 
 def _cut(mesh: Mesh, lost: Marks) -> tuple[Mesh, Ints]:
@@ -228,8 +221,6 @@ def _cut(mesh: Mesh, lost: Marks) -> tuple[Mesh, Ints]:
 
 def _idle(weights: Floats, skeleton: Skeleton) -> Marks:
     """(J,): moves no vertex, nor does anything that follows it. Never the root."""
-    busy = np.asarray((weights > 0).any(axis=0))
-    for joint in range(len(skeleton) - 1, 0, -1):
-        busy[skeleton.parents[joint]] |= busy[joint]
+    busy = skeleton.leading(np.asarray((weights > 0).any(axis=0)))
     busy[0] = True
     return ~busy

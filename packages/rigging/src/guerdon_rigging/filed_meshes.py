@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from guerdon.errors import ConfigError
 from guerdon_rigging.canonical import MOST_WEIGHTS, OWNED, Kept, Report, canonical, read_skeleton, welded
@@ -20,7 +19,7 @@ from guerdon_rigging.gltf_skins import read_stored
 from guerdon_rigging.gltf_writing import write_rig
 from guerdon_rigging.looks import Look
 from guerdon_rigging.mesh_files import GLTF, OTHERS, read_mesh, read_whole
-from guerdon_rigging.rigs import ROOT, Floats, Ints, Mesh, Rig, Skeleton
+from guerdon_rigging.rigs import Floats, Ints, Mesh, Rig, Skeleton
 from guerdon_rigging.text_rigs import rig_of_text, skeleton_of_text
 from guerdon_rigging.weights import normalised
 
@@ -166,7 +165,9 @@ def filed_rig(path: Path, mesh: Path | None = None, joints: Kept = "used") -> Fi
     skeleton = frame.skeleton(rig.skeleton)
     sums, kept = rig.weights.sum(axis=1), held[::-1]
     weights = normalised(rig.weights[first])
-    left = _leading(skeleton, weights) if joints == "used" else np.ones(len(skeleton), np.bool_)
+    left = skeleton.leading(np.asarray((weights > OWNED).any(axis=0)))
+    if joints == "all" or not left.any():
+        left[:] = True
     report = Report(
         len(places),
         welded=len(kept) - len(whole.vertices),
@@ -176,24 +177,8 @@ def filed_rig(path: Path, mesh: Path | None = None, joints: Kept = "used") -> Fi
         unweighted=int((sums[first] <= 0).sum()),
         dropped_joints=tuple(np.array(skeleton.names or list(map(str, range(len(skeleton)))))[~left].tolist()),
     )
-    bound = Rig(whole, _part(skeleton, left), weights[:, left], path.stem)
+    bound = Rig(whole, skeleton.part(left), weights[:, left], path.stem)
     return FiledRig(bound, (*report.lines(), *_told_far(bound.skeleton.joints)), len(report.dropped_joints))
-
-
-def _leading(skeleton: Skeleton, weights: Floats) -> npt.NDArray[np.bool_]:
-    """(J,): the joints that own vertices, and those above them; all, where none owns any."""
-    found = np.asarray((weights > OWNED).any(axis=0), np.bool_)
-    for joint in range(len(skeleton) - 1, 0, -1):  # parents come before their children
-        found[skeleton.parents[joint]] |= found[joint]
-    return found if found.any() else ~found
-
-
-def _part(skeleton: Skeleton, left: npt.NDArray[np.bool_]) -> Skeleton:
-    """The joints that are left, with all of which their parents are."""
-    index = np.cumsum(left) - 1
-    parents = np.where(skeleton.parents < 0, ROOT, index[skeleton.parents])[left]
-    names = tuple(name for name, stays in zip(skeleton.names, left, strict=True) if stays) if skeleton.names else ()
-    return Skeleton(skeleton.joints[left], parents, names)
 
 
 def _far(joints: Floats) -> int:

@@ -17,6 +17,7 @@ from guerdon.errors import TaskError
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
+Marks = npt.NDArray[np.bool_]
 
 ROOT = -1
 """The parent of the root."""
@@ -103,6 +104,26 @@ class Skeleton:
         for joint, parent in enumerate(self.parents[1:].tolist(), start=1):
             found[parent].append(joint)
         return tuple(map(tuple, found))
+
+    def leading(self, marked: Marks) -> Marks:
+        """(J,): the joints that are marked, and those above them."""
+        found = np.array(marked)
+        for joint in range(len(self) - 1, 0, -1):
+            found[self.parents[joint]] |= found[joint]
+        return found
+
+    def part(self, stays: Marks, heirs: Ints | None = None) -> Skeleton:
+        """The joints that stay, the root among them.
+
+        Args:
+            stays: (J,).
+            heirs: (J,): of each joint itself, or its nearest ancestor that stays; None where all parents of these stay.
+        """
+        index = np.cumsum(stays) - 1
+        parents = self.parents[stays]
+        parents[1:] = index[parents[1:] if heirs is None else heirs[parents[1:]]]
+        names = tuple(name for name, here in zip(self.names, stays, strict=True) if here) if self.names else ()
+        return Skeleton(self.joints[stays], parents, names)
 
 
 @dataclass(frozen=True, eq=False)
