@@ -30,7 +30,7 @@ def device_named(device: str) -> torch.device:
     """The device of that name (`cpu`, `cuda`, `cuda:1`, ...); `auto` is CUDA where there is one.
 
     Raises:
-        ConfigError: there is no such name, or no such CUDA device here.
+        ConfigError: there is no such name, or no such device here.
     """
     there = torch.cuda.is_available()
     try:
@@ -39,8 +39,13 @@ def device_named(device: str) -> torch.device:
         raise ConfigError(f"device is {device!r}; accepted are 'auto', 'cpu', 'cuda', 'cuda:1', ...") from None
     if found.type == "cuda" and not there:
         raise ConfigError(f"device is {device!r}, and torch finds no CUDA here; accepted are 'auto' and 'cpu'")
-    if found.type == "cuda" and (found.index or 0) >= (count := torch.cuda.device_count()):
-        raise ConfigError(f"device is {device!r}, and torch finds {count} of them; they count from 'cuda:0'")
+    try:
+        torch.zeros(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).splitlines()[0]
+        raise ConfigError(
+            f"device is {device!r}, which cannot be used here ({said}); accepted are 'auto', 'cpu', 'cuda'"
+        ) from None
     return found
 
 
