@@ -6,9 +6,8 @@ r"""Reading a planner's words: which actions an answer names, and whether the co
 Two parsers, of which neither repairs anything. `tolerant` takes the first answer block, over several lines, upper-cases
 it, and wants a list: actions between white space and punctuation, with `SPEED`, `PATH` and `AND` beside them at most.
 Anything else there, and there is no plan: "do NOT decelerate" names DECELERATE, too. Nor is there one without a block.
-`released` takes the first answer block
-that lies on one line, stripped, or without one the whole completion less its answer tags, and knows what stands between
-two `", "`, to the letter.
+`released` takes the first answer block that lies on one line, stripped, or without one the whole completion less its
+answer tags, and knows what stands between two `", "`, to the letter.
 
 It does not look at the reasoning, and knows words alone, never parts of them: LEFT_TURN is no LEFT_CHANGE. Time and
 memory are linear in the text, whatever a policy writes: one search after the other, each from where the last one ended.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pydantic import field_validator
+from pydantic import ValidatorFunctionWrapHandler, field_validator
 
 from guerdon.types import Example
 
@@ -41,18 +41,12 @@ class DrivingExample(Example):
     scene: str = ""
     """Path of the file with the scene around it (`scenes.Scene`), for the checkers; empty where there is none."""
 
-    @field_validator("speed", mode="before")
+    @field_validator("speed", mode="wrap")
     @classmethod
-    def _speed_is_a_number(cls, speed: object) -> object:
-        if isinstance(speed, bool):
-            raise ValueError(f"speed is {speed!r}; a number of m/s that is not negative is needed")
-        return speed
-
-    @field_validator("speed")
-    @classmethod
-    def _speed_is_not_negative(cls, speed: float) -> float:
-        if not 0 <= speed < math.inf:
-            raise ValueError(f"speed is {speed!r}; a number of m/s that is not negative is needed")
+    def _speed_is_a_number(cls, given: object, converted: ValidatorFunctionWrapHandler) -> float:
+        speed: float = converted(given)
+        if isinstance(given, bool) or not 0 <= speed < math.inf:
+            raise ValueError(f"speed is {given!r}; a number of m/s that is not negative is needed")
         return speed
 
     @field_validator("future")

@@ -225,10 +225,6 @@ class FramePlanner:
         self.take(weights)
         self.version = version
 
-    def __getstate__(self) -> dict[str, object]:
-        """Frames are read again where a copy goes."""
-        return {**self.__dict__, "_seen": OrderedDict()}
-
 
 class _Network(nn.Module):
     """Frames (B, 3, 96, 96) of bytes and facts (B, F) to scores of speed (B, S) and of path given speed (B, S, P)."""
