@@ -61,6 +61,13 @@ def tidied(parts: tuple[Reward, ...], weight: float = 0.5):
     return sum(parts[1:], parts[0])
 
 
+def made_elsewhere(
+    how: 'Literal["often", "never"]' = "never",
+    weights: "np.ndarray | None" = None,  # noqa: F821 - known to type checkers alone
+) -> "LinearPolicy":  # noqa: F821 - likewise
+    """What it returns is imported for type checkers alone, and so is what one of its options takes."""
+
+
 @dataclass(frozen=True)
 class Far(Reward, name="test/far-v1", bounds=(0.0, 1.0)):
     """Has a file."""
@@ -97,6 +104,13 @@ def shown(*arguments, code=0):
 
 def told(name):
     return describe(catalog().find("rewards", name))
+
+
+def test_what_only_type_checkers_know_does_not_hide_the_other_options():
+    assert {one.name: one.accepts for one in options_of(made_elsewhere)} == {
+        "how": "often | never",
+        "weights": "anything",
+    }
 
 
 def test_a_rewards_options_say_what_they_take_their_default_and_what_their_author_says():

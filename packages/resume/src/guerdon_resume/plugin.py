@@ -36,9 +36,19 @@ def guerdon_commands(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_policies(register: Register) -> None:
+    """A screener without a model."""
+    register(
+        "resume/scorecard", "guerdon_resume.scorecard:scorecard", summary="verdicts by weights over skills and years"
+    )
+
+
+@hookimpl
 def guerdon_recipes(register: Register) -> None:
-    """The run that `guerdon train resume` starts."""
+    """The runs that `guerdon train resume` and `guerdon train resume-scorecard` start."""
     register("resume", "guerdon_resume.recipes:resume", summary="SFT, then gentle GRPO, on a 135M model")
+    card = "guerdon_resume.recipes:resume_scorecard"
+    register("resume-scorecard", card, summary="gentle GRPO on weights over skills and years, in seconds")
 
 
 @hookimpl

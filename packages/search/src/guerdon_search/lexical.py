@@ -20,6 +20,7 @@ from guerdon_search.labels import Label
 _PASSAGE = re.compile(r"\[begin of passage\]\n(.*?)\n\[end of passage\]", re.DOTALL)
 _POINTS = re.compile(r"\[begin of points\]\n(.*?)\n\[end of points\]", re.DOTALL)
 _WORD = re.compile(r"\w+")
+_END = re.compile(r"(?<=[.!?;])\s+|\n")
 STOP_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -37,6 +38,15 @@ def content_words(text: str) -> list[str]:
     ['bridge', 'opened', '1921']
     """
     return [word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS]
+
+
+def sentences(text: str) -> list[str]:
+    """A text's sentences: up to a mark that ends one or a semicolon, and within a line.
+
+    >>> sentences("It opened; it closed. Why?")
+    ['It opened;', 'it closed.', 'Why?']
+    """
+    return _END.split(text)
 
 
 @dataclass(frozen=True)
@@ -64,19 +74,17 @@ class Lexical:
         passage, points = _PASSAGE.search(text), _POINTS.search(text)
         if passage is None or points is None:
             return ""
-        sentences = [
-            (set(_WORD.findall(one.lower())), denies(one)) for one in re.split(r"(?<=[.!?;])\s+|\n", passage[1])
-        ]
+        said = [(set(_WORD.findall(one.lower())), denies(one)) for one in sentences(passage[1])]
         nuggets = [line.partition(". ")[2] for line in points[1].split("\n")]
-        return json.dumps([self._label(nugget, sentences) for nugget in nuggets])
+        return json.dumps([self._label(nugget, said) for nugget in nuggets])
 
-    def _label(self, nugget: str, sentences: Sequence[tuple[set[str], bool]]) -> Label:
+    def _label(self, nugget: str, said: Sequence[tuple[set[str], bool]]) -> Label:
         words = set(content_words(nugget))
         if not words:
             return "not_support"
         denied = denies(nugget)
         found = max(
-            ((len(words & one) / len(words), not one & HEDGES) for one, other in sentences if other == denied),
+            ((len(words & one) / len(words), not one & HEDGES) for one, other in said if other == denied),
             default=(0.0, False),
         )
         if found[0] == 1.0:

@@ -79,9 +79,18 @@ def guerdon_tasks(register: Register) -> None:
 
 
 @hookimpl
+def guerdon_policies(register: Register) -> None:
+    """A verifier without a model."""
+    verifier = "guerdon_search.word_verifier:word_verifier"
+    register("search/word-verifier", verifier, summary="labels nuggets by weights over shared words")
+
+
+@hookimpl
 def guerdon_recipes(register: Register) -> None:
-    """The run that `guerdon train search` starts."""
+    """The runs that `guerdon train search` and `guerdon train search-word-verifier` start."""
     register("search", "guerdon_search.recipes:search", summary="a nugget verifier with Search-Gen-V's reward on 135M")
+    words = "guerdon_search.recipes:search_word_verifier"
+    register("search-word-verifier", words, summary="Search-Gen-V's reward on 24 weights over words, in seconds")
 
 
 @hookimpl

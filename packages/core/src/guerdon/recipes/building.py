@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -256,13 +258,21 @@ def parameters_of(made: Any) -> dict[str, inspect.Parameter]:
 
 
 def hints_of(made: Any) -> dict[str, Any]:
-    """The annotations of these options, resolved; empty where one exists for type checkers only."""
+    """The annotations of these options, resolved; without those that exist for type checkers only."""
+    read = made if dataclasses.is_dataclass(made) or not inspect.isclass(made) else made.__init__
     try:
-        return typing.get_type_hints(
-            made if dataclasses.is_dataclass(made) or not inspect.isclass(made) else made.__init__
-        )
-    except NameError:  # an annotation that exists for type checkers only: that option goes unchecked
-        return {}
+        return typing.get_type_hints(read)
+    except NameError:  # one of them does, which may be what a function returns: the others are still to be had
+        return _hints_one_by_one(read) if inspect.isfunction(read) else {}
+
+
+def _hints_one_by_one(function: types.FunctionType) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, annotation in function.__annotations__.items():
+        with contextlib.suppress(NameError):
+            alone = types.SimpleNamespace(__annotations__={name: annotation})
+            found |= typing.get_type_hints(alone, function.__globals__)
+    return found
 
 
 def _coerced(value: Any, annotation: Any, where: str) -> Any:
