@@ -30,7 +30,7 @@ GROUP, GRID = 24, 64
 
 def made(rng):
     """A humanoid with its triangles divided, and 24 rigs: joints jittered, skins remixed a little."""
-    rig = creature("humanoid", 1)
+    rig = creature("humanoid", 8)
     mesh, weights = trimesh.Trimesh(rig.mesh.vertices, rig.mesh.faces, process=False), rig.weights
     while len(mesh.vertices) < 10_000:
         vertices, faces, values = trimesh.remesh.subdivide(mesh.vertices, mesh.faces, vertex_attributes={"w": weights})
