@@ -709,6 +709,12 @@ def test_a_run_in_which_something_was_scored_does_not_fail(recipe):
     assert "nothing was learnt" not in train_small(recipe)
 
 
+def test_the_closing_table_tells_evaluations_of_one_stage_by_their_step(recipe):
+    said = train_small(recipe, "train.eval={examples: 2, every: 1}")
+    assert re.search(r"greedy evaluation +before +rl 1 +rl 2", said)
+
+
+
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [

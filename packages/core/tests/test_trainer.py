@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -130,6 +130,27 @@ def test_a_warm_start_imitates_the_references(tmp_path):
     losses = [line["loss"] for line in metrics if line["phase"] == "sft"]
     assert losses[0] == pytest.approx(1.386294, abs=1e-5)  # log 4: the untrained table is uniform
     assert losses[-1] < 0.1
+
+
+def test_progress_shows_each_step_with_its_own_numbers(tmp_path, monkeypatch):
+    """What a bar says when it moves is of the step that it counts, and not of the one before."""
+    shown: list[str] = []
+
+    class Bar:
+        said = ""
+
+        def describe(self, text):
+            self.said = text
+
+        def advance(self, n=1):
+            shown.append(self.said)
+
+    monkeypatch.setattr(loop, "progress", lambda *_, **__: nullcontext(Bar()))
+    metrics, _ = train(tmp_path / "run", steps=2, sft={"examples": 3, "epochs": 2, "batch_size": 3})
+    warm, rl = ([line for line in metrics if line["phase"] == phase] for phase in ("sft", "rl"))
+    expected = [f"warm start · loss {line['loss']:.3f}" for line in warm]
+    expected += [f"reinforce · reward {line['reward/total']:.3f} · dead {line['groups/dead']}/3" for line in rl]
+    assert shown == expected
 
 
 @pytest.mark.parametrize("where", ["optimizer", "sft"])

@@ -57,7 +57,7 @@ def command(
 
 
 def print_evals(evals: Sequence[Mapping[str, Any]]) -> None:
-    """A table of evaluation lines: one row per metric, one column per stage."""
+    """A table of evaluation lines: one row per metric, one column per stage, with its step where it has several."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -66,8 +66,9 @@ def print_evals(evals: Sequence[Mapping[str, Any]]) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("greedy evaluation", no_wrap=True, style="cyan")
-    for line in evals:
-        table.add_column(str(line.get("stage", "")), justify="right")
+    stages = [str(line.get("stage", "")) for line in evals]
+    for stage, line in zip(stages, evals, strict=True):
+        table.add_column(f"{stage} {line['step']}" if stages.count(stage) > 1 else stage, justify="right")
     for name in dict.fromkeys(name for line in evals for name in line if name.startswith("eval/")):
         values = [line.get(name) for line in evals]
         shown = [

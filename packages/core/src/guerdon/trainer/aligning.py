@@ -55,5 +55,5 @@ def align(policy: Policy, references: Sequence[Rollout], config: AlignmentConfig
                 policy.updated()
             values = {"loss": float(loss.detach()), "lr": lr, "grad_norm": norm, "time/train_s": clock.seconds}
             run.log(step, "alignment", values)
-            bar.advance(1)
             bar.describe(f"align sight · loss {values['loss']:.3f}")
+            bar.advance(1)

@@ -190,8 +190,8 @@ class Trainer:
                     lr = learning_rate(sft.optimizer, step, total)
                     metrics = imitate(self.policy, self._references(batch), self.config, optimizer, lr)
                 self._run.log(step, "sft", {**metrics, "time/train_s": clock.seconds})
-                bar.advance(1)
                 bar.describe(f"warm start · loss {metrics['loss']:.3f}")
+                bar.advance(1)
                 at = Position(evaluated_before=True, sft_steps=step + 1)
                 if self._due(step + 1) and step + 1 < total:
                     save(self._run, at, self.policy, self.reward, optimizer, self._controls)
@@ -227,11 +227,11 @@ class Trainer:
             for step in range(at.rl_steps, config.steps):
                 metrics = self._reinforce_step(step, optimizer, reference)
                 self._run.log(step, "rl", metrics)
-                bar.advance(1)
                 bar.describe(
                     f"reinforce · reward {metrics['reward/total']:.3f} · "
                     f"dead {metrics['groups/dead']:.0f}/{metrics['groups/count']:.0f}"
                 )
+                bar.advance(1)
                 at = Position(evaluated_before=True, sft_steps=self.sft_steps, rl_steps=step + 1)
                 last = step + 1 == config.steps
                 if last or (config.eval.every and (step + 1) % config.eval.every == 0):
