@@ -714,7 +714,6 @@ def test_the_closing_table_tells_evaluations_of_one_stage_by_their_step(recipe):
     assert re.search(r"greedy evaluation +before +rl 1 +rl 2", said)
 
 
-
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [
