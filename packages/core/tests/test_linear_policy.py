@@ -116,9 +116,31 @@ def test_greedy_takes_the_likeliest_and_the_same_seed_draws_the_same():
     made = policy([0.0, 0.1, 0.0], [0.0, 2.0, 0.0])
     (group,) = made.sample(Sort(), [TWO], 1, GREEDY, seed=0)
     assert group.rollouts[0].completion == "high low"
-    drawn = [policy().sample(Sort(), [TWO], 8, Sampling(), seed=seed)[0] for seed in (5, 5, 6)]
-    texts = [[rollout.completion for rollout in group.rollouts] for group in drawn]
+    drawn = [policy().sample(Sort(), [TWO, TWO], 8, Sampling(), seed=seed) for seed in (5, 5, 6)]
+    texts = [[[rollout.completion for rollout in group.rollouts] for group in groups] for groups in drawn]
     assert texts[0] == texts[1] != texts[2]
+    assert texts[0][0] != texts[0][1]  # each example has draws of its own
+
+
+def test_rollouts_carry_the_version_and_log_probs_a_gradient_where_it_is_asked_for():
+    made = policy()
+    made.updated()
+    (group,) = made.sample(Sort(), [TWO], 2, Sampling(), seed=0)
+    assert {rollout.policy_version for rollout in group.rollouts} == {1}
+    assert made.logprobs(group.rollouts).logprobs_N.requires_grad
+    assert not made.logprobs(group.rollouts, grad=False).logprobs_N.requires_grad
+    assert made.logprobs([]).lengths == ()
+
+
+def test_a_domain_may_refuse_a_task():
+    class Strict(Levels):
+        def check(self, task):
+            raise PolicyError(f"not {task.name}")
+
+    with pytest.raises(PolicyError, match="not test/sort"):
+        LinearPolicy(Strict()).sample(Sort(), [TWO], 1, Sampling(), seed=0)
+    with pytest.raises(PolicyError, match="not test/sort"):
+        LinearPolicy(Strict()).reference_rollout(Sort(), TWO, "low high")
 
 
 def test_weights_are_saved_and_loaded_and_a_copy_is_frozen(tmp_path):

@@ -13,10 +13,10 @@ from guerdon_resume.scorecard import ScoreBand
 from guerdon_resume.tasks import Screening
 
 
-def candidate(experience="4 years of experience", skills=("K8s", "Excel"), **options):
+def candidate(experience="4 years of experience", skills=("K8s", "Excel"), status="REJECT", **options):
     return ResumeExample(
         id="c",
-        status="REJECT",
+        status=status,
         job_skills=("SQL", "Kubernetes"),
         candidate_skills=skills,
         experience=experience,
@@ -41,6 +41,7 @@ def test_what_is_known_of_a_candidate_is_as_by_hand(shown, row):
 
 def test_neither_gold_nor_the_person_is_looked_at():
     told = candidate(
+        status="APPROVE",
         years=15,
         score=100,
         present_skills=("SQL", "Kubernetes"),
@@ -84,6 +85,23 @@ def test_the_references_of_its_task_are_verdicts_it_could_give():
     for example in task.examples("train"):
         (band,) = ScoreBand().read(example, task.reference(example))
         assert (band >= 12) == example.selected
+
+
+@pytest.mark.parametrize(
+    ("task", "why"),
+    [
+        (
+            Screening(layout="short"),
+            "answers in the layout 'reasons' and .* ask for 'short': set policy.with.layout=short",
+        ),
+        (Screening(shown="whole"), "reads facts, and the prompts of resume/screening-v1 show the whole resume"),
+    ],
+)
+def test_tasks_that_ask_for_other_answers_are_refused(task, why):
+    with pytest.raises(PolicyError, match=why):
+        ScoreBand().check(task)
+    ScoreBand().check(Screening())
+    ScoreBand("short").check(Screening(layout="short"))
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pytest
 
 from guerdon.errors import PolicyError
 from guerdon.types import Example
+from guerdon_search.labels import LABELS
 from guerdon_search.nugget_tasks import Nuggets
 from guerdon_search.nuggets import NuggetBlock
 from guerdon_search.word_verifier import WordLabels
@@ -21,8 +22,9 @@ def test_what_is_known_of_a_nugget_is_as_by_hand():
     r"""Constant, shared, whole, anywhere, hedged, denied, numbers, other number.
 
     First: of {arvik, bridge, opened, 1921, dalter} four are in the doubtful sentence, all in the block. Second: of
-    {sold, 1931, dalter, never} the second sentence has two, says 1930, and does not deny. Third: all of {opened, 1921}
-    are in the first. Fourth: nothing is shared, so that the first sentence counts.
+    {sold, 1931, dalter, never} the second sentence has two, says 1930, and does not deny. Third: of {possibly, opened,
+    1921} two are in the first, and the nugget doubts too. Fourth: nothing is shared, so that the sentence without doubt
+    counts.
     """
     found = WordLabels().described(
         block(
@@ -37,10 +39,25 @@ def test_what_is_known_of_a_nugget_is_as_by_hand():
         [1, 0.8, 0, 1, 1, 0, 0, 0],
         [1, 0.5, 0, 0.5, 0, 1, 1, 1],
         [1, pytest.approx(2 / 3), 0, pytest.approx(2 / 3), 0, 0, 0, 0],
-        [1, 0, 0, 0, 1, 1, 0, 0],
+        [1, 0, 0, 0, 0, 1, 0, 0],
     ]
     whole = WordLabels().described(block("It opened in 1921.", "It opened in 1921."))
     assert whole.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("odd", ["Perhaps it opened in 1921.", "It was not opened in 1921, it is said."])
+def test_of_sentences_that_share_as_much_one_without_doubt_or_denial_counts(odd):
+    plain, labels = "It was opened in 1921.", WordLabels()
+    rows = [labels.described(block(f"{one} {other}", plain)).tolist() for one, other in ((odd, plain), (plain, odd))]
+    assert rows == [[[1, 1, 1, 1, 0, 0, 0, 0]]] * 2
+
+
+def test_tasks_that_ask_for_reasoning_and_rows_with_prompts_of_their_own_are_refused():
+    with pytest.raises(PolicyError, match=r"ask for reasoning.*set task\.with\.reasoning=optional"):
+        WordLabels().check(Nuggets())
+    WordLabels().check(Nuggets(reasoning="optional"))
+    with pytest.raises(PolicyError, match="'b' brings a prompt of its own"):
+        WordLabels().described(block("", "1", messages=(("user", "1. It opened."),)))
 
 
 def test_it_does_not_look_at_the_labels():
@@ -74,9 +91,10 @@ def test_other_examples_are_refused():
 
 
 def test_the_references_of_its_task_are_answers_it_could_give():
-    labels, task = WordLabels(), Nuggets(train_size=30)
+    labels, task = WordLabels(), Nuggets(train_size=30, reasoning="optional")
     for example in task.examples("train"):
         chosen = labels.read(example, task.reference(example))
+        assert [LABELS[choice] for choice in chosen] == list(example.labels)
         assert labels.read(example, labels.written(example, chosen)) == chosen
 
 

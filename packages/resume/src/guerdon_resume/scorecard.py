@@ -1,4 +1,4 @@
-"""`resume/scorecard`: a screener of 80 weights, over the facts that a prompt shows.
+"""`resume/scorecard`: a screener of 80 weights, over the facts that a prompt shows (`shown: facts`).
 
 It draws a score, in bands of five points, and selects from 60 on, so that verdict and score agree. It knows the share
 of the job's skills that the candidate has under any name, the years of experience, up to ten, and whether none are
@@ -20,11 +20,13 @@ import numpy.typing as npt
 
 from guerdon.errors import PolicyError
 from guerdon.fields import one_of
+from guerdon.protocols import Task
 from guerdon.types import Example
 from guerdon_resume.answers import MOST_SCORE, REJECTED, SELECTED, Layout, read, written
 from guerdon_resume.examples import ResumeExample
 from guerdon_resume.facts import Facts, facts_of, present
 from guerdon_resume.keywords import ENOUGH
+from guerdon_resume.tasks import OfCandidates
 
 if TYPE_CHECKING:
     from guerdon.policies.linear import LinearPolicy  # needs torch, and reading facts does not
@@ -50,6 +52,22 @@ class ScoreBand:
     def __init__(self, layout: Layout = "reasons") -> None:
         one_of("layout", layout, get_args(Layout))
         self.layout: Layout = layout
+
+    def check(self, task: Task) -> None:
+        """See `guerdon.policies.linear.Decisions`.
+
+        Raises:
+            PolicyError: its prompts show whole resumes, or ask for another layout.
+        """
+        if not isinstance(task, OfCandidates):
+            return
+        if task.shown != "facts":
+            raise PolicyError(f"a scorecard reads facts, and the prompts of {task.name} show the {task.shown} resume")
+        if task.layout != self.layout:
+            raise PolicyError(
+                f"the scorecard answers in the layout {self.layout!r} and the prompts of {task.name} ask for "
+                f"{task.layout!r}: set policy.with.layout={task.layout}, and the reward's likewise"
+            )
 
     def described(self, example: Example) -> npt.NDArray[np.float64]:
         """(1, 4): 1, the share of the job's skills, tens of years up to one, and whether no years are told."""

@@ -319,23 +319,18 @@ def largest_stretches(vertices: Floats, edges: tuple[Ints, Floats], skin: Skin, 
         table, counts = table[named], counts[named]
         vertices = vertices[named]
     free = np.flatnonzero(counts == 0)
-    # What follows no joint stays. Pose by pose and axis by axis, into the same arrays, so that what is worked on stays
-    # in the cache.
+    # What follows no joint stays. Pose by pose and axis by axis, so that what is worked on stays in the cache.
     at = np.ascontiguousarray(vertices.T)
     found = np.ones(poses)
-    squares, apart, other = np.empty((3, len(active)))
-    moved, part = np.empty((2, len(vertices)))
     for pose, transform in enumerate(transforms):
         blended = table @ transform.reshape(joints, 12)
-        squares[:] = 0
+        squares = np.zeros(len(active))
         for axis in range(3):
-            moved[:] = blended[:, 4 * axis + 3]
-            for along in range(3):
-                moved += np.multiply(blended[:, 4 * axis + along], at[along], out=part)
+            part = blended[:, 4 * axis : 4 * axis + 4]
+            moved = part[:, 0] * at[0] + part[:, 1] * at[1] + part[:, 2] * at[2] + part[:, 3]
             moved[free] = at[axis, free]
-            # The places are vertices, so that clipping them changes none; it spares numpy a copy.
-            np.take(moved, first, out=apart, mode="clip")
-            apart -= np.take(moved, second, out=other, mode="clip")
+            apart = moved[first]
+            apart -= moved[second]
             apart *= apart
             squares += apart
         squares *= inverse_squares

@@ -1,6 +1,7 @@
 """`search/word-verifier`: a nugget verifier of 24 weights, over what the words of a block and a nugget share.
 
-For each nugget it looks at the sentence of the block that shares most of its words, and knows of it:
+For each nugget it looks at the sentence of the block that shares most of its words (of such the first without doubt and
+denying as it does, if there is one), and knows of it:
 
 | feature | |
 |---|---|
@@ -13,8 +14,8 @@ For each nugget it looks at the sentence of the block that shares most of its wo
 | numbers | of the nugget's numbers, the share that is not in the sentence |
 | other number | 1 where such a number lacks and the sentence has one that the nugget lacks |
 
-`search/lexical` judges by the same words with fixed rules; here the reward finds the weights. A paraphrase is not
-recognised by either, and what a weight has learnt of one collection says little of another.
+`search/lexical` judges by the same words with fixed rules; here the reward finds the weights. Neither recognises a
+paraphrase.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guerdon.errors import PolicyError
+from guerdon.protocols import Task
 from guerdon.types import Example
 from guerdon_search.denials import denies
 from guerdon_search.label_formats import written
@@ -47,6 +49,18 @@ class WordLabels:
     features = 8
     choices = len(LABELS)
     """In the order of `LABELS`."""
+
+    def check(self, task: Task) -> None:
+        """See `guerdon.policies.linear.Decisions`.
+
+        Raises:
+            PolicyError: its prompts ask for reasoning, which is none of its decisions.
+        """
+        if getattr(task, "reasoning", "optional") != "optional":
+            raise PolicyError(
+                f"the prompts of {task.name} ask for reasoning, and a word verifier writes none: set "
+                "task.with.reasoning=optional, and the reward's likewise"
+            )
 
     def described(self, example: Example) -> npt.NDArray[np.float64]:
         """(D, 8), a row for each nugget; see the module's table."""
@@ -81,6 +95,11 @@ def _block(example: Example) -> NuggetBlock:
     if not isinstance(example, NuggetBlock):
         kind = type(example).__name__
         raise PolicyError(f"a word verifier labels nuggets; {example.id!r} is no NuggetBlock but {kind}")
+    if example.messages:
+        raise PolicyError(
+            f"{example.id!r} brings a prompt of its own, in which a word verifier cannot tell block and nuggets apart; "
+            "rows with both by themselves are needed"
+        )
     return example
 
 
@@ -88,7 +107,12 @@ def _row(nugget: str, said: Sequence[tuple[set[str], str]]) -> list[float]:
     """What is known of one nugget."""
     words, numbers = set(content_words(nugget)), set(_NUMBER.findall(nugget))
     anywhere = set[str]().union(*(one for one, _ in said))
-    best, sentence = max(said, key=lambda one: len(words & one[0]), default=(set(), ""))
+    denied = denies(nugget)
+
+    def fits(one: tuple[set[str], str]) -> tuple[int, bool, bool]:
+        return len(words & one[0]), HEDGES.isdisjoint(one[0]), denies(one[1]) == denied
+
+    best, sentence = max(said, key=fits)
     there = set(_NUMBER.findall(sentence))
     lacking = numbers - there
     doubted = not HEDGES.isdisjoint(best) and HEDGES.isdisjoint(words)
@@ -98,7 +122,7 @@ def _row(nugget: str, said: Sequence[tuple[set[str], str]]) -> list[float]:
         float(bool(words) and words <= best),
         _share(words & anywhere, words),
         float(doubted),
-        float(denies(sentence) != denies(nugget)),
+        float(denies(sentence) != denied),
         _share(lacking, numbers),
         float(bool(lacking and there - numbers)),
     ]

@@ -1,7 +1,7 @@
 r"""`LinearPolicy`: answers made of a few decisions, each a softmax that is linear in what is known of it.
 
-A reward is tried out with it in seconds: what it pays for is what these weights learn, whatever a language model would
-make of it. A domain says, as `Decisions`, what is known of each decision of an answer, and how an answer is written:
+A reward is tried out with it in seconds. A domain says, as `Decisions`, what is known of each decision of an answer,
+and how an answer is written:
 
 $$P(c \mid d) = \mathrm{softmax}(f_d \Theta)_c$$
 
@@ -11,7 +11,7 @@ Axes: R rollouts, N decisions laid end to end, D decisions of one answer, F feat
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +27,10 @@ _FILE = "linear.pt"
 
 
 class Decisions(Protocol):
-    """How the answers of a domain are made of decisions. It has no state of its own."""
+    """How the answers of a domain are made of decisions. It has no state of its own.
+
+    Declared optional power: `check(task)`, which raises PolicyError for a task whose prompts ask for other answers.
+    """
 
     features: int
     """F."""
@@ -55,8 +58,8 @@ class Decisions(Protocol):
 class LinearPolicy:
     """A softmax over C choices, linear in F features; implements `guerdon.protocols.Policy`.
 
-    Weights start at 0: every answer is as likely then, and the likeliest is that of the first choices. Top-p and top-k
-    make no sense here and are refused.
+    Weights start at 0: every answer is as likely then, and greedily the first choices are taken. Single-turn: it
+    neither meets environments nor goes on behind forced text. Top-p and top-k make no sense here and are refused.
 
     Args:
         decisions: what the domain says of its answers.
@@ -72,10 +75,13 @@ class LinearPolicy:
         """See `guerdon.protocols.Policy.sample`.
 
         Raises:
-            PolicyError: an example is none of the domain's, or top-p or top-k is asked for.
+            PolicyError: the task or an example is none of the domain's, or top-p or top-k is asked for.
         """
         if sampling.top_p != 1.0 or sampling.top_k:
-            raise PolicyError(f"it draws from all choices: top_p=1.0 and top_k=0 are accepted, not {sampling}")
+            raise PolicyError(
+                f"a linear policy draws from all choices: top_p=1.0 and top_k=0 are accepted, not {sampling}"
+            )
+        self._check(task)
         theta_FC = self.theta_FC.detach().double().numpy()
         groups = []
         for number, example in enumerate(examples):
@@ -111,14 +117,20 @@ class LinearPolicy:
             if (key := id(rollout.example)) not in known:
                 known[key] = self.decisions.described(rollout.example)
             rows.append(known[key])
-            chosen.append(self._read(rollout.example, rollout.completion, len(known[key])))
-        features_NF = torch.from_numpy(np.concatenate(rows)).float()
-        chosen_N = torch.tensor([choice for each in chosen for choice in each])
+            own = rollout.segments[0].token_ids  # the choices, where it wrote the answer itself
+            chosen.append(list(own) or self._read(rollout.example, rollout.completion, len(known[key])))
+        features_NF = torch.from_numpy(np.concatenate([np.zeros((0, self.decisions.features)), *rows])).float()
+        chosen_N = torch.tensor([choice for each in chosen for choice in each], dtype=torch.long)
         with torch.set_grad_enabled(grad and torch.is_grad_enabled()):
             logprobs_NC = torch.log_softmax(features_NF @ self.theta_FC / (temperature or 1.0), dim=-1)
             logprobs_N = logprobs_NC.gather(1, chosen_N[:, None])[:, 0]
         entropy_N = -(logprobs_NC.exp() * logprobs_NC).sum(dim=1).detach()
         return StepLogprobs(logprobs_N, entropy_N, tuple(map(len, chosen)))
+
+    def _check(self, task: Task) -> None:
+        check: Callable[[Task], None] | None = getattr(self.decisions, "check", None)
+        if check is not None:
+            check(task)
 
     def _read(self, example: Example, text: str, count: int) -> list[int]:
         chosen = list(self.decisions.read(example, text))
@@ -138,8 +150,9 @@ class LinearPolicy:
         """The rollout that wrote this answer, in the words that it writes it with.
 
         Raises:
-            PolicyError: no choices are that answer.
+            PolicyError: no choices are that answer, or the task is none of the domain's.
         """
+        self._check(task)
         chosen = self._read(example, text, len(self.decisions.described(example)))
         return Rollout(
             example, (self._segment(example, chosen, ()),), task.prompt(example), policy_version=self.version

@@ -258,7 +258,9 @@ def parameters_of(made: Any) -> dict[str, inspect.Parameter]:
 
 
 def hints_of(made: Any) -> dict[str, Any]:
-    """The annotations of these options, resolved; without those that exist for type checkers only."""
+    """The annotations of these options, resolved; of a function without those that exist for type checkers only, of
+    a class that has one none.
+    """
     read = made if dataclasses.is_dataclass(made) or not inspect.isclass(made) else made.__init__
     try:
         return typing.get_type_hints(read)
