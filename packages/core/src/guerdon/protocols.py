@@ -147,7 +147,8 @@ class Engine(Protocol):
     Declared optional powers: `end_ids`, the tokens that end a turn; `context_length`, the most tokens of prompt and
     completion together; `fixed`, why it cannot take new weights (a policy with such an engine is not trained); `sees`,
     it takes prompts with pictures, wherever in them, by a keyword `pictures` of `generate`: for each prompt what the
-    model's processor made of them all (`guerdon.engines.multimodal.Pictures`).
+    model's processor made of them all (`guerdon.engines.multimodal.Pictures`); `remembering`, a context manager within
+    which a prompt that goes on from an earlier one and its completion is read from there on alone.
     """
 
     def generate(

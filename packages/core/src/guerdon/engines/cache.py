@@ -14,26 +14,63 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+from guerdon.engines.memory import Past, Read
+
 
 class PromptAttention:
-    """Prompts laid end to end in one row, each attending causally to itself; their keys and values are kept."""
+    """Prompts laid end to end in one row, each attending causally to itself; their keys and values are kept.
 
-    def __init__(self, lengths: Sequence[int]) -> None:
+    Of a prompt whose beginning is known only the rest is in the row.
+    """
+
+    def __init__(self, lengths: Sequence[int], pasts: Sequence[Past | None] = ()) -> None:
+        """
+        Args:
+            lengths: of the prompts, their beginnings included.
+            pasts: of each prompt the beginning that is known, shorter than it; nothing of any by default.
+        """
         self.lengths = list(lengths)
+        self.pasts = list(pasts) or [None] * len(self.lengths)
+        self.new = [
+            length - (past.length if past else 0) for length, past in zip(self.lengths, self.pasts, strict=True)
+        ]
+        """How many tokens of each prompt are in the row."""
         self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float
     ) -> torch.Tensor:
         """See `engines.attention.Attention`; R is 1."""
-        self.kept[layer] = (key, value)
         grouped = query.shape[1] != key.shape[1]
-        pieces = zip(*(torch.split(tensor, self.lengths, dim=2) for tensor in (query, key, value)), strict=True)
-        outputs = [
-            functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=grouped)
-            for q, k, v in pieces
-        ]
+        pieces = zip(*(torch.split(tensor, self.new, dim=2) for tensor in (query, key, value)), strict=True)
+        outputs, keys, values = [], [], []
+        for past, (own_query, own_key, own_value) in zip(self.pasts, pieces, strict=True):
+            mask = None
+            if past is not None:
+                before, said = past.of(layer)
+                own_key, own_value = torch.cat((before, own_key), dim=2), torch.cat((said, own_value), dim=2)
+                mask = _behind(past.length, own_query.shape[2], own_query.device)
+            outputs.append(
+                functional.scaled_dot_product_attention(
+                    own_query,
+                    own_key,
+                    own_value,
+                    attn_mask=mask,
+                    is_causal=mask is None,
+                    scale=scaling,
+                    enable_gqa=grouped,
+                )
+            )
+            keys.append(own_key)
+            values.append(own_value)
+        known = any(self.pasts)
+        self.kept[layer] = (torch.cat(keys, dim=2), torch.cat(values, dim=2)) if known else (key, value)
         return torch.cat(outputs, dim=2).transpose(1, 2)
+
+
+def _behind(known: int, new: int, device: torch.device) -> torch.Tensor:
+    """Which tokens each of `new` sees: all that are known, and of the new ones those up to itself."""
+    return torch.ones(new, known + new, dtype=torch.bool, device=device).tril(known)
 
 
 class SharedPrefix:
@@ -114,6 +151,20 @@ class SharedPrefix:
             grown[..., : self.tokens, :] = self.suffix
             self.suffix = grown
         self.tokens += 1
+
+    def prompt_read(self, row: int, start: int) -> Read:
+        """Keys and values of a row's prompt, from its token `start` on."""
+        group = self.groups[row]
+        part = slice(start, self.lengths[group])
+        return {
+            layer: (key[group, :, part].clone(), value[group, :, part].clone())
+            for layer, (key, value) in self.prefix.items()
+        }
+
+    def written(self, row: int) -> Read:
+        """Keys and values of what a row wrote and has read: all but its newest token."""
+        own = self.suffix[:, :, row, :, : self.tokens].clone()
+        return {layer: (own[place, 0], own[place, 1]) for layer, place in self.layers.items()}
 
     def drop(self, rows: Sequence[int]) -> list[int]:
         """Remove finished rows. Returns, for each row that remains, its former index: the last rows fill the gaps."""

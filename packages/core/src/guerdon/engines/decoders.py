@@ -17,6 +17,7 @@ import torch
 
 from guerdon.engines.attention import hidden_states, plain
 from guerdon.engines.cache import PromptAttention, SharedPrefix
+from guerdon.engines.memory import Past
 from guerdon.engines.multimodal import Pictures, Span, on, row_states
 
 
@@ -25,9 +26,17 @@ class Decoder(Protocol):
 
     one_prompt: bool
     """Whether a batch holds the rows of one prompt only."""
+    cache: SharedPrefix | None
+    """What was read and written, of which beginnings of further prompts are made; None where the decoder keeps it in a
+    form of its own, and takes no beginnings."""
 
     def start(
-        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        groups: Sequence[int],
+        capacity: int,
+        pictures: Sequence[Pictures] = (),
+        pasts: Sequence[Past | None] = (),
     ) -> torch.Tensor:
         """Read the prompts; logits (B, V) of each row's first token.
 
@@ -36,6 +45,7 @@ class Decoder(Protocol):
             groups: for each row the index of its prompt; rows of one prompt adjoin, every prompt has a row.
             capacity: the most tokens a row will get.
             pictures: each prompt's; none at all where no prompt has any.
+            pasts: of each prompt the beginning that is known; none at all where none is, and with pictures.
         """
 
     def step(self, tokens_B: torch.Tensor) -> torch.Tensor:
@@ -57,14 +67,23 @@ class SharedDecoder:
         self.cache: SharedPrefix | None = None
 
     def start(
-        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        groups: Sequence[int],
+        capacity: int,
+        pictures: Sequence[Pictures] = (),
+        pasts: Sequence[Past | None] = (),
     ) -> torch.Tensor:
         """See `Decoder.start`."""
         self.cache = None
         lengths = [len(prompt) for prompt in prompts]
-        attention = PromptAttention(lengths)
-        ids = torch.tensor([[token for prompt in prompts for token in prompt]], device=self.device)
-        positions = torch.cat([torch.arange(length, device=self.device) for length in lengths])[None]
+        attention = PromptAttention(lengths, pasts)
+        pieces = list(zip(prompts, lengths, attention.new, strict=True))
+        ids = torch.tensor(
+            [[token for prompt, length, new in pieces for token in prompt[length - new :]]], device=self.device
+        )
+        ranges = [torch.arange(length - new, length, device=self.device) for _, length, new in pieces]
+        positions = torch.cat(ranges)[None]
         starts: Sequence[int] = ()
         if any(pictures):
             spans = [Span(length, length, own) for length, own in zip(lengths, pictures, strict=True)]
@@ -72,7 +91,7 @@ class SharedDecoder:
             hidden = hidden_states(self.model, None, positions, attention, states_RTW=states)[0]
         else:
             hidden = self.forward(ids, positions, attention)[0]
-        last_G = torch.tensor(lengths, device=self.device).cumsum(0) - 1
+        last_G = torch.tensor(attention.new, device=self.device).cumsum(0) - 1
         self.cache = SharedPrefix(attention, groups, capacity, starts)
         logits_GV = self.logits(hidden[last_G])
         return logits_GV[torch.tensor(list(groups), device=self.device)]
@@ -108,6 +127,7 @@ class PlainDecoder:
     """Left-padded rows with the cache that transformers chooses for the model; each row holds its own prompt."""
 
     one_prompt = False
+    cache: SharedPrefix | None = None
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -115,10 +135,16 @@ class PlainDecoder:
         self.argument = cache_argument(model)
 
     def start(
-        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        groups: Sequence[int],
+        capacity: int,
+        pictures: Sequence[Pictures] = (),
+        pasts: Sequence[Past | None] = (),
     ) -> torch.Tensor:
-        """See `Decoder.start`; without pictures."""
+        """See `Decoder.start`; without pictures and beginnings."""
         assert not any(pictures), "PicturesDecoder reads those"
+        assert not any(pasts), "there is no cache that they could come from"
         longest = max(map(len, prompts))
         padded = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
         seen = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
@@ -158,6 +184,7 @@ class PicturesDecoder:
     """
 
     one_prompt = True
+    cache: SharedPrefix | None = None
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -165,7 +192,12 @@ class PicturesDecoder:
         self.argument = cache_argument(model)
 
     def start(
-        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        groups: Sequence[int],
+        capacity: int,
+        pictures: Sequence[Pictures] = (),
+        pasts: Sequence[Past | None] = (),
     ) -> torch.Tensor:
         """See `Decoder.start`."""
         (prompt,), (own,) = prompts, pictures

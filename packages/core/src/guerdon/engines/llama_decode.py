@@ -19,6 +19,7 @@ from torch.nn import functional
 from guerdon.engines.attention import plain
 from guerdon.engines.cache import PromptAttention, SharedPrefix
 from guerdon.engines.decoders import SharedDecoder
+from guerdon.engines.memory import Past
 from guerdon.engines.multimodal import Pictures
 
 
@@ -78,11 +79,16 @@ class LlamaDecoder(SharedDecoder):
         return self.linear(hidden_BW, self.head.weight)
 
     def start(
-        self, prompts: Sequence[Sequence[int]], groups: Sequence[int], capacity: int, pictures: Sequence[Pictures] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        groups: Sequence[int],
+        capacity: int,
+        pictures: Sequence[Pictures] = (),
+        pasts: Sequence[Past | None] = (),
     ) -> torch.Tensor:
         """See `Decoder.start`. The weights are looked up anew: they may have been merged or replaced since."""
         self.layers = [LayerWeights.of(layer) for layer in plain(self.model).get_decoder().layers]
-        return super().start(prompts, groups, capacity, pictures)
+        return super().start(prompts, groups, capacity, pictures, pasts)
 
     def forward(
         self, ids: torch.Tensor, positions: torch.Tensor, attention: PromptAttention | SharedPrefix

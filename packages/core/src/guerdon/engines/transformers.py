@@ -18,8 +18,10 @@ import torch
 from guerdon.engines import multimodal
 from guerdon.engines.adapters import merged
 from guerdon.engines.attention import Unsupported, plain
+from guerdon.engines.cache import SharedPrefix
 from guerdon.engines.decoders import Decoder, PicturesDecoder, PlainDecoder, SharedDecoder
 from guerdon.engines.llama_decode import LlamaDecoder
+from guerdon.engines.memory import Memory, Past, Read
 from guerdon.engines.multimodal import Pictures
 from guerdon.engines.sampling import draw, uniforms
 from guerdon.engines.stopping import StopStrings, context_of, end_ids, nothing_to_draw
@@ -46,10 +48,12 @@ class Transformers:
 
     max_rows: int = 256
     max_tokens_held: int = 1 << 16
+    max_tokens_kept: int = 1 << 15
 
     def make(self, model: Any, tokenizer: Any, weights: Mapping[str, torch.Tensor]) -> TransformersEngine:
         """See `guerdon.protocols.EngineMaker`; the weights are the module's."""
-        return TransformersEngine(model, tokenizer, max_rows=self.max_rows, max_tokens_held=self.max_tokens_held)
+        limits = {name: getattr(self, name) for name in ("max_rows", "max_tokens_held", "max_tokens_kept")}
+        return TransformersEngine(model, tokenizer, **limits)
 
 
 class TransformersEngine:
@@ -58,7 +62,13 @@ class TransformersEngine:
     sees = True
 
     def __init__(
-        self, model: Any, tokenizer: Any = None, *, max_rows: int = 256, max_tokens_held: int = 1 << 16
+        self,
+        model: Any,
+        tokenizer: Any = None,
+        *,
+        max_rows: int = 256,
+        max_tokens_held: int = 1 << 16,
+        max_tokens_kept: int = 1 << 15,
     ) -> None:
         """
         Args:
@@ -68,9 +78,12 @@ class TransformersEngine:
                 gave 409, 466 and 500 tokens a second (SmolLM2-135M in bfloat16, two cores).
             max_tokens_held: the most prompt and completion tokens whose keys and values are held at once; a single
                 completion may exceed it.
+            max_tokens_kept: the most tokens whose keys and values are kept from one turn to the next, beside those held
+                (`remembering`); what does not fit is read again, and 0 keeps nothing.
         """
         self.model, self.tokenizer = model, tokenizer
-        self.max_rows, self.max_tokens_held = max_rows, max_tokens_held
+        self.max_rows, self.max_tokens_held, self.max_tokens_kept = max_rows, max_tokens_held, max_tokens_kept
+        self._memory: Memory | None = None
         self.end_ids = end_ids(plain(model), tokenizer)
         self._decoder: Decoder | None = None
         self._shares_pictures: bool | None = None
@@ -82,6 +95,18 @@ class TransformersEngine:
 
     def load_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Nothing: the engine runs the policy's own module."""
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Within it a prompt that goes on from an earlier prompt and what was drawn for it is read from there on alone.
+
+        The weights stay as they are within it. What is read at once and what bit by bit differs by rounding.
+        """
+        self._memory = Memory(self.max_tokens_kept) if self.max_tokens_kept else None
+        try:
+            yield
+        finally:
+            self._memory = None
 
     @torch.no_grad()
     def generate(
@@ -104,13 +129,14 @@ class TransformersEngine:
         stops = StopStrings(self.tokenizer, sampling.stop)
         results: list[list[Generation | None]] = [[None] * n for _ in prompts]
         finished = 0
+        pasts = self._memory.taken(prompts) if self._memory and not any(pictures) else [None] * len(prompts)
         with self._generating():
             decoder = self.decoder(prompts, pictures)
             for batch in self._batches(prompts, n, sampling.max_tokens, one_prompt=decoder.one_prompt):
                 rows = [_Row(p, c, uniforms(seed, p, c, sampling.max_tokens)) for p, c in batch]
                 blind = decoder.one_prompt and not pictures[batch[0][0]]
                 reader = self.decoder() if blind else decoder
-                for row, stop in self._decode(reader, prompts, pictures, rows, sampling, stops):
+                for row, stop in self._decode(reader, prompts, pictures, pasts, rows, sampling, stops):
                     results[row.prompt][row.index] = Generation(tuple(row.tokens), tuple(row.logprobs), stop)
                     finished += 1
                     if on_token is not None:
@@ -141,6 +167,7 @@ class TransformersEngine:
         decoder: Decoder,
         prompts: Sequence[Sequence[int]],
         pictures: Sequence[Pictures],
+        pasts: Sequence[Past | None],
         rows: list[_Row],
         sampling: Sampling,
         stops: StopStrings,
@@ -148,12 +175,16 @@ class TransformersEngine:
         """Run one batch to its end; each row is given out when it finishes."""
         present = sorted({row.prompt for row in rows})
         place = {prompt: index for index, prompt in enumerate(present)}
+        known = [pasts[p] for p in present]
         logits = decoder.start(
             [prompts[p] for p in present],
             [place[row.prompt] for row in rows],
             sampling.max_tokens,
             [pictures[p] for p in present] if pictures else (),
+            known if any(known) else (),
         )
+        keeping = self._memory if not any(pictures) else None
+        read: dict[int, Read] = {}  # of each prompt, what its completions share
         for step in range(sampling.max_tokens):
             noise = torch.from_numpy(np.array([row.noise[step] for row in rows])).to(logits.device)
             ids_B, logprobs_B = draw(logits, noise, sampling)
@@ -168,6 +199,8 @@ class TransformersEngine:
                     stop = "length"
                 if stop is not None:
                     ended.append(index)
+                    if stop == "stop" and keeping is not None and decoder.cache is not None:
+                        self._keep(keeping, decoder.cache, prompts[row.prompt], pasts[row.prompt], row, index, read)
                     yield row, stop
             if len(ended) == len(rows):
                 return
@@ -176,6 +209,22 @@ class TransformersEngine:
                 rows = [rows[former] for former in order]
                 ids_B = ids_B[torch.tensor(order, device=ids_B.device)]
             logits = decoder.step(ids_B)
+
+    @staticmethod
+    def _keep(
+        memory: Memory,
+        cache: SharedPrefix,
+        prompt: Sequence[int],
+        past: Past | None,
+        row: _Row,
+        index: int,
+        read: dict[int, Read],
+    ) -> None:
+        """Remember a finished row: its prompt, read once for all rows of it, and what it wrote."""
+        if row.prompt not in read:
+            read[row.prompt] = cache.prompt_read(index, past.length if past else 0)
+        own = (cache.written(index),) if len(row.tokens) > 1 else ()
+        memory.keep((*prompt, *row.tokens[:-1]), past, read[row.prompt], *own)
 
     def decoder(self, prompts: Sequence[Sequence[int]] = (), pictures: Sequence[Pictures] = ()) -> Decoder:
         """The fastest decoder that this model passes the check with; chosen at first use, and again at the first
@@ -244,7 +293,8 @@ def tolerance(model: Any) -> float:
 
 @torch.no_grad()
 def disagreement(model: Any, decoder: Decoder) -> float:
-    """Mean absolute difference of a decoder's log-probs from full forward passes: two prompts, three rows, a drop.
+    """Mean absolute difference of a decoder's log-probs from full forward passes: two prompts, three rows, a drop, and
+    where it can the last token once more behind what was read before.
 
     Over all of the steps: rounding in bfloat16 reaches 0.25 nats in the worst of them, while a position off by one
     is wrong in each of them by 0.35 to 1.
@@ -257,15 +307,24 @@ def disagreement(model: Any, decoder: Decoder) -> float:
     logits = decoder.start(prompts, groups, 3)
     order = [0, 1, 2]
     gaps = []
-    for step in range(3):
+
+    def compare(step: int) -> None:
         for place, row in enumerate(order):
             seen = rows[row][: len(prompts[groups[row]]) + step]
             expected = model(input_ids=torch.tensor([seen], device=device)).logits[0, -1].float().log_softmax(-1)
             gaps.append(float((logits[place].float().log_softmax(-1) - expected).abs().mean()))
+
+    for step in range(3):
+        compare(step)
         if step == 2:
             break
         if step == 1:
             order = [order[former] for former in decoder.drop([0])]
         newest = [rows[row][len(prompts[groups[row]]) + step] for row in order]
         logits = decoder.step(torch.tensor(newest, device=device))
+    if decoder.cache is not None:
+        read = [(decoder.cache.prompt_read(place, 0), decoder.cache.written(place)) for place in range(len(order))]
+        pasts = [Past(len(rows[row]) - 1, parts) for row, parts in zip(order, read, strict=True)]
+        logits = decoder.start([rows[row] for row in order], range(len(order)), 1, pasts=pasts)
+        compare(3)
     return sum(gaps) / len(gaps)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,10 +32,11 @@ class Conversation:
         """`n` finished attempts at each example; see `LanguagePolicy.sample`."""
         attempts = [self.begun(task, example, n, _mix(seed, place)) for place, example in enumerate(examples)]
         firsts = [group[0] for group in attempts if group]
-        for group, drawn in zip(attempts, self._drawn(firsts, n, sampling, seed=seed), strict=True):
-            for attempt, generation in zip(group, drawn, strict=True):
-                attempt.take(self._segment(generation, sampling), generation.stop)
-        self._go_on([attempt for group in attempts for attempt in group], sampling, seed=seed)
+        with self._remembering(firsts):
+            for group, drawn in zip(attempts, self._drawn(firsts, n, sampling, seed=seed), strict=True):
+                for attempt, generation in zip(group, drawn, strict=True):
+                    attempt.take(self._segment(generation, sampling), generation.stop)
+            self._go_on([attempt for group in attempts for attempt in group], sampling, seed=seed)
         return [
             Group.of([attempt.rollout(version, place) for place, attempt in enumerate(group)])
             for group in attempts
@@ -61,8 +63,14 @@ class Conversation:
 
     def play(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
         """Finish attempts with nothing said yet, whatever they are at: for those that no group holds together."""
-        self._speak(attempts, sampling, seed=seed)
-        self._go_on(attempts, sampling, seed=seed)
+        with self._remembering(attempts):
+            self._speak(attempts, sampling, seed=seed)
+            self._go_on(attempts, sampling, seed=seed)
+
+    def _remembering(self, attempts: Sequence[Attempt]) -> AbstractContextManager[None]:
+        """Within it the engine reads each turn from the last one on, where it has that power and there are turns."""
+        remembering: Callable[[], AbstractContextManager[None]] = getattr(self.engine, "remembering", nullcontext)
+        return remembering() if any(attempt.world is not None for attempt in attempts) else nullcontext()
 
     def resumed(
         self, resumptions: Sequence[Resumption], sampling: Sampling, *, seed: int, version: int
