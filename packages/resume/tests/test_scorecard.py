@@ -123,3 +123,5 @@ def test_the_recipe_teaches_verdicts_and_its_run_screens(tmp_path):
     assert layout == "reasons"
     assert (good["status"], poor["status"]) == ("SELECTED", "REJECTED")
     assert good["score"] > poor["score"]
+    with pytest.raises(PolicyError, match="reads facts, and the prompts"):
+        screener_of(tmp_path / "run", shown="whole")

@@ -31,6 +31,7 @@ def screener_of(run: Path, checkpoint: Path | None = None, *, shown: Shown | Non
 
     Raises:
         ConfigError: the run learned another task, or the training libraries are not installed.
+        PolicyError: the policy answers no such task: a scorecard is shown no whole resumes.
         RunError: it is no run folder, or there is no such checkpoint, or it cannot be read.
     """
     from guerdon.recipes.trained import greedy_answers, trainer_of_run
@@ -46,6 +47,8 @@ def screener_of(run: Path, checkpoint: Path | None = None, *, shown: Shown | Non
     task = of_candidates(trainer.task)
     if shown is not None:
         trainer.task = task = replace(task, shown=shown)
+    if (check := getattr(trainer.policy, "check", None)) is not None:
+        check(task)  # what no candidate can be asked about is told once
 
     def screen(examples: Sequence[ResumeExample]) -> list[str]:
         try:

@@ -81,7 +81,7 @@ class LinearPolicy:
             raise PolicyError(
                 f"a linear policy draws from all choices: top_p=1.0 and top_k=0 are accepted, not {sampling}"
             )
-        self._check(task)
+        self.check(task)
         theta_FC = self.theta_FC.detach().double().numpy()
         groups = []
         for number, example in enumerate(examples):
@@ -127,7 +127,12 @@ class LinearPolicy:
         entropy_N = -(logprobs_NC.exp() * logprobs_NC).sum(dim=1).detach()
         return StepLogprobs(logprobs_N, entropy_N, tuple(map(len, chosen)))
 
-    def _check(self, task: Task) -> None:
+    def check(self, task: Task) -> None:
+        """Refuse a task whose prompts ask for other answers, where the domain tells them apart.
+
+        Raises:
+            PolicyError: it is such a one.
+        """
         check: Callable[[Task], None] | None = getattr(self.decisions, "check", None)
         if check is not None:
             check(task)
@@ -152,7 +157,7 @@ class LinearPolicy:
         Raises:
             PolicyError: no choices are that answer, or the task is none of the domain's.
         """
-        self._check(task)
+        self.check(task)
         chosen = self._read(example, text, len(self.decisions.described(example)))
         return Rollout(
             example, (self._segment(example, chosen, ()),), task.prompt(example), policy_version=self.version
