@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
+import torch
+
 from guerdon.policies.language import LanguagePolicy
 from guerdon.protocols import Sampling, Split, Task, Turn
 from guerdon.types import Example, Message, Prompt, Rollout, Segment
@@ -103,6 +105,10 @@ def main() -> None:
         tokens = sum(rollout.steps for rollout in drawn["anew"])
         turns = sum(len(rollout.turns) for rollout in drawn["anew"])
         print(f"round {number}: {same} of {len(drawn['anew'])} attempts the same; {turns} turns, {tokens} tokens drawn")
+    for name, rollouts in drawn.items():
+        own = policy.logprobs(rollouts, grad=False).logprobs_N.double()
+        told = torch.tensor([value for rollout in rollouts for value in rollout.logprobs], dtype=torch.float64)
+        print(f"{name:14} log-probs within {(own - told).abs().mean():.2g} nats of the trainer's, on average")
     for name, times in seconds.items():
         print(f"{name:14} min {min(times):.1f} s, median {statistics.median(times):.1f} s, max {max(times):.1f} s")
     ratios = [slow / fast for fast, slow in zip(*seconds.values(), strict=True)]

@@ -22,7 +22,7 @@ from guerdon.engines import decoders
 from guerdon.engines.decoders import PlainDecoder, SharedDecoder
 from guerdon.engines.llama_decode import LlamaDecoder
 from guerdon.engines.memory import Memory
-from guerdon.engines.transformers import TransformersEngine
+from guerdon.engines.transformers import TransformersEngine, disagreement, tolerance
 from guerdon.policies.language import LanguagePolicy
 from guerdon.protocols import Sampling, Task, Turn
 from guerdon.types import Example, Message, Prompt
@@ -107,9 +107,77 @@ def test_nothing_is_remembered_beyond_its_end_or_with_no_room(read):
         (drawn,) = engine.generate(PROMPTS[:1], 1, DRAWN, seed=1)
     longer = [[*PROMPTS[0], *drawn[0].token_ids, 21]]
     engine.generate(longer, 1, DRAWN, seed=1)
-    with engine_of(max_tokens_kept=0).remembering():
-        pass
     assert read == [5, len(longer[0])]
+    read.clear()
+    none = engine_of(max_tokens_kept=0)
+    with none.remembering():
+        none.generate(PROMPTS[:1], 1, DRAWN, seed=1)
+        none.generate(longer, 1, DRAWN, seed=1)
+    assert read == [5, len(longer[0])]
+
+
+def test_within_another_it_leaves_that_as_it_was(read):
+    engine = engine_of()
+    with engine.remembering():
+        (drawn,) = engine.generate(PROMPTS[:1], 1, DRAWN, seed=1)
+        with engine.remembering():
+            pass
+        engine.generate([[*PROMPTS[0], *drawn[0].token_ids, 21]], 1, DRAWN, seed=1)
+    assert read == [5, 2]
+
+
+def test_where_there_is_no_room_the_known_beginning_stays(read):
+    """The first turn fits (5 tokens and what was said), the second does not, and the third goes on behind the first."""
+    (drawn,) = engine_of().generate(PROMPTS[:1], 1, DRAWN, seed=1)
+    first = [*PROMPTS[0], *drawn[0].token_ids]
+    engine = engine_of(max_tokens_kept=len(first) - 1)
+    read.clear()
+    with engine.remembering():
+        engine.generate(PROMPTS[:1], 1, DRAWN, seed=1)
+        (again,) = engine.generate([[*first, 21]], 1, DRAWN, seed=2)
+        assert again[0].stop == "stop"
+        engine.generate([[*first, 21, *again[0].token_ids, 22]], 1, DRAWN, seed=3)
+    assert read == [5, 2, 2 + len(again[0].token_ids) + 1]
+
+
+def test_several_go_on_from_one_beginning(read):
+    engine = engine_of()
+    with engine.remembering():
+        (drawn,) = engine.generate(PROMPTS[:1], 1, DRAWN, seed=1)
+        longer = [[*PROMPTS[0], *drawn[0].token_ids, reply] for reply in (21, 22)] + [PROMPTS[2]]
+        remembered = engine.generate(longer, 3, DRAWN, seed=2)
+    assert read == [5, 2 + 2 + 9]
+    anew = engine.generate(longer, 3, DRAWN, seed=2)
+    tokens = [[[one.token_ids for one in group] for group in drawn] for drawn in (remembered, anew)]
+    assert tokens[0] == tokens[1]
+
+
+def test_positions_that_depend_on_the_length_are_read_anew(read):
+    scaled = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 10_000.0}
+    model = tiny_models.tiny_llama(rope_parameters=scaled, max_position_embeddings=64)
+    engine = TransformersEngine(model)
+    engine.end_ids = frozenset(range(0, 300, 4))
+    engine.decoder()
+    read.clear()
+    with engine.remembering():
+        (drawn,) = engine.generate(PROMPTS[:1], 1, DRAWN, seed=1)
+        longer = [[*PROMPTS[0], *drawn[0].token_ids, 21]]
+        engine.generate(longer, 1, DRAWN, seed=1)
+    assert read == [5, len(longer[0])]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_decoder_that_misplaces_what_it_remembers_is_not_chosen(dtype):
+    """What is read behind a beginning is placed one token too early."""
+
+    class Misplaced(SharedDecoder):
+        def forward(self, ids, positions, attention):
+            pasts = getattr(attention, "pasts", ())
+            return super().forward(ids, positions - int(any(pasts)), attention)
+
+    model = tiny_models.tiny_llama().to(dtype)
+    right, wrong = (disagreement(model, build(model)) for build in (SharedDecoder, Misplaced))
+    assert right < tolerance(model) < wrong
 
 
 def test_memory_keeps_the_longest_beginning_and_counts_each_token_once():
@@ -120,11 +188,11 @@ def test_memory_keeps_the_longest_beginning_and_counts_each_token_once():
     memory.keep((1, 2, 3, 4, 5), None, prompt, part(2))
     memory.keep((1, 2, 3, 6), None, prompt, part(1))
     assert memory.held == 6
-    memory.keep((9,) * 5, None, part(5))  # there is room for four
-    assert memory.held == 6
+    assert memory.room(4)
+    assert not memory.room(5)
     first, second, third = memory.taken([(1, 2, 3, 4, 5, 7), (1, 2, 3, 4, 5), (9,) * 6])
     assert (first.length, second, third) == (5, None, None)
-    assert first.of(0)[0].shape == (1, 2, 5, 4)
+    assert first.before(0, torch.zeros(1, 2, 1, 4), torch.zeros(1, 2, 1, 4))[0].shape == (1, 2, 6, 4)
     assert memory.held == 5
     memory.keep((1, 2, 3, 4, 5, 7), first, part(1))
     assert memory.held == 6

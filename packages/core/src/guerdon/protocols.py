@@ -148,7 +148,7 @@ class Engine(Protocol):
     completion together; `fixed`, why it cannot take new weights (a policy with such an engine is not trained); `sees`,
     it takes prompts with pictures, wherever in them, by a keyword `pictures` of `generate`: for each prompt what the
     model's processor made of them all (`guerdon.engines.multimodal.Pictures`); `remembering`, a context manager within
-    which a prompt that goes on from an earlier one and its completion is read from there on alone.
+    which a prompt that goes on from one of the last call's and its completion is read from there on.
     """
 
     def generate(

@@ -35,6 +35,7 @@ class PromptAttention:
             length - (past.length if past else 0) for length, past in zip(self.lengths, self.pasts, strict=True)
         ]
         """How many tokens of each prompt are in the row."""
+        self.masks: list[torch.Tensor | None] | None = None
         self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def attend(
@@ -44,12 +45,9 @@ class PromptAttention:
         grouped = query.shape[1] != key.shape[1]
         pieces = zip(*(torch.split(tensor, self.new, dim=2) for tensor in (query, key, value)), strict=True)
         outputs, keys, values = [], [], []
-        for past, (own_query, own_key, own_value) in zip(self.pasts, pieces, strict=True):
-            mask = None
+        for past, mask, (own_query, own_key, own_value) in zip(self.pasts, self._masks(query), pieces, strict=True):
             if past is not None:
-                before, said = past.of(layer)
-                own_key, own_value = torch.cat((before, own_key), dim=2), torch.cat((said, own_value), dim=2)
-                mask = _behind(past.length, own_query.shape[2], own_query.device)
+                own_key, own_value = past.before(layer, own_key, own_value)
             outputs.append(
                 functional.scaled_dot_product_attention(
                     own_query,
@@ -67,10 +65,19 @@ class PromptAttention:
         self.kept[layer] = (torch.cat(keys, dim=2), torch.cat(values, dim=2)) if known else (key, value)
         return torch.cat(outputs, dim=2).transpose(1, 2)
 
+    def _masks(self, query: torch.Tensor) -> list[torch.Tensor | None]:
+        """Of each prompt with a beginning which tokens each new one sees: all that are known, and the new up to itself.
 
-def _behind(known: int, new: int, device: torch.device) -> torch.Tensor:
-    """Which tokens each of `new` sees: all that are known, and of the new ones those up to itself."""
-    return torch.ones(new, known + new, dtype=torch.bool, device=device).tril(known)
+        Made at the first layer. Without a beginning the kernel is causal by itself.
+        """
+        if self.masks is None:
+            self.masks = [
+                torch.ones(new, past.length + new, dtype=torch.bool, device=query.device).tril(past.length)
+                if past
+                else None
+                for past, new in zip(self.pasts, self.new, strict=True)
+            ]
+        return self.masks
 
 
 class SharedPrefix:

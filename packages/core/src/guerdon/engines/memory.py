@@ -24,11 +24,11 @@ class Past:
     length: int
     """How many."""
     parts: tuple[Read, ...]
-    """One behind the other; attempts at one example share the first."""
+    """One behind the other; attempts at one example that were drawn in one batch share the first."""
 
-    def of(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values of all of them, (1, K, length, D)."""
-        keys, values = zip(*(part[layer] for part in self.parts), strict=True)
+    def before(self, layer: int, key_1KTD: torch.Tensor, value_1KTD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Its keys and values of a layer, and behind them these."""
+        keys, values = zip(*(part[layer] for part in self.parts), (key_1KTD[0], value_1KTD[0]), strict=True)
         return torch.cat(keys, dim=1)[None], torch.cat(values, dim=1)[None]
 
 
@@ -49,6 +49,10 @@ class Memory:
         """Tokens that are kept."""
         return sum(self._sizes.values())
 
+    def room(self, tokens: int) -> bool:
+        """Whether so many more fit."""
+        return self.held + tokens <= self.most
+
     def taken(self, prompts: Sequence[Sequence[int]]) -> list[Past | None]:
         """Of each prompt the longest kept beginning that leaves a token to read; everything else is forgotten."""
         lengths = sorted({len(tokens) for tokens in self._pasts}, reverse=True)
@@ -62,17 +66,14 @@ class Memory:
         return found
 
     def keep(self, tokens: Sequence[int], past: Past | None, *read: Read) -> None:
-        """Remember a beginning, if there is room for it.
+        """Remember a beginning; there is `room` for what is new of it.
 
         Args:
             tokens: all of them.
             past: what was known of it.
             read: the rest, in order; other beginnings may share the first part.
         """
-        sizes = self._sizes | _sizes(read)
-        if sum(sizes.values()) > self.most:
-            return
-        self._sizes = sizes
+        self._sizes |= _sizes(read)
         self._pasts[tuple(tokens)] = Past(len(tokens), (*(past.parts if past else ()), *read))
 
 

@@ -63,9 +63,8 @@ class Conversation:
 
     def play(self, attempts: Sequence[Attempt], sampling: Sampling, *, seed: int) -> None:
         """Finish attempts with nothing said yet, whatever they are at: for those that no group holds together."""
-        with self._remembering(attempts):
-            self._speak(attempts, sampling, seed=seed)
-            self._go_on(attempts, sampling, seed=seed)
+        self._speak(attempts, sampling, seed=seed)
+        self._go_on(attempts, sampling, seed=seed)
 
     def _remembering(self, attempts: Sequence[Attempt]) -> AbstractContextManager[None]:
         """Within it the engine reads each turn from the last one on, where it has that power and there are turns."""
