@@ -105,7 +105,7 @@ class TransformersEngine:
         stay as they are within it. What is read at once and what bit by bit differs by rounding.
         """
         before = self._memory
-        kept = self.max_tokens_kept if turns_with_length(self.model) is None else 0
+        kept = 0 if rotates_by_length(self.model) else self.max_tokens_kept
         self._memory = Memory(kept) if kept else None
         try:
             yield
@@ -264,12 +264,10 @@ class TransformersEngine:
             self.model.train(training)
 
 
-def turns_with_length(model: Any) -> str | None:
-    """The kind of a model's rotary positions, where they depend on how much is read at once: keys that were read while
-    little was are of no use beside more. None where they do not.
-    """
-    kind = getattr(getattr(plain(model).get_decoder(), "rotary_emb", None), "rope_type", None)
-    return kind if kind in ("longrope", "dynamic") else None
+def rotates_by_length(model: Any) -> bool:
+    """Whether rotary positions depend on how much is read at once: keys read beside little are of no use beside more."""
+    rotary = getattr(plain(model).get_decoder(), "rotary_emb", None)
+    return getattr(rotary, "rope_type", None) in ("longrope", "dynamic")
 
 
 def choose(model: Any) -> Decoder:
