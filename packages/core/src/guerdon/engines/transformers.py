@@ -265,7 +265,7 @@ class TransformersEngine:
 
 
 def rotates_by_length(model: Any) -> bool:
-    """Whether rotary positions depend on how much is read at once: keys read beside little are of no use beside more."""
+    """Whether rotary positions depend on how much is read at once: keys read beside little do not fit beside more."""
     rotary = getattr(plain(model).get_decoder(), "rotary_emb", None)
     return getattr(rotary, "rope_type", None) in ("longrope", "dynamic")
 
