@@ -30,6 +30,7 @@ from torch import nn
 from guerdon.errors import PolicyError
 from guerdon.fields import whole_number
 from guerdon.parsing.images import opened
+from guerdon.policies.choosing import drawn, refuse_cuts
 from guerdon.policies.dtypes import device_named
 from guerdon.protocols import Sampling, StepLogprobs, Task
 from guerdon.types import Example, Group, Image, Rollout, Segment
@@ -85,8 +86,7 @@ class FramePlanner:
             PolicyError: an example has no frame, or top-p or top-k is asked for.
             TaskError: a frame cannot be read.
         """
-        if sampling.top_p != 1.0 or sampling.top_k:
-            raise PolicyError(f"a planner draws from all plans: top_p=1.0 and top_k=0 are accepted, not {sampling}")
+        refuse_cuts(sampling, "a planner draws from all plans")
         shown = [_frame(example) for example in examples]
         logprobs_of = self._logprobs_of(shown, sampling.temperature)
         groups = []
@@ -273,12 +273,8 @@ def _drawn(
     speed_S: np.ndarray, path_SP: np.ndarray, temperature: float, random: np.random.Generator
 ) -> tuple[int, int, tuple[float, float]]:
     """A speed and a path action, and the log-prob of each; at temperature 0 the likeliest speed, then path."""
-
-    def one(logprobs_C: np.ndarray) -> int:
-        return int((logprobs_C + (random.gumbel(size=len(logprobs_C)) if temperature else 0.0)).argmax())
-
-    speed = one(speed_S)
-    path = one(path_SP[speed])
+    speed = int(drawn(speed_S, temperature, random))
+    path = int(drawn(path_SP[speed], temperature, random))
     return speed, path, (float(speed_S[speed]), float(path_SP[speed, path]))
 
 

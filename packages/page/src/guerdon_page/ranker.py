@@ -26,6 +26,7 @@ import numpy as np
 
 from guerdon.errors import PolicyError
 from guerdon.fields import whole_number
+from guerdon.policies.choosing import drawn, refuse_cuts
 from guerdon.protocols import Sampling, StepLogprobs, Task
 from guerdon.types import Example, Group, Rollout, Segment
 from guerdon_page.answers import read_page
@@ -66,8 +67,7 @@ class Ranker:
             PolicyError: an example is no page, its items have another number of features, or top-p or top-k is asked
                 for.
         """
-        if sampling.top_p != 1.0 or sampling.top_k:
-            raise PolicyError(f"a ranker draws from all candidates: top_p=1.0 and top_k=0 are accepted, not {sampling}")
+        refuse_cuts(sampling, "a ranker draws from all candidates")
         theta_D = self.theta_D.detach().double().numpy()
         groups = []
         for number, example in enumerate(examples):
@@ -228,7 +228,7 @@ def _drawn(
     while not slate.done:
         logits_C = np.where(slate.open(), slate.described() @ theta_D / (temperature or 1.0), -np.inf)
         logprobs_C = logits_C - np.logaddexp.reduce(logits_C)
-        choice = int((logits_C + (random.gumbel(size=len(logits_C)) if temperature else 0.0)).argmax())
+        choice = int(drawn(logits_C, temperature, random))
         choices.append(choice)
         logprobs.append(float(logprobs_C[choice]))
         slate.take(choice)

@@ -85,6 +85,11 @@ class ResumeExample(Example):
         return value
 
     @property
+    def told(self) -> str:
+        """What a prompt of facts shows of the candidate, as one text: the skills, and the experience."""
+        return "\n".join((", ".join(self.candidate_skills), self.experience))
+
+    @property
     def selected(self) -> bool:
         """Whether the gold verdict is SELECTED."""
         return self.status in CHOSEN

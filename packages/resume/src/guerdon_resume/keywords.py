@@ -53,7 +53,7 @@ class Keywords:
         return [self._answer(example) for example in examples]
 
     def _answer(self, example: ResumeExample) -> str:
-        text = example.resume or "\n".join((", ".join(example.candidate_skills), example.experience))
+        text = example.resume or example.told
         if self.matching == "synonyms":
             has = present(example.job_skills, facts_of(text, example.job_skills).skills)
         else:

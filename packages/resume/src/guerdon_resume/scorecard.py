@@ -37,6 +37,8 @@ _ENOUGH = int(ENOUGH) // BAND
 """The first band that selects."""
 _YEARS = 10.0
 """More count for no more."""
+_facts_of = lru_cache(maxsize=4096)(facts_of)
+"""Kept, since each attempt at a candidate asks again."""
 
 
 class ScoreBand:
@@ -113,10 +115,4 @@ def _facts(example: Example) -> tuple[ResumeExample, Facts]:
     if not isinstance(example, ResumeExample):
         kind = type(example).__name__
         raise PolicyError(f"a scorecard screens candidates; {example.id!r} is no ResumeExample but {kind}")
-    return example, _shown(example.candidate_skills, example.experience, example.job_skills)
-
-
-@lru_cache(maxsize=4096)
-def _shown(skills: tuple[str, ...], experience: str, job_skills: tuple[str, ...]) -> Facts:
-    """Kept, since each attempt at a candidate asks again."""
-    return facts_of("\n".join((", ".join(skills), experience)), job_skills)
+    return example, _facts_of(example.told, example.job_skills)

@@ -75,6 +75,7 @@ class SharedDecoder:
         pasts: Sequence[Past | None] = (),
     ) -> torch.Tensor:
         """See `Decoder.start`."""
+        self.begin()
         self.cache = None
         lengths = [len(prompt) for prompt in prompts]
         attention = PromptAttention(lengths, pasts)
@@ -95,6 +96,9 @@ class SharedDecoder:
         self.cache = SharedPrefix(attention, groups, capacity, starts)
         logits_GV = self.logits(hidden[last_G])
         return logits_GV[torch.tensor(list(groups), device=self.device)]
+
+    def begin(self) -> None:
+        """Look up anew what is kept of the weights: they may have been merged or replaced since the last batch."""
 
     def step(self, tokens_B: torch.Tensor) -> torch.Tensor:
         """See `Decoder.step`."""

@@ -9,7 +9,6 @@ Axes: B rows, W width, H query heads, K key/value heads, D head width, F feed-fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,6 @@ from torch.nn import functional
 from guerdon.engines.attention import plain
 from guerdon.engines.cache import PromptAttention, SharedPrefix
 from guerdon.engines.decoders import SharedDecoder
-from guerdon.engines.memory import Past
-from guerdon.engines.multimodal import Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +75,9 @@ class LlamaDecoder(SharedDecoder):
         """The head's output (B, V)."""
         return self.linear(hidden_BW, self.head.weight)
 
-    def start(
-        self,
-        prompts: Sequence[Sequence[int]],
-        groups: Sequence[int],
-        capacity: int,
-        pictures: Sequence[Pictures] = (),
-        pasts: Sequence[Past | None] = (),
-    ) -> torch.Tensor:
-        """See `Decoder.start`. The weights are looked up anew: they may have been merged or replaced since."""
+    def begin(self) -> None:
+        """See `SharedDecoder.begin`."""
         self.layers = [LayerWeights.of(layer) for layer in plain(self.model).get_decoder().layers]
-        return super().start(prompts, groups, capacity, pictures, pasts)
 
     def forward(
         self, ids: torch.Tensor, positions: torch.Tensor, attention: PromptAttention | SharedPrefix

@@ -10,7 +10,7 @@ import logging
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,8 +53,7 @@ class Transformers:
 
     def make(self, model: Any, tokenizer: Any, weights: Mapping[str, torch.Tensor]) -> TransformersEngine:
         """See `guerdon.protocols.EngineMaker`; the weights are the module's."""
-        limits = {name: getattr(self, name) for name in ("max_rows", "max_tokens_held", "max_tokens_kept")}
-        return TransformersEngine(model, tokenizer, **limits)
+        return TransformersEngine(model, tokenizer, **asdict(self))
 
 
 class TransformersEngine:

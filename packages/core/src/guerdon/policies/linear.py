@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 
 from guerdon.errors import PolicyError
+from guerdon.policies.choosing import drawn, refuse_cuts
 from guerdon.protocols import Sampling, StepLogprobs, Task
 from guerdon.types import Example, Group, Rollout, Segment
 
@@ -77,10 +78,7 @@ class LinearPolicy:
         Raises:
             PolicyError: the task or an example is none of the domain's, or top-p or top-k is asked for.
         """
-        if sampling.top_p != 1.0 or sampling.top_k:
-            raise PolicyError(
-                f"a linear policy draws from all choices: top_p=1.0 and top_k=0 are accepted, not {sampling}"
-            )
+        refuse_cuts(sampling, "a linear policy draws from all choices")
         self.check(task)
         theta_FC = self.theta_FC.detach().double().numpy()
         groups = []
@@ -90,8 +88,7 @@ class LinearPolicy:
             logprobs_DC = logits_DC - np.logaddexp.reduce(logits_DC, axis=1, keepdims=True)
             rollouts = []
             for index in range(n):
-                noise = random.gumbel(size=logits_DC.shape) if sampling.temperature else 0.0
-                chosen_D = (logprobs_DC + noise).argmax(axis=1)
+                chosen_D = drawn(logprobs_DC, sampling.temperature, random)
                 taken_D = np.take_along_axis(logprobs_DC, chosen_D[:, None], axis=1)[:, 0]
                 segment = self._segment(example, chosen_D.tolist(), taken_D.tolist())
                 rollouts.append(Rollout(example, (segment,), prompt, policy_version=self.version, index=index))

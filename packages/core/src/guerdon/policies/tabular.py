@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from guerdon.errors import ConfigError, PolicyError
+from guerdon.policies.choosing import refuse_cuts
 from guerdon.protocols import Resumption, Sampling, Split, StepLogprobs, Task
 from guerdon.types import Example, Group, Prompt, Rollout, Segment
 
@@ -53,8 +54,7 @@ class TabularPolicy:
         Raises:
             PolicyError: a state without a row, or top-p or top-k asked for.
         """
-        if sampling.top_p != 1.0 or sampling.top_k:
-            raise PolicyError(f"a table samples from its whole row: top_p=1.0 and top_k=0 are accepted, not {sampling}")
+        refuse_cuts(sampling, "a table samples from its whole row")
         generator = torch.Generator().manual_seed(seed)
         groups = []
         for index, example in enumerate(examples):
